@@ -1,0 +1,1 @@
+"""From cloud bill to reviewed GitOps pull request, and back to the saving it promised."""

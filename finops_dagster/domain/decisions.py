@@ -1,0 +1,244 @@
+"""From a finding to a pull request: the frozen types that the decision stages hand on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from finops_dagster.domain.ids import content_id
+from finops_dagster.domain.money import MoneyRange, Range
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Abstained(_Frozen):
+    """An engine's refusal to judge: what it could not judge, and why."""
+
+    subject: str
+    reason: str
+
+
+class FindingKind(StrEnum):
+    """What kind of waste or fault a finding tells of."""
+
+    RIGHTSIZE_CPU = "rightsize_cpu"
+    RIGHTSIZE_MEMORY = "rightsize_memory"
+    UNDERPROVISIONED_CPU = "underprovisioned_cpu"
+    UNDERPROVISIONED_MEMORY = "underprovisioned_memory"
+    IDLE_WORKLOAD = "idle_workload"
+    IDLE_GPU = "idle_gpu"
+    UNUSED_VOLUME = "unused_volume"
+    OFF_HOURS = "off_hours"
+    UNDECLARED_WORKLOAD = "undeclared_workload"
+
+
+class Evidence(_Frozen):
+    """The window a judgement rests on and the numbers in it (name with unit -> value)."""
+
+    window_start: datetime
+    window_end: datetime
+    samples: int
+    figures: dict[str, float]
+
+
+class Finding(_Frozen):
+    """A fact worth acting on. `field`, `current`, `proposed` are empty where no edit is known."""
+
+    kind: FindingKind
+    resource: str
+    """KIND/NAMESPACE/NAME."""
+    field: str
+    """Path of the value in the resource, as the desired-state index prints it."""
+    current: str
+    proposed: str
+    owner: str
+    environment: str
+    saving_per_month: MoneyRange
+    """Negative where the change costs money (an under-provisioned workload)."""
+    carbon_kg_per_month: Range
+    risk: float
+    """Probability in [0, 1] that the change makes demand exceed capacity in the next 14 days."""
+    confidence: float
+    """In [0, 1]: share of the evidence window that was measured."""
+    evidence: Evidence
+    reason: str
+    """One sentence for a person."""
+    engine: str
+    """Name and version of the engine that found it."""
+    as_of: date
+
+    @property
+    def id(self) -> str:
+        return content_id("finding", self)
+
+    @property
+    def key(self) -> str:
+        """Same resource and field, same key, whatever the numbers say today."""
+        return content_id("key", {"resource": self.resource, "field": self.field})
+
+
+class Proposal(_Frozen):
+    """One intended change of desired state, made from one finding."""
+
+    finding_id: str
+    key: str
+    kind: FindingKind
+    resource: str
+    field: str
+    current: str
+    proposed: str
+    owner: str
+    environment: str
+    saving_per_month: MoneyRange
+    carbon_kg_per_month: Range
+    risk: float
+    confidence: float
+    evidence: Evidence
+    reason: str
+    reconstructed: bool
+    """True when decided for a past day from rebuilt publications; never opens a pull request."""
+    publication_id: str
+    as_of: date
+
+    @property
+    def id(self) -> str:
+        return content_id("proposal", self)
+
+
+class Decision(StrEnum):
+    """What policy says, in rising severity."""
+
+    ALLOW = "allow"
+    NEEDS_APPROVAL = "needs_approval"
+    DENY = "deny"
+
+
+class RuleResult(_Frozen):
+    """One rule that spoke: its METADATA title, what it saw, its limit, how to satisfy it."""
+
+    id: str
+    title: str
+    decision: Decision
+    actual: str
+    limit: str
+    fix: str
+
+
+class Verdict(_Frozen):
+    """What policy says of one proposal or manifest, with the rules that spoke."""
+
+    subject: str
+    """Proposal id, or FILE#DOCUMENT for a manifest."""
+    decision: Decision
+    rules: tuple[RuleResult, ...]
+    bundle: str
+    """Content hash of the policy bundle that judged."""
+
+
+class ValueLocation(_Frozen):
+    """Where one scalar of one declared resource lives: file, document, bytes, and if it may be
+    changed without changing any other resource."""
+
+    resource: str
+    field: str
+    value: str
+    file: str
+    """POSIX path relative to the repository."""
+    document: int
+    """0-based document in the file."""
+    start_byte: int
+    end_byte: int
+    editable: bool
+    reason: str
+    """Why it may not be edited; empty when it may."""
+
+
+class DeclaredResource(_Frozen):
+    """One resource as rendered from the desired state at a commit."""
+
+    resource: str
+    api_version: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    file: str
+    document: int
+    manifest: str
+    """The rendered manifest as JSON text: policy reads it."""
+
+
+class Edit(_Frozen):
+    """Replace bytes [start_byte, end_byte) of `file`, which must read `before`, by `after`."""
+
+    file: str
+    start_byte: int
+    end_byte: int
+    before: str
+    after: str
+
+
+class ChangeSet(_Frozen):
+    """The exact edits of one proposal at one base commit."""
+
+    proposal_id: str
+    key: str
+    base_sha: str
+    edits: tuple[Edit, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what is written, not of where: a moved line is still the same change."""
+        return content_id(
+            "change", [(self.key, e.file, e.before, e.after) for e in self.edits]
+        )
+
+
+class PullRequestState(StrEnum):
+    """The life of a pull request."""
+
+    OPEN = "open"
+    MERGED = "merged"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    REVERTED = "reverted"
+
+
+class FileChange(_Frozen):
+    path: str
+    hunks: int
+
+
+class PullRequest(_Frozen):
+    """A change set on a forge."""
+
+    number: int
+    key: str
+    kind: str
+    resource: str
+    branch: str
+    base_sha: str
+    head_sha: str
+    state: PullRequestState
+    title: str
+    body: str
+    url: str
+    files: tuple[FileChange, ...]
+    saving_per_month: MoneyRange
+    carbon_kg_per_month: Range
+    verdict: Decision
+    rules: tuple[str, ...]
+    fingerprint: str
+    proposal_id: str
+    labels: tuple[str, ...]
+
+
+class GateResult(_Frozen):
+    """Whether a gate lets the line go on, and why not."""
+
+    gate: str
+    result: Literal["pass", "warn", "fail"]
+    reasons: tuple[str, ...]

@@ -1,0 +1,95 @@
+"""What two workers both need and defs introduces: the forge, the index, the policy judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from finops_dagster.domain.decisions import (
+    ChangeSet,
+    DeclaredResource,
+    Proposal,
+    PullRequest,
+    PullRequestState,
+    ValueLocation,
+    Verdict,
+)
+
+
+class Forge(Protocol):
+    """A Git host with pull requests: a local bare repository, GitHub, others.
+
+    One contract suite holds every backend. All raise Unavailable when the host does not answer.
+    The forge keeps the state: a pull request's `key` and `fingerprint` are read back from it.
+    """
+
+    def head(self, branch: str) -> str:
+        """Commit id of `branch`."""
+        ...
+
+    def pull_requests(self, state: PullRequestState | None = None) -> Sequence[PullRequest]:
+        """Those this product opened, oldest first, found by branch prefix."""
+        ...
+
+    def write_branch(self, branch: str, base_sha: str, changes: ChangeSet, message: str) -> str:
+        """Point `branch` at one commit on `base_sha` holding `changes`; returns its id.
+
+        Idempotent: the same content gives the same commit. Raises Stopped if the bytes at
+        `base_sha` are not what the change set says they are.
+        """
+        ...
+
+    def open(self, pull_request: PullRequest) -> PullRequest:
+        """Open it (its number is ignored) for a branch written before; returns it as opened.
+
+        If one is open for the branch already, that one is returned.
+        """
+        ...
+
+    def update(self, pull_request: PullRequest) -> PullRequest:
+        """Replace title, body and labels of an open pull request."""
+        ...
+
+    def comment(self, number: int, topic: str, body: str) -> None:
+        """Write or replace the one comment on `topic`."""
+        ...
+
+    def close(self, number: int, state: PullRequestState) -> PullRequest:
+        """Close unmerged, as rejected or superseded, and delete its branch."""
+        ...
+
+    def merge(self, number: int) -> PullRequest:
+        """Merge into the target branch. Raises Stopped on conflict."""
+        ...
+
+    def diff(self, number: int) -> str:
+        """Unified diff of the pull request against its merge base."""
+        ...
+
+
+class DesiredState(Protocol):
+    """The index of a GitOps repository at one commit."""
+
+    commit: str
+
+    def resources(self) -> Mapping[str, DeclaredResource]:
+        """By KIND/NAMESPACE/NAME."""
+        ...
+
+    def locate(self, resource: str, field: str) -> ValueLocation | None:
+        """Where the value lives; None if the resource or the field is not declared."""
+        ...
+
+    def locations(self) -> Iterable[ValueLocation]:
+        """Every scalar of every resource."""
+        ...
+
+
+class PolicyJudge(Protocol):
+    """Something that evaluates the Rego bundle."""
+
+    bundle: str
+
+    def judge(self, proposal: Proposal, context: Mapping[str, Any]) -> Verdict:
+        """Verdict on a proposal; context = resource (labels, manifest), environment, budget."""
+        ...

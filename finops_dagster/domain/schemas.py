@@ -1,0 +1,239 @@
+"""Every table that crosses a boundary, as plain data: name, columns, grain, unit, privacy.
+
+storage turns these into Arrow, Parquet and DDL; nothing is declared twice.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class LogicalType(StrEnum):
+    """What a column holds, independent of any engine."""
+
+    STRING = "string"
+    MONEY = "money"
+    """DECIMAL(38,20), parsed from text."""
+    FLOAT = "float"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    """Instant, UTC, microseconds."""
+    DATE = "date"
+    STRING_MAP = "string_map"
+    FLOAT_MAP = "float_map"
+
+
+class Column(BaseModel):
+    """One column: its name, type, unit and whether it may be empty or holds personal data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: LogicalType
+    description: str
+    unit: str | None = None
+    nullable: bool = True
+    personal: bool = False
+
+
+class TableSchema(BaseModel):
+    """A table's columns, the column it is partitioned by and what one row is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    grain: str
+    partition: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+_S, _M, _F, _I = LogicalType.STRING, LogicalType.MONEY, LogicalType.FLOAT, LogicalType.INTEGER
+_T, _SM, _FM = LogicalType.TIME, LogicalType.STRING_MAP, LogicalType.FLOAT_MAP
+
+
+def _c(
+    name: str,
+    type_: LogicalType,
+    description: str,
+    *,
+    unit: str | None = None,
+    required: bool = False,
+    personal: bool = False,
+) -> Column:
+    return Column(
+        name=name,
+        type=type_,
+        description=description,
+        unit=unit,
+        nullable=not required,
+        personal=personal,
+    )
+
+
+_PROVENANCE = (
+    _c("source", _S, "Name of the source in finops.yaml", required=True),
+    _c("delivery_id", _S, "Delivery that brought the row", required=True),
+    _c("known_at", _T, "When the delivery became known", required=True),
+)
+
+FOCUS_COLUMNS: tuple[Column, ...] = (
+    _c("availability_zone", _S, "FOCUS AvailabilityZone"),
+    _c("billed_cost", _M, "FOCUS BilledCost", unit="billing_currency", required=True),
+    _c("billing_account_id", _S, "FOCUS BillingAccountId", required=True),
+    _c("billing_account_name", _S, "FOCUS BillingAccountName"),
+    _c("billing_account_type", _S, "FOCUS BillingAccountType (1.2)"),
+    _c("billing_currency", _S, "FOCUS BillingCurrency", required=True),
+    _c("billing_period_start", _T, "FOCUS BillingPeriodStart, inclusive", required=True),
+    _c("billing_period_end", _T, "FOCUS BillingPeriodEnd, exclusive", required=True),
+    _c("capacity_reservation_id", _S, "FOCUS CapacityReservationId"),
+    _c("capacity_reservation_status", _S, "FOCUS CapacityReservationStatus"),
+    _c("charge_category", _S, "FOCUS ChargeCategory", required=True),
+    _c("charge_class", _S, "FOCUS ChargeClass: empty or Correction"),
+    _c("charge_description", _S, "FOCUS ChargeDescription"),
+    _c("charge_frequency", _S, "FOCUS ChargeFrequency"),
+    _c("charge_period_start", _T, "FOCUS ChargePeriodStart, inclusive", required=True),
+    _c("charge_period_end", _T, "FOCUS ChargePeriodEnd, exclusive", required=True),
+    _c("commitment_discount_category", _S, "FOCUS CommitmentDiscountCategory"),
+    _c("commitment_discount_id", _S, "FOCUS CommitmentDiscountId"),
+    _c("commitment_discount_name", _S, "FOCUS CommitmentDiscountName"),
+    _c("commitment_discount_quantity", _M, "FOCUS CommitmentDiscountQuantity"),
+    _c("commitment_discount_status", _S, "FOCUS CommitmentDiscountStatus: Used or Unused"),
+    _c("commitment_discount_type", _S, "FOCUS CommitmentDiscountType"),
+    _c("commitment_discount_unit", _S, "FOCUS CommitmentDiscountUnit"),
+    _c("consumed_quantity", _M, "FOCUS ConsumedQuantity", unit="consumed_unit"),
+    _c("consumed_unit", _S, "FOCUS ConsumedUnit"),
+    _c("contracted_cost", _M, "FOCUS ContractedCost", unit="billing_currency"),
+    _c("contracted_unit_price", _M, "FOCUS ContractedUnitPrice", unit="billing_currency"),
+    _c("effective_cost", _M, "FOCUS EffectiveCost", unit="billing_currency", required=True),
+    _c("invoice_id", _S, "FOCUS InvoiceId (1.2)"),
+    _c("invoice_issuer_name", _S, "FOCUS InvoiceIssuerName"),
+    _c("list_cost", _M, "FOCUS ListCost", unit="billing_currency"),
+    _c("list_unit_price", _M, "FOCUS ListUnitPrice", unit="billing_currency"),
+    _c("pricing_category", _S, "FOCUS PricingCategory"),
+    _c("pricing_currency", _S, "FOCUS PricingCurrency (1.2)"),
+    _c("pricing_quantity", _M, "FOCUS PricingQuantity", unit="pricing_unit"),
+    _c("pricing_unit", _S, "FOCUS PricingUnit"),
+    _c("provider_name", _S, "FOCUS ProviderName"),
+    _c("publisher_name", _S, "FOCUS PublisherName"),
+    _c("region_id", _S, "FOCUS RegionId"),
+    _c("region_name", _S, "FOCUS RegionName"),
+    _c("resource_id", _S, "FOCUS ResourceId"),
+    _c("resource_name", _S, "FOCUS ResourceName"),
+    _c("resource_type", _S, "FOCUS ResourceType"),
+    _c("service_category", _S, "FOCUS ServiceCategory"),
+    _c("service_name", _S, "FOCUS ServiceName"),
+    _c("service_subcategory", _S, "FOCUS ServiceSubcategory (1.1)"),
+    _c("sku_id", _S, "FOCUS SkuId"),
+    _c("sku_meter", _S, "FOCUS SkuMeter (1.1)"),
+    _c("sku_price_details", _S, "FOCUS SkuPriceDetails (1.1), JSON text"),
+    _c("sku_price_id", _S, "FOCUS SkuPriceId"),
+    _c("sub_account_id", _S, "FOCUS SubAccountId"),
+    _c("sub_account_name", _S, "FOCUS SubAccountName"),
+    _c("sub_account_type", _S, "FOCUS SubAccountType (1.2)"),
+    _c("tags", _SM, "FOCUS Tags"),
+)
+"""FOCUS 1.2 in snake_case. required = the row is useless without it, so it is quarantined."""
+
+CHARGES = TableSchema(
+    name="charges",
+    grain="one FOCUS charge row of one delivery",
+    partition="billing_period",
+    columns=(
+        *_PROVENANCE,
+        _c("row_number", _I, "1-based data row in its file", required=True),
+        _c("file", _S, "File of the delivery, relative to the source", required=True),
+        *FOCUS_COLUMNS,
+        _c("x_columns", _SM, "Columns outside FOCUS (x_... and others), kept as text"),
+    ),
+)
+
+MEASUREMENTS = TableSchema(
+    name="measurements",
+    grain="one metric of one container, volume or device at one time",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "Start of the interval measured", required=True),
+        _c("interval_seconds", _I, "Length of the interval", unit="s", required=True),
+        _c("metric", _S, "Exporter's metric name; counters as rate per second", required=True),
+        _c("cluster", _S, "Kubernetes cluster", required=True),
+        _c("namespace", _S, "Kubernetes namespace", required=True),
+        _c("kind", _S, "Owning resource kind, such as Deployment", required=True),
+        _c("name", _S, "Owning resource name", required=True),
+        _c("container", _S, "Container, or empty where the metric has none"),
+        _c("value", _F, "Value in the metric's own base unit, summed over replicas", required=True),
+    ),
+)
+
+INTENSITIES = TableSchema(
+    name="intensities",
+    grain="one region, hour and accounting method",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "Start of the hour", required=True),
+        _c("region", _S, "Cloud region id as billed", required=True),
+        _c("accounting", _S, "location or market", required=True),
+        _c("gco2e_per_kwh", _F, "Grid intensity", unit="gCO2e/kWh", required=True),
+    ),
+)
+
+PREDICTIONS = TableSchema(
+    name="predictions",
+    grain="one prediction of one model",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "When the model answered", required=True),
+        _c("model", _S, "Model name", required=True),
+        _c("model_version", _S, "Model version", required=True),
+        _c("prediction_id", _S, "Joins the label that comes later", required=True),
+        _c("features", _FM, "Numeric inputs", required=True),
+        _c("groups", _SM, "Protected groups of the subject", required=True, personal=True),
+        _c("prediction", _F, "Class 0 or 1, or a number", required=True),
+        _c("probability", _F, "Of class 1, for classifiers"),
+        _c("latency_ms", _F, "Time to answer", unit="ms"),
+        _c("energy_wh", _F, "Energy of the answer", unit="Wh"),
+    ),
+)
+
+LABELS = TableSchema(
+    name="labels",
+    grain="the truth of one prediction, when it became known",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "When the truth was recorded", required=True),
+        _c("model", _S, "Model name", required=True),
+        _c("prediction_id", _S, "The prediction it is the truth of", required=True),
+        _c("label", _F, "Class 0 or 1, or a number", required=True),
+    ),
+)
+
+LANDING_TABLES = {t.name: t for t in (CHARGES, MEASUREMENTS, INTENSITIES, PREDICTIONS, LABELS)}
+
+METRICS: dict[str, tuple[str, str]] = {
+    "kube_pod_container_resource_requests_cpu": ("cores", "kube-state-metrics, resource=cpu"),
+    "kube_pod_container_resource_requests_memory": ("bytes", "kube-state-metrics, resource=memory"),
+    "kube_pod_container_resource_limits_memory": ("bytes", "kube-state-metrics, resource=memory"),
+    "kube_deployment_spec_replicas": ("replicas", "kube-state-metrics"),
+    "container_cpu_usage_seconds_total": ("cores", "cAdvisor, rate per second"),
+    "container_memory_working_set_bytes": ("bytes", "cAdvisor"),
+    "container_network_receive_bytes_total": ("bytes/s", "cAdvisor, rate per second"),
+    "kubelet_volume_stats_used_bytes": ("bytes", "kubelet"),
+    "kubelet_volume_stats_capacity_bytes": ("bytes", "kubelet"),
+    "DCGM_FI_DEV_GPU_UTIL": ("percent", "DCGM exporter, mean over the workload's GPUs"),
+    "DCGM_FI_DEV_FB_USED": ("MiB", "DCGM exporter"),
+    "DCGM_FI_DEV_POWER_USAGE": ("W", "DCGM exporter, summed over the workload's GPUs"),
+    "node_cpu_seconds_total": ("cores", "node exporter, non-idle modes, rate per second"),
+    "node_memory_MemAvailable_bytes": ("bytes", "node exporter"),
+}
+"""Metric name -> (unit, exporter). Names are the exporters' own; a resource label that
+Prometheus keeps apart (resource=cpu) is appended, and counters are landed as rates."""
