@@ -1,0 +1,138 @@
+"""Atomic writes and the place of every file under the state folder.
+
+A reader sees the old file or the new one, never half of either: write aside, sync, rename.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from finops_dagster.domain.schemas import LogicalType, TableSchema
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where state lives. `root` is `state_dir` of the settings."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.root / "quarantine"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "published"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster"
+
+    def insight(self, as_of: date) -> Path:
+        return self.root / "insight" / as_of.isoformat()
+
+    def replay(self, bundle: str, as_of: date) -> Path:
+        """A past day decided again under a policy bundle; never mixed with what was decided."""
+        return self.root / "replays" / bundle / as_of.isoformat()
+
+    def reports(self, as_of: date) -> Path:
+        return self.root / "reports" / as_of.isoformat()
+
+
+_ARROW: dict[LogicalType, pa.DataType] = {
+    LogicalType.STRING: pa.string(),
+    LogicalType.MONEY: pa.decimal128(38, 20),
+    LogicalType.FLOAT: pa.float64(),
+    LogicalType.INTEGER: pa.int64(),
+    LogicalType.BOOLEAN: pa.bool_(),
+    LogicalType.TIME: pa.timestamp("us", tz="UTC"),
+    LogicalType.DATE: pa.date32(),
+    LogicalType.STRING_MAP: pa.map_(pa.string(), pa.string()),
+    LogicalType.FLOAT_MAP: pa.map_(pa.string(), pa.float64()),
+}
+
+
+def arrow_schema(table: TableSchema) -> pa.Schema:
+    """The Arrow schema of a declared table; units and privacy go along as field metadata."""
+    return pa.schema(
+        [
+            pa.field(
+                column.name,
+                _ARROW[column.type],
+                nullable=column.nullable,
+                metadata={
+                    "description": column.description,
+                    **({"unit": column.unit} if column.unit else {}),
+                    **({"personal": "true"} if column.personal else {}),
+                },
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, sync it, then rename it over `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    aside = Path(name)
+    try:
+        write(aside)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.chmod(0o644)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document atomically, sorted and indented: people read these files."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    atomically(path, lambda aside: _write_text(aside, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def write_parquet(path: Path, batches: pa.RecordBatchReader, schema: pa.Schema) -> int:
+    """Stream batches to one Parquet file atomically; returns the rows written.
+
+    Raises pyarrow.ArrowInvalid if a batch does not fit `schema`.
+    """
+    rows = 0
+
+    def write(aside: Path) -> None:
+        nonlocal rows
+        with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
+            for batch in batches:
+                table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+                writer.write_table(table)
+                rows += table.num_rows
+
+    atomically(path, write)
+    return rows

@@ -1,0 +1,251 @@
+"""Publications: immutable audited mart versions and the one manifest that says which are in force.
+
+Candidates are exported here, judged elsewhere, and published by one atomic replacement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict
+
+from finops_dagster.domain.ids import content_id
+from finops_dagster.storage.files import atomically, write_json
+
+
+class Version(BaseModel):
+    """One audited version of one partition of a mart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mart: str
+    partition: date
+    sha256: str
+    rows: int
+    known_at: datetime
+    """The cutoff it was built with: nothing known later is in it."""
+    inputs: tuple[str, ...]
+    """Ids of the deliveries it was built from."""
+
+
+class Manifest(BaseModel):
+    """The set of versions in force after one publication."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int
+    published_at: datetime
+    versions: tuple[Version, ...]
+
+    @property
+    def id(self) -> str:
+        return content_id("pub", [v.model_dump(mode="json") for v in self.versions])
+
+    @property
+    def known_at(self) -> datetime:
+        return max(version.known_at for version in self.versions)
+
+    def of(self, mart: str, first: date | None = None, last: date | None = None) -> list[Version]:
+        """Versions of one mart whose partition is in [first, last], oldest first."""
+        return sorted(
+            (
+                v
+                for v in self.versions
+                if v.mart == mart
+                and (first is None or v.partition >= first)
+                and (last is None or v.partition <= last)
+            ),
+            key=lambda v: v.partition,
+        )
+
+
+@dataclass(frozen=True)
+class PublicationStore:
+    """Candidates, versions and manifests under one folder."""
+
+    root: Path
+
+    def path(self, version: Version) -> Path:
+        """The Parquet file of a version."""
+        return (
+            self.root
+            / "marts"
+            / version.mart
+            / version.partition.isoformat()
+            / version.sha256[:32]
+            / "data.parquet"
+        )
+
+    def current(self) -> Manifest | None:
+        """The manifest in force, or None before the first publication."""
+        return self._read(self.root / "current.json")
+
+    def _read(self, path: Path) -> Manifest | None:
+        if not path.exists():
+            return None
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def known_by(self, cutoff: datetime) -> Manifest | None:
+        """The last manifest with nothing in it that was known after `cutoff`."""
+        paths = sorted((self.root / "manifests").glob("*.json"), reverse=True)
+        for path in paths:
+            manifest = self._read(path)
+            if manifest is not None and manifest.known_at <= cutoff:
+                return manifest
+        return None
+
+    def export(
+        self,
+        warehouse: Path,
+        mart: str,
+        partition_column: str,
+        partitions: Sequence[date],
+        known_at: datetime,
+        inputs: Mapping[date, Sequence[str]],
+    ) -> list[Version]:
+        """Write candidates of a mart's partitions, read from the warehouse file.
+
+        Rows are sorted by every column, so the same rows have the same hash.
+        """
+        versions = []
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            relation = _mart_relation(connection, mart)
+            for partition in partitions:
+                versions.append(
+                    self._export_one(
+                        connection,
+                        f"select * from {relation} where {partition_column} = "
+                        f"date '{partition.isoformat()}' order by all",
+                        mart,
+                        partition,
+                        known_at,
+                        tuple(sorted(inputs.get(partition, ()))),
+                    )
+                )
+        return versions
+
+    def _export_one(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        query: str,
+        mart: str,
+        partition: date,
+        known_at: datetime,
+        inputs: tuple[str, ...],
+    ) -> Version:
+        aside = self.root / "candidates" / mart / f"{partition.isoformat()}.parquet"
+        rows = 0
+
+        def write(path: Path) -> None:
+            nonlocal rows
+            target = str(path).replace("'", "''")
+            result = connection.execute(
+                f"copy ({query}) to '{target}' (format parquet, compression zstd)"
+            ).fetchone()
+            rows = int(result[0]) if result else 0
+
+        atomically(aside, write)
+        with aside.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        version = Version(
+            mart=mart,
+            partition=partition,
+            sha256=digest,
+            rows=rows,
+            known_at=known_at,
+            inputs=inputs,
+        )
+        path = self.path(version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.replace(path)
+        return version
+
+    def publish(self, versions: Iterable[Version], published_at: datetime) -> Manifest:
+        """Put these versions in force beside the others, in one atomic step.
+
+        Publishing what is in force already changes nothing and returns the manifest in force.
+        """
+        with FileLock(str(self.root / ".lock")):
+            held = self.current()
+            in_force = {(v.mart, v.partition): v for v in (held.versions if held else ())}
+            for version in versions:
+                old = in_force.get((version.mart, version.partition))
+                same = old is not None and (
+                    (old.sha256, old.inputs) == (version.sha256, version.inputs)
+                )
+                # The same rows from the same inputs stay known since they first were,
+                # but a newer look at them keeps them fresh.
+                if not same or (old is not None and old.known_at < version.known_at):
+                    in_force[(version.mart, version.partition)] = version
+            ordered = tuple(in_force[key] for key in sorted(in_force))
+            if held is not None and held.versions == ordered:
+                return held
+            manifest = Manifest(
+                sequence=(held.sequence + 1) if held else 1,
+                published_at=published_at,
+                versions=ordered,
+            )
+            name = f"{manifest.sequence:08d}-{manifest.id}.json"
+            document = json.loads(manifest.model_dump_json())
+            write_json(self.root / "manifests" / name, document)
+            write_json(self.root / "current.json", document)
+            return manifest
+
+    def reader(self, manifest: Manifest) -> PublishedReader:
+        """A reader that sees this manifest's versions and no others."""
+        return PublishedReader(self, manifest)
+
+
+def _mart_relation(connection: duckdb.DuckDBPyConnection, mart: str) -> str:
+    found = connection.execute(
+        "select table_schema, table_name from information_schema.tables where table_name = ?",
+        [mart],
+    ).fetchone()
+    if found is None:
+        raise KeyError(f"the warehouse has no mart {mart}")
+    return ".".join('"' + str(part).replace('"', '""') + '"' for part in found)
+
+
+@dataclass(frozen=True)
+class PublishedReader:
+    """Reads marts of one manifest: a whole run sees one state."""
+
+    store: PublicationStore
+    manifest: Manifest
+
+    def paths(self, mart: str, first: date | None = None, last: date | None = None) -> list[Path]:
+        """Files of a mart's partitions in [first, last]."""
+        return [self.store.path(v) for v in self.manifest.of(mart, first, last)]
+
+    def frame(
+        self,
+        mart: str,
+        query: str = "select * from mart",
+        *,
+        first: date | None = None,
+        last: date | None = None,
+    ) -> pd.DataFrame | None:
+        """Run `query` over the relation `mart`; None where no partition is published.
+
+        Decimals stay Decimal (object columns), times are UTC.
+        """
+        paths = self.paths(mart, first, last)
+        if not paths:
+            return None
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'; set threads = 2")
+            names = [str(path) for path in paths]
+            mart_relation = connection.read_parquet(names, union_by_name=True)
+            mart_relation.create_view("mart")
+            return connection.execute(query).fetch_arrow_table().to_pandas(
+                types_mapper=None, date_as_object=True
+            )
