@@ -1,6 +1,6 @@
-"""finops.yaml and the environment, typed, bounded and described: the only reader of either.
+"""Every key of finops.yaml: its type, bounds, default and meaning.
 
-What lives here is what a person may set. What the settings mean is the business of the packages.
+How a file becomes these types, and what is said when it does not, is the business of `reading`.
 """
 
 from __future__ import annotations
@@ -9,51 +9,104 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.settings.cron import cron_fault
 
 CONFIG_NAME = "finops.yaml"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _text_only(value: Any) -> Any:
+    """YAML reads 20261031 and 6 as numbers; pydantic would take them for seconds since 1970."""
+    if isinstance(value, int | float):
+        raise ValueError("a number is no date or time: write 2026-10-31, or '06:00'")
+    return value
 
 
-class SourceSettings(_Section):
+def _utc(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("the time is UTC already: write it without an offset")
+    return value
+
+
+def _cron(value: str) -> str:
+    fault = cron_fault(value)
+    if fault is not None:
+        raise ValueError(fault)
+    return value
+
+
+def _drop_empty(cls: type[BaseModel], data: Any) -> Any:
+    """A key or section left empty in the file means its default, as if it were not written."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: value
+        for key, value in data.items()
+        if value is not None or key not in cls.model_fields
+    }
+
+
+class Section(BaseModel):
+    """A group of keys: unknown keys are refused, empty ones mean their default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: Any) -> Any:
+        return _drop_empty(cls, data)
+
+
+class SourceSettings(Section):
     """Where one source delivers."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Short name, shown wherever rows are."
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$",
+        description="Short name, shown wherever rows are.",
+        examples=["cluster-a"],
     )
-    path: Path = Field(description="File or directory, relative to finops.yaml.")
+    path: Path = Field(description="File or directory.", examples=["telemetry"])
 
 
 class BillingSettings(SourceSettings):
     """One billing export."""
 
     format: Literal["focus"] = Field(
-        default="focus", description="Format of the export. FOCUS 1.0 to 1.2, Parquet or CSV."
+        default="focus", description="Format of the export: FOCUS 1.0 to 1.2, Parquet or CSV."
     )
 
 
 class Task(StrEnum):
+    """What a watched model predicts."""
+
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """An AI model to watch."""
 
-    name: str = Field(description="Name in the prediction log.")
-    task: Task = Field(description="classification (0 or 1, with probability) or regression.")
-    owner: str = Field(description="Team that answers for it.")
-    features: tuple[str, ...] = Field(min_length=1, description="Inputs watched for drift.")
+    name: str = Field(description="Name in the prediction log.", examples=["credit-risk"])
+    task: Task = Field(
+        description="classification (0 or 1, with probability) or regression.",
+        examples=["classification"],
+    )
+    owner: str = Field(description="Team that answers for it.", examples=["team-risk"])
+    features: tuple[str, ...] = Field(
+        min_length=1, description="Inputs watched for drift.", examples=[["income", "age"]]
+    )
     protected: tuple[str, ...] = Field(
         default=(), description="Groups in the log over which fairness is measured."
     )
@@ -65,52 +118,77 @@ class ModelSettings(_Section):
     )
 
 
-class DesiredStateSettings(_Section):
+class DesiredStateSettings(Section):
     """The GitOps repository that declares what runs."""
 
     forge: Literal["local", "github"] = Field(
         default="local", description="local: a bare Git repository on disk; github: GitHub."
     )
     repository: str = Field(
-        description="Path of the bare repository (local), or OWNER/NAME (github)."
+        description="Path of the bare repository (local), or OWNER/NAME (github).",
+        examples=["gitops.git"],
     )
-    branch: str = Field(default="main", description="Branch that pull requests aim at.")
+    branch: str = Field(
+        default="main",
+        # The safe part of git-check-ref-format: the name is handed to git.
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$",
+        description="Branch that pull requests aim at.",
+    )
     allowed_paths: tuple[str, ...] = Field(
         default=(), description="Globs of files that may be edited; empty means none."
     )
     api_url: str = Field(
-        default="https://api.github.com", description="API of the GitHub server."
+        default="https://api.github.com",
+        pattern=r"^https?://\S+$",
+        description="API of the GitHub server.",
     )
 
+    @model_validator(mode="after")
+    def _repository_fits_forge(self) -> DesiredStateSettings:
+        owner, slash, name = self.repository.partition("/")
+        if self.forge == "github" and not (owner and slash and name and "/" not in name):
+            raise ValueError("with forge: github, repository must be OWNER/NAME")
+        return self
 
-class TagSettings(_Section):
+
+class TagSettings(Section):
     """Which tag keys mean what; the first key present wins, case is ignored."""
 
-    team: tuple[str, ...] = ("team", "owner")
-    environment: tuple[str, ...] = ("environment", "env")
-    business_unit: tuple[str, ...] = ("business_unit", "business-unit", "bu")
-    cost_center: tuple[str, ...] = ("cost_center", "cost-center", "costcenter")
-    namespace: tuple[str, ...] = ("k8s-namespace", "goog-k8s-namespace", "eks:namespace")
-    workload_kind: tuple[str, ...] = (
-        "k8s-workload-kind",
-        "goog-k8s-workload-type",
-        "eks:workload-type",
+    team: tuple[str, ...] = Field(default=("team", "owner"), description="Who pays and answers.")
+    environment: tuple[str, ...] = Field(
+        default=("environment", "env"), description="Such as prod, staging, dev."
     )
-    workload: tuple[str, ...] = (
-        "k8s-workload-name",
-        "goog-k8s-workload-name",
-        "eks:workload-name",
+    business_unit: tuple[str, ...] = Field(
+        default=("business_unit", "business-unit", "bu"), description="Part of the company."
+    )
+    cost_center: tuple[str, ...] = Field(
+        default=("cost_center", "cost-center", "costcenter"), description="Account to charge."
+    )
+    namespace: tuple[str, ...] = Field(
+        default=("k8s-namespace", "goog-k8s-namespace", "eks:namespace"),
+        description="Kubernetes namespace of what is billed.",
+    )
+    workload_kind: tuple[str, ...] = Field(
+        default=("k8s-workload-kind", "goog-k8s-workload-type", "eks:workload-type"),
+        description="Kubernetes kind of what is billed, such as Deployment.",
+    )
+    workload: tuple[str, ...] = Field(
+        default=("k8s-workload-name", "goog-k8s-workload-name", "eks:workload-name"),
+        description="Name of the Kubernetes workload that is billed.",
     )
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """Bounds on what is accepted and on what is done."""
 
     quarantined_cost_share: Decimal = Field(
         default=Decimal(0), ge=0, le=1, description="Share of a bill's cost that may be set aside."
     )
     quarantined_row_share: Decimal = Field(
-        default=Decimal("0.01"), ge=0, le=1, description="Share of signal rows that may be."
+        default=Decimal("0.01"),
+        ge=0,
+        le=1,
+        description="Share of a signal delivery's rows that may be set aside.",
     )
     invoice_tolerance: Decimal = Field(
         default=Decimal("0.005"),
@@ -137,10 +215,10 @@ class LimitSettings(_Section):
     )
 
 
-class SizingSettings(_Section):
+class SizingSettings(Section):
     """How container requests are sized."""
 
-    history_days: int = Field(default=14, ge=7, le=60, description="Evidence window.")
+    history_days: int = Field(default=14, ge=7, le=60, description="Evidence window, in days.")
     max_change_share: float = Field(
         default=0.6, gt=0, lt=1, description="A request is cut by at most this share at once."
     )
@@ -157,14 +235,23 @@ class Settings(BaseSettings):
     """One estate: its sources, its desired state, its limits and how far automation may go."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="FINOPS_", env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        env_prefix="FINOPS_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
     )
 
-    estate: str = Field(pattern=r"^[\w .-]{1,60}$", description="Name shown on every report.")
-    as_of: date | None = Field(
+    estate: str = Field(
+        pattern=r"^[\w .-]{1,60}$",
+        description="Name shown on every report.",
+        examples=["my-company"],
+    )
+    as_of: Annotated[date, BeforeValidator(_text_only)] | None = Field(
         default=None, description="Day to decide for; empty means yesterday, UTC."
     )
-    decide_at: time = Field(
+    decide_at: Annotated[time, BeforeValidator(_text_only), AfterValidator(_utc)] = Field(
         default=time(6),
         description="UTC time on the next day at which a day's decision is due; "
         "what arrives later is not used for it.",
@@ -181,9 +268,15 @@ class Settings(BaseSettings):
         default=Rung.PROPOSE,
         description="observe: decide only; propose: pull requests that people merge.",
     )
-    schedule: str = Field(default="0 6 * * *", description="Cron, UTC, of the daily run.")
+    schedule: Annotated[str, AfterValidator(_cron)] = Field(
+        default="0 6 * * *", description="Cron, UTC, of the daily run."
+    )
     state_dir: Path = Field(default=Path(".finops"), description="Where state and reports live.")
-    billing: tuple[BillingSettings, ...] = Field(min_length=1, description="Billing exports.")
+    billing: tuple[BillingSettings, ...] = Field(
+        min_length=1,
+        description="Billing exports.",
+        examples=[[{"name": "cloud", "path": "exports/cloud"}]],
+    )
     telemetry: tuple[SourceSettings, ...] = Field(default=(), description="Measurements.")
     carbon: tuple[SourceSettings, ...] = Field(default=(), description="Grid intensity.")
     predictions: tuple[SourceSettings, ...] = Field(default=(), description="Prediction logs.")
@@ -219,13 +312,26 @@ class Settings(BaseSettings):
         """The environment wins over the file, so that a container can override one key."""
         return env_settings, init_settings
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: Any) -> Any:
+        return _drop_empty(cls, data)
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Settings:
-        for group in (self.billing, self.telemetry, self.carbon, self.predictions, self.labels):
-            names = [source.name for source in group]
+        groups: tuple[tuple[SourceSettings | ModelSettings, ...], ...] = (
+            self.billing,
+            self.telemetry,
+            self.carbon,
+            self.predictions,
+            self.labels,
+            self.models,
+        )
+        for group in groups:
+            names = [item.name for item in group]
             repeated = {name for name in names if names.count(name) > 1}
             if repeated:
-                raise ValueError(f"source names must differ: {', '.join(sorted(repeated))}")
+                raise ValueError(f"names must differ: {', '.join(sorted(repeated))}")
         return self
 
     def decided_day(self, now: datetime | None = None) -> date:

@@ -1,0 +1,48 @@
+"""finops.yaml and the environment, typed, bounded and described: the only reader of either.
+
+What lives here is what a person may set and how it is read. What a setting means is the business
+of the package that it is handed to.
+"""
+
+from finops_dagster.settings.environment import (
+    child_environment,
+    environment_config,
+    hide_secrets,
+    telemetry_off,
+    unknown_variables,
+)
+from finops_dagster.settings.model import (
+    CONFIG_NAME,
+    BillingSettings,
+    DesiredStateSettings,
+    LimitSettings,
+    ModelSettings,
+    Rung,
+    Settings,
+    SizingSettings,
+    SourceSettings,
+    TagSettings,
+    Task,
+)
+from finops_dagster.settings.reading import find_config, load
+
+__all__ = [
+    "CONFIG_NAME",
+    "BillingSettings",
+    "DesiredStateSettings",
+    "LimitSettings",
+    "ModelSettings",
+    "Rung",
+    "Settings",
+    "SizingSettings",
+    "SourceSettings",
+    "TagSettings",
+    "Task",
+    "child_environment",
+    "environment_config",
+    "find_config",
+    "hide_secrets",
+    "load",
+    "telemetry_off",
+    "unknown_variables",
+]
