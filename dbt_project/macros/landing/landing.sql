@@ -1,0 +1,116 @@
+{#- Where rows come in: the landing zone's Parquet, or nothing of the right shape. -#}
+
+{#- Rows of one landing table within its clock's window. `{{ landing(source('focus', 'charges')) }}`
+    A table that nothing was ever landed in is empty, with the columns its source declares.
+    The partition's date comes as `partition_date`. -#}
+{% macro landing(relation) %}
+    {{- return(adapter.dispatch('landing', 'finops')(relation)) -}}
+{% endmacro %}
+
+{% macro default__landing(relation) %}
+    {{- return(relation) -}}
+{% endmacro %}
+
+{% macro duckdb__landing(relation) %}
+    {%- set folder = glob_escaped(var('landing_root')) ~ '/' ~ relation.identifier -%}
+    {%- set pattern = dbt.escape_single_quotes(folder ~ '/partition=*/*.parquet') -%}
+    {%- set window = landing_window(relation.identifier) -%}
+    {%- if not execute -%}
+        {{- return('(select 1)') -}}
+    {%- elif run_query("select 1 from glob('" ~ pattern ~ "') limit 1").rows | length == 0 -%}
+        {{- return(nothing_of(relation, {'partition_date': 'date'})) -}}
+    {%- endif -%}
+    {%- set rows -%}
+    (
+        select
+            * exclude ("partition"),
+            "partition" as partition_date
+        from read_parquet(
+            '{{ pattern }}', hive_partitioning = true, hive_types = {'partition': date}
+        )
+        where "partition" between {{ window.first }} and {{ window.last }}
+    )
+    {%- endset -%}
+    {{- return(rows) -}}
+{% endmacro %}
+
+
+{#- Records of the accepted deliveries of the given landing tables within their window. -#}
+{% macro landing_deliveries(relation, tables) %}
+    {{- return(adapter.dispatch('landing_deliveries', 'finops')(relation, tables)) -}}
+{% endmacro %}
+
+{% macro default__landing_deliveries(relation, tables) %}
+    {{- return(relation) -}}
+{% endmacro %}
+
+{#- The records are many tiny files; a name that opens with its partition's date and lies outside
+    the window is not opened, so that a day's run does not pay for the years before it. -#}
+{% macro duckdb__landing_deliveries(relation, tables) %}
+    {%- if not execute -%} {{- return('(select 1)') -}} {%- endif -%}
+    {%- set files = [] -%}
+    {%- for table in tables -%}
+        {%- set folder = glob_escaped(var('landing_root')) ~ '/deliveries/' ~ table -%}
+        {%- set window = landing_window(table) -%}
+        {%- set found -%}
+            select file
+            from glob('{{ dbt.escape_single_quotes(folder ~ '/*.parquet') }}')
+            where coalesce(
+                try_cast(left(parse_filename(file), 10) as date)
+                between {{ window.first }} and {{ window.last }},
+                true
+            )
+            order by file
+        {%- endset -%}
+        {%- for row in run_query(found).rows -%}
+            {%- do files.append(string_literal(glob_escaped(row[0]))) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if not files -%} {{- return(nothing_of(relation)) -}} {%- endif -%}
+    {{- return("(select * from read_parquet([" ~ files | join(', ') ~ "]))") -}}
+{% endmacro %}
+
+
+{#- Rows of one file the ledger exports for the warehouse, or nothing of the declared shape. -#}
+{% macro ledger_export(relation) %}
+    {{- return(adapter.dispatch('ledger_export', 'finops')(relation)) -}}
+{% endmacro %}
+
+{% macro default__ledger_export(relation) %}
+    {{- return(relation) -}}
+{% endmacro %}
+
+{% macro duckdb__ledger_export(relation) %}
+    {%- set path = glob_escaped(var('ledger_root')) ~ '/' ~ relation.identifier ~ '.parquet' -%}
+    {%- set file = string_literal(path) -%}
+    {%- if not execute -%}
+        {{- return('(select 1)') -}}
+    {%- elif run_query("select 1 from glob(" ~ file ~ ")").rows | length == 0 -%}
+        {{- return(nothing_of(relation)) -}}
+    {%- endif -%}
+    {{- return("(select * from read_parquet(" ~ file ~ "))") -}}
+{% endmacro %}
+
+
+{#- An empty relation with the columns a source declares, and those given besides. -#}
+{% macro nothing_of(relation, besides={}) %}
+    {%- set columns = [] -%}
+    {%- for node in graph.sources.values()
+        if node.source_name == relation.schema and node.name == relation.identifier -%}
+        {%- for column in node.columns.values() -%}
+            {%- do columns.append(
+                'cast(null as ' ~ column.data_type ~ ') as ' ~ adapter.quote(column.name)
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- for name, data_type in besides.items() -%}
+        {%- do columns.append('cast(null as ' ~ data_type ~ ') as ' ~ adapter.quote(name)) -%}
+    {%- endfor -%}
+    {{- return('(select ' ~ columns | join(', ') ~ ' where false)') -}}
+{% endmacro %}
+
+
+{#- A path in which no character is a wildcard. -#}
+{% macro glob_escaped(path) %}
+    {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
+{% endmacro %}

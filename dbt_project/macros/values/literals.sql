@@ -1,0 +1,38 @@
+{#- Values from settings as SQL text: always quoted here, nowhere else. -#}
+
+{% macro string_literal(value) %}
+    {{- return(dbt.string_literal(dbt.escape_single_quotes(value | string))) -}}
+{% endmacro %}
+
+{% macro date_literal(value) %}
+    {{- return('cast(' ~ string_literal(value) ~ ' as date)') -}}
+{% endmacro %}
+
+{% macro instant_literal(value) %}
+    {{- return(adapter.dispatch('instant_literal', 'finops')(value)) -}}
+{% endmacro %}
+
+{% macro default__instant_literal(value) %}
+    {{- return('cast(' ~ string_literal(value) ~ ' as timestamp)') -}}
+{% endmacro %}
+
+{% macro duckdb__instant_literal(value) %}
+    {{- return('cast(' ~ string_literal(value) ~ ' as timestamptz)') -}}
+{% endmacro %}
+
+
+{#- A mapping of settings as rows of two strings; empty if the mapping is. -#}
+{% macro mapping_rows(mapping, key, value) %}
+    {%- if not mapping %}
+    select
+        cast(null as {{ dbt.type_string() }}) as {{ key }},
+        cast(null as {{ dbt.type_string() }}) as {{ value }}
+    where false
+    {%- endif -%}
+    {%- for name in mapping %}
+    select
+        cast({{ string_literal(name) }} as {{ dbt.type_string() }}) as {{ key }},
+        cast({{ string_literal(mapping[name]) }} as {{ dbt.type_string() }}) as {{ value }}
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor -%}
+{% endmacro %}

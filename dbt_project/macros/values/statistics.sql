@@ -1,0 +1,49 @@
+{#- Aggregates whose names differ between engines. -#}
+
+{#- Linear quantile of a column; nulls do not count. -#}
+{% macro quantile(column, share) %}
+    {{- return(adapter.dispatch('quantile', 'finops')(column, share)) -}}
+{% endmacro %}
+
+{% macro default__quantile(column, share) -%}
+    percentile_cont({{ share }}) within group (order by {{ column }})
+{%- endmacro %}
+
+{% macro duckdb__quantile(column, share) -%}
+    quantile_cont({{ column }}, {{ share }})
+{%- endmacro %}
+
+
+{#- The last known value of a column by another; nulls do not count. -#}
+{% macro latest(column, by) %}
+    {{- return(adapter.dispatch('latest', 'finops')(column, by)) -}}
+{% endmacro %}
+
+{% macro default__latest(column, by) -%}
+    max_by({{ column }}, {{ by }}) filter (where {{ column }} is not null)
+{%- endmacro %}
+
+{% macro duckdb__latest(column, by) -%}
+    arg_max({{ column }}, {{ by }})
+{%- endmacro %}
+
+
+{#- Mean over time of a column sampled at intervals of `seconds`; null where never sampled. -#}
+{% macro time_weighted_mean(column, seconds) -%}
+    sum({{ column }} * {{ seconds }})
+    / nullif(sum(case when {{ column }} is not null then {{ seconds }} end), 0)
+{%- endmacro %}
+
+
+{#- Whether a text matches a regular expression as a whole. -#}
+{% macro matches(text, pattern) %}
+    {{- return(adapter.dispatch('matches', 'finops')(text, pattern)) -}}
+{% endmacro %}
+
+{% macro default__matches(text, pattern) -%}
+    {{ text }} rlike '^({{ pattern }})$'
+{%- endmacro %}
+
+{% macro duckdb__matches(text, pattern) -%}
+    regexp_full_match({{ text }}, '{{ pattern }}')
+{%- endmacro %}

@@ -1,0 +1,78 @@
+with
+
+charges as (
+
+    select * from {{ ref('stg_focus__charges') }}
+
+),
+
+tagged as (
+
+    select
+        *,
+        {%- for column, keys in var('tag_keys').items() %}
+        {{ tag_value('tags', keys) }} as tag_{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from charges
+
+),
+
+kinds_named as (
+
+    select
+        *,
+        {{ workload_kind('tag_workload_kind') }} as resource_kind
+    from tagged
+
+),
+
+allocated as (
+
+    select
+        -- ids
+        source,
+        billing_account_id,
+        sub_account_id,
+        region_id,
+        resource_id,
+
+        -- strings
+        provider_name,
+        sub_account_name,
+        service_category,
+        service_name,
+        resource_name,
+        resource_type,
+        case
+            when
+                tag_namespace not like '%/%'
+                and tag_workload not like '%/%'
+                then resource_kind || '/' || tag_namespace || '/' || tag_workload
+        end as resource,
+        tag_team as team,
+        tag_environment as environment,
+        tag_business_unit as business_unit,
+        tag_cost_center as cost_center,
+        charge_category,
+        charge_class,
+        sku_meter,
+        consumed_unit,
+        commitment_discount_status,
+        billing_currency,
+
+        -- numbers
+        billed_cost,
+        effective_cost,
+        list_cost,
+        contracted_cost,
+        consumed_quantity,
+
+        -- times
+        billing_period,
+        cast(charge_period_start as date) as charge_date
+
+    from kinds_named
+
+)
+
+select * from allocated

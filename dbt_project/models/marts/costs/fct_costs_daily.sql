@@ -1,0 +1,53 @@
+with
+
+charges as (
+
+    select * from {{ ref('int_charges__allocated') }}
+
+),
+
+summed as (
+
+    select
+        -- ids and times of the grain
+        source,
+        billing_period,
+        charge_date,
+        provider_name,
+        billing_account_id,
+        sub_account_id,
+        sub_account_name,
+
+        -- strings
+        service_category,
+        service_name,
+        region_id,
+        resource_id,
+        resource_name,
+        resource_type,
+        resource,
+        team,
+        environment,
+        business_unit,
+        cost_center,
+        charge_category,
+        charge_class,
+        sku_meter,
+        consumed_unit,
+        commitment_discount_status,
+        billing_currency,
+
+        -- numbers
+        sum(billed_cost) as billed_cost,
+        sum(effective_cost) as effective_cost,
+        sum(list_cost) as list_cost,
+        sum(contracted_cost) as contracted_cost,
+        sum(consumed_quantity) as consumed_quantity,
+        count(*) as charge_count
+
+    from charges
+    group by all
+
+)
+
+select * from summed

@@ -1,0 +1,26 @@
+with
+
+predictions as (
+
+    select * from {{ ref('fct_model_predictions') }}
+    where {{ within(day_window()) }}
+
+),
+
+metrics as (
+
+    select
+        day,
+        model,
+        model_version,
+        count(*) as predictions,
+        avg(prediction) as prediction_mean,
+        avg(probability) as probability_mean,
+        {{ quantile('latency_ms', 0.95) }} as latency_ms_p95,
+        sum(energy_wh) as energy_wh
+    from predictions
+    group by day, model, model_version
+
+)
+
+select * from metrics

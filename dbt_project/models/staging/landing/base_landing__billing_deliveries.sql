@@ -1,0 +1,3 @@
+{{ config(materialized='table', tags=['billing']) }}
+
+{{ deliveries_in_force(['charges']) }}

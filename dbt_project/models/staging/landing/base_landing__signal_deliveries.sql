@@ -1,0 +1,3 @@
+{{ config(materialized='table', tags=['signals']) }}
+
+{{ deliveries_in_force(['measurements', 'intensities', 'predictions', 'labels']) }}
