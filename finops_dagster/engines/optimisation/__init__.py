@@ -1,0 +1,26 @@
+"""Waste and shortage in what runs: findings with their price, and the proposals made of them.
+
+Pure: frames in, domain types out. Policy, Git and the forge are not known here.
+"""
+
+from finops_dagster.engines.optimisation.declared import declared_values
+from finops_dagster.engines.optimisation.find import find
+from finops_dagster.engines.optimisation.inputs import (
+    Context,
+    EnergyCoefficients,
+    FindResult,
+    SizingConfig,
+)
+from finops_dagster.engines.optimisation.prices import unit_prices
+from finops_dagster.engines.optimisation.propose import propose
+
+__all__ = [
+    "Context",
+    "EnergyCoefficients",
+    "FindResult",
+    "SizingConfig",
+    "declared_values",
+    "find",
+    "propose",
+    "unit_prices",
+]

@@ -1,0 +1,71 @@
+"""What the optimisation engine is given and what it answers with, as frozen types.
+
+How the answer is found lives elsewhere in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained, Finding
+
+ENGINE = "optimisation/1"
+
+
+@dataclass(frozen=True)
+class SizingConfig:
+    """Windows and limits of finding waste; shares are in [0, 1]."""
+
+    history_days: int = 14
+    """Evidence window: the last so many days up to and including as_of."""
+    min_history_days: int = 7
+    """Less than this between first and last measurement and the engine abstains."""
+    max_change_share: float = 0.6
+    """A request is cut by at most this share at once."""
+    min_change_share: float = 0.25
+    """Requests nearer than this to the rule's amount are right as they are: a smaller cut is
+    within the error of the rule, and each pull request costs a reviewer's time."""
+    max_risk: float = 0.05
+    """A cut whose rehearsal was exceeded in more than this share of intervals is not made."""
+
+
+@dataclass(frozen=True)
+class EnergyCoefficients:
+    """Watts of reserved capacity; Cloud Carbon Footprint's averages over AWS, Azure and GCP.
+
+    https://www.cloudcarbonfootprint.org/docs/methodology: 0.74 W a vCPU at rest and 3.5 W in
+    full use, 0.392 W a GB of memory, power usage effectiveness 1.135.
+    """
+
+    cpu_idle_watts_per_core: float = 0.74
+    cpu_full_watts_per_core: float = 3.5
+    memory_watts_per_gb: float = 0.392
+    pue: float = 1.135
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is declared, whose it is and what its electricity emits."""
+
+    values: pd.DataFrame
+    """resource, field, container, current: every request, limit and replica count declared."""
+    resources: frozenset[str]
+    """Every declared KIND/NAMESPACE/NAME; empty where no desired state is known."""
+    managed: Mapping[str, str]
+    """Resources whose replicas or requests something else sets, and what."""
+    owners: pd.DataFrame
+    """resource, owner, environment."""
+    intensity: pd.DataFrame
+    """resource, gco2e_per_kwh: mean over the evidence window."""
+    energy: EnergyCoefficients = field(default_factory=EnergyCoefficients)
+
+
+@dataclass(frozen=True)
+class FindResult:
+    """Findings, best saving first within a currency, and what could not be judged."""
+
+    findings: list[Finding]
+    abstained: list[Abstained]

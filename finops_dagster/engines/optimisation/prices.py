@@ -1,0 +1,209 @@
+"""Net unit prices really paid, from a workload's own charges, and savings priced by them.
+
+No list prices and no guesses: what was not billed has no price here.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange, to_decimal
+from finops_dagster.domain.periods import HOURS_PER_MONTH
+
+DAYS_PER_MONTH = Decimal(365) / 12
+MIN_PRICE_DAYS = 3
+"""Days billed that a price needs: a spread of fewer says nothing."""
+_FORECAST_DAYS = 30
+"""The saving is promised for a mean of so many days to come."""
+
+PRICE_COLUMNS = ("resource", "meter", "currency", "day", "quantity", "cost", "unit_price")
+
+
+def meter_of(sku_meter: str | None, consumed_unit: str | None = None) -> str | None:
+    """cpu, memory, gpu or storage for a FOCUS SkuMeter, None for any other."""
+    text = f"{sku_meter or ''} {consumed_unit or ''}".lower()
+    if "gpu" in text or "accelerator" in text:
+        return "gpu"
+    if "storage" in text or "volume" in text or "disk" in text or "month" in text:
+        return "storage"
+    if "vcpu" in text or "cpu" in text or "core" in text:
+        return "cpu"
+    if "gib" in text or "memory" in text or "gb-h" in text or "ram" in text:
+        return "memory"
+    return None
+
+
+def unit_prices(costs: pd.DataFrame, as_of: date, days: int = 14) -> pd.DataFrame:
+    """Net unit price by resource, meter and day from `fct_costs_daily`.
+
+    Usage charges alone, over the last `days` days up to `as_of`. Returns PRICE_COLUMNS: quantity
+    in unit-hours (or GiB-months), cost and unit_price as Decimal in `currency`, where unit_price
+    is effective cost over consumed quantity, so after commitments, discounts and credits applied
+    to the charge. Days without a positive quantity have no price and are left out.
+    """
+    frame = costs.loc[costs["resource"].notna() & (costs["charge_category"] == "Usage")]
+    day = pd.to_datetime(frame["charge_date"])
+    frame = frame.loc[
+        (day <= pd.Timestamp(as_of)) & (day > pd.Timestamp(as_of - timedelta(days=days)))
+    ]
+    keys = frame[["sku_meter", "consumed_unit"]].drop_duplicates()
+    meters = {
+        (sku, unit): meter_of(_text(sku), _text(unit)) for sku, unit in keys.itertuples(index=False)
+    }
+    sums: dict[tuple[str, str, str, pd.Timestamp], list[Decimal]] = {}
+    for row in frame[
+        [
+            "resource",
+            "sku_meter",
+            "consumed_unit",
+            "billing_currency",
+            "charge_date",
+            "consumed_quantity",
+            "effective_cost",
+        ]
+    ].itertuples(index=False, name=None):
+        resource, sku, unit, currency, charged, quantity, cost = row
+        meter = meters[(sku, unit)] if (sku, unit) in meters else meter_of(_text(sku), _text(unit))
+        if meter is None or pd.isna(cost) or pd.isna(quantity):
+            continue
+        total = sums.setdefault(
+            (str(resource), meter, str(currency), pd.Timestamp(charged)), [Decimal(0), Decimal(0)]
+        )
+        total[0] += Decimal(str(quantity))
+        total[1] += Decimal(str(cost))
+    rows = []
+    with localcontext() as context:
+        context.prec = MONEY_PRECISION
+        for (resource, meter, currency, charged), (quantity, cost) in sorted(sums.items()):
+            if quantity > 0:
+                rows.append((resource, meter, currency, charged, quantity, cost, cost / quantity))
+    return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+class PriceBook:
+    """Prices by resource and meter, with the reason where there is none to use."""
+
+    def __init__(self, prices: pd.DataFrame) -> None:
+        self._groups = {
+            (str(resource), str(meter)): group.sort_values("day")
+            for (resource, meter), group in prices.groupby(["resource", "meter"], sort=True)
+        }
+
+    def meters(self, resource: str) -> list[str]:
+        """Meters that `resource` was billed on."""
+        return [m for r, m in self._groups if r == resource]
+
+    def resources(self, meter: str) -> list[str]:
+        """Resources billed on `meter`."""
+        return [r for r, m in self._groups if m == meter]
+
+    def days(self, resource: str, meter: str) -> int:
+        """Days on which `resource` was billed on `meter`."""
+        group = self._groups.get((resource, meter))
+        return 0 if group is None else int(group["day"].nunique())
+
+    def why_not(self, resource: str, meter: str) -> str:
+        """Why `resource` has no usable price on `meter`; empty where it has one."""
+        group = self._groups.get((resource, meter))
+        if group is None:
+            return f"no {meter} charge of its own in the window, so no price really paid is known"
+        if group["currency"].nunique() > 1:
+            return f"its {meter} is billed in more than one currency"
+        if len(group) < MIN_PRICE_DAYS:
+            return f"its {meter} is billed on {len(group)} days, {MIN_PRICE_DAYS} are needed"
+        if sum(group["cost"], Decimal(0)) < 0:
+            return f"its net {meter} cost in the window is negative"
+        return ""
+
+    def saving(
+        self, resource: str, meter: str, units_by_day: pd.Series[float]
+    ) -> tuple[MoneyRange, Decimal]:
+        """Money a month for `units_by_day` (index day) units given up, and the unit price.
+
+        Price = cost over quantity of the window. Interval = Student's prediction interval for the
+        mean of the next 30 days, from the day-to-day spread of units x price. GiB-months are
+        months already; the rest are hours.
+        """
+        group = self._groups[(resource, meter)]
+        hours = Decimal(1) if meter == "storage" else Decimal(HOURS_PER_MONTH)
+        with localcontext() as context:
+            context.prec = MONEY_PRECISION
+            price = sum(group["cost"], Decimal(0)) / sum(group["quantity"], Decimal(0))
+            units = to_decimal(float(units_by_day.mean()))
+            mid = units * price * hours
+        by_day = pd.Series(
+            group["unit_price"].astype(float).to_numpy(), index=pd.DatetimeIndex(group["day"])
+        )
+        joined = pd.concat([units_by_day, by_day], axis=1, keys=["units", "price"])
+        joined = joined.sort_index().ffill().bfill()
+        daily = (joined["units"] * joined["price"]).to_numpy(dtype=float) * float(hours)
+        return money_range(mid, daily, str(group["currency"].iloc[0])), price
+
+    def cost_per_month(self, resource: str, meters: tuple[str, ...]) -> MoneyRange | None:
+        """What `resource` costs a month on `meters`, from its days billed; None if no usable."""
+        usable = [m for m in meters if (resource, m) in self._groups]
+        if not usable or any(self.why_not(resource, m) for m in usable):
+            return None
+        frame = pd.concat([self._groups[(resource, m)] for m in usable])
+        if frame["currency"].nunique() > 1:
+            return None
+        by_day: dict[object, Decimal] = {}
+        for day, cost in zip(frame["day"], frame["cost"], strict=True):
+            by_day[day] = by_day.get(day, Decimal(0)) + cost
+        with localcontext() as context:
+            context.prec = MONEY_PRECISION
+            mid = sum(by_day.values(), Decimal(0)) / len(by_day) * DAYS_PER_MONTH
+        daily = np.array([float(v) for v in by_day.values()]) * float(DAYS_PER_MONTH)
+        return money_range(mid, daily, str(frame["currency"].iloc[0]))
+
+
+def money_range(mid: Decimal, daily: np.ndarray, currency: str) -> MoneyRange:
+    """`mid` and its 95 % prediction interval from `daily` values of the same monthly amount."""
+    half = to_decimal(half_width(daily))
+    mid = mid.quantize(Decimal("1e-10"))
+    return MoneyRange(low=mid - half, mid=mid, high=mid + half, currency=currency)
+
+
+def half_width(daily: np.ndarray) -> float:
+    """Half the 95 % prediction interval for the mean of the next 30 days.
+
+    t(.975, n - 1) s sqrt(1/n + 1/30), Hahn and Meeker, Statistical Intervals (1991), 4.8.
+    """
+    from scipy import stats
+
+    n = daily.size
+    if n < 2:
+        raise ValueError("a spread takes two days or more")
+    spread = float(np.std(daily, ddof=1))
+    t = float(stats.t.ppf(0.975, n - 1))
+    return float(t * spread * np.sqrt(1 / n + 1 / _FORECAST_DAYS))
+
+
+def times(money: MoneyRange, factor: float) -> MoneyRange:
+    """`money` times a factor; a negative factor turns the ends around."""
+    with localcontext() as context:
+        context.prec = MONEY_PRECISION
+        share = to_decimal(factor)
+        ends = sorted((money.low * share, money.high * share))
+        return MoneyRange(low=ends[0], mid=money.mid * share, high=ends[1], currency=money.currency)
+
+
+def minus(money: MoneyRange, other: MoneyRange) -> MoneyRange:
+    """`money` less the mid of `other`, keeping its own spread. Raises ValueError across
+    currencies."""
+    if money.currency != other.currency:
+        raise ValueError(f"cannot take {other.currency} from {money.currency}")
+    return MoneyRange(
+        low=money.low - other.mid,
+        mid=money.mid - other.mid,
+        high=money.high - other.mid,
+        currency=money.currency,
+    )

@@ -1,0 +1,362 @@
+"""Sizing of container requests: too much, too little, or right as it is.
+
+Idle, undeclared and off-hours workloads are judged elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
+from finops_dagster.engines.optimisation.ground import Declared, Ground
+from finops_dagster.engines.optimisation.profiles import (
+    breach_shares,
+    container_profiles,
+    late_part,
+    per_replica,
+    replicas_by_day,
+    wilson_upper,
+)
+from finops_dagster.engines.optimisation.quantities import (
+    GIB,
+    cpu_text,
+    memory_text,
+    neat_cpu,
+    neat_memory,
+)
+from finops_dagster.engines.optimisation.rules import (
+    RULES,
+    Rule,
+    cpu_request,
+    memory_request,
+    tier_of,
+)
+
+METERS = ("cpu", "memory")
+
+_OFTEN = {"cpu": 0.05, "memory": 0.01}
+"""Share of intervals over the request that is too little room: a CPU request may be exceeded
+now and then (a scheduler shares what is free), a memory request only at the risk of eviction."""
+_SAME = 0.02
+"""Declared and running requests closer than this are the same."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One container and one meter, with all that sizing asks about it."""
+
+    resource: str
+    container: str
+    meter: str
+    declared: Declared
+    current: Decimal
+    profile: pd.Series
+    replicas: pd.Series
+    """By day."""
+    rule: Rule
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Index of the container in the profiles."""
+        return self.resource, self.container
+
+    @property
+    def subject(self) -> str:
+        """What an abstention names."""
+        return f"{self.resource} {self.container} {self.meter}"
+
+    def wanted(self, prefix: str = "") -> Decimal:
+        """What the rule asks for one replica."""
+        ask = cpu_request if self.meter == "cpu" else memory_request
+        return self.neat(ask(self.profile, self.rule, prefix))
+
+    def neat(self, amount: Decimal) -> Decimal:
+        """`amount` rounded up to a step of its meter."""
+        return neat_cpu(amount) if self.meter == "cpu" else neat_memory(amount)
+
+    def text(self, amount: Decimal) -> str:
+        """`amount` as it is written in a manifest."""
+        return cpu_text(amount) if self.meter == "cpu" else memory_text(amount)
+
+
+def size(ground: Ground, skip: frozenset[str]) -> tuple[list[Finding], list[Abstained]]:
+    """Findings on the requests of every declared container; resources in `skip` are left out."""
+    samples = per_replica(_named_as_declared(ground), _declared_cores(ground))
+    samples = samples.loc[
+        samples["resource"].isin(ground.resources) & ~samples["resource"].isin(skip)
+    ]
+    if samples.empty:
+        return [], []
+    profiles = container_profiles(samples, ground.window)
+    cases, abstained = _cases(ground, profiles, replicas_by_day(samples))
+    if not cases:
+        return [], abstained
+    over = breach_shares(samples, _table(cases, [c.current for c in cases]))
+    rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
+    late = breach_shares(late_part(samples, ground.window), _table(cases, rehearsed))
+    findings = []
+    for case in cases:
+        over_share = _share(over, case)
+        late_share = _share(late, case)
+        judged = _judge(ground, case, over_share, late_share)
+        if isinstance(judged, Abstained):
+            abstained.append(judged)
+        elif judged is not None:
+            findings.append(judged)
+    return findings, abstained
+
+
+def _declared_cores(ground: Ground) -> pd.Series:
+    cores = [
+        (resource, container, float(value.amount))
+        for (resource, container, what), value in ground.declared.items()
+        if what == "requests.cpu" and value.amount
+    ]
+    frame = pd.DataFrame(cores, columns=["resource", "container", "cores"])
+    frame = frame.drop_duplicates(["resource", "container"])
+    return frame.set_index(["resource", "container"])["cores"].astype(float)
+
+
+def _named_as_declared(ground: Ground) -> pd.DataFrame:
+    """Rows of the window, a lone measured container renamed to the lone declared one.
+
+    Charts and operators name the container of a single-container workload as they please.
+    """
+    rows = ground.window.rows
+    declared: dict[str, set[str]] = {}
+    for resource, container, what in ground.declared:
+        if what != "replicas":
+            declared.setdefault(resource, set()).add(container)
+    used = rows.loc[rows["cpu_cores"].notna() | rows["memory_working_set_bytes"].notna()]
+    lone = used.groupby("resource")["container"].agg(["nunique", "first"])
+    names = {
+        resource: next(iter(declared[resource]))
+        for resource in lone.index[lone["nunique"] == 1]
+        if len(declared.get(resource, ())) == 1
+    }
+    renamed = rows["resource"].map(names)
+    return rows.assign(container=renamed.where(renamed.notna(), rows["container"]))
+
+
+def _cases(
+    ground: Ground, profiles: pd.DataFrame, replicas: dict[tuple[str, str], pd.Series]
+) -> tuple[list[Case], list[Abstained]]:
+    """What can be judged, and why the rest cannot: once for a whole resource where that is why."""
+    cases: list[Case] = []
+    abstained: list[Abstained] = []
+    told: set[str] = set()
+    for key, profile in profiles.iterrows():
+        resource, container = (str(part) for part in key)  # type: ignore[attr-defined]
+        if resource in told:
+            continue
+        why = _unfit(ground, resource, profile)
+        if why:
+            told.add(resource)
+            abstained.append(Abstained(subject=resource, reason=why))
+            continue
+        rule = RULES[tier_of(ground.environment(resource))]
+        for meter in METERS:
+            declared = ground.declared.get((resource, container, f"requests.{meter}"))
+            why = _no_case(ground, resource, meter, declared, profile)
+            if why or declared is None or declared.amount is None:
+                subject = f"{resource} {container} {meter}"
+                abstained.append(Abstained(subject=subject, reason=why))
+                continue
+            by_day = replicas[(resource, container)]
+            cases.append(
+                Case(resource, container, meter, declared, declared.amount, profile, by_day, rule)
+            )
+    return cases, abstained
+
+
+def _unfit(ground: Ground, resource: str, profile: pd.Series) -> str:
+    """Why nothing of the resource can be sized; empty where something may be."""
+    if resource in ground.managed:
+        return f"{ground.managed[resource]} sets its scale: a new request would move that too"
+    span: timedelta = profile["last"] - profile["first"]
+    # the last sample is an interval too, hence the hour of grace
+    if span + timedelta(hours=1) < timedelta(days=ground.config.min_history_days):
+        days = span / timedelta(days=1)
+        return f"measured for {days:.1f} days, {ground.config.min_history_days} are needed"
+    return ""
+
+
+def _no_case(
+    ground: Ground, resource: str, meter: str, declared: Declared | None, profile: pd.Series
+) -> str:
+    """Why one meter of one container cannot be judged; empty where it can."""
+    if declared is None:
+        return f"no {meter} request is declared for this container"
+    if declared.amount is None or declared.amount <= 0:
+        return f"declared {meter} request {declared.text!r} is not a positive quantity"
+    if not profile[f"{meter}_samples"] or np.isnan(profile[_early(meter)]):
+        return f"{meter} was not measured in the first two thirds of the window"
+    running = float(profile[f"running_{meter}"])
+    if np.isfinite(running) and abs(running / float(declared.amount) - 1) > _SAME:
+        shown = f"{running:.3g} cores" if meter == "cpu" else f"{running / GIB:.3g} GiB"
+        return f"declared {declared.text}, last seen running with {shown}: not yet the same"
+    return ground.prices.why_not(resource, meter)
+
+
+def _early(meter: str) -> str:
+    return "early_cpu_q1" if meter == "cpu" else "early_memory_max"
+
+
+def _table(cases: list[Case], amounts: list[Decimal]) -> pd.DataFrame:
+    """Limits for `breach_shares` from one amount a case."""
+    frame = pd.DataFrame(
+        {
+            "resource": [c.resource for c in cases],
+            "container": [c.container for c in cases],
+            "meter": [c.meter for c in cases],
+            "amount": [float(a) for a in amounts],
+        }
+    )
+    table = frame.pivot(index=["resource", "container"], columns="meter", values="amount")
+    return table.reindex(columns=list(METERS))
+
+
+def _share(shares: pd.DataFrame, case: Case) -> float:
+    """The case's own share, NaN where none was measured."""
+    return float(shares[case.meter].get(case.key, np.nan))
+
+
+def _bounded(ground: Ground, case: Case, wanted: Decimal) -> Decimal:
+    """`wanted`, but no deeper a cut than may be made at once."""
+    floor = case.current * (1 - Decimal(str(ground.config.max_change_share)))
+    return max(wanted, case.neat(floor))
+
+
+def _judge(
+    ground: Ground, case: Case, over_share: float, late_share: float
+) -> Finding | Abstained | None:
+    wanted = case.wanted()
+    risk = wilson_upper(
+        0.0 if np.isnan(late_share) else late_share, float(case.profile["late_hours"])
+    )
+    if over_share > _OFTEN[case.meter] and wanted > case.current:
+        return _raise(ground, case, wanted, over_share, risk)
+    proposed = _bounded(ground, case, wanted)
+    if proposed > case.current * (1 - Decimal(str(ground.config.min_change_share))):
+        return None
+    if np.isnan(late_share):
+        return Abstained(
+            subject=case.subject, reason="not measured in the last third of the window"
+        )
+    if late_share > ground.config.max_risk:
+        return Abstained(
+            subject=case.subject,
+            reason=f"sized from the first two thirds of the window it would have been short in "
+            f"{late_share:.1%} of the last third: its use is changing",
+        )
+    return _cut(ground, case, proposed, late_share, risk)
+
+
+def _cut(ground: Ground, case: Case, proposed: Decimal, late_share: float, risk: float) -> Finding:
+    cpu = case.meter == "cpu"
+    wanted = case.wanted()
+    step = (
+        f"; cut to {case.text(proposed)} now, by at most {ground.config.max_change_share:.0%} "
+        "at once"
+        if proposed > wanted
+        else ""
+    )
+    reason = (
+        f"Container {case.container} requests {case.declared.text} of {case.meter} and needs "
+        f"{case.text(wanted)} by {case.rule.name if cpu else _memory_rule(case.rule)}{step}. "
+        f"Set on the first two thirds of {ground.window.days} days, the size was exceeded in "
+        f"{late_share:.2%} of the intervals after."
+    )
+    kind = FindingKind.RIGHTSIZE_CPU if cpu else FindingKind.RIGHTSIZE_MEMORY
+    return _finding(ground, case, kind, case.declared, proposed, risk, reason, late_share)
+
+
+def _raise(ground: Ground, case: Case, wanted: Decimal, over_share: float, risk: float) -> Finding:
+    cpu = case.meter == "cpu"
+    limit = ground.declared.get((case.resource, case.container, f"limits.{case.meter}"))
+    value: Declared | None = case.declared
+    note = ""
+    if limit is not None and limit.amount is not None and wanted > limit.amount:
+        # a request above its limit is refused by the API server, and one edit sets one value
+        if limit.amount > case.current * Decimal("1.05"):
+            wanted = limit.amount
+            note = f" Its limit of {limit.text} holds the request there and is short as well."
+        else:
+            value = None
+            note = f" Its limit of {limit.text} must be raised with it, by hand."
+    reason = (
+        f"Container {case.container} requests {case.declared.text} of {case.meter} and used more "
+        f"in {over_share:.1%} of the intervals of {ground.window.days} days; "
+        f"{_limit_text(limit, wanted, case)} is needed by "
+        f"{case.rule.name if cpu else _memory_rule(case.rule)}.{note}"
+    )
+    kind = FindingKind.UNDERPROVISIONED_CPU if cpu else FindingKind.UNDERPROVISIONED_MEMORY
+    return _finding(ground, case, kind, value, wanted, risk, reason, over_share, limit)
+
+
+def _limit_text(limit: Declared | None, wanted: Decimal, case: Case) -> str:
+    """The text of `wanted`: the limit's own words where that is what it is."""
+    if limit is not None and limit.amount == wanted:
+        return limit.text
+    return case.text(wanted)
+
+
+def _memory_rule(rule: Rule) -> str:
+    return f"peak + drift, {rule.memory_headroom - 1:.0%} headroom"
+
+
+def _finding(
+    ground: Ground,
+    case: Case,
+    kind: FindingKind,
+    value: Declared | None,
+    proposed: Decimal,
+    risk: float,
+    reason: str,
+    exceeded: float,
+    limit: Declared | None = None,
+) -> Finding:
+    profile, cpu = case.profile, case.meter == "cpu"
+    delta = case.current - proposed
+    units = float(delta if cpu else delta / GIB)
+    replicas = float(profile["replicas"])
+    saving, price = ground.prices.saving(case.resource, case.meter, case.replicas * units)
+    cores, size_bytes = (float(delta), 0.0) if cpu else (0.0, float(delta))
+    scale, unit = (1.0, "cores") if cpu else (GIB, "gib")
+    figures = {
+        f"request_{unit}": float(case.current) / scale,
+        f"proposed_{unit}": float(proposed) / scale,
+        "replicas": replicas,
+        f"unit_price_per_{'core' if cpu else 'gib'}_hour": float(price),
+        "exceeded_share": exceeded,
+    }
+    if cpu:
+        for name, level in (("p50", "0.5"), ("p95", "0.95"), ("p99", "0.99"), ("max", "1")):
+            figures[f"{name}_cores"] = float(profile[f"cpu_q{level}"])
+    else:
+        figures["mean_gib"] = float(profile["memory_mean"]) / GIB
+        figures["max_gib"] = float(profile["memory_max"]) / GIB
+        figures["drift_gib"] = float(profile["memory_drift"]) / GIB
+    return ground.finding(
+        kind,
+        case.resource,
+        value=value,
+        proposed=_limit_text(limit, proposed, case),
+        saving=saving,
+        carbon=ground.carbon.reserved(case.resource, cores * replicas, size_bytes * replicas),
+        risk=risk,
+        confidence=float(profile["coverage"])
+        * float(profile[f"{case.meter}_samples"])
+        / float(profile["samples"]),
+        samples=int(profile[f"{case.meter}_samples"]),
+        figures=figures,
+        reason=reason,
+        rule=f"quantile rule, no learnt risk model: {case.rule.name}"
+        if cpu
+        else f"peak rule, no learnt risk model: {_memory_rule(case.rule)}",
+    )

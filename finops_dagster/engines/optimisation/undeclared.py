@@ -1,0 +1,80 @@
+"""Workloads that run without being declared, and declared ones that nobody measures.
+
+What the declared and measured ones should request is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
+from finops_dagster.domain.money import MoneyRange
+from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.engines.optimisation.ground import Ground
+from finops_dagster.engines.optimisation.idle import COMPUTE, STOPPABLE, Activity
+
+MIN_DAYS = 1.0
+"""Less is a rollout, a debugging session or a job."""
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+"""Run by the cluster's provider, so never in the estate's repository."""
+
+
+def undeclared(ground: Ground, use: Activity) -> Finding | Abstained | None:
+    """UNDECLARED_WORKLOAD for one that ran a day or more and that no manifest declares.
+
+    What to do with it (declare it, or stop it) is for its owner to say: the saving is from
+    nothing to its whole cost, and its middle is nothing.
+    """
+    kind, namespace, _ = (*use.resource.split("/"), "", "")[:3]
+    if (
+        not ground.resources
+        or use.resource in ground.resources
+        or kind not in STOPPABLE | {"DaemonSet"}
+        or namespace in SYSTEM_NAMESPACES
+        or use.days < MIN_DAYS
+    ):
+        return None
+    cost = ground.prices.cost_per_month(use.resource, COMPUTE)
+    if cost is None:
+        return Abstained(
+            subject=use.resource,
+            reason="runs without being declared, and no charges of its own price it",
+        )
+    gpu = use.frame["gpu"].dropna()
+    figures = {"days_seen": use.days, "cost_per_month": float(cost.mid)}
+    if use.frame["cpu"].notna().any():
+        figures["cpu_mean_cores"] = float(use.frame["cpu"].mean())
+    if len(gpu):
+        figures["gpu_utilisation_percent_mean"] = float(gpu.mean())
+    return ground.finding(
+        FindingKind.UNDECLARED_WORKLOAD,
+        use.resource,
+        value=None,
+        proposed="",
+        saving=MoneyRange(
+            low=min(Decimal(0), cost.mid),
+            mid=Decimal(0),
+            high=max(Decimal(0), cost.mid),
+            currency=cost.currency,
+        ),
+        carbon=NO_CARBON,
+        risk=0.0,
+        confidence=use.coverage,
+        samples=len(use.frame),
+        figures=figures,
+        reason=f"Ran on {use.days:.0f} of the last {ground.window.days} days"
+        f"{' with GPUs' if len(gpu) else ''}, and no manifest declares it.",
+        rule="undeclared rule",
+    )
+
+
+def unmeasured(ground: Ground, measured: frozenset[str]) -> list[Abstained]:
+    """Every declared workload with a request that was not measured once in the window."""
+    declared = {resource for resource, _, what in ground.declared if what != "replicas"}
+    return [
+        Abstained(
+            subject=resource,
+            reason=f"declared, but not measured in the last {ground.window.days} days",
+        )
+        for resource in sorted(declared - measured)
+    ]
