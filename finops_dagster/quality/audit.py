@@ -1,0 +1,366 @@
+"""Runs suites with Great Expectations and turns its results into outcomes.
+
+What is expected is in `marts` and `landing`; what follows from a failure is the caller's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.deliveries import Landed
+from finops_dagster.quality import deliveries as delivered
+from finops_dagster.quality.checks import Check, Suite, standard
+from finops_dagster.quality.frames import FrameUnavailableError, Table
+from finops_dagster.quality.landing import CONTROL_SUMS, DELIVERY_CHECKS, LANDING
+from finops_dagster.quality.marts import MARTS
+from finops_dagster.quality.outcomes import AuditContext, AuditResult, LandingLimits, Outcome
+
+if TYPE_CHECKING:
+    from great_expectations.core.batch_definition import BatchDefinition
+
+_EXAMPLES = 5
+_PAIR = ("column_A", "column_B")
+
+
+def judge_candidates(
+    mart: str, parquet_files: Sequence[Path], context: AuditContext | None = None
+) -> AuditResult:
+    """Judge candidate files of one mart, all its partitions together.
+
+    Raises KeyError for a mart without a suite. Nothing is written; memory is bounded by columns,
+    not by rows (`frames.CELLS`).
+    """
+    suite = MARTS[mart]
+    context = context or AuditContext()
+    checks = [_dated(check, context) for check in standard(suite)]
+    with Table(tuple(parquet_files), context.related) as table:
+        run = _Run(suite, table)
+        run.given["partitions"] = lambda: _partitions(table, suite, context)
+        run.given["freshness"] = lambda: _freshness(table, suite, context)
+        return run.judge(checks)
+
+
+def judge_landing(
+    table: str,
+    parquet_files: Sequence[Path],
+    landed: Sequence[Landed],
+    limits: LandingLimits | None = None,
+) -> AuditResult:
+    """Judge what landed of a table: the rows in its files, and the deliveries they came in.
+
+    `parquet_files` hold the rows of exactly the deliveries in `landed` (a delivery with a set
+    fault has none). Raises KeyError for a table that is not a landing table.
+    """
+    limits = limits or LandingLimits()
+    suite = LANDING[table]
+    checks: list[Check] = []
+    if parquet_files:
+        skipped = {"has_rows", "rows_against_previous", "newest_is_fresh"}
+        checks += [check for check in standard(suite) if check.name not in skipped]
+    checks += [check for check in DELIVERY_CHECKS if suite.money or check.frame == "deliveries"]
+    with Table(tuple(parquet_files)) as rows:
+        run = _Run(suite, rows)
+
+        def deliveries() -> pd.DataFrame:
+            in_files = rows.partitions("delivery_id") if parquet_files else {}
+            return delivered.deliveries(landed, in_files, limits, bool(suite.money))
+
+        def control_totals() -> pd.DataFrame:
+            if not any(one.delivery.control_totals for one in landed):
+                raise FrameUnavailableError("no delivery came with control totals")
+            if not parquet_files:
+                raise FrameUnavailableError("no rows landed")
+            return delivered.control_totals(landed, rows.made(CONTROL_SUMS), limits)
+
+        run.given["deliveries"] = deliveries
+        run.given["delivered_cost"] = lambda: delivered.costs(landed, limits)
+        run.given["control_totals"] = control_totals
+        return run.judge(checks)
+
+
+def _dated(check: Check, context: AuditContext) -> Check:
+    if check.name != "newest_is_fresh":
+        return check
+    return replace(check, kwargs={"max_value": context.max_age_days})
+
+
+def _freshness(table: Table, suite: Suite, context: AuditContext) -> pd.DataFrame:
+    if context.as_of is None:
+        raise FrameUnavailableError("no day to be fresh for was given")
+    days = [day for day in map(_day, table.partitions(suite.partition)) if day is not None]
+    if not days:
+        raise FrameUnavailableError("there are no rows")
+    # A billing period is as fresh as it is open: its first day says little, its month does.
+    newest = max(days)
+    reached = context.as_of if _covers(suite, newest, context.as_of) else newest
+    return pd.DataFrame(
+        {"newest": [newest.isoformat()], "days_before_as_of": [(context.as_of - reached).days]}
+    )
+
+
+def _covers(suite: Suite, newest: date, as_of: date) -> bool:
+    same_month = (newest.year, newest.month) == (as_of.year, as_of.month)
+    return suite.partition == "billing_period" and same_month
+
+
+def _partitions(table: Table, suite: Suite, context: AuditContext) -> pd.DataFrame:
+    counted = table.partitions(suite.partition) if table.types else {}
+    found: dict[date, int] = {}
+    for key, count in counted.items():
+        day = _day(key)
+        if day is not None:
+            found[day] = count
+    days = sorted({*found, *context.partitions})
+    if not days:
+        raise FrameUnavailableError("there are no rows and no partition was asked for")
+    rows = [found.get(day, 0) for day in days]
+    previous = [context.previous_rows.get(day) for day in days]
+    return pd.DataFrame(
+        {
+            suite.partition: [day.isoformat() for day in days],
+            "rows": rows,
+            "rows_to_previous": [
+                now / before if before else None for now, before in zip(rows, previous, strict=True)
+            ],
+        }
+    ).astype({"rows_to_previous": "float64"})
+
+
+def _day(value: object) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else None
+
+
+class _Run:
+    """One audit of one table: groups checks by the frame they need, so each is made once."""
+
+    def __init__(self, suite: Suite, table: Table) -> None:
+        self.suite = suite
+        self.table = table
+        self.given: dict[str, Callable[[], pd.DataFrame]] = {}
+        self.results: list[Mapping[str, Any]] = []
+        self.abstained: list[Abstained] = []
+
+    def judge(self, checks: Sequence[Check]) -> AuditResult:
+        batch = _batch_definition()
+        grouped: dict[tuple[str, str | None, bool], list[Check]] = defaultdict(list)
+        for check in checks:
+            grouped[check.frame, check.where, check.column is None].append(check)
+        judged: dict[str, Outcome] = {}
+        for (frame, where, _), group in grouped.items():
+            if frame == "rows":
+                outcomes = self._rows(batch, group, where)
+            else:
+                outcomes = self._made(batch, group, frame)
+            judged.update((outcome.name, outcome) for outcome in outcomes)
+        ordered = tuple(
+            judged[name]
+            for name in (f"{self.suite.table}.{check.name}" for check in checks)
+            if name in judged
+        )
+        return AuditResult(
+            table=self.suite.table,
+            rows=self.table.rows,
+            success=bool(ordered) and all(o.success or o.severity == "warn" for o in ordered),
+            outcomes=ordered,
+            abstained=tuple(self.abstained),
+            results=tuple(self.results),
+        )
+
+    def _rows(
+        self, batch: BatchDefinition[Any], checks: Sequence[Check], where: str | None
+    ) -> Iterable[Outcome]:
+        if not self.table.types:
+            for check in checks:
+                self._abstain(check, "there are no files")
+            return
+        there = [check for check in checks if not _missing(check, self.table.types)]
+        for check in checks:
+            missing = _missing(check, self.table.types)
+            if missing:
+                yield self._failed(check, f"column {', '.join(missing)} is missing")
+        singles = [check for check in there if check.column is not None]
+        by_column: dict[str, list[Check]] = defaultdict(list)
+        for check in singles:
+            by_column[str(check.column)].append(check)
+        for frame in self.table.columns(list(by_column), where) if by_column else ():
+            group = [check for name in frame.columns for check in by_column[name]]
+            yield from self._outcomes(batch, frame, group, where, from_rows=True)
+        for check in (check for check in there if check.column is None):
+            names = [str(check.kwargs[key]) for key in _PAIR]
+            pair = self.table.pair(names, where)
+            yield from self._outcomes(batch, pair, [check], where, from_rows=True)
+
+    def _made(
+        self, batch: BatchDefinition[Any], checks: Sequence[Check], name: str
+    ) -> Iterable[Outcome]:
+        try:
+            frame = self._frame(name)
+        except FrameUnavailableError as reason:
+            for check in checks:
+                self._abstain(check, str(reason))
+            return
+        yield from self._outcomes(batch, frame, checks, None, from_rows=False)
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        if name in self.given:
+            return self.given[name]()
+        if name in self.suite.frames:
+            return self.table.made(self.suite.frames[name])
+        if name == "grain":
+            return self.table.grain(self.suite.grain)
+        schema = self.table.schema()
+        if name == "schema":
+            return schema
+        if name == "money":
+            return schema[schema["column_name"].isin(self.suite.money)].reset_index(drop=True)
+        raise KeyError(f"{self.suite.table} has no frame {name}")
+
+    def _abstain(self, check: Check, reason: str) -> None:
+        subject = f"{self.suite.table}.{check.name}"
+        self.abstained.append(Abstained(subject=subject, reason=reason))
+
+    def _failed(self, check: Check, observed: str) -> Outcome:
+        return Outcome(
+            name=f"{self.suite.table}.{check.name}",
+            expectation=check.expectation,
+            column=_column(check),
+            success=False,
+            severity=check.severity,
+            observed=observed,
+            unexpected_count=self.table.rows,
+            examples=(),
+            hint=check.hint,
+        )
+
+    def _outcomes(
+        self,
+        batch: BatchDefinition[Any],
+        frame: pd.DataFrame,
+        checks: Sequence[Check],
+        where: str | None,
+        *,
+        from_rows: bool,
+    ) -> Iterable[Outcome]:
+        for check, result in zip(checks, self._validate(batch, frame, checks), strict=True):
+            detail = result["result"]
+            raised = _raised(result)
+            examples: tuple[Mapping[str, str], ...] = ()
+            if not result["success"] and not raised:
+                positions = detail.get("partial_unexpected_index_list") or []
+                examples = tuple(self._examples(frame, check, positions, where, from_rows))
+            yield Outcome(
+                name=f"{self.suite.table}.{check.name}",
+                expectation=check.expectation,
+                column=_column(check),
+                success=bool(result["success"]),
+                severity=check.severity,
+                observed=raised or _observed(detail),
+                unexpected_count=int(detail.get("unexpected_count") or (not result["success"])),
+                examples=examples,
+                hint=check.hint,
+            )
+
+    def _examples(
+        self,
+        frame: pd.DataFrame,
+        check: Check,
+        positions: Sequence[int],
+        where: str | None,
+        from_rows: bool,
+    ) -> list[dict[str, str]]:
+        own = [check.column] if check.column else [str(check.kwargs[key]) for key in _PAIR]
+        shown = list(positions)[:_EXAMPLES]
+        if from_rows:
+            names = list(dict.fromkeys([*self.suite.grain, *own]))
+            return self.table.rows_at(shown, names, where)
+        rows = frame.iloc[shown].astype(object)
+        return [
+            {str(name): "" if pd.isna(value) else str(value) for name, value in row.items()}
+            for row in rows.to_dict("records")
+        ]
+
+    def _validate(
+        self, batch: BatchDefinition[Any], frame: pd.DataFrame, checks: Sequence[Check]
+    ) -> list[Mapping[str, Any]]:
+        import great_expectations as gx
+        from great_expectations.expectations.registry import get_expectation_impl
+
+        suite = gx.ExpectationSuite(name=f"{self.suite.table}.{checks[0].frame}")
+        for check in checks:
+            arguments: dict[str, Any] = {**check.kwargs, "meta": {"name": check.name}}
+            if check.column is not None:
+                arguments["column"] = check.column
+            arguments["severity"] = "critical" if check.severity == "error" else "warning"
+            suite.add_expectation(get_expectation_impl(check.expectation)(**arguments))
+        validated = batch.get_batch({"dataframe": frame}).validate(
+            suite,
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES},
+        )
+        plain: dict[str, Any] = validated.to_json_dict()  # type: ignore[no-untyped-call]
+        self.results.append(plain)
+        by_name = {
+            result["expectation_config"]["meta"]["name"]: result for result in plain["results"]
+        }
+        return [by_name[check.name] for check in checks]
+
+
+def _missing(check: Check, types: Mapping[str, str]) -> list[str]:
+    names = [check.column] if check.column else [str(check.kwargs[key]) for key in _PAIR]
+    return [str(name) for name in names if name not in types]
+
+
+def _column(check: Check) -> str:
+    if check.column is not None:
+        return check.column
+    return ", ".join(str(check.kwargs[key]) for key in _PAIR)
+
+
+def _raised(result: Mapping[str, Any]) -> str:
+    info = result.get("exception_info") or {}
+    entries = [info] if "raised_exception" in info else list(info.values())
+    for entry in entries:
+        if isinstance(entry, Mapping) and entry.get("raised_exception"):
+            return f"could not be judged: {entry.get('exception_message')}"
+    return ""
+
+
+def _observed(detail: Mapping[str, Any]) -> str:
+    if "observed_value" in detail:
+        value = detail["observed_value"]
+        if isinstance(value, list):
+            return f"{len(value)} values"
+        return str(value)
+    count, unexpected = detail.get("element_count"), detail.get("unexpected_count")
+    return f"{unexpected} of {count} unexpected"
+
+
+def _batch_definition() -> BatchDefinition[Any]:
+    """A whole-frame batch in an ephemeral context: no files, no progress bars, quiet."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            progress_bars=ProgressBarsConfig(globally=False),
+        ),
+    )
+    source = context.data_sources.add_pandas("audit")
+    return source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("whole")

@@ -1,0 +1,228 @@
+"""What is expected of the marts of the billing clock, as data.
+
+How it is judged is in `audit`; the marts of the signals clock are in `signals`.
+"""
+
+from __future__ import annotations
+
+from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
+
+CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
+"""FOCUS 1.2, ChargeCategory: the allowed values."""
+
+_COSTS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+
+COSTS = Suite(
+    table="fct_costs_daily",
+    partition="billing_period",
+    grain=names(
+        "source billing_period charge_date provider_name billing_account_id "
+        "sub_account_id sub_account_name service_category service_name "
+        "region_id resource_id resource_name resource_type resource team "
+        "environment business_unit cost_center charge_category charge_class "
+        "sku_meter consumed_unit commitment_discount_status billing_currency"
+    ),
+    columns=names(
+        "source billing_period charge_date provider_name billing_account_id "
+        "sub_account_id sub_account_name service_category service_name "
+        "region_id resource_id resource_name resource_type resource team "
+        "environment business_unit cost_center charge_category charge_class "
+        "sku_meter consumed_unit commitment_discount_status billing_currency "
+        "billed_cost effective_cost list_cost contracted_cost consumed_quantity "
+        "charge_count"
+    ),
+    money=_COSTS,
+    checks=(
+        *not_null(
+            "source",
+            "billing_period",
+            "charge_date",
+            "billing_account_id",
+            "billed_cost",
+            "effective_cost",
+        ),
+        *not_null(
+            "billing_currency",
+            where="billed_cost <> 0 or effective_cost <> 0",
+            suffix="_where_cost",
+            hint="A cost without its currency cannot be added to anything: have the export "
+            "corrected and delivered again.",
+        ),
+        one_of("charge_category", CHARGE_CATEGORIES),
+        one_of("charge_class", ("Correction",)),
+        *between("charge_count", low=1),
+        Check(
+            name="cost_equals_conservation",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="against_conservation",
+            hint="The published rows do not add up to the mart total that was checked against "
+            "landing: build the mart again.",
+        ),
+        Check(
+            name="account_day_not_collapsed",
+            expectation="expect_column_values_to_be_between",
+            column="share_of_usual",
+            kwargs={"min_value": 0.1},
+            frame="account_days",
+            severity="warn",
+            hint="An account's day cost under a tenth of its usual day: ask whether the export "
+            "is complete.",
+        ),
+    ),
+    frames={
+        "against_conservation": Frame(
+            sql="""
+                with sums as (
+                    select billing_period, source, billing_currency,
+                        unnest(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost'])
+                            as metric,
+                        unnest([sum(billed_cost), sum(effective_cost), sum(list_cost),
+                            sum(contracted_cost)]) as total
+                    from {table} group by all
+                )
+                select sums.billing_period, sums.source, sums.billing_currency, sums.metric,
+                    case when coalesce(total, 0) = coalesce(mart_total, 0) then '0'
+                        else cast(coalesce(total, 0) - coalesce(mart_total, 0) as varchar) end
+                        as difference
+                from sums join {fct_bill_conservation} as conservation
+                    on conservation.billing_period = sums.billing_period
+                    and conservation.source = sums.source
+                    and conservation.metric = sums.metric
+                    and conservation.billing_currency
+                        is not distinct from sums.billing_currency
+            """,
+            columns=("billing_period", "source", "billing_currency", *_COSTS),
+            needs=("fct_bill_conservation",),
+        ),
+        # Complete days only: an export's newest day is often still filling up. Usage alone,
+        # because purchases, taxes and credits come in lumps.
+        "account_days": Frame(
+            sql="""
+                with days as (
+                    select provider_name, billing_account_id, billing_currency, charge_date,
+                        cast(sum(effective_cost) as double) as cost_of_day
+                    from {table} where charge_category = 'Usage' group by all
+                ),
+                usual as (
+                    select *, median(cost_of_day) over (
+                            partition by provider_name, billing_account_id, billing_currency
+                            order by charge_date rows between 14 preceding and 1 preceding
+                        ) as usual_cost,
+                        count(*) over (
+                            partition by provider_name, billing_account_id, billing_currency
+                            order by charge_date rows between 14 preceding and 1 preceding
+                        ) as days_before,
+                        lead(charge_date) over (
+                            partition by provider_name, billing_account_id, billing_currency
+                            order by charge_date
+                        ) as next_date
+                    from days
+                )
+                select provider_name, billing_account_id, billing_currency, charge_date,
+                    cost_of_day / usual_cost as share_of_usual
+                from usual
+                where days_before >= 7 and usual_cost > 0 and next_date is not null
+            """,
+            columns=names(
+                "provider_name billing_account_id billing_currency charge_date "
+                "charge_category effective_cost"
+            ),
+        ),
+    },
+)
+
+COVERAGE = Suite(
+    table="fct_tag_coverage_daily",
+    partition="billing_period",
+    grain=names("billing_period charge_date provider_name billing_currency tag"),
+    columns=names(
+        "billing_period charge_date provider_name billing_currency tag "
+        "tagged_cost untagged_cost total_cost"
+    ),
+    money=("tagged_cost", "untagged_cost", "total_cost"),
+    checks=(
+        *not_null(
+            "billing_period", "charge_date", "tag", "tagged_cost", "untagged_cost", "total_cost"
+        ),
+        one_of("tag", ("team", "environment", "business_unit", "cost_center")),
+        Check(
+            name="tagged_and_untagged_make_total",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="parts",
+            hint="Tagged and untagged cost must add up to the total, to the last digit.",
+        ),
+    ),
+    frames={
+        "parts": Frame(
+            sql="""
+                select billing_period, charge_date, provider_name, billing_currency, tag,
+                    case when tagged_cost + untagged_cost = total_cost then '0'
+                        else coalesce(cast(tagged_cost + untagged_cost - total_cost as varchar),
+                            'unknown') end as difference
+                from {table}
+            """,
+            columns=names(
+                "billing_period charge_date provider_name billing_currency tag "
+                "tagged_cost untagged_cost total_cost"
+            ),
+        )
+    },
+)
+
+CONSERVATION = Suite(
+    table="fct_bill_conservation",
+    partition="billing_period",
+    grain=("billing_period", "source", "billing_currency", "metric"),
+    columns=names(
+        "billing_period source billing_currency metric landing_total "
+        "staging_total mart_total difference"
+    ),
+    money=("landing_total", "staging_total", "mart_total", "difference"),
+    checks=(
+        *not_null("billing_period", "source", "metric", "difference"),
+        one_of("metric", _COSTS),
+        *(
+            Check(
+                name=name,
+                expectation="expect_column_values_to_be_in_set",
+                column=column,
+                kwargs={"value_set": ["0"]},
+                frame="differences",
+                hint=hint,
+            )
+            for name, column, hint in (
+                (
+                    "difference_is_zero",
+                    "difference",
+                    "Cost was lost or added between landing and mart: compare the two totals and "
+                    "find the model in which they part.",
+                ),
+                (
+                    "landing_equals_mart",
+                    "landing_to_mart",
+                    "The difference that the mart states is not the one between its own totals.",
+                ),
+            )
+        ),
+    ),
+    frames={
+        "differences": Frame(
+            sql="""
+                select billing_period, source, billing_currency, metric,
+                    case when difference = 0 then '0'
+                        else coalesce(cast(difference as varchar), 'unknown') end as difference,
+                    case when coalesce(landing_total, 0) = coalesce(mart_total, 0) then '0'
+                        else cast(coalesce(mart_total, 0) - coalesce(landing_total, 0) as varchar)
+                        end as landing_to_mart
+                from {table}
+            """,
+            columns=names(
+                "billing_period source billing_currency metric difference landing_total mart_total"
+            ),
+        )
+    },
+)

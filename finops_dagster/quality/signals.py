@@ -1,0 +1,157 @@
+"""What is expected of the marts of the signals clock, as data. How it is judged is in `audit`.
+
+Ranges are those of the quantity itself (shares in [0, 1], counts at least 0), not of one estate.
+"""
+
+from __future__ import annotations
+
+from finops_dagster.quality.checks import Check, Suite, between, names, not_null
+
+_SIGNALS = "Measurements cannot be below zero: look at the exporter and at counter resets."
+
+MEASUREMENTS = Suite(
+    table="fct_workload_measurements",
+    partition="day",
+    grain=("cluster", "resource", "container", "time"),
+    columns=names(
+        "day time interval_seconds resource cluster namespace kind name "
+        "container cpu_cores cpu_request_cores memory_working_set_bytes "
+        "memory_request_bytes memory_limit_bytes replicas "
+        "gpu_utilisation_percent gpu_power_watts "
+        "network_receive_bytes_per_second volume_used_bytes "
+        "volume_capacity_bytes"
+    ),
+    checks=(
+        *not_null("day", "time", "resource", "cluster", "interval_seconds"),
+        *between("interval_seconds", low=1),
+        *between(
+            "cpu_cores",
+            "cpu_request_cores",
+            "memory_working_set_bytes",
+            "memory_request_bytes",
+            "memory_limit_bytes",
+            "replicas",
+            "gpu_power_watts",
+            "network_receive_bytes_per_second",
+            "volume_used_bytes",
+            "volume_capacity_bytes",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+        *between("gpu_utilisation_percent", high=100),
+    ),
+)
+
+UTILISATION = Suite(
+    table="fct_workload_utilisation_daily",
+    partition="day",
+    grain=("day", "cluster", "resource", "container"),
+    columns=names(
+        "day resource cluster namespace container samples coverage "
+        "cpu_cores_mean cpu_cores_p50 cpu_cores_p95 cpu_cores_p99 cpu_cores_max "
+        "cpu_request_cores memory_bytes_mean memory_bytes_max "
+        "memory_request_bytes gpu_utilisation_percent_mean "
+        "gpu_utilisation_percent_max"
+    ),
+    checks=(
+        *not_null("day", "resource", "cluster", "samples", "coverage"),
+        *between("samples", low=0, hint="A count of samples is never negative."),
+        *between("coverage", high=1),
+        *between(
+            "cpu_cores_mean",
+            "cpu_cores_p50",
+            "cpu_cores_p95",
+            "cpu_cores_p99",
+            "cpu_cores_max",
+            "cpu_request_cores",
+            "memory_bytes_mean",
+            "memory_bytes_max",
+            "memory_request_bytes",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+        *between("gpu_utilisation_percent_mean", "gpu_utilisation_percent_max", high=100),
+        *(
+            Check(
+                name=f"{high}_not_below_{low}",
+                expectation="expect_column_pair_values_a_to_be_greater_than_b",
+                kwargs={
+                    "column_A": high,
+                    "column_B": low,
+                    "or_equal": True,
+                    "ignore_row_if": "either_value_is_missing",
+                },
+                hint="A higher quantile lies below a lower one: the aggregate is wrong.",
+            )
+            for high, low in (
+                ("cpu_cores_p95", "cpu_cores_p50"),
+                ("cpu_cores_p99", "cpu_cores_p95"),
+                ("cpu_cores_max", "cpu_cores_p99"),
+            )
+        ),
+    ),
+)
+
+CARBON = Suite(
+    table="fct_workload_carbon_daily",
+    partition="day",
+    grain=("day", "cluster", "resource", "region"),
+    columns=names("day resource cluster region energy_kwh location_gco2e market_gco2e"),
+    checks=(
+        *not_null("day", "resource", "energy_kwh"),
+        *between(
+            "energy_kwh",
+            "location_gco2e",
+            "market_gco2e",
+            high=1e15,
+            hint="Energy and emissions are never negative.",
+        ),
+    ),
+)
+
+PREDICTIONS = Suite(
+    table="fct_model_predictions",
+    partition="day",
+    grain=("model", "prediction_id"),
+    columns=names(
+        "day time model model_version prediction_id features groups prediction "
+        "probability latency_ms energy_wh"
+    ),
+    checks=(
+        *not_null("day", "time", "model", "model_version", "prediction_id"),
+        *between("probability", high=1),
+        *between("latency_ms", "energy_wh", high=1e12),
+        Check(
+            name="prediction_mostly_present",
+            expectation="expect_column_values_to_not_be_null",
+            column="prediction",
+            kwargs={"mostly": 0.99},
+            severity="warn",
+            hint="A model logs answers without a value: its owner should look.",
+        ),
+    ),
+)
+
+LABELS = Suite(
+    table="fct_model_labels",
+    partition="day",
+    grain=("model", "prediction_id", "time"),
+    columns=names("day time model prediction_id label"),
+    checks=not_null("day", "time", "model", "prediction_id", "label"),
+)
+
+MODEL_METRICS = Suite(
+    table="fct_model_metrics_daily",
+    partition="day",
+    grain=("day", "model", "model_version"),
+    columns=names(
+        "day model model_version predictions prediction_mean probability_mean "
+        "latency_ms_p95 energy_wh"
+    ),
+    checks=(
+        *not_null("day", "model", "model_version", "predictions"),
+        *between("predictions", low=1),
+        *between("probability_mean", high=1),
+        *between("latency_ms_p95", "energy_wh", high=1e12),
+    ),
+)
