@@ -75,9 +75,9 @@ class SourceSettings(Section):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$",
         description="Short name, shown wherever rows are.",
-        examples=["cluster-a"],
+        examples=["my-source"],
     )
-    path: Path = Field(description="File or directory.", examples=["telemetry"])
+    path: Path = Field(description="File or directory.", examples=["data"])
 
 
 class BillingSettings(SourceSettings):
@@ -256,6 +256,10 @@ class Settings(BaseSettings):
         description="UTC time on the next day at which a day's decision is due; "
         "what arrives later is not used for it.",
     )
+    start: Annotated[date, BeforeValidator(_text_only)] = Field(
+        default=date(2024, 1, 1),
+        description="First day of history: Dagster's partitions begin in its month.",
+    )
     history_days: int = Field(
         default=45,
         ge=28,
@@ -277,11 +281,25 @@ class Settings(BaseSettings):
         description="Billing exports.",
         examples=[[{"name": "cloud", "path": "exports/cloud"}]],
     )
-    telemetry: tuple[SourceSettings, ...] = Field(default=(), description="Measurements.")
-    carbon: tuple[SourceSettings, ...] = Field(default=(), description="Grid intensity.")
-    predictions: tuple[SourceSettings, ...] = Field(default=(), description="Prediction logs.")
+    telemetry: tuple[SourceSettings, ...] = Field(
+        default=(),
+        description="Measurements.",
+        examples=[[{"name": "cluster-a", "path": "telemetry"}]],
+    )
+    carbon: tuple[SourceSettings, ...] = Field(
+        default=(),
+        description="Grid intensity.",
+        examples=[[{"name": "grid", "path": "carbon"}]],
+    )
+    predictions: tuple[SourceSettings, ...] = Field(
+        default=(),
+        description="Prediction logs.",
+        examples=[[{"name": "models", "path": "predictions"}]],
+    )
     labels: tuple[SourceSettings, ...] = Field(
-        default=(), description="True outcomes of predictions, when they become known."
+        default=(),
+        description="True outcomes of predictions, when they become known.",
+        examples=[[{"name": "outcomes", "path": "labels"}]],
     )
     models: tuple[ModelSettings, ...] = Field(default=(), description="AI models to watch.")
     clusters: dict[str, str] = Field(
@@ -297,7 +315,10 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
     github_token: SecretStr | None = Field(
-        default=None, description="Only from the environment, FINOPS_GITHUB_TOKEN.", exclude=True
+        default=None,
+        description="GitHub token that may push branches and open pull requests; only from the "
+        "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
     )
 
     @classmethod
@@ -339,3 +360,7 @@ class Settings(BaseSettings):
         if self.as_of is not None:
             return self.as_of
         return (now or datetime.now(UTC)).astimezone(UTC).date() - timedelta(days=1)
+
+    def first_day(self, as_of: date) -> date:
+        """The oldest day of signals that a first run deciding for `as_of` takes in."""
+        return as_of - timedelta(days=self.history_days - 1)
