@@ -1,0 +1,171 @@
+"""A bundle of policies read from disk: Rego sources, their tests, their limits, one content hash.
+
+Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.policy.engine import EngineError, RegoEngine, Source
+from finops_dagster.policy.metadata import RuleMetadata, package_of, read_metadata
+
+VERDICT = "data.finops.verdict"
+"""The rule that a bundle answers with."""
+_DATA_FILES = ("data.yaml", "data.yml", "data.json")
+_SAMPLES = "samples"
+
+
+@dataclass(frozen=True)
+class RegoBundle:
+    """Policies and limits as one thing with an identity. Laid out as OPA reads a bundle."""
+
+    root: Path
+    id: str
+    """Content hash over the policies and data files, names and bytes; tests do not count."""
+    policies: tuple[Source, ...]
+    tests: tuple[Source, ...]
+    data: Mapping[str, Any]
+    rules: Mapping[str, RuleMetadata]
+    """By METADATA id."""
+
+    @classmethod
+    def load(cls, path: Path) -> RegoBundle:
+        """Read the bundle at `path`.
+
+        `*.rego` are policies, `*_test.rego` their tests; `data.yaml` and `data.json` hold data at
+        the path of their folder; `samples` folders are left alone. Links are not followed. Raises
+        SettingsError, with the file, for anything that does not read, parse or compile.
+        """
+        root = Path(path)
+        if not root.is_dir():
+            raise _broken(str(path), "is no folder", "Name the folder that holds the Rego files.")
+        policies: list[Source] = []
+        tests: list[Source] = []
+        data: dict[str, Any] = {}
+        digest = hashlib.sha256()
+        for file in _files(root):
+            name = file.relative_to(root).as_posix()
+            content = _read(file, name)
+            if file.name.endswith("_test.rego"):
+                tests.append(Source(name, _text(content, name)))
+                continue
+            digest.update(f"{len(name)}:{name}:{len(content)}:".encode())
+            digest.update(content)
+            if file.suffix == ".rego":
+                policies.append(Source(name, _text(content, name)))
+            else:
+                _merge(data, file.relative_to(root).parent.parts, _data(content, name), name)
+        if not policies:
+            raise _broken(str(path), "holds no .rego file", "Name the folder of the bundle.")
+        bundle = cls(
+            root=root,
+            id=f"bundle-{digest.hexdigest()[:16]}",
+            policies=tuple(policies),
+            tests=tuple(tests),
+            data=data,
+            rules=_rules(policies),
+        )
+        try:
+            bundle.engine()
+        except EngineError as error:
+            raise _broken(str(path), f"does not compile: {error}", "Mend the Rego.") from error
+        return bundle
+
+    def engine(self) -> RegoEngine:
+        """The policies and data, compiled. Raises EngineError."""
+        return RegoEngine(self.policies, self.data)
+
+    def with_data(self, data: Mapping[str, Any]) -> RegoBundle:
+        """This bundle with other limits, under an id of its own: for replays and trials."""
+        text = json.dumps(data, sort_keys=True, allow_nan=False)
+        digest = hashlib.sha256(f"{self.id}:{text}".encode()).hexdigest()
+        return RegoBundle(
+            root=self.root,
+            id=f"bundle-{digest[:16]}",
+            policies=self.policies,
+            tests=self.tests,
+            data=data,
+            rules=self.rules,
+        )
+
+
+def _files(root: Path) -> list[Path]:
+    found = []
+    for file in root.rglob("*"):
+        parts = file.relative_to(root).parts
+        if _SAMPLES in parts[:-1] or any(part.startswith(".") for part in parts):
+            continue
+        wanted = file.suffix == ".rego" or file.name in _DATA_FILES
+        linked = file.is_symlink() or any(
+            (root / Path(*parts[:depth])).is_symlink() for depth in range(1, len(parts))
+        )
+        if wanted and file.is_file() and not linked:
+            found.append(file)
+    return sorted(found, key=lambda file: file.relative_to(root).as_posix())
+
+
+def _read(file: Path, name: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _broken(name, f"cannot be read: {error.strerror}", "Check its rights.") from error
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _broken(name, "is not UTF-8 text", "Save it as UTF-8.") from error
+
+
+def _data(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        value = YAML(typ="safe", pure=True).load(_text(content, name))
+        json.dumps(value, allow_nan=False)
+    except (YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise _broken(name, f"is not plain data: {error}", "Mend the file.") from error
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise _broken(name, "is not a mapping with text keys", "Write one mapping.")
+    return value
+
+
+def _merge(into: dict[str, Any], parts: tuple[str, ...], value: dict[str, Any], name: str) -> None:
+    for part in parts:
+        into = into.setdefault(part, {})
+    for key, item in value.items():
+        if key in into:
+            raise _broken(name, f"says {key} a second time", "Say each thing in one file.")
+        into[key] = item
+
+
+def _rules(policies: list[Source]) -> dict[str, RuleMetadata]:
+    rules: dict[str, RuleMetadata] = {}
+    for source in policies:
+        if not package_of(source.text):
+            raise _broken(source.name, "declares no package", "Begin it with a package.")
+        try:
+            described = read_metadata(source.name, source.text)
+        except ValueError as error:
+            raise _broken(source.name, str(error), "Mend the annotation.") from error
+        for rule in described:
+            if rule.id in rules:
+                raise _broken(
+                    source.name, f"repeats the rule id {rule.id}", f"See {rules[rule.id].file}."
+                )
+            rules[rule.id] = rule
+    return rules
+
+
+def _broken(file: str, what: str, hint: str) -> SettingsError:
+    fault = Fault(code="policy_bundle", file=file, expected=f"A policy bundle; {what}.", hint=hint)
+    return SettingsError(f"policy bundle: {file} {what}", (fault,))

@@ -1,0 +1,97 @@
+"""The embedded Rego engine behind a seam: sources in, plain JSON values out.
+
+No word of this product's policies: bundles, verdicts and other people's rules are elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import regorus
+
+
+class EngineError(Exception):
+    """The engine refused a source or failed in evaluation; one line, without its backtrace."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Rego source and the name it is known by."""
+
+    name: str
+    text: str
+
+
+UNDEFINED = object()
+"""What a rule that is undefined for its input evaluates to: not null, not false, not empty."""
+
+
+class RegoEngine:
+    """Sources and data compiled once for each thread that evaluates them.
+
+    The engine underneath may not be used by another thread than its maker's. `version` 0 reads
+    Rego as it was before `if` and `contains` were asked for. Raises EngineError where a source
+    does not compile.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], data: Mapping[str, Any] | None = None, version: int = 1
+    ) -> None:
+        self._sources = tuple(sources)
+        self._data = json.dumps(data or {}, allow_nan=False)
+        self._version = version
+        self._local = threading.local()
+        self._engine()
+
+    def evaluate(self, rule: str, document: Mapping[str, Any]) -> Any:
+        """Value of `data.…` rule for the input `document`; UNDEFINED where it has none.
+
+        The document is data and never becomes part of a source. Raises EngineError.
+        """
+        engine = self._engine()
+        try:
+            engine.set_input_json(json.dumps(document, allow_nan=False))
+            text = engine.eval_rule_as_json(rule)
+        except (RuntimeError, ValueError, RecursionError) as error:
+            raise EngineError(_first_line(error)) from error
+        value = json.loads(text)
+        return UNDEFINED if value == "<undefined>" else value
+
+    def packages(self) -> tuple[str, ...]:
+        """Packages that the sources declare, as `data.…`."""
+        return tuple(self._engine().get_packages())
+
+    def _engine(self) -> Any:
+        engine = getattr(self._local, "engine", None)
+        if engine is None:
+            engine = self._local.engine = compiled(self._sources, self._data, self._version)
+        return engine
+
+
+def compiled(sources: Sequence[Source], data: str, version: int = 1) -> Any:
+    """A bare engine of this thread with `sources` and the JSON text `data` in it."""
+    engine = regorus.Engine()
+    engine.set_rego_v0(version == 0)
+    for source in sources:
+        try:
+            engine.add_policy(source.name, source.text)
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(_first_line(error)) from error
+    try:
+        engine.add_data_json(data)
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(_first_line(error)) from error
+    return engine
+
+
+def _first_line(error: BaseException) -> str:
+    """`FILE:LINE:COLUMN error` out of the engine's report, without source excerpt and backtrace."""
+    text = str(error).split("Stack backtrace:")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    place = next((line[3:].strip(" <>") for line in lines if line.startswith("-->")), "")
+    fault = next((line for line in lines if line.startswith("error")), lines[0] if lines else "")
+    return f"{place} {fault}".strip()[:300]

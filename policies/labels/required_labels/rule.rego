@@ -1,0 +1,64 @@
+# Cost and ownership labels that everything billed has to carry.
+# Which labels, on which kinds, under which spellings: limits/data.yaml.
+package finops.rules.labels.required_labels
+
+import rego.v1
+
+import data.finops.lib.change
+import data.finops.lib.limits
+import data.finops.lib.resource
+
+limit := limits.of("labels")
+
+evaluable if {
+	is_object(limit.kinds)
+	is_object(limit.keys)
+	is_array(limit.other_billed)
+	is_array(limit.placeholders)
+	limit.decision in {"deny", "needs_approval"}
+	every label in required {
+		is_array(limit.keys[label])
+	}
+}
+
+# METADATA
+# title: Cost and ownership labels are missing
+# description: >-
+#   Spend that names no team, environment and cost centre can be charged to nobody, and a change to
+#   it has nobody to review it. Labels count on the resource, its pods, its tags or its namespace.
+# scope: rule
+# custom:
+#   id: labels.required
+#   judges: [proposal, manifest]
+#   fix: Add the missing labels to metadata.labels of the resource, or of its namespace.
+results contains record if {
+	count(missing) > 0
+	record := {
+		"id": "labels.required",
+		"decision": limit.decision,
+		"actual": sprintf("without %s", [concat(", ", missing)]),
+		"limit": sprintf("labels %s", [concat(", ", required)]),
+		"fix": sprintf(
+			"Add %s to metadata.labels of the resource, or of its namespace.",
+			[concat(", ", missing)],
+		),
+	}
+}
+
+default required := []
+
+required := limit.kinds[resource.kind] if {
+	limit.kinds[resource.kind]
+} else := limit.other_billed if {
+	is_object(resource.manifest.spec.forProvider)
+}
+
+missing := [label |
+	some label in required
+	not present(label)
+]
+
+present(label) if {
+	value := resource.label(limit.keys[label])
+	not lower(trim_space(value)) in {placeholder | some placeholder in limit.placeholders}
+}
