@@ -1,0 +1,119 @@
+"""Which folders Argo CD and Flux deploy, into which namespace, with which changes of their own.
+
+Nothing is rendered here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from finops_dagster.desired_state.kinds import group_of
+from finops_dagster.desired_state.nodes import Node, Scalar, mapping, sequence, text_of
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One folder that something applies to a cluster."""
+
+    label: str
+    """KIND NAME in FILE, for reasons."""
+    folder: str
+    file: str
+    namespace: str
+    """For objects that have none of their own (Argo CD's destination)."""
+    changes: dict[str, Node]
+    """As in a kustomization: what the deployer itself changes (Flux patches, target namespace)."""
+    recursive: bool
+    """Whether folders below are applied too, where the folder has no kustomization."""
+
+
+def find_deployments(
+    documents: Iterable[tuple[str, Node]], folders: frozenset[str]
+) -> tuple[Deployment, ...]:
+    """Deployments declared by `documents` (file, content) of folders that are in `folders`."""
+    found: list[Deployment] = []
+    seen = list(documents)
+    copies = dict(_artifact_copies(document for _, document in seen))
+    for file, document in seen:
+        kind, group = text_of(mapping(document).get("kind")), group_of(document)
+        if kind == "Application" and group == "argoproj.io":
+            found.extend(_argo(file, mapping(document)))
+        elif kind == "Kustomization" and group == "kustomize.toolkit.fluxcd.io":
+            found.extend(_flux(file, mapping(document), copies))
+    return tuple(one for one in found if one.folder in folders)
+
+
+def _label(kind: str, file: str, content: dict[str, Node]) -> str:
+    return f"{kind} {text_of(mapping(content.get('metadata')).get('name'))} in {file}"
+
+
+def _argo(file: str, content: dict[str, Node]) -> Iterator[Deployment]:
+    spec = mapping(content.get("spec"))
+    namespace = text_of(mapping(spec.get("destination")).get("namespace")) or ""
+    for source in (spec.get("source"), *sequence(spec.get("sources"))):
+        path = text_of(mapping(source).get("path"))
+        if path is None:
+            continue
+        options = mapping(mapping(source).get("kustomize"))
+        changes = {
+            key: options[key]
+            for key in ("namespace", "namePrefix", "nameSuffix", "patches", "replicas",
+                        "commonLabels", "commonAnnotations")
+            if key in options
+        }  # fmt: skip
+        recurse = text_of(mapping(mapping(source).get("directory")).get("recurse")) == "true"
+        yield Deployment(
+            _label("Application", file, content), _folder(path), file, namespace, changes, recurse
+        )
+
+
+def _flux(
+    file: str, content: dict[str, Node], copies: dict[str, tuple[tuple[str, str], ...]]
+) -> Iterator[Deployment]:
+    spec = mapping(content.get("spec"))
+    path = _folder(text_of(spec.get("path")) or ".")
+    source = mapping(spec.get("sourceRef"))
+    if text_of(source.get("kind")) == "ExternalArtifact":
+        path = _copied(path, copies.get(text_of(source.get("name")) or "", ()))
+    changes = {
+        key: spec[key] for key in ("patches", "namePrefix", "nameSuffix", "images") if key in spec
+    }
+    target = spec.get("targetNamespace")
+    if isinstance(target, Scalar):
+        changes["namespace"] = target
+    yield Deployment(_label("Kustomization", file, content), path, file, "", changes, True)
+
+
+def _artifact_copies(
+    documents: Iterable[Node],
+) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Artifact name -> (folder in the artifact, folder in the repository), from Flux's
+    ArtifactGenerator, which copies parts of a repository to where a Kustomization finds them.
+    """
+    for document in documents:
+        if text_of(mapping(document).get("kind")) != "ArtifactGenerator":
+            continue
+        for artifact in sequence(mapping(mapping(document).get("spec")).get("artifacts")):
+            pairs: list[tuple[str, str]] = []
+            for copy in sequence(mapping(artifact).get("copy")):
+                source = text_of(mapping(copy).get("from")) or ""
+                target = text_of(mapping(copy).get("to")) or ""
+                if source.startswith("@") and source.endswith("/**"):
+                    inside = target.partition("/")[2]
+                    pairs.append((_folder(inside), _folder(source.partition("/")[2][:-3])))
+            yield text_of(mapping(artifact).get("name")) or "", tuple(pairs)
+
+
+def _copied(path: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    """Where in the repository the folder `path` of an artifact comes from."""
+    for inside, outside in sorted(pairs, key=lambda pair: -len(pair[0])):
+        if not inside or path == inside or path.startswith(f"{inside}/"):
+            return _folder(posixpath.join(outside, posixpath.relpath(path, inside or ".")))
+    return path
+
+
+def _folder(path: str) -> str:
+    normal = posixpath.normpath(path.lstrip("/") or ".")
+    return "" if normal == "." else normal

@@ -1,0 +1,333 @@
+"""The index of a repository at a commit: every declared resource, and who owns each value.
+
+Reading files is tree.py's business, rendering kustomize.py's; here roots meet and are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from finops_dagster.desired_state import classify
+from finops_dagster.desired_state.deployments import Deployment, find_deployments
+from finops_dagster.desired_state.kinds import is_cluster_scoped, is_resource, name_fault, not_yet
+from finops_dagster.desired_state.kustomize import FILE_NAMES, Rendered, Renderer, Resource
+from finops_dagster.desired_state.nodes import Node, Scalar, mapping, plain, text_of
+from finops_dagster.desired_state.paths import leaves, resolve
+from finops_dagster.desired_state.tree import Tree
+from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
+
+_NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
+
+
+@dataclass(frozen=True)
+class _Rendering:
+    """One resource as one root renders it."""
+
+    root: str
+    resource: Resource
+    loose: bool = False
+    """From a file that lies beside a kustomization which does not list it."""
+
+
+class RepositoryIndex:
+    """`DesiredState` over a tree of files; in memory, immutable."""
+
+    def __init__(self, tree: Tree, earlier: RepositoryIndex | None = None) -> None:
+        """`earlier`: an index whose unchanged files need not be read again."""
+        self.commit = tree.commit
+        self._tree = tree
+        self._renderer: Renderer = Renderer(tree.files, earlier._renderer if earlier else None)
+        self._refused: dict[tuple[str, int], str] = {
+            (name, 0): reason for name, reason in tree.refused.items()
+        }
+        self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
+        self._read()
+        self._leaves = {
+            resource: dict(leaves(renderings[0].resource.tree))
+            for resource, renderings in self._renderings.items()
+        }
+        self._feeds: dict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
+        self._others: dict[str, dict[str, tuple[str, Scalar]]] = {}
+        self._compare()
+        self._resources: dict[str, DeclaredResource] | None = None
+
+    def resources(self) -> Mapping[str, DeclaredResource]:
+        """Every declared resource by KIND/NAMESPACE/NAME, sorted."""
+        if self._resources is None:
+            self._resources = {
+                name: _declared(name, self._renderings[name][0].resource)
+                for name in sorted(self._renderings)
+            }
+        return self._resources
+
+    def find(self, resource: str) -> str | None:
+        """The declared resource that `resource` means; None if none or several could be meant.
+
+        `KIND/NAME`, `KIND//NAME` and `KIND/default/NAME` find a resource of another namespace if
+        there is one such kind and name.
+        """
+        if resource in self._renderings:
+            return resource
+        parts = resource.split("/")
+        if len(parts) == 2:
+            parts.insert(1, "")
+        if len(parts) != 3 or parts[1] not in ("", "default"):
+            return None
+        found = [
+            name
+            for name in self._renderings
+            if (split := name.split("/"))[0] == parts[0] and split[2] == parts[2]
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def locate(self, resource: str, field: str) -> ValueLocation | None:
+        """Where the value lives; None if the resource or the field is not declared."""
+        name = self.find(resource)
+        if name is None:
+            return None
+        if field in self._leaves[name]:
+            return self._location(name, field)
+        path = resolve(self._renderings[name][0].resource.tree, field)
+        return self._location(name, path) if path is not None else None
+
+    def locations(self) -> Iterator[ValueLocation]:
+        """Every scalar of every resource, then one entry (no resource, no field) for each file
+        or document that is refused as a whole, with the reason.
+        """
+        for name in sorted(self._leaves):
+            for path in self._leaves[name]:
+                yield self._location(name, path)
+        for (file, document), reason in sorted(self._refused.items()):
+            yield ValueLocation(
+                resource="", field="", value="", file=file, document=document, start_byte=0,
+                end_byte=0, editable=False, reason=reason,
+            )  # fmt: skip
+
+    def refused(self) -> Mapping[str, str]:
+        """File -> why some of it is not indexed."""
+        return {file: reason for (file, _), reason in sorted(self._refused.items())}
+
+    def read(self, file: str) -> bytes:
+        """Bytes of a file at the commit. Raises KeyError if it is not there or was not read."""
+        return self._tree.files[file]
+
+    def with_changes(self, changes: Mapping[str, bytes]) -> RepositoryIndex:
+        """The index as it would be with some files' bytes replaced; nothing is written."""
+        return RepositoryIndex(self._tree.with_changes(changes), earlier=self)
+
+    # How roots are found and read.
+
+    def _read(self) -> None:
+        renderer = self._renderer
+        charts = frozenset(
+            posixpath.dirname(name)
+            for name in self._tree.names
+            if posixpath.basename(name) == "Chart.yaml"
+        )
+        manifests = [name for name in self._tree.names if self._is_manifest(name, charts)]
+        documents = [(name, one) for name in manifests for one in renderer.parse(name).documents]
+        deployments = find_deployments(documents, self._folders())
+        named_folders, named_files = self._named()
+        covered = self._read_roots(deployments, named_folders)
+        self._read_plain(
+            [name for name in manifests if name not in named_files and name not in covered],
+            deployments,
+        )
+        for name, renderings in self._renderings.items():
+            applied = [one for one in renderings if not one.loose]
+            self._renderings[name] = applied or renderings
+
+    def _folders(self) -> frozenset[str]:
+        folders = {""}
+        for name in self._tree.names:
+            folder = posixpath.dirname(name)
+            while folder not in folders:
+                folders.add(folder)
+                folder = posixpath.dirname(folder)
+        return frozenset(folders)
+
+    def _is_manifest(self, name: str, charts: frozenset[str]) -> bool:
+        reason = classify.by_name(name, charts)
+        if reason:
+            self._refused[name, 0] = reason
+            return False
+        if name not in self._tree.files or name in self._renderer.folders.values():
+            return False
+        if posixpath.basename(name) in FILE_NAMES and not self._renderer.parse(name).documents:
+            return False
+        parsed = self._renderer.parse(name)
+        if parsed.error:
+            self._refused[name, 0] = parsed.error
+            return False
+        found = False
+        for number, document in enumerate(parsed.documents):
+            if is_resource(document):
+                found = True
+            elif isinstance(document, dict | list) and document:
+                reason = classify.by_content(name, document)
+                if reason:
+                    self._refused[name, number] = reason
+        return found
+
+    def _named(self) -> tuple[set[str], set[str]]:
+        folders: set[str] = set()
+        files: set[str] = set()
+        for folder in self._renderer.folders:
+            below, named = self._renderer.references(folder)
+            folders |= below
+            files |= named
+        # A patch file that names no API version is no resource, but no stray file either.
+        for file in files:
+            for number in range(len(self._renderer.parse(file).documents)):
+                self._refused.pop((file, number), None)
+        return folders, files
+
+    def _read_roots(self, deployments: tuple[Deployment, ...], named: set[str]) -> set[str]:
+        renderer = self._renderer
+        used: set[str] = set()
+        for folder in sorted(renderer.folders, key=_depth):
+            applied: list[Deployment | None] = [one for one in deployments if one.folder == folder]
+            kind = text_of(renderer.kustomization(folder).get("kind"))
+            if not applied and (folder in named or kind == "Component"):
+                continue
+            for deployment in applied or [_covering(folder, deployments)]:
+                rendered = renderer.render(folder)
+                if deployment is not None and deployment.changes:
+                    rendered = renderer.apply(deployment.changes, deployment.file, rendered)
+                label = deployment.label if deployment else folder or "."
+                self._take(label, rendered, deployment.namespace if deployment else "")
+                used |= rendered.used
+        for file in renderer.folders.values():
+            if file not in used:
+                self._refused[file, 0] = "no kustomization or application uses it"
+        return used
+
+    def _read_plain(self, files: Iterable[str], deployments: tuple[Deployment, ...]) -> None:
+        renderer = self._renderer
+        for file in files:
+            folder = posixpath.dirname(file)
+            loose = folder in renderer.folders
+            deployment = next((one for one in deployments if one.folder == folder), None)
+            deployment = deployment or _covering(folder, deployments)
+            rendered = Rendered(tuple(renderer.load(file)), (), frozenset({file}))
+            if deployment is not None and not loose:
+                # Problems are dropped: a patch of the deployer may be meant for another file.
+                changed = renderer.apply(deployment.changes, deployment.file, rendered)
+                rendered = Rendered(changed.resources, (), changed.used)
+            namespace = deployment.namespace if deployment else ""
+            label = deployment.label if deployment else file
+            self._take(label, rendered, namespace, loose=loose)
+
+    def _take(self, root: str, rendered: Rendered, namespace: str, *, loose: bool = False) -> None:
+        for file, reason in rendered.problems:
+            self._refused.setdefault((file, 0), reason)
+        for resource in rendered.resources:
+            fault = name_fault(resource.tree)
+            if fault:
+                self._refused.setdefault((resource.file, resource.document), fault)
+                continue
+            kind, own, name = resource.identity
+            if is_cluster_scoped(resource.tree, self._renderer.cluster_scoped):
+                own = ""
+            else:
+                own = own or namespace or "default"
+            self._renderings[f"{kind}/{own}/{name}"].append(_Rendering(root, resource, loose))
+
+    # Who owns what.
+
+    def _compare(self) -> None:
+        for name, renderings in self._renderings.items():
+            first = renderings[0].resource.tree
+            for path, scalar in self._leaves[name].items():
+                self._feeds[scalar.file, scalar.start].add((name, path))
+            others: dict[str, tuple[str, Scalar]] = {}
+            for rendering in renderings[1:]:
+                if rendering.resource.tree is first:
+                    continue
+                for path, scalar in leaves(rendering.resource.tree):
+                    self._feeds[scalar.file, scalar.start].add((name, path))
+                    own = self._leaves[name].get(path)
+                    if own is not None and (own.file, own.start) != (scalar.file, scalar.start):
+                        others.setdefault(path, (rendering.root, scalar))
+            self._others[name] = others
+
+    def _location(self, name: str, path: str) -> ValueLocation:
+        scalar = self._leaves[name][path]
+        reason = self._reason(name, path, scalar)
+        return ValueLocation(
+            resource=name, field=path, value=scalar.text, file=scalar.file,
+            document=scalar.document, start_byte=scalar.start, end_byte=scalar.end,
+            editable=not reason, reason=reason,
+        )  # fmt: skip
+
+    def _reason(self, name: str, path: str, scalar: Scalar) -> str:
+        rendering = self._renderings[name][0]
+        tree = rendering.resource.tree
+        if scalar.reason:
+            return scalar.reason
+        if path in _NAMING or path.endswith("].name"):
+            return "it names the resource" if path in _NAMING else "it names its list item"
+        if path in self._others[name]:
+            other, elsewhere = self._others[name][path]
+            return (
+                f"declared twice, with different owners: {rendering.root} takes it from "
+                f"{scalar.file}, {other} from {elsewhere.file}"
+            )
+        fed = self._feeds[scalar.file, scalar.start]
+        if len(fed) > 1:
+            return _shared(fed)
+        if "${" in scalar.text:
+            return "it holds a variable (${ }) that is substituted on the way to the cluster"
+        if "sops" in mapping(tree):
+            return "its manifest is encrypted by SOPS"
+        return not_yet(tree) or classify.by_head(self._tree.files.get(scalar.file, b""))
+
+
+def _shared(fed: set[tuple[str, str]]) -> str:
+    resources = sorted({name for name, _ in fed})
+    if len(resources) > 1:
+        names = [*resources[:3], f"{len(resources) - 3} more"] if len(resources) > 4 else resources
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"shared by {listed}: changing it would change {_all(len(resources))}"
+    fields = sorted(path for _, path in fed)
+    return f"shared by {' and '.join(fields[:3])}: changing it would change {_all(len(fields))}"
+
+
+def _all(count: int) -> str:
+    return "both" if count == 2 else f"all {count}"
+
+
+def _depth(folder: str) -> tuple[int, str]:
+    return (folder.count("/") + 1 if folder else 0, folder)
+
+
+def _covering(folder: str, deployments: tuple[Deployment, ...]) -> Deployment | None:
+    """The innermost deployment that applies `folder` along with the folders above it."""
+    above = [
+        one
+        for one in deployments
+        if one.recursive and (not one.folder or folder.startswith(f"{one.folder}/"))
+    ]
+    return max(above, key=lambda one: len(one.folder), default=None)
+
+
+def _declared(name: str, resource: Resource) -> DeclaredResource:
+    content = mapping(resource.tree)
+    metadata = mapping(content.get("metadata"))
+    return DeclaredResource(
+        resource=name,
+        api_version=text_of(content.get("apiVersion")) or "",
+        labels=_texts(metadata.get("labels")),
+        annotations=_texts(metadata.get("annotations")),
+        file=resource.file,
+        document=resource.document,
+        manifest=json.dumps(plain(resource.tree), ensure_ascii=False, sort_keys=True),
+    )
+
+
+def _texts(node: Node | None) -> dict[str, str]:
+    return {key: text for key, value in mapping(node).items() if (text := text_of(value))}

@@ -1,0 +1,483 @@
+"""What `kustomize build` makes of a folder, each value still tied to the bytes that own it.
+
+Which folders are deployed, and what the results are called, is not decided here. Names that other
+objects refer to are not rewritten when a prefix renames their target: no cost hangs on them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from finops_dagster.desired_state.kinds import group_of, is_built_in, is_cluster_scoped
+from finops_dagster.desired_state.nodes import (
+    Node,
+    ParsedFile,
+    Scalar,
+    UnreadableError,
+    blocked,
+    mapping,
+    parse_embedded,
+    parse_file,
+    sequence,
+    text_of,
+)
+from finops_dagster.desired_state.patches import PatchFailedError, json_patch, strategic_merge
+from finops_dagster.desired_state.transformers import (
+    add_affixes,
+    add_annotations,
+    add_labels,
+    set_images,
+    set_namespace,
+    set_replicas,
+)
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_HAZARDS = ("replacements", "vars", "transformers", "configurations")
+"""Fields that may change any value of any resource, and are not followed."""
+
+_ADDERS = ("configMapGenerator", "secretGenerator", "helmCharts", "helmChartInflationGenerator",
+           "generators")  # fmt: skip
+"""Fields that only add resources, which are generated and so have no bytes to edit."""
+
+_REMOTE = re.compile(r"://|^git@|^github\.com/|\?ref=|^[^/]+\.[a-z]{2,}[:/].*//")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One Kubernetes object on its way through kustomize."""
+
+    tree: Node
+    file: str
+    document: int
+    past: tuple[tuple[str, str, str], ...] = ()
+    """(kind, namespace, name) it had before: patches may use any of them."""
+    partial: bool = False
+    """Known from patches alone: its own file could not be read."""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        content = mapping(self.tree)
+        metadata = mapping(content.get("metadata"))
+        return (
+            text_of(content.get("kind")) or "",
+            text_of(metadata.get("namespace")) or "",
+            text_of(metadata.get("name")) or "",
+        )
+
+    def with_tree(self, tree: Node) -> Resource:
+        """Changed content; the identity it had is kept among the past ones."""
+        changed = replace(self, tree=tree)
+        if changed.identity == self.identity:
+            return changed
+        return replace(changed, past=(*self.past, self.identity))
+
+
+Selects = Callable[[Resource, tuple[str, str, str]], bool]
+"""Whether a patch is meant for a resource under one of its identities."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What one folder renders to, and what could not be read on the way."""
+
+    resources: tuple[Resource, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+    """(file, reason)."""
+    used: frozenset[str] = frozenset()
+    """Files whose bytes went into it."""
+    incomplete: bool = False
+    """Some of its resources could not be read: patches may have nothing to apply to."""
+
+
+@dataclass
+class _Build:
+    """What one folder has gathered so far."""
+
+    resources: list[Resource] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    incomplete: bool = False
+
+    def done(self) -> Rendered:
+        return Rendered(
+            tuple(self.resources), tuple(self.problems), frozenset(self.used), self.incomplete
+        )
+
+
+class Renderer:
+    """Renders folders of one set of files; parses each file once, renders each folder once."""
+
+    def __init__(self, files: Mapping[str, bytes], earlier: Renderer | None = None) -> None:
+        """`earlier`: what it parsed and rendered from files that did not change is taken over."""
+        self.files = files
+        self._parsed: dict[str, ParsedFile] = {}
+        self._rendered: dict[str, Rendered] = {}
+        if earlier is not None:
+            changed = {
+                name for name, data in files.items() if earlier.files.get(name) is not data
+            } | (earlier.files.keys() - files.keys())
+            self._parsed = {k: v for k, v in earlier._parsed.items() if k not in changed}
+            self._rendered = {k: v for k, v in earlier._rendered.items() if not v.used & changed}
+        self.folders = {
+            posixpath.dirname(name): name
+            for file_name in reversed(FILE_NAMES)
+            for name in files
+            if posixpath.basename(name) == file_name and self._is_kustomization(name)
+        }
+        """Folder -> its kustomization file."""
+        self.cluster_scoped = dict(self._declared_scopes())
+
+    def parse(self, file: str) -> ParsedFile:
+        """The file's documents, parsed once."""
+        if file not in self._parsed:
+            self._parsed[file] = parse_file(self.files[file], file)
+        return self._parsed[file]
+
+    def kustomization(self, folder: str) -> dict[str, Node]:
+        """Content of a folder's kustomization file; empty if it cannot be read."""
+        documents = self.parse(self.folders[folder]).documents
+        return mapping(documents[0]) if documents else {}
+
+    def references(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
+        """(folders, files) that a folder's kustomization names."""
+        folders: set[str] = set()
+        files: set[str] = set()
+        content = self.kustomization(folder)
+        names: list[str | None] = []
+        for key in ("resources", "bases", "components", "patchesStrategicMerge", "transformers",
+                    "generators", "configurations", "crds"):  # fmt: skip
+            names.extend(text_of(item) for item in sequence(content.get(key)))
+        for key in ("patches", "patchesJson6902", "replacements"):
+            names.extend(text_of(mapping(item).get("path")) for item in sequence(content.get(key)))
+        for name in names:
+            path = _local(folder, name or "")
+            if path in self.folders:
+                folders.add(path)
+            elif path in self.files:
+                files.add(path)
+        return frozenset(folders), frozenset(files)
+
+    def render(self, folder: str, above: tuple[str, ...] = ()) -> Rendered:
+        """What the folder's kustomization builds."""
+        if folder not in self._rendered:
+            build = _Build()
+            if folder in above:
+                build.problems.append((self.folders[folder], "its kustomizations form a circle"))
+                return build.done()
+            self._into(build, folder, (*above, folder))
+            self._rendered[folder] = build.done()
+        return self._rendered[folder]
+
+    def apply(self, content: dict[str, Node], file: str, rendered: Rendered) -> Rendered:
+        """`rendered` with the transformations of a kustomization-like mapping in `file`."""
+        build = _Build(
+            list(rendered.resources), list(rendered.problems), set(rendered.used) | {file},
+            rendered.incomplete,
+        )  # fmt: skip
+        self._transform(build, content, file)
+        return build.done()
+
+    def load(self, file: str) -> Iterator[Resource]:
+        """The objects in one file, `List` objects taken apart."""
+        for number, document in enumerate(self.parse(file).documents):
+            content = mapping(document)
+            if (text_of(content.get("kind")) or "").endswith("List") and "items" in content:
+                for item in sequence(content["items"]):
+                    yield Resource(item, file, number)
+            elif content:
+                yield Resource(document, file, number)
+
+    def _is_kustomization(self, file: str) -> bool:
+        documents = self.parse(file).documents
+        content = mapping(documents[0]) if documents else {}
+        group = group_of(content)
+        return not group or group == "kustomize.config.k8s.io"
+
+    def _declared_scopes(self) -> Iterator[tuple[tuple[str, str], bool]]:
+        for file, data in self.files.items():
+            if b"CustomResourceDefinition" not in data:
+                continue
+            for document in self.parse(file).documents:
+                content = mapping(document)
+                spec = mapping(content.get("spec"))
+                kind = text_of(mapping(spec.get("names")).get("kind"))
+                if text_of(content.get("kind")) == "CustomResourceDefinition" and kind:
+                    group = text_of(spec.get("group")) or ""
+                    yield (group, kind), text_of(spec.get("scope")) == "Cluster"
+
+    def _into(self, build: _Build, folder: str, above: tuple[str, ...]) -> None:
+        file = self.folders[folder]
+        build.used.add(file)
+        parsed = self.parse(file)
+        if parsed.error:
+            build.problems.append((file, parsed.error))
+            build.incomplete = True
+        content = self.kustomization(folder)
+        for item in (*sequence(content.get("resources")), *sequence(content.get("bases"))):
+            self._add(build, file, folder, text_of(item) or "", above)
+        for item in sequence(content.get("components")):
+            path = _local(folder, text_of(item) or "")
+            if path in self.folders and path not in above:
+                self._into(build, path, (*above, path))
+            else:
+                build.problems.append((file, f"component {text_of(item)!r} is not here"))
+                build.incomplete = True
+        self._transform(build, content, file)
+
+    def _add(
+        self, build: _Build, file: str, folder: str, name: str, above: tuple[str, ...]
+    ) -> None:
+        path = _local(folder, name)
+        if path in self.folders:
+            below = self.render(path, above)
+            build.resources.extend(below.resources)
+            build.problems.extend(below.problems)
+            build.used |= below.used
+            build.incomplete |= below.incomplete
+        elif path in self.files:
+            build.used.add(path)
+            parsed = self.parse(path)
+            if parsed.error:
+                build.problems.append((path, parsed.error))
+                build.incomplete = True
+            build.resources.extend(self.load(path))
+        else:
+            why = "is remote and is not fetched" if _REMOTE.search(name) else "is not here"
+            build.problems.append((file, f"resource {name!r} {why}"))
+            build.incomplete = True
+
+    def _transform(self, build: _Build, content: dict[str, Node], file: str) -> None:
+        """In kustomize's own order (api/internal/target/kusttarget_configplugin.go)."""
+        for item in sequence(content.get("patchesStrategicMerge")):
+            text = text_of(item) or ""
+            inline = "\n" in text or text.lstrip().startswith("{")
+            patch: dict[str, Node] = {"patch" if inline else "path": item}
+            self._patch(build, patch, file)
+        for item in sequence(content.get("patches")):
+            self._patch(build, mapping(item), file)
+        namespace = content.get("namespace")
+        if isinstance(namespace, Scalar) and text_of(namespace):
+            self._each(build, lambda tree: set_namespace(
+                tree, namespace, is_cluster_scoped(tree, self.cluster_scoped)))  # fmt: skip
+        prefix, suffix = text_of(content.get("namePrefix")), text_of(content.get("nameSuffix"))
+        if prefix or suffix:
+            self._each(build, lambda tree: add_affixes(tree, prefix or "", suffix or "", file))
+        self._label(build, content)
+        for item in sequence(content.get("patchesJson6902")):
+            self._patch(build, mapping(item), file)
+        for item in sequence(content.get("replicas")):
+            name, count = text_of(mapping(item).get("name")), mapping(item).get("count")
+            if isinstance(count, Scalar) and name:
+                build.resources = [
+                    resource.with_tree(set_replicas(resource.tree, count))
+                    if name in {identity[2] for identity in (resource.identity, *resource.past)}
+                    else resource
+                    for resource in build.resources
+                ]
+        images = [mapping(item) for item in sequence(content.get("images"))]
+        if images:
+            self._each(build, lambda tree: set_images(tree, images, file))
+        for key in _HAZARDS:
+            if sequence(content.get(key)) or (key == "vars" and mapping(content.get(key))):
+                reason = f"{file} uses {key}, which may set it: not yet"
+                self._each(build, partial(blocked, reason=reason))
+        for key in _ADDERS:
+            if sequence(content.get(key)):
+                build.problems.append((file, f"what {key} generates is not listed: not yet"))
+
+    def _label(self, build: _Build, content: dict[str, Node]) -> None:
+        common = mapping(content.get("commonLabels"))
+        if common:
+            self._each(build, partial(add_labels, pairs=common, selectors=True, templates=True))
+        for item in sequence(content.get("labels")):
+            entry = mapping(item)
+            selectors = text_of(entry.get("includeSelectors")) == "true"
+            templates = selectors or text_of(entry.get("includeTemplates")) == "true"
+            pairs = mapping(entry.get("pairs"))
+            self._each(
+                build,
+                partial(add_labels, pairs=pairs, selectors=selectors, templates=templates),
+            )
+        annotations = mapping(content.get("commonAnnotations"))
+        if annotations:
+            self._each(build, lambda tree: add_annotations(tree, annotations))
+
+    @staticmethod
+    def _each(build: _Build, change: Callable[[Node], Node]) -> None:
+        build.resources = [
+            resource.with_tree(change(resource.tree)) for resource in build.resources
+        ]
+
+    def _patch(self, build: _Build, entry: dict[str, Node], file: str) -> None:
+        source, documents = self._patch_documents(build, entry, file)
+        target = mapping(entry.get("target"))
+        for document in documents:
+            try:
+                self._patch_one(build, document, target, source)
+            except PatchFailedError as error:
+                build.problems.append((source, f"a patch does not apply: {error}"))
+                build.incomplete = True
+
+    def _patch_documents(
+        self, build: _Build, entry: dict[str, Node], file: str
+    ) -> tuple[str, tuple[Node, ...]]:
+        inline, path = entry.get("patch"), text_of(entry.get("path"))
+        if isinstance(inline, Scalar):
+            try:
+                return file, parse_embedded(inline, self.files[inline.file])
+            except UnreadableError as error:
+                build.problems.append((file, f"an inline patch is not valid YAML: {error}"))
+                return file, ()
+        name = _local(posixpath.dirname(file), path or "")
+        if path is None or name not in self.files:
+            build.problems.append((file, f"patch {path!r} is not here"))
+            return file, ()
+        build.used.add(name)
+        parsed = self.parse(name)
+        if parsed.error:
+            build.problems.append((name, parsed.error))
+        return name, parsed.documents
+
+    def _patch_one(self, build: _Build, patch: Node, target: dict[str, Node], source: str) -> None:
+        selects = _by_target(target) if target else _by_patch(patch)
+        patched: list[Resource] = []
+        hits = 0
+        for resource in build.resources:
+            if not any(selects(resource, one) for one in (resource.identity, *resource.past)):
+                patched.append(resource)
+                continue
+            hits += 1
+            tree = _patched(resource.tree, patch, create=resource.partial)
+            if tree is not None:
+                patched.append(resource.with_tree(tree))
+        build.resources = patched
+        if hits:
+            return
+        if not build.incomplete:
+            build.problems.append((source, "a patch has no resource to apply to"))
+            return
+        ghost = _ghost(patch, target, source)
+        if ghost is not None:
+            build.resources.append(ghost)
+
+
+def _local(folder: str, name: str) -> str:
+    """Path inside the repository that `name` in `folder` means; `..` beyond the root finds
+    nothing, because no file's name starts so.
+    """
+    if not name or name.startswith("/") or _REMOTE.search(name):
+        return "\0"
+    path = posixpath.normpath(posixpath.join(folder, name))
+    return "" if path == "." else path
+
+
+def _patched(tree: Node, patch: Node, *, create: bool) -> Node | None:
+    if isinstance(patch, list):
+        return json_patch(tree, patch, create=create)
+    merged = strategic_merge(tree, patch, built_in=is_built_in(tree))
+    if merged is None:
+        return None
+    # What names the resource stays the resource's own: a patch repeats it only to be matched.
+    before, after = mapping(tree), dict(mapping(merged))
+    for key in ("apiVersion", "kind"):
+        if key in before:
+            after[key] = before[key]
+    old_metadata, metadata = mapping(before.get("metadata")), dict(mapping(after.get("metadata")))
+    for key in ("name", "namespace"):
+        if key in old_metadata:
+            metadata[key] = old_metadata[key]
+        else:
+            metadata.pop(key, None)
+    return {**after, "metadata": metadata}
+
+
+def _by_target(target: dict[str, Node]) -> Selects:
+    """Kustomize's selector: anchored regular expressions, labels by equality."""
+    patterns = {key: text_of(target.get(key)) for key in ("kind", "name", "namespace")}
+    group, version = text_of(target.get("group")), text_of(target.get("version"))
+    wanted = {
+        field_name: text_of(target.get(key))
+        for field_name, key in (("labels", "labelSelector"), ("annotations", "annotationSelector"))
+    }
+
+    def selects(resource: Resource, identity: tuple[str, str, str]) -> bool:
+        kind, namespace, name = identity
+        content = mapping(resource.tree)
+        metadata = mapping(content.get("metadata"))
+        api = text_of(content.get("apiVersion")) or ""
+        return (
+            _matches(patterns["kind"], kind)
+            and _matches(patterns["name"], name)
+            and _matches(patterns["namespace"], namespace or "default")
+            and (not group or group == api.rpartition("/")[0])
+            and (not version or version == api.rpartition("/")[2])
+            and all(
+                _has_labels(mapping(metadata.get(field_name)), selector)
+                for field_name, selector in wanted.items()
+                if selector
+            )
+        )
+
+    return selects
+
+
+def _matches(pattern: str | None, text: str) -> bool:
+    if not pattern or pattern == text:
+        return True
+    if len(pattern) > 300:
+        raise PatchFailedError("its target is not a sane pattern")
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error as error:
+        raise PatchFailedError(f"its target {pattern!r} is not a pattern") from error
+
+
+def _has_labels(labels: dict[str, Node], selector: str) -> bool:
+    for term in selector.split(","):
+        key, equals, value = term.replace("==", "=").partition("=")
+        if not equals or "!" in term or "(" in term:
+            raise PatchFailedError(f"label selector {selector!r} is not understood: not yet")
+        if text_of(labels.get(key.strip())) != value.strip():
+            return False
+    return True
+
+
+def _by_patch(patch: Node) -> Selects:
+    """A strategic merge patch without a target names its resource itself."""
+    content = mapping(patch)
+    metadata = mapping(content.get("metadata"))
+    wanted = (
+        text_of(content.get("kind")) or "",
+        text_of(metadata.get("namespace")) or "default",
+        text_of(metadata.get("name")) or "",
+    )
+    group = group_of(patch)
+
+    def selects(resource: Resource, identity: tuple[str, str, str]) -> bool:
+        kind, namespace, name = identity
+        return (kind, namespace or "default", name) == wanted and group_of(resource.tree) == group
+
+    return selects
+
+
+def _ghost(patch: Node, target: dict[str, Node], source: str) -> Resource | None:
+    """What a patch alone says of a resource that could not be read, if it names exactly one."""
+    content = mapping(patch)
+    kind = target.get("kind") or content.get("kind")
+    name = target.get("name") or mapping(content.get("metadata")).get("name")
+    if not isinstance(kind, Scalar) or not isinstance(name, Scalar):
+        return None
+    if re.search(r"[^A-Za-z0-9-]", name.text + kind.text):
+        return None
+    metadata: dict[str, Node] = {"name": name}
+    namespace = target.get("namespace") or mapping(content.get("metadata")).get("namespace")
+    if isinstance(namespace, Scalar):
+        metadata["namespace"] = namespace
+    tree: Node = {"kind": kind, "metadata": metadata}
+    made = _patched(tree, patch, create=True)
+    return Resource(made, source, name.document, partial=True) if made is not None else None

@@ -1,0 +1,371 @@
+"""YAML and JSON text as trees of scalars that remember which bytes of which file they are.
+
+Kubernetes, Kustomize and Git are not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import yaml
+
+MAX_DEPTH = 100
+"""Nesting accepted in one document; the deepest CRD schemas seen nest about 40 levels."""
+
+MAX_SCALARS = 200_000
+"""Scalars of one document with its aliases expanded: bounds an alias bomb."""
+
+
+class UnreadableError(ValueError):
+    """The text cannot be read as the trees below; the message says why."""
+
+
+@dataclass(slots=True)
+class Scalar:
+    """One scalar: its meaning, its bytes, and why it may not be edited (empty: it may)."""
+
+    text: str
+    kind: str
+    """str, int, float, bool or null."""
+    file: str
+    document: int
+    start: int
+    """Bytes [start, end) of the file, quotes included; both 0 where no bytes own the value."""
+    end: int
+    reason: str = ""
+
+
+Node = Scalar | dict[str, "Node"] | list["Node"]
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """The documents of one file, or why there are none."""
+
+    documents: tuple[Node, ...] = ()
+    error: str = ""
+
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLS = frozenset(
+    word
+    for base in ("true", "false", "yes", "no", "on", "off", "y", "n")
+    for word in (base, base.capitalize(), base.upper())
+)
+_INT = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)\Z")
+_FLOAT = re.compile(
+    r"[-+]?((\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|\.(inf|Inf|INF))\Z|\.(nan|NaN|NAN)\Z"
+)
+
+
+def plain_kind(text: str) -> str:
+    """What an unquoted scalar means to Kubernetes' YAML readers (1.1 booleans, 1.2 numbers)."""
+    if text in _NULLS:
+        return "null"
+    if text in _BOOLS:
+        return "bool"
+    if _INT.match(text):
+        return "int"
+    return "float" if _FLOAT.match(text) else "str"
+
+
+def parse_file(data: bytes, file: str) -> ParsedFile:
+    """Documents of a YAML or JSON file; never raises, an unreadable file says why."""
+    bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    try:
+        text = data[bom:].decode()
+    except UnicodeDecodeError:
+        return ParsedFile(error="not UTF-8")
+    offsets = _ByteOffsets(text)
+    try:
+        documents = _parse(text, file, lambda index: bom + offsets.byte(index), None)
+    except UnreadableError as error:
+        if "{{" in text:
+            return ParsedFile(error="a template ({{ }}), not plain YAML: not yet")
+        return ParsedFile(error=f"not valid YAML: {error}")
+    return ParsedFile(documents=tuple(documents))
+
+
+def parse_embedded(scalar: Scalar, data: bytes) -> tuple[Node, ...]:
+    """Documents inside a scalar (an inline patch), their bytes mapped to the outer file.
+
+    Where inner and outer bytes do not correspond one to one (folded, escaped), the values are
+    read but not editable. Raises UnreadableError.
+    """
+    place = _inner_positions(scalar, data)
+    if place is None:
+        return tuple(
+            blocked(document, "the patch is folded or escaped text")
+            for document in _parse(scalar.text, scalar.file, lambda _: scalar.start, scalar)
+        )
+    return tuple(_parse(scalar.text, scalar.file, place, scalar))
+
+
+def blocked(node: Node, reason: str) -> Node:
+    """A copy of `node` none of whose scalars may be edited, for `reason`."""
+    if isinstance(node, Scalar):
+        if node.reason:
+            return node
+        return Scalar(node.text, node.kind, node.file, node.document, node.start, node.end, reason)
+    if isinstance(node, dict):
+        return {key: blocked(value, reason) for key, value in node.items()}
+    return [blocked(value, reason) for value in node]
+
+
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Every scalar under `node`, in document order."""
+    if isinstance(node, Scalar):
+        yield node
+    else:
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from scalars(value)
+
+
+def plain(node: Node) -> object:
+    """`node` as JSON-ready data. Numbers too odd for JSON stay text."""
+    if isinstance(node, dict):
+        return {key: plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    if node.kind == "null":
+        return None
+    if node.kind == "bool":
+        return node.text.lower() in {"true", "yes", "on", "y"}
+    try:
+        if node.kind == "int":
+            digits = node.text.replace("_", "")
+            legacy_octal = re.fullmatch(r"[-+]?0[0-7]+", digits)
+            if not legacy_octal and re.fullmatch(r"[-+]?[0-9]+", digits):
+                return int(digits)
+            return int(digits, 8 if legacy_octal else 0)
+        if node.kind == "float" and "n" not in node.text.lower():
+            return float(node.text.replace("_", ""))
+    except ValueError:
+        return node.text
+    return node.text
+
+
+def text_of(node: Node | None) -> str | None:
+    """Text of a scalar that is not null, else None."""
+    return node.text if isinstance(node, Scalar) and node.kind != "null" else None
+
+
+def mapping(node: Node | None) -> dict[str, Node]:
+    """`node` if it is a mapping, else an empty one."""
+    return node if isinstance(node, dict) else {}
+
+
+def sequence(node: Node | None) -> list[Node]:
+    """`node` if it is a list, else an empty one."""
+    return node if isinstance(node, list) else []
+
+
+class _ByteOffsets:
+    """Character index -> UTF-8 byte offset in one text."""
+
+    def __init__(self, text: str) -> None:
+        self._ends: list[int] = []
+        self._extra = [0]
+        if not text.isascii():
+            for index, character in enumerate(text):
+                if character >= "\x80":
+                    self._ends.append(index)
+                    self._extra.append(self._extra[-1] + len(character.encode()) - 1)
+
+    def byte(self, index: int) -> int:
+        return index + self._extra[bisect_right(self._ends, index - 1)]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that is being read."""
+
+    node: dict[str, Node] | list[Node]
+    anchor: str | None
+    key: str | None = None
+    flow: bool = False
+    merges: list[Node] = field(default_factory=list)
+
+
+def _parse(text: str, file: str, place: Callable[[int], int], outer: Scalar | None) -> list[Node]:
+    """Read events with an explicit stack: libyaml's own composer recurses and can crash."""
+    loader = yaml.CSafeLoader(text) if yaml.__with_libyaml__ else yaml.SafeLoader(text)
+    try:
+        return _Reader(text, file, place, outer).read(loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UnreadableError(" ".join(str(error).split())[:200]) from error
+    finally:
+        loader.dispose()
+
+
+class _Reader:
+    def __init__(
+        self, text: str, file: str, place: Callable[[int], int], outer: Scalar | None
+    ) -> None:
+        self.text = text
+        self.file = file
+        self.place = place
+        self.outer = outer
+        self.document = -1
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, Node] = {}
+        self.aliased: list[Node] = []
+        self.count = 0
+        self.root: Node | None = None
+
+    def read(self, loader: yaml.CSafeLoader | yaml.SafeLoader) -> list[Node]:
+        documents: list[Node] = []
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.ScalarEvent):
+                self._scalar(event)
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                if len(self.stack) >= MAX_DEPTH:
+                    raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
+                node: dict[str, Node] | list[Node] = (
+                    {} if isinstance(event, yaml.MappingStartEvent) else []
+                )
+                self.stack.append(_Open(node, event.anchor, flow=bool(event.flow_style)))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close()
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self.document += 1
+                self.anchors, self.aliased, self.count, self.root = {}, [], 0, None
+            elif isinstance(event, yaml.DocumentEndEvent) and self.root is not None:
+                for aliased in self.aliased:
+                    for scalar in scalars(aliased):
+                        scalar.reason = "its value is written once and used through a YAML alias"
+                documents.append(self.root)
+        return documents
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._counted(1)
+        top = self.stack[-1] if self.stack else None
+        if top is not None and isinstance(top.node, dict) and top.key is None:
+            top.key = event.value
+            if event.anchor:
+                self.anchors[event.anchor] = Scalar(event.value, "str", self.file, 0, 0, 0)
+            return
+        assert event.start_mark is not None and event.end_mark is not None
+        start, end = event.start_mark.index, event.end_mark.index
+        raw = self.text[start:end]
+        reason = ""
+        if event.anchor or event.tag:
+            properties = re.match(r"(?:[&!]\S*\s+)+", raw)
+            start += properties.end() if properties else 0
+            if event.tag:
+                reason = "it carries an explicit YAML tag"
+        if event.style in ("|", ">"):
+            end = start + len(self.text[start:end].rstrip("\r\n"))
+        quoted = event.style not in (None, "")
+        kind = "str" if quoted or event.tag == "tag:yaml.org,2002:str" else plain_kind(event.value)
+        if kind == "null" and start == end:
+            reason = "nothing is written there"
+        if "{{" in event.value and not reason:
+            reason = "it is templated ({{ }})"
+        document = self.document if self.outer is None else self.outer.document
+        scalar = Scalar(
+            event.value, kind, self.file, document, self.place(start), self.place(end), reason
+        )
+        if event.anchor:
+            self.anchors[event.anchor] = scalar
+        self._add(scalar)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        top = self.stack[-1] if self.stack else None
+        if event.anchor not in self.anchors:
+            raise UnreadableError(f"alias {event.anchor!r} has no anchor before it")
+        node = self.anchors[event.anchor]
+        if top is not None and isinstance(top.node, dict) and top.key is None:
+            if not isinstance(node, Scalar):
+                raise UnreadableError("a key is not a scalar")
+            top.key = node.text
+            return
+        self._counted(sum(1 for _ in scalars(node)))
+        self.aliased.append(node)
+        self._add(node)
+
+    def _add(self, node: Node) -> None:
+        if not self.stack:
+            self.root = node
+            return
+        top = self.stack[-1]
+        if isinstance(top.node, list):
+            top.node.append(node)
+            return
+        if top.key is None:
+            raise UnreadableError("a key is not a scalar")
+        key, top.key = top.key, None
+        if key == "<<":
+            top.merges.extend(node if isinstance(node, list) else [node])
+        elif key in top.node:
+            top.node[key] = blocked(node, f"the key {key!r} is written twice")
+        else:
+            top.node[key] = node
+
+    def _close(self) -> None:
+        done = self.stack.pop()
+        if isinstance(done.node, dict):
+            for merged in done.merges:
+                if not isinstance(merged, dict):
+                    raise UnreadableError("<< merges something that is not a mapping")
+                for key, value in merged.items():
+                    done.node.setdefault(key, value)
+        if done.anchor:
+            self.anchors[done.anchor] = done.node
+        self._add(done.node)
+
+    def _counted(self, scalars_added: int) -> None:
+        self.count += scalars_added
+        if self.count > MAX_SCALARS:
+            raise UnreadableError(f"more than {MAX_SCALARS} values in one document")
+
+
+def _inner_positions(scalar: Scalar, data: bytes) -> Callable[[int], int] | None:
+    """Map a character index of the scalar's text to a byte of the file; None if it cannot be."""
+    raw = data[scalar.start : scalar.end].decode()
+    if raw[:1] in {"'", '"'}:
+        if raw[1:-1] != scalar.text:
+            return None
+        inner = _ByteOffsets(scalar.text)
+        return lambda index: scalar.start + 1 + inner.byte(index)
+    if raw[:1] != "|":
+        return None
+    return _literal_positions(scalar, raw)
+
+
+def _literal_positions(scalar: Scalar, raw: str) -> Callable[[int], int] | None:
+    lines = raw.split("\n")
+    header = re.match(r"\|[-+]?([1-9])?", lines[0])
+    content = [line.removesuffix("\r") for line in lines[1:]]
+    inner_lines = scalar.text.split("\n")
+    first = next((i for i, line in enumerate(content) if line.strip()), None)
+    if header is None or first is None or first >= len(inner_lines):
+        return None
+    # Indentation is what the first written line has more than its text: this also reads an
+    # explicit indentation indicator, whose number is relative to a parent not known here.
+    indent = len(content[first]) - len(inner_lines[first])
+    byte_starts: list[int] = []
+    at = scalar.start + len(lines[0].encode()) + 1
+    for number, line in enumerate(content):
+        if number >= len(inner_lines):
+            break
+        if line[indent:] != inner_lines[number]:
+            return None
+        byte_starts.append(at + indent)
+        at += len(lines[number + 1].encode()) + 1
+    char_starts = [0]
+    for line in inner_lines[:-1]:
+        char_starts.append(char_starts[-1] + len(line) + 1)
+
+    def place(index: int) -> int:
+        number = min(bisect_right(char_starts, index) - 1, len(byte_starts) - 1)
+        column = index - char_starts[number]
+        return byte_starts[number] + len(inner_lines[number][:column].encode())
+
+    return place

@@ -1,0 +1,167 @@
+"""The files of a repository, at a commit or in a folder, as bytes keyed by POSIX path.
+
+What the files mean is not known here; nothing is ever checked out, followed or written.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finops_dagster.domain.errors import Fault, SettingsError, Unavailable
+
+READ_SUFFIXES = (".yaml", ".yml", ".json")
+"""Only these are read; other files are known by name alone."""
+
+MAX_FILE_BYTES = 5_000_000
+"""A larger manifest is generated (the largest hand-kept ones are CRD bundles of 2 to 3 MB)."""
+
+GIT_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Tree:
+    """File names of a repository and the bytes of those that may declare something."""
+
+    files: Mapping[str, bytes]
+    names: tuple[str, ...]
+    """Every file, read or not, sorted."""
+    refused: Mapping[str, str]
+    """File -> why it was not read (symbolic links, files over the limit)."""
+    commit: str
+    """Empty for a folder that is not read through Git."""
+
+    def with_changes(self, changes: Mapping[str, bytes]) -> Tree:
+        """The tree with some files' bytes replaced; nothing on disk changes."""
+        return Tree(
+            files={**self.files, **changes},
+            names=tuple(sorted({*self.names, *changes})),
+            refused=self.refused,
+            commit=self.commit,
+        )
+
+
+def read_commit(repository: Path, commit: str | None) -> Tree:
+    """Files of `repository` (bare or not) at `commit` (None: HEAD), through git's own plumbing.
+
+    Raises SettingsError if there is no such repository or commit, Unavailable if git is missing.
+    """
+    wanted = commit or "HEAD"
+    if wanted.startswith("-") or any(c in wanted for c in "\0\n\r"):
+        raise _no_commit(repository, wanted)
+    sha = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options",
+               f"{wanted}^{{commit}}", missing=wanted).decode().strip()  # fmt: skip
+    listing = _git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", sha)
+    names: list[str] = []
+    refused: dict[str, str] = {}
+    blobs: list[tuple[str, str]] = []
+    for record in listing.split(b"\0"):
+        if not record:
+            continue
+        meta, _, raw_name = record.partition(b"\t")
+        mode, kind, oid, size = meta.decode().split()
+        try:
+            name = raw_name.decode()
+        except UnicodeDecodeError:
+            refused[raw_name.decode(errors="replace")] = "its name is not UTF-8"
+            continue
+        names.append(name)
+        if not name.lower().endswith(READ_SUFFIXES):
+            continue
+        if kind != "blob" or mode == "120000":
+            refused[name] = "a symbolic link or a submodule is not followed"
+        elif int(size) > MAX_FILE_BYTES:
+            refused[name] = f"larger than {MAX_FILE_BYTES} bytes"
+        else:
+            blobs.append((name, oid))
+    return Tree(_read_blobs(repository, blobs), tuple(sorted(names)), refused, sha)
+
+
+def read_directory(folder: Path) -> Tree:
+    """Files under `folder`, `.git` left out; symbolic links are refused, never followed."""
+    if not folder.is_dir():
+        raise SettingsError(
+            f"{folder} is not a folder",
+            (
+                Fault(
+                    code="no_folder",
+                    file=str(folder),
+                    expected="A folder with manifests was expected.",
+                    hint="Check the path.",
+                ),
+            ),
+        )
+    names: list[str] = []
+    refused: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    for path in _walk(folder):
+        name = path.relative_to(folder).as_posix()
+        names.append(name)
+        if not name.lower().endswith(READ_SUFFIXES):
+            continue
+        if path.is_symlink():
+            refused[name] = "a symbolic link or a submodule is not followed"
+        elif path.stat().st_size > MAX_FILE_BYTES:
+            refused[name] = f"larger than {MAX_FILE_BYTES} bytes"
+        else:
+            files[name] = path.read_bytes()
+    return Tree(files, tuple(sorted(names)), refused, "")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_symlink() or path.is_file():
+                yield path
+
+
+def _read_blobs(repository: Path, blobs: list[tuple[str, str]]) -> dict[str, bytes]:
+    """All blobs through one `git cat-file --batch`: one process, whatever the number of files."""
+    if not blobs:
+        return {}
+    request = "".join(f"{oid}\n" for _, oid in blobs).encode()
+    answer = _git(repository, "cat-file", "--batch", stdin=request)
+    files: dict[str, bytes] = {}
+    at = 0
+    for name, _ in blobs:
+        header_end = answer.index(b"\n", at)
+        size = int(answer[at:header_end].split()[2])
+        files[name] = answer[header_end + 1 : header_end + 1 + size]
+        at = header_end + size + 2
+    return files
+
+
+def _git(repository: Path, *arguments: str, stdin: bytes | None = None, missing: str = "") -> bytes:
+    command = ["git", "-c", "safe.directory=*", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, timeout=GIT_TIMEOUT_SECONDS, check=False
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"git could not read {repository}: {error}") from error
+    if done.returncode == 0:
+        return done.stdout
+    if missing:
+        raise _no_commit(repository, missing)
+    raise Unavailable(
+        f"git {arguments[0]} failed in {repository}: {done.stderr.decode(errors='replace').strip()}"
+    )
+
+
+def _no_commit(repository: Path, wanted: str) -> SettingsError:
+    return SettingsError(
+        f"{repository} has no commit {wanted!r}",
+        (
+            Fault(
+                code="no_commit",
+                file=str(repository),
+                expected=f"A Git repository with the commit {wanted!r} was expected.",
+                hint="Check the path and the branch or commit id.",
+            ),
+        ),
+    )
