@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
 
 _EXAMPLES = 5
+_BY_ENDS = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_between")
+"""Checks for which least, greatest and missing stand for all values."""
 _PAIR = ("column_A", "column_B")
 
 
@@ -36,8 +38,8 @@ def judge_candidates(
 ) -> AuditResult:
     """Judge candidate files of one mart, all its partitions together.
 
-    Raises KeyError for a mart without a suite. Nothing is written; memory is bounded by columns,
-    not by rows (`frames.CELLS`).
+    Raises KeyError for a mart without a suite. Nothing is written. Rows are reduced where they
+    lie (`frames`); only a column that fails is read whole, to count and show what is wrong.
     """
     suite = MARTS[mart]
     context = context or AuditContext()
@@ -184,22 +186,41 @@ class _Run:
             for check in checks:
                 self._abstain(check, "there are no files")
             return
-        there = [check for check in checks if not _missing(check, self.table.types)]
+        there = []
         for check in checks:
             missing = _missing(check, self.table.types)
             if missing:
                 yield self._failed(check, f"column {', '.join(missing)} is missing")
-        singles = [check for check in there if check.column is not None]
-        by_column: dict[str, list[Check]] = defaultdict(list)
-        for check in singles:
-            by_column[str(check.column)].append(check)
-        for frame in self.table.columns(list(by_column), where) if by_column else ():
-            group = [check for name in frame.columns for check in by_column[name]]
-            yield from self._outcomes(batch, frame, group, where, from_rows=True)
-        for check in (check for check in there if check.column is None):
-            names = [str(check.kwargs[key]) for key in _PAIR]
-            pair = self.table.pair(names, where)
-            yield from self._outcomes(batch, pair, [check], where, from_rows=True)
+            else:
+                there.append(check)
+        if there and there[0].column is None:
+            for check in there:
+                yield from self._searched(
+                    batch, self.table.distinct(_columns(check), where), [check], where
+                )
+        elif there:
+            wanted: dict[str, bool] = {}
+            for check in there:
+                name = _columns(check)[0]
+                wanted[name] = wanted.get(name, False) or check.expectation not in _BY_ENDS
+            yield from self._searched(batch, self.table.values(wanted, where), there, where)
+
+    def _searched(
+        self,
+        batch: BatchDefinition[Any],
+        values: pd.DataFrame,
+        checks: Sequence[Check],
+        where: str | None,
+    ) -> Iterable[Outcome]:
+        """Judge values that stand for all rows; look at every row only where those fail."""
+        for outcome, check in zip(
+            self._outcomes(batch, values, checks, None, from_rows=False), checks, strict=True
+        ):
+            if outcome.success:
+                yield replace(outcome, observed="holds in every row")
+            else:
+                rows = self.table.column_rows(_columns(check), where)
+                yield from self._outcomes(batch, rows, [check], where, from_rows=True)
 
     def _made(
         self, batch: BatchDefinition[Any], checks: Sequence[Check], name: str
@@ -234,7 +255,7 @@ class _Run:
         return Outcome(
             name=f"{self.suite.table}.{check.name}",
             expectation=check.expectation,
-            column=_column(check),
+            column=", ".join(_columns(check)),
             success=False,
             severity=check.severity,
             observed=observed,
@@ -262,7 +283,7 @@ class _Run:
             yield Outcome(
                 name=f"{self.suite.table}.{check.name}",
                 expectation=check.expectation,
-                column=_column(check),
+                column=", ".join(_columns(check)),
                 success=bool(result["success"]),
                 severity=check.severity,
                 observed=raised or _observed(detail),
@@ -279,10 +300,9 @@ class _Run:
         where: str | None,
         from_rows: bool,
     ) -> list[dict[str, str]]:
-        own = [check.column] if check.column else [str(check.kwargs[key]) for key in _PAIR]
         shown = list(positions)[:_EXAMPLES]
         if from_rows:
-            names = list(dict.fromkeys([*self.suite.grain, *own]))
+            names = list(dict.fromkeys([*self.suite.grain, *_columns(check)]))
             return self.table.rows_at(shown, names, where)
         rows = frame.iloc[shown].astype(object)
         return [
@@ -315,15 +335,14 @@ class _Run:
         return [by_name[check.name] for check in checks]
 
 
-def _missing(check: Check, types: Mapping[str, str]) -> list[str]:
-    names = [check.column] if check.column else [str(check.kwargs[key]) for key in _PAIR]
-    return [str(name) for name in names if name not in types]
-
-
-def _column(check: Check) -> str:
+def _columns(check: Check) -> list[str]:
     if check.column is not None:
-        return check.column
-    return ", ".join(str(check.kwargs[key]) for key in _PAIR)
+        return [check.column]
+    return [str(check.kwargs[key]) for key in _PAIR]
+
+
+def _missing(check: Check, types: Mapping[str, str]) -> list[str]:
+    return [name for name in _columns(check) if name not in types]
 
 
 def _raised(result: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ Reading and reducing only. Nothing here judges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,9 @@ import pyarrow as pa
 
 from finops_dagster.quality.checks import Frame
 
-CELLS = 12_000_000
-"""Cells held in one frame: about 100 MB, so that an audit stays under 500 MB at any size."""
-
 _GRAINS_SHOWN = 1000
 _BATCH_ROWS = 250_000
+_FLOATS = ("DOUBLE", "FLOAT")
 
 
 class FrameUnavailableError(Exception):
@@ -44,7 +42,7 @@ class Table:
 
     def __enter__(self) -> Table:
         self._connection = duckdb.connect(
-            config={"threads": 2, "memory_limit": "768MB", "preserve_insertion_order": True}
+            config={"threads": 2, "memory_limit": "512MB", "preserve_insertion_order": True}
         )
         self._connection.execute("set TimeZone = 'UTC'")
         if self.files:
@@ -80,31 +78,66 @@ class Table:
         if missing:
             raise FrameUnavailableError(f"column {', '.join(missing)} is missing")
 
-    def columns(self, names: Sequence[str], where: str | None) -> Iterator[pd.DataFrame]:
-        """Frames that together hold the named columns of every row that meets `where`.
+    def values(self, wanted: Mapping[str, bool], where: str | None) -> pd.DataFrame:
+        """Few values that stand for all rows that meet `where`, one column beside the other.
 
-        As many columns at once as fit in CELLS. Strings come as categories, and money as its
-        sign: that keeps null and sign, all a row check asks of it, and sums are judged as
-        decimals elsewhere. The index counts the rows that meet `where`, from 0.
+        A check of single values holds for every row if and only if it holds for the column's
+        distinct values (`wanted[column]` true), and one that asks only for a range or for
+        presence if and only if it holds for the least, the greatest and a missing value, if any.
+        So one scan and a handful of values judge a table of any size. Shorter columns are filled
+        up by repeating a value of their own.
         """
-        self._need(names)
-        rows = self._count(f"select count(*) from audited {_where(where)}")
-        width = max(1, CELLS // max(1, rows))
-        for start in range(0, len(names), width):
-            yield self._frame(names[start : start + width], where)
+        self._need(tuple(wanted))
+        parts = []
+        for name, distinct in wanted.items():
+            value = self._value(name)
+            empty = f"{value} is null"
+            if self.types[name] in _FLOATS:
+                empty += f" or isnan({value})"
+            if distinct:
+                parts.append(f"list(distinct {value}) filter (not ({empty}))")
+            else:
+                parts.append(
+                    f"[min({value}) filter (not ({empty})), max({value}) filter (not ({empty}))]"
+                )
+            parts.append(f"count(*) filter ({empty})")
+        found = self._connection.execute(
+            f"select count(*), {', '.join(parts)} from audited {_where(where)}"
+        ).fetchone()
+        if found is None or not found[0]:
+            return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted})
+        columns: dict[str, list[object]] = {}
+        for name, seen, missing in zip(wanted, found[1::2], found[2::2], strict=True):
+            some = [value for value in seen or () if value is not None]
+            columns[name] = [*some, None] if missing else some
+        length = max(len(some) for some in columns.values())
+        return pd.DataFrame(
+            {name: some + some[:1] * (length - len(some)) for name, some in columns.items()}
+        )
 
-    def pair(self, names: Sequence[str], where: str | None) -> pd.DataFrame:
-        """The named columns side by side, whatever their size: for checks across columns."""
+    def column_rows(self, names: Sequence[str], where: str | None) -> pd.DataFrame:
+        """The named columns of every row that meets `where`; the index counts them from 0.
+
+        Strings come as categories, and money as its sign: that keeps null and sign, all a check
+        of rows asks of it, and sums are judged as decimals elsewhere.
+        """
         self._need(names)
         return self._frame(names, where)
 
+    def distinct(self, names: Sequence[str], where: str | None) -> pd.DataFrame:
+        """The distinct combinations of the named columns in the rows that meet `where`."""
+        self._need(names)
+        chosen = ", ".join(_quoted(name) for name in names)
+        return self._connection.execute(
+            f"select distinct {chosen} from audited {_where(where)}"
+        ).df()
+
+    def _value(self, name: str) -> str:
+        quoted = _quoted(name)
+        return f"sign({quoted})" if self.types[name].startswith("DECIMAL") else quoted
+
     def _frame(self, names: Sequence[str], where: str | None) -> pd.DataFrame:
-        chosen = ", ".join(
-            f"sign({_quoted(name)}) as {_quoted(name)}"
-            if self.types[name].startswith("DECIMAL")
-            else _quoted(name)
-            for name in names
-        )
+        chosen = ", ".join(f"{self._value(name)} as {_quoted(name)}" for name in names)
         reader = self._connection.execute(
             f"select {chosen} from audited {_where(where)}"
         ).to_arrow_reader(_BATCH_ROWS)

@@ -121,14 +121,6 @@ PREDICTIONS = Suite(
         *not_null("day", "time", "model", "model_version", "prediction_id"),
         *between("probability", high=1),
         *between("latency_ms", "energy_wh", high=1e12),
-        Check(
-            name="prediction_mostly_present",
-            expectation="expect_column_values_to_not_be_null",
-            column="prediction",
-            kwargs={"mostly": 0.99},
-            severity="warn",
-            hint="A model logs answers without a value: its owner should look.",
-        ),
     ),
 )
 

@@ -266,17 +266,19 @@ def test_the_page_escapes_hostile_text(tmp_path: Path, write: Write) -> None:
     assert "http" not in text.replace("http-equiv", "")
 
 
-def test_wide_tables_are_read_some_columns_at_a_time(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Memory must not grow with the bill: the same rows, split, give the same outcomes."""
+def test_one_bad_value_among_many_is_found_and_counted(write: Write) -> None:
+    """Values that stand for all rows must lose no fault, and counts must be of rows."""
     mart = "fct_workload_utilisation_daily"
-    path = write(mart, [used(), used(container="x", samples=-1), used(container="y", day=None)])
-    whole = judge_candidates(mart, [path])
-    monkeypatch.setattr("finops_dagster.quality.frames.CELLS", 5)
-    split = judge_candidates(mart, [path])
-    assert whole.outcomes == split.outcomes
-    assert len(split.results) > len(whole.results)
+    rows = [used(container=f"c{n}", cpu_cores_p50=n / 1e4, cpu_cores_p95=1.0, cpu_cores_p99=1.0,
+                 cpu_cores_max=1.0) for n in range(3000)]  # fmt: skip
+    rows[1234]["coverage"] = 1.5
+    rows[77]["coverage"] = rows[78]["coverage"] = float("nan")
+    rows[2000]["day"] = None
+    audit = judge_candidates(mart, [write(mart, rows)])
+    by_name = {o.name.partition(".")[2]: o for o in audit.failures}
+    counts = {name: outcome.unexpected_count for name, outcome in by_name.items()}
+    assert counts == {"coverage_present": 2, "coverage_in_range": 1, "day_present": 1}
+    assert by_name["coverage_in_range"].examples[0]["container"] == "c1234"
 
 
 def test_every_mart_suite_runs_on_its_own_columns(tmp_path: Path) -> None:
