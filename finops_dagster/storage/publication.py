@@ -14,9 +14,11 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.storage.files import atomically, write_json
 
@@ -92,6 +94,14 @@ class PublicationStore:
         if not path.exists():
             return None
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def by_id(self, id_: str) -> Manifest:
+        """A manifest, in force or past. Raises KeyError."""
+        for path in (self.root / "manifests").glob(f"*-{id_}.json"):
+            manifest = self._read(path)
+            if manifest is not None:
+                return manifest
+        raise KeyError(id_)
 
     def known_by(self, cutoff: datetime) -> Manifest | None:
         """The last manifest with nothing in it that was known after `cutoff`."""
@@ -169,6 +179,18 @@ class PublicationStore:
         aside.replace(path)
         return version
 
+    def keep_candidates(self, clock: str, versions: Sequence[Version]) -> None:
+        """Note what was exported last for a clock, for the step that publishes it."""
+        write_json(
+            self.root / "candidates" / f"{clock}.json",
+            [json.loads(version.model_dump_json()) for version in versions],
+        )
+
+    def candidates(self, clock: str) -> list[Version]:
+        """What `keep_candidates` noted last."""
+        path = self.root / "candidates" / f"{clock}.json"
+        return [Version.model_validate(item) for item in json.loads(path.read_text("utf-8"))]
+
     def publish(self, versions: Iterable[Version], published_at: datetime) -> Manifest:
         """Put these versions in force beside the others, in one atomic step.
 
@@ -244,8 +266,39 @@ class PublishedReader:
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'; set threads = 2")
             names = [str(path) for path in paths]
-            mart_relation = connection.read_parquet(names, union_by_name=True)
-            mart_relation.create_view("mart")
-            return connection.execute(query).fetch_arrow_table().to_pandas(
-                types_mapper=None, date_as_object=True
-            )
+            connection.read_parquet(names, union_by_name=True).create_view("mart")
+            return connection.execute(query).to_arrow_table().to_pandas(date_as_object=True)
+
+    def rows(self, mart: str, where: str | None, limit: int) -> pd.DataFrame:
+        """Rows of a mart that meet a condition that a person typed.
+
+        The condition runs where no file can be read or written: over a copy in memory. Raises
+        SettingsError where it is not a condition over the mart's columns.
+        """
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'; set threads = 2")
+            names = [str(path) for path in self.paths(mart)]
+            connection.read_parquet(names, union_by_name=True).create(mart)
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            try:
+                relation = connection.table(mart)
+                relation = relation.filter(where) if where else relation
+                relation = relation.limit(limit) if limit else relation
+                return relation.to_arrow_table().to_pandas(date_as_object=True)
+            except duckdb.Error as error:
+                raise SettingsError(
+                    f"--where cannot be used: {str(error).splitlines()[0]}",
+                    (
+                        Fault(
+                            code="bad_condition",
+                            column="--where",
+                            expected=f"Expected a condition over: {', '.join(self.columns(mart))}.",
+                            hint="Quote text with single quotes, as in team = 'search'.",
+                        ),
+                    ),
+                ) from error
+
+    def columns(self, mart: str) -> list[str]:
+        """Column names of a mart."""
+        return pq.read_schema(self.paths(mart)[0]).names

@@ -1,0 +1,261 @@
+"""Commands that list what was found, proposed, opened and published.
+
+They read what runs have kept and change nothing, save `pr merge` and `pr close`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from finops_dagster.cli.common import AsJson, AsOf, Config, command, day_of, settings_for
+from finops_dagster.cli.output import envelope, print_json, print_table
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.decisions import (
+    Abstained,
+    Finding,
+    Proposal,
+    PullRequest,
+    PullRequestState,
+)
+from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.report.format import money_range
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("findings")(findings_command)
+    app.command("proposals")(proposals_command)
+    app.command("incidents")(incidents_command)
+    app.command("marts")(marts_command)
+    app.command("prs")(prs_command)
+    pulls = typer.Typer(help="One pull request.", no_args_is_help=True)
+    pulls.command("show")(show_command)
+    pulls.command("merge")(merge_command)
+    pulls.command("close")(close_command)
+    app.add_typer(pulls, name="pr")
+
+
+def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, Any]:
+    settings = settings_for(config)
+    estate = Estate(settings)
+    day = day_of(settings, as_of)
+    store = estate.decided(day)
+    if store is None:
+        raise SettingsError(
+            f"{day.isoformat()} has not been decided.",
+            (
+                Fault(
+                    code="not_decided",
+                    expected=f"Expected a decision for {day.isoformat()}, found none.",
+                    hint=f"Run `finops run --as-of {day.isoformat()}` first.",
+                ),
+            ),
+        )
+    return day, store.items(name, type_), store.items(f"{name}_abstained", Abstained)
+
+
+@command("findings")
+def findings_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
+    """Facts worth acting on, with their evidence."""
+    day, items, abstained = _decided("findings", config, as_of, Finding)
+    _print_decided("findings", day, items, abstained, as_json)
+    return 0
+
+
+@command("proposals")
+def proposals_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
+    """Intended changes with their saving, and why the rest is not proposed."""
+    day, items, abstained = _decided("proposals", config, as_of, Proposal)
+    _print_decided("proposals", day, items, abstained, as_json)
+    return 0
+
+
+def _print_decided(
+    name: str,
+    day: Any,
+    items: list[Finding] | list[Proposal],
+    abstained: list[Abstained],
+    as_json: bool,
+) -> None:
+    if as_json:
+        shown = [{"id": item.id, **item.model_dump(mode="json")} for item in items]
+        print_json(envelope(name, shown, as_of=day, abstained=abstained))
+        return
+    print_table(
+        f"{name} for {day.isoformat()}",
+        ("kind", "resource", "owner", "change", "saving per month", "risk"),
+        [
+            (
+                item.kind.value,
+                item.resource,
+                item.owner,
+                f"{item.current} -> {item.proposed}" if item.proposed else "",
+                money_range(item.saving_per_month),
+                f"{item.risk:.1%}",
+            )
+            for item in items
+        ],
+    )
+    _print_abstained(abstained)
+
+
+def _print_abstained(abstained: list[Abstained]) -> None:
+    if abstained:
+        print_table(
+            "not judged, and why",
+            ("subject", "reason"),
+            [(one.subject, one.reason) for one in abstained],
+        )
+
+
+@command("incidents")
+def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
+    """Anomalies that share a cause, with their money."""
+    from finops_dagster.engines.anomalies import Incident
+
+    day, items, abstained = _decided("incidents", config, as_of, Incident)
+    if as_json:
+        shown = [{"id": item.id, **item.model_dump(mode="json")} for item in items]
+        print_json(envelope("incidents", shown, as_of=day, abstained=abstained))
+        return 0
+    print_table(
+        f"incidents up to {day.isoformat()}",
+        ("kind", "resource", "since", "money", "cause"),
+        [(i.kind, i.resource, i.since, i.money, i.cause) for i in items],
+    )
+    _print_abstained(abstained)
+    return 0
+
+
+@command("marts")
+def marts_command(
+    name: Annotated[str, typer.Argument(help="Name of a published mart.")],
+    where: Annotated[
+        str | None, typer.Option("--where", help="SQL condition over the mart's columns.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Rows at most; 0 is all.")] = 1000,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Rows of a published mart, from the publication in force."""
+    settings = settings_for(config)
+    store = Estate(settings).publications
+    manifest = store.current()
+    if manifest is None or not manifest.of(name):
+        known = sorted({v.mart for v in manifest.versions}) if manifest else []
+        raise SettingsError(
+            f"No mart {name} is published.",
+            (
+                Fault(
+                    code="unknown_mart",
+                    expected=f"Expected one of: {', '.join(known) or 'none yet'}.",
+                    hint="Run `finops run` to publish, or choose one of these.",
+                ),
+            ),
+        )
+    frame = store.reader(manifest).rows(name, where, limit)
+    records = frame.to_dict("records")
+    if as_json:
+        print_json(
+            envelope(
+                "marts", records, as_of=settings.decided_day(), publication_id=manifest.id
+            )
+        )
+    else:
+        print_table(name, list(frame.columns), [list(r.values()) for r in records])
+    return 0
+
+
+@command("prs")
+def prs_command(
+    state: Annotated[
+        PullRequestState | None, typer.Option(help="Only those in this state.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Every pull request of the desired-state repository that this product opened."""
+    settings = settings_for(config)
+    items = list(Estate(settings).forge().pull_requests(state))
+    if as_json:
+        print_json(envelope("prs", [_pull(item) for item in items], as_of=settings.decided_day()))
+        return 0
+    print_table(
+        "pull requests",
+        ("number", "state", "title", "files", "saving per month", "verdict"),
+        [
+            (
+                item.number,
+                item.state.value,
+                item.title,
+                ", ".join(file.path for file in item.files),
+                money_range(item.saving_per_month),
+                item.verdict.value,
+            )
+            for item in items
+        ],
+    )
+    return 0
+
+
+def _pull(item: PullRequest, *, diff: str | None = None) -> dict[str, Any]:
+    plain = item.model_dump(mode="json")
+    if diff is None:
+        plain.pop("body")
+    else:
+        plain["diff"] = diff
+    return plain
+
+
+def _find(config: Any, number: int) -> tuple[Any, PullRequest]:
+    forge = Estate(settings_for(config)).forge()
+    for item in forge.pull_requests():
+        if item.number == number:
+            return forge, item
+    raise SettingsError(
+        f"There is no pull request {number}.",
+        (
+            Fault(
+                code="unknown_pull_request",
+                expected="Expected the number of one this product opened.",
+                hint="`finops prs` lists them.",
+            ),
+        ),
+    )
+
+
+@command("pr")
+def show_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
+    """A pull request with its body and its diff."""
+    forge, item = _find(config, number)
+    diff = forge.diff(number)
+    if as_json:
+        print_json(envelope("pr", [_pull(item, diff=diff)]))
+    else:
+        typer.echo(f"#{item.number} {item.title} ({item.state.value})\n{item.url}\n")
+        typer.echo(f"{item.body}\n\n{diff}")
+    return 0
+
+
+@command("pr")
+def merge_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
+    """Merge a pull request into its target branch."""
+    forge, _ = _find(config, number)
+    return _report(forge, forge.merge(number), as_json)
+
+
+@command("pr")
+def close_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
+    """Close a pull request unmerged: the same change is not proposed again."""
+    forge, _ = _find(config, number)
+    return _report(forge, forge.close(number, PullRequestState.REJECTED), as_json)
+
+
+def _report(forge: Any, item: PullRequest, as_json: bool) -> int:
+    if as_json:
+        print_json(envelope("pr", [_pull(item, diff=forge.diff(item.number))]))
+    else:
+        typer.echo(f"#{item.number} {item.title}: {item.state.value}")
+    return 0

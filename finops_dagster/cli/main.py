@@ -1,0 +1,149 @@
+"""The commands that run the loop and set it up.
+
+Lists and tools live in their own modules; printing in output.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finops_dagster.cli import lists, tools
+from finops_dagster.cli.common import (
+    DEMO_FOLDER,
+    AsJson,
+    AsOf,
+    Config,
+    command,
+    settings_for,
+)
+from finops_dagster.cli.output import envelope, print_json, print_table
+from finops_dagster.settings import child_environment, find_config, telemetry_off
+
+DEMO_SEED = 7
+DEMO_DAYS = 395
+
+app = typer.Typer(
+    name="finops",
+    help="From cloud bill to reviewed GitOps pull request, and back to the saving it promised.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+lists.register(app)
+tools.register(app)
+
+
+@app.command("run")
+@command("run")
+def run_command(
+    config: Config = None,
+    as_of: AsOf = None,
+    act: Annotated[
+        bool | None, typer.Option("--act/--no-act", help="Overrides `act` of the settings.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Decide and report; touch no repository.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run the whole loop for one day: bill in, pull requests out."""
+    from finops_dagster import runner
+    from finops_dagster.cli import summary
+
+    if find_config(config, Path.cwd()) is None:
+        _make_demo()
+    settings = settings_for(config)
+    change: dict[str, object] = {}
+    if as_of is not None:
+        change["as_of"] = as_of.date()
+    if dry_run:
+        change["act"] = False
+    elif act is not None:
+        change["act"] = act
+    settings = settings.model_copy(update=change)
+    outcome = runner.run(settings)
+    if as_json:
+        print_json(summary.document(settings, outcome))
+    else:
+        summary.show(settings, outcome)
+    return outcome.exit_code
+
+
+def _make_demo() -> None:
+    """Make the demo estate in the current folder, unless it is there already."""
+    from finops_dagster import demo
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"  {text}\n")
+
+    sys.stderr.write(f"No finops.yaml here: using the demo estate in {DEMO_FOLDER}/\n")
+    if not (DEMO_FOLDER / "finops.yaml").exists():
+        demo.create(DEMO_FOLDER, seed=DEMO_SEED, days=DEMO_DAYS, progress=say)
+
+
+@app.command("init")
+@command("init")
+def init_command(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("finops.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> int:
+    """Write a commented finops.yaml to fill in."""
+    from finops_dagster import setup
+
+    setup.init(path, force=force)
+    sys.stdout.write(f"Wrote {path}. Fill in the paths, then run `finops doctor`.\n")
+    return 0
+
+
+@app.command("doctor")
+@command("doctor")
+def doctor_command(config: Config = None, as_json: AsJson = False) -> int:
+    """Check settings, paths, versions, credentials and reachability; say what to mend."""
+    from finops_dagster.cli.checking import checks
+
+    found = checks(settings_for(config))
+    if as_json:
+        print_json(envelope("doctor", [vars(check) for check in found]))
+    else:
+        print_table(
+            "doctor",
+            ("check", "result", "detail", "what to do"),
+            [(c.name, c.result, c.detail, c.fix) for c in found],
+        )
+    return 2 if any(check.result == "fail" for check in found) else 0
+
+
+@app.command("ui")
+@command("ui")
+def ui_command(
+    config: Config = None,
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+) -> int:
+    """Open the Dagster UI of the estate, with its daemon; Ctrl-C ends both."""
+    from finops_dagster import runner
+    from finops_dagster.storage.files import Layout
+
+    settings = settings_for(config)
+    home = runner.prepare_home(Layout(settings.state_dir).dagster_home.absolute())
+    found = find_config(config, Path.cwd()) or DEMO_FOLDER / "finops.yaml"
+    environment = child_environment(
+        secrets=True, DAGSTER_HOME=str(home), FINOPS_CONFIG=str(found.absolute())
+    )
+    sys.stderr.write(f"Dagster UI on http://localhost:{port} (Ctrl-C ends it)\n")
+    arguments = ["dagster", "dev", "-m", "finops_dagster.definitions", "-p", str(port)]
+    os.execvpe(
+        str(Path(sys.executable).parent / "dagster"), arguments, environment
+    )
+
+
+def main() -> None:
+    """Entry point of the `finops` script."""
+    telemetry_off()
+    app()
+
+

@@ -1,0 +1,94 @@
+"""How answers are printed: one JSON envelope for scripts, tables for people.
+
+JSON goes alone to stdout, everything else to stderr or to a person's terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.errors import Fault
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: money as text, times as RFC 3339 UTC."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    if hasattr(value, "item"):
+        return plain(value.item())
+    return value
+
+
+def envelope(
+    name: str,
+    items: Sequence[Any],
+    *,
+    as_of: date | None = None,
+    run_id: str | None = None,
+    abstained: Sequence[Abstained] = (),
+    errors: Sequence[Fault] = (),
+    **beside: Any,
+) -> dict[str, Any]:
+    """The promised answer of every `--json`; `beside` adds keys next to `items`."""
+    return {
+        "schema": f"finops.{name}/1",
+        "as_of": as_of.isoformat() if as_of else None,
+        "run_id": run_id,
+        "items": plain(list(items)),
+        "abstained": [one.model_dump() for one in abstained],
+        "errors": [
+            {key: value for key, value in fault.model_dump().items()} for fault in errors
+        ],
+        **plain(beside),
+    }
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def console() -> Console:
+    """Where people read answers."""
+    return Console(highlight=False)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people; text from bills and logs is shown as text, never as markup."""
+    table = Table(title=Text(title), title_justify="left", header_style="bold", pad_edge=False)
+    for column in columns:
+        numeric = column.endswith(("cost", "saving", "rows", "kg", "seconds", "number"))
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(plain(value))) for value in row))
+    console().print(table)
+
+
+def print_faults(message: str, faults: Sequence[Fault]) -> None:
+    """An error for a person, with every place that needs mending, to stderr."""
+    sys.stderr.write(f"{message}\n")
+    for fault in faults:
+        sys.stderr.write(f"  {fault}\n")

@@ -1,0 +1,1 @@
+"""Findings become proposals, proposals get verdicts, and the day gets its report."""

@@ -1,0 +1,147 @@
+"""Proposals, verdicts and the day's report.
+
+Each body reads what the day has so far, calls one worker and writes what it said.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from finops_dagster.defs import rebuild
+from finops_dagster.defs.decision.context import policy_context, spend_outlook
+from finops_dagster.defs.decision.reporting import report_data
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
+from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
+from finops_dagster.defs.metadata import link, records_table
+from finops_dagster.defs.shared import Clocks, window
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Verdict
+
+PROPOSALS = dg.AssetKey(["decision", "proposals"])
+VERDICTS = dg.AssetKey(["decision", "verdicts"])
+REPORT = dg.AssetKey(["decision", "report"])
+
+
+def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
+    """The assets of stage decision, all on the daily clock."""
+    common: dict[str, Any] = {
+        "group_name": "decision",
+        "partitions_def": clocks.days,
+        "tags": {CLOCK_TAG: DECIDE_JOB},
+    }
+
+    @dg.asset(
+        key=PROPOSALS,
+        description="One intended change per value, best saving first; and why the rest is not.",
+        deps=[FINDINGS],
+        **common,
+    )
+    def proposals(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.engines.optimisation import propose
+
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        findings = day.items("findings", Finding)
+        chosen = day.document("publication")
+        limits = estate.settings.limits
+        stale = rebuild.stale(chosen, limits.publication_age_days)
+        made, left = propose(
+            [] if stale else findings,
+            reconstructed=chosen["reconstructed"],
+            publication_id=chosen["publication_id"],
+            min_saving=limits.min_saving_per_month,
+            min_confidence=limits.min_confidence,
+            as_of=as_of,
+        )
+        left = [*left, *stale]
+        day.write_items("proposals", made)
+        day.write_items("proposals_abstained", left)
+        estate.record(as_of, "finding", findings)
+        estate.record(as_of, "proposal", made)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(made),
+                "rows_in": len(findings),
+                "proposals": records_table(
+                    [
+                        {
+                            "kind": one.kind.value,
+                            "resource": one.resource,
+                            "change": f"{one.current} -> {one.proposed}",
+                            "saving": f"{one.saving_per_month.mid:.2f} "
+                            f"{one.saving_per_month.currency}",
+                            "owner": one.owner,
+                        }
+                        for one in made
+                    ]
+                ),
+                "not_proposed": records_table([one.model_dump() for one in left]),
+            }
+        )
+
+    @dg.asset(
+        key=VERDICTS,
+        description="What policy says of each proposal, with the rules that spoke.",
+        deps=[PROPOSALS, DESIRED_STATE, FORECASTS],
+        kinds={"rego"},
+        **common,
+    )
+    def verdicts(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        made = day.items("proposals", Proposal)
+        outlook = spend_outlook(day.frame("cost_series"), day.frame("forecasts"), as_of)
+        declared = estate.declared(day.document("desired_state"))
+        judged = [
+            estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made
+        ]
+        day.write_items("verdicts", judged)
+        estate.record(as_of, "verdict", judged)
+        counts = {d.value: sum(v.decision is d for v in judged) for d in Decision}
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(judged),
+                "bundle": estate.judge.bundle,
+                **counts,
+                "rules": records_table(
+                    [
+                        {
+                            "resource": one.resource,
+                            "field": one.field,
+                            "decision": rule.decision.value,
+                            "rule": rule.title,
+                            "actual": rule.actual,
+                            "limit": rule.limit,
+                        }
+                        for one, verdict in zip(made, judged, strict=True)
+                        for rule in verdict.rules
+                    ]
+                ),
+            }
+        )
+
+    @dg.asset(
+        key=REPORT,
+        description="One page for people: spend, forecast, gates, anomalies, waste, proposals.",
+        deps=[VERDICTS, *REPORTED],
+        kinds={"html"},
+        **common,
+    )
+    def report(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.report import render_report
+
+        as_of, _ = window(context)
+        folder = estate.report_folder(as_of)
+        page = render_report(report_data(estate, as_of, datetime.now(UTC)), folder)
+        return dg.MaterializeResult(metadata={"report": link(page)})
+
+    return [proposals, verdicts, report]
+
+

@@ -1,0 +1,1 @@
+"""Forecasts, anomalies, findings and the health of AI models, from published marts."""

@@ -1,0 +1,154 @@
+"""The frames that engines are given, read from one publication.
+
+Selections and names only: what is made of the numbers lives in the engines.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+
+from finops_dagster.settings import ModelSettings
+from finops_dagster.storage.publication import PublishedReader
+
+UNTAGGED = "(untagged)"
+
+
+def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """Daily effective cost of usage by account, service and team, up to `as_of`.
+
+    Columns account, service, team, currency, ds, cost (Decimal). One-off charges (purchases,
+    taxes, credits, refunds) are no usage and are left out: they are not forecast.
+    """
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            coalesce(sub_account_id, billing_account_id) as account,
+            coalesce(service_name, '(none)') as service,
+            coalesce(team, '{UNTAGGED}') as team,
+            billing_currency as currency,
+            charge_date as ds,
+            sum(effective_cost) as cost
+        from mart
+        where charge_category = 'Usage' and charge_date <= date '{as_of.isoformat()}'
+        group by all
+        order by all
+        """,
+    )
+
+
+def series(history: pd.DataFrame) -> pd.DataFrame:
+    """Cost history as forecast series: total, team and service, each in its currency.
+
+    Columns scope, name, currency, unique_id, ds, y. A day without a charge between the first and
+    the last of its series is a day that cost nothing.
+    """
+    frame = history.assign(y=history["cost"].astype(float), ds=pd.to_datetime(history["ds"]))
+    last = frame["ds"].max()
+    parts = []
+    for scope, column in (("total", None), ("team", "team"), ("service", "service")):
+        named = frame.assign(name=frame[column] if column else "all", scope=scope)
+        grouped = named.groupby(["scope", "name", "currency", "ds"], as_index=False)["y"].sum()
+        for (name, currency), one in grouped.groupby(["name", "currency"]):
+            days = pd.date_range(one["ds"].min(), last, freq="D")
+            filled = one.set_index("ds")["y"].reindex(days, fill_value=0.0)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "scope": scope,
+                        "name": name,
+                        "currency": currency,
+                        "unique_id": f"{scope}|{currency}|{name}",
+                        "ds": days,
+                        "y": filled.to_numpy(),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def workload_costs(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """Rows of fct_costs_daily that name a workload, for its net unit prices."""
+    first = as_of - timedelta(days=days)
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select * from mart
+        where resource is not null
+          and charge_date > date '{first.isoformat()}'
+          and charge_date <= date '{as_of.isoformat()}'
+        """,
+        first=first.replace(day=1),
+    )
+
+
+def owners(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """resource, owner, environment, region: from its newest charges."""
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            resource,
+            coalesce(arg_max(team, charge_date), '') as owner,
+            coalesce(arg_max(environment, charge_date), '') as environment,
+            arg_max(region_id, charge_date) as region
+        from mart
+        where resource is not null and charge_date <= date '{as_of.isoformat()}'
+        group by resource
+        """,
+        first=(as_of - timedelta(days=62)).replace(day=1),
+    )
+
+
+def measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_workload_measurements of the last `days` days."""
+    return reader.frame(
+        "fct_workload_measurements", first=as_of - timedelta(days=days - 1), last=as_of
+    )
+
+
+def intensity(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """resource, gco2e_per_kwh (location-based): energy-weighted over the last `days` days."""
+    return reader.frame(
+        "fct_workload_carbon_daily",
+        """
+        select resource, sum(location_gco2e) / nullif(sum(energy_kwh), 0) as gco2e_per_kwh
+        from mart where location_gco2e is not null group by resource
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+
+
+def predictions(
+    reader: PublishedReader, model: ModelSettings, first: date, last: date, as_of: date
+) -> pd.DataFrame | None:
+    """Predictions of a model on [first, last], with the labels known by `as_of`."""
+    made = reader.frame("fct_model_predictions", first=first, last=last)
+    if made is None:
+        return None
+    made = made.loc[made["model"] == model.name]
+    labels = reader.frame("fct_model_labels", first=first, last=as_of)
+    if labels is None:
+        return made.assign(label=float("nan"))
+    known = labels.loc[labels["model"] == model.name, ["prediction_id", "label"]]
+    return made.merge(known.drop_duplicates("prediction_id"), on="prediction_id", how="left")
+
+
+def spend_by_month(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """month, currency, billed, effective, list: all charges of complete and open months."""
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            date_trunc('month', charge_date)::date as month,
+            billing_currency as currency,
+            sum(billed_cost) as billed_cost,
+            sum(effective_cost) as effective_cost,
+            sum(list_cost) as list_cost
+        from mart where charge_date <= date '{as_of.isoformat()}'
+        group by all order by all
+        """,
+    )

@@ -1,0 +1,1 @@
+"""Deliveries become Parquet in the landing zone."""

@@ -1,0 +1,78 @@
+"""One asset per landed table, with its gate as a blocking check.
+
+How each source is read lives in sources; what is expected of it in quality.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from finops_dagster.defs import line
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
+from finops_dagster.defs.metadata import landing_metadata, table_schema_metadata
+from finops_dagster.defs.shared import RETRY, SINGLE_RUN, Clocks, window
+from finops_dagster.domain.schemas import LANDING_TABLES
+
+GATE = "landing_gate"
+
+_DESCRIPTIONS = {
+    "charges": "FOCUS charge rows of every billing export, as delivered.",
+    "measurements": "What resources did: CPU, memory, GPU, storage, network.",
+    "intensities": "Hourly carbon intensity of the grids.",
+    "predictions": "What monitored AI models were given and said.",
+    "labels": "What turned out to be true.",
+}
+
+
+def build_landing(clocks: Clocks) -> list[dg.AssetsDefinition]:
+    """`landing/<table>` for every table."""
+    return [
+        _landing_asset(table, clocks.months if table in line.BILLING.tables else clocks.days)
+        for table in LANDING_TABLES
+    ]
+
+
+def _landing_asset(
+    table: str, partitions: dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
+    clock = line.BILLING if table in line.BILLING.tables else line.SIGNALS
+    key = dg.AssetKey(["landing", table])
+
+    @dg.asset(
+        key=key,
+        description=_DESCRIPTIONS[table],
+        group_name="landing",
+        kinds={"parquet"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        retry_policy=RETRY,
+        tags={CLOCK_TAG: BILLING_JOB if clock is line.BILLING else SIGNALS_JOB},
+        metadata=table_schema_metadata(LANDING_TABLES[table]),
+        check_specs=[
+            dg.AssetCheckSpec(
+                GATE,
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description="Great Expectations and the delivery's own control totals.",
+            )
+        ],
+    )
+    def landed(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> Iterator[dg.MaterializeResult]:
+        first, last = window(context)
+        cutoff = estate.cutoff(estate.settings.decided_day())
+        results = line.land_window(estate, table, first, last, cutoff)
+        audit = line.judge_landed(estate, table, results)
+        yield dg.MaterializeResult(
+            metadata=landing_metadata(results),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=GATE, passed=audit.passed, metadata=audit.metadata()
+                )
+            ],
+        )
+
+    return landed

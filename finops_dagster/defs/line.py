@@ -1,0 +1,254 @@
+"""The line from delivery to publication, as plain steps that a run and a rebuild share.
+
+No assets: the ingest assets call one step each; a rebuild of a past day calls them all in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.deliveries import Delivery, Landed
+from finops_dagster.domain.errors import FinopsError
+from finops_dagster.quality import (
+    AuditContext,
+    AuditResult,
+    LandingLimits,
+    judge_candidates,
+    judge_landing,
+)
+from finops_dagster.storage.lake import in_force
+from finops_dagster.storage.publication import Manifest, PublicationStore, Version
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One of the two clocks: what lands on it and which marts are built from it."""
+
+    name: str
+    tables: tuple[str, ...]
+    marts: tuple[str, ...]
+    partition_column: str
+
+
+BILLING = Clock(
+    name="billing",
+    tables=("charges",),
+    marts=("fct_costs_daily", "fct_tag_coverage_daily", "fct_bill_conservation"),
+    partition_column="billing_period",
+)
+SIGNALS = Clock(
+    name="signals",
+    tables=("measurements", "intensities", "predictions", "labels"),
+    marts=(
+        "fct_workload_measurements",
+        "fct_workload_utilisation_daily",
+        "fct_workload_carbon_daily",
+        "fct_model_predictions",
+        "fct_model_labels",
+        "fct_model_metrics_daily",
+    ),
+    partition_column="day",
+)
+
+
+def expected(estate: Estate, clock: Clock, cutoff: datetime) -> list[Delivery]:
+    """The deliveries in force at `cutoff`, as the sources have them. Raises Unavailable."""
+    found = [
+        delivery
+        for table in clock.tables
+        for source in estate.sources(table)
+        for delivery in source.deliveries()
+    ]
+    return in_force(found, cutoff)
+
+
+def inputs_by_partition(deliveries: Iterable[Delivery]) -> dict[date, list[str]]:
+    """Delivery ids by partition."""
+    inputs: dict[date, list[str]] = {}
+    for delivery in deliveries:
+        inputs.setdefault(delivery.partition, []).append(delivery.delivery_id)
+    return inputs
+
+
+def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
+    """Partitions whose deliveries in force are not what the publication in force was built from.
+
+    The answer depends only on sources and manifest, so a killed run is picked up where it was.
+    """
+    manifest = estate.publications.current()
+    published: dict[date, set[str]] = {}
+    for version in manifest.versions if manifest else ():
+        if version.mart in clock.marts:
+            published.setdefault(version.partition, set()).update(version.inputs)
+    wanted = inputs_by_partition(expected(estate, clock, cutoff))
+    return sorted(day for day, ids in wanted.items() if set(ids) != published.get(day))
+
+
+def land(estate: Estate, delivery: Delivery) -> Landed:
+    """Read one delivery to its end, unless that was done before; returns what became of it."""
+    held = estate.lake.record(delivery)
+    if held is not None:
+        return held
+    with estate.read(delivery) as reading:
+        estate.lake.write(delivery, reading.rows, reading.quarantine)
+        landed = reading.landed
+    estate.lake.seal(landed)
+    return landed
+
+
+def land_window(
+    estate: Estate, table: str, first: date, last: date, cutoff: datetime
+) -> list[Landed]:
+    """Land what is in force at `cutoff` for the partitions [first, last] of a table."""
+    found = [delivery for source in estate.sources(table) for delivery in source.deliveries()]
+    return [
+        land(estate, delivery)
+        for delivery in in_force(found, cutoff)
+        if first <= delivery.partition <= last
+    ]
+
+
+def judge_landed(estate: Estate, table: str, results: Sequence[Landed]) -> AuditResult:
+    """Great Expectations over what landed, and the faults of whole deliveries."""
+    files = [
+        estate.lake.rows_file(one.delivery) for one in results if not one.set_faults
+    ]
+    limits = estate.settings.limits
+    return judge_landing(
+        table,
+        files,
+        results,
+        LandingLimits(
+            quarantined_cost_share=limits.quarantined_cost_share,
+            quarantined_row_share=limits.quarantined_row_share,
+            invoice_tolerance=limits.invoice_tolerance,
+        ),
+    )
+
+
+def dbt_vars(
+    estate: Estate, cutoff: datetime, first: date, last: date, clock: Clock | None
+) -> dict[str, Any]:
+    """Variables of a dbt build over the partitions [first, last] of a clock."""
+    tags = estate.settings.tags.model_dump()
+    window = {}
+    if clock is not None:
+        names = ("first_period", "last_period") if clock is BILLING else ("first_day", "last_day")
+        window = {names[0]: first.isoformat(), names[1]: last.isoformat()}
+    return {
+        "landing_root": str(estate.layout.landing),
+        "ledger_root": str(estate.layout.ledger),
+        "cutoff": cutoff.isoformat(),
+        "tag_keys": {key: list(value) for key, value in tags.items()},
+        "clusters": estate.settings.clusters,
+        **window,
+    }
+
+
+def dbt_arguments(selector: str, variables: Mapping[str, Any]) -> list[str]:
+    """Arguments of `dbt build` for one clock; unit tests of models run in the project's checks."""
+    return [
+        "build",
+        "--select",
+        selector,
+        "--exclude-resource-type",
+        "unit_test",
+        "--vars",
+        json.dumps(variables, sort_keys=True),
+    ]
+
+
+def rebuild_warehouse(estate: Estate, warehouse: Path, clocks: Mapping[Clock, Any]) -> None:
+    """Build a warehouse of its own for a past day. Raises FinopsError with dbt's last lines."""
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    for clock, variables in clocks.items():
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "dbt"),
+                *dbt_arguments(f"tag:{clock.name}", variables),
+                "--target-path",
+                str(warehouse.parent / "dbt"),
+            ],
+            cwd=estate.dbt_project,
+            env=estate.dbt_environment(warehouse),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise FinopsError("dbt failed:\n" + "\n".join(done.stdout.splitlines()[-20:]))
+
+
+def built_inputs(
+    estate: Estate, clock: Clock, first: date, last: date, cutoff: datetime
+) -> dict[date, list[str]]:
+    """Accepted deliveries in force at `cutoff`, by partition in [first, last].
+
+    The same choice that staging makes: what the warehouse was built from.
+    """
+    accepted = [
+        one.delivery
+        for table in clock.tables
+        for one in estate.lake.records(table)
+        if not one.set_faults
+    ]
+    return {
+        partition: ids
+        for partition, ids in inputs_by_partition(in_force(accepted, cutoff)).items()
+        if first <= partition <= last
+    }
+
+
+def export_candidates(
+    store: PublicationStore,
+    warehouse: Path,
+    clock: Clock,
+    inputs: Mapping[date, Sequence[str]],
+    cutoff: datetime,
+) -> list[Version]:
+    """Candidates of every mart of a clock, for the partitions that have inputs."""
+    return [
+        version
+        for mart in clock.marts
+        for version in store.export(
+            warehouse, mart, clock.partition_column, sorted(inputs), cutoff, inputs
+        )
+    ]
+
+
+def judge_exported(
+    estate: Estate,
+    store: PublicationStore,
+    clock: Clock,
+    versions: Sequence[Version],
+    as_of: date,
+) -> list[AuditResult]:
+    """Great Expectations over every candidate mart of a clock."""
+    held = store.current()
+    partitions = sorted({version.partition for version in versions})
+    paths: dict[str, tuple[Path, ...]] = {
+        mart: tuple(store.path(v) for v in versions if v.mart == mart) for mart in clock.marts
+    }
+    return [
+        judge_candidates(
+            mart,
+            paths[mart],
+            AuditContext(
+                as_of=as_of,
+                max_age_days=estate.settings.limits.publication_age_days,
+                # the clock's first mart has a row for whatever landed; others may be empty
+                partitions=tuple(partitions) if mart == clock.marts[0] else (),
+                previous_rows={v.partition: v.rows for v in held.of(mart)} if held else {},
+                related=paths,
+            ),
+        )
+        for mart in clock.marts
+    ]

@@ -1,0 +1,131 @@
+"""What the Dagster UI shows of a step: row counts, schemas, tables of reasons, plots, links.
+
+Formatting only; the numbers are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from finops_dagster.domain.deliveries import Landed
+from finops_dagster.domain.schemas import TableSchema
+from finops_dagster.quality import AuditResult
+
+_SHOWN = 20
+
+
+def table_schema_metadata(table: TableSchema) -> dict[str, Any]:
+    """Columns with types, units and descriptions, and the grain."""
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(
+                    name=column.name,
+                    type=column.type.value,
+                    description=column.description + (f" [{column.unit}]" if column.unit else ""),
+                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                )
+                for column in table.columns
+            ]
+        ),
+        "grain": table.grain,
+    }
+
+
+def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | str:
+    """A table of the first rows, every value as text; a sentence where there are none."""
+    if not rows:
+        return "none"
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({name: _text(value) for name, value in row.items()})
+            for row in rows[:_SHOWN]
+        ]
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def landing_metadata(results: Iterable[Landed]) -> dict[str, Any]:
+    """Counts, money in and out, and what was mended, of all deliveries of a run."""
+    landed = list(results)
+    conformance = [
+        {
+            "source": one.delivery.source,
+            "code": fault.code,
+            "column": fault.column,
+            "expected": fault.expected,
+        }
+        for one in landed
+        for fault in one.conformance
+    ]
+    return {
+        "dagster/row_count": sum(one.rows_landed for one in landed),
+        "rows_in": sum(one.rows_in for one in landed),
+        "rows_quarantined": sum(one.rows_quarantined for one in landed),
+        "deliveries": len(landed),
+        "by_delivery": records_table(
+            [
+                {
+                    "source": one.delivery.source,
+                    "partition": one.delivery.partition.isoformat(),
+                    "known_at": one.delivery.known_at.isoformat(),
+                    "rows": one.rows_in,
+                    "quarantined": one.rows_quarantined,
+                    "billed": ", ".join(
+                        f"{amount:f} {currency}" for currency, amount in one.billed_in.items()
+                    ),
+                    "state": "refused" if one.set_faults else "accepted",
+                }
+                for one in landed
+            ]
+        ),
+        "conformance": records_table(conformance),
+    }
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG inside Markdown: the UI shows it beside the figures."""
+    encoded = base64.b64encode(png).decode("ascii")
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+
+
+def link(path: Path) -> dg.MetadataValue:
+    """A report on this machine."""
+    return dg.MetadataValue.url(path.resolve().as_uri())
+
+
+def audit_metadata(audits: Sequence[AuditResult], pages: Sequence[Path]) -> dict[str, Any]:
+    """What failed and what could not be judged, with the audit's pages."""
+    outcomes = [outcome for audit in audits for outcome in audit.outcomes]
+    return {
+        "expectations": len(outcomes),
+        "failed": records_table(
+            [
+                {
+                    "expectation": outcome.name,
+                    "column": outcome.column,
+                    "severity": outcome.severity,
+                    "observed": outcome.observed,
+                    "hint": outcome.hint,
+                }
+                for outcome in outcomes
+                if not outcome.success
+            ]
+        ),
+        "not_judged": records_table(
+            [
+                {"subject": one.subject, "reason": one.reason}
+                for audit in audits
+                for one in audit.abstained
+            ]
+        ),
+        **{f"page_{page.stem}": link(page) for page in pages},
+    }

@@ -1,0 +1,1 @@
+"""Candidate marts are audited and published."""

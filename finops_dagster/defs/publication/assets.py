@@ -1,0 +1,129 @@
+"""Write, audit, publish: candidates with a blocking check, then one atomic replacement.
+
+What is expected of a mart lives in quality; how versions are kept in storage.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from finops_dagster.defs import line
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
+from finops_dagster.defs.metadata import audit_metadata, records_table
+from finops_dagster.defs.shared import SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.storage.publication import Version
+
+AUDIT = "audit"
+
+
+def build_publication(
+    clocks: Clocks, marts: dict[str, list[dg.AssetKey]]
+) -> list[dg.AssetsDefinition]:
+    """`publication/<clock>_candidates` and `publication/<clock>` for both clocks.
+
+    `marts`: the dbt assets that each clock's candidates are exported from.
+    """
+    return [
+        asset
+        for clock in (line.BILLING, line.SIGNALS)
+        for asset in _clock_assets(
+            clock,
+            clocks.months if clock is line.BILLING else clocks.days,
+            marts[clock.name],
+        )
+    ]
+
+
+def _clock_assets(
+    clock: line.Clock,
+    partitions: dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition,
+    marts: list[dg.AssetKey],
+) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition]:
+    tags = {CLOCK_TAG: BILLING_JOB if clock is line.BILLING else SIGNALS_JOB}
+    candidates_key = dg.AssetKey(["publication", f"{clock.name}_candidates"])
+
+    @dg.asset(
+        key=candidates_key,
+        description="Candidate marts as immutable Parquet, judged by Great Expectations.",
+        group_name="publication",
+        kinds={"parquet", "greatexpectations"},
+        deps=marts,
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        pool=WAREHOUSE_POOL,
+        tags=tags,
+        check_specs=[
+            dg.AssetCheckSpec(
+                AUDIT,
+                asset=candidates_key,
+                blocking=True,
+                partitions_def=partitions,
+                description="Great Expectations over every candidate; red keeps the last "
+                "publication in force.",
+            )
+        ],
+    )
+    def candidates(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> Iterator[dg.MaterializeResult]:
+        as_of = estate.settings.decided_day()
+        cutoff = estate.cutoff(as_of)
+        inputs = line.built_inputs(estate, clock, *window(context), cutoff)
+        versions = line.export_candidates(
+            estate.publications, estate.layout.warehouse, clock, inputs, cutoff
+        )
+        audits = line.judge_exported(estate, estate.publications, clock, versions, as_of)
+        pages = [
+            audit.write_html(estate.layout.reports(as_of) / "audit" / f"{audit.table}.html")
+            for audit in audits
+        ]
+        estate.publications.keep_candidates(clock.name, versions)
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(v.rows for v in versions),
+                "candidates": records_table([_row(v) for v in versions]),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=AUDIT,
+                    passed=all(audit.success for audit in audits),
+                    metadata=audit_metadata(audits, pages),
+                )
+            ],
+        )
+
+    @dg.asset(
+        key=["publication", clock.name],
+        description="The versions in force: what every later step reads.",
+        group_name="publication",
+        kinds={"parquet"},
+        deps=[candidates_key],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        tags=tags,
+    )
+    def published(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
+        versions = estate.publications.candidates(clock.name)
+        manifest = estate.publications.publish(versions, datetime.now(UTC))
+        return dg.MaterializeResult(
+            metadata={
+                "publication_id": manifest.id,
+                "sequence": manifest.sequence,
+                "known_at": manifest.known_at.isoformat(),
+                "dagster/row_count": sum(v.rows for v in versions),
+                "versions": records_table([_row(v) for v in versions]),
+            }
+        )
+
+    return candidates, published
+
+
+def _row(version: Version) -> dict[str, str]:
+    return {
+        "mart": version.mart,
+        "partition": version.partition.isoformat(),
+        "rows": str(version.rows),
+        "sha256": version.sha256[:12],
+    }

@@ -1,0 +1,1 @@
+"""dbt on DuckDB as Dagster assets: one set per clock."""

@@ -1,0 +1,96 @@
+"""The dbt project as Dagster assets: one set per clock, all through one pool.
+
+The transformations live in dbt_project; how they are named in translator.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from finops_dagster.defs import line
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.jobs import BILLING_JOB, LEDGER_JOB, SIGNALS_JOB
+from finops_dagster.defs.shared import SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.defs.warehouse.translator import Translator, asset_key
+
+
+def build_warehouse(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]:
+    """The models of each clock, selected by their dbt tag."""
+    return [
+        _clock_models(manifest, line.BILLING, BILLING_JOB, clocks.months),
+        _clock_models(manifest, line.SIGNALS, SIGNALS_JOB, clocks.days),
+        _ledger_models(manifest),
+    ]
+
+
+def _clock_models(
+    manifest: Path,
+    clock: line.Clock,
+    job: str,
+    partitions: dg.PartitionsDefinition[str],
+) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select=f"tag:{clock.name}",
+        name=f"dbt_{clock.name}",
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        dagster_dbt_translator=Translator(job),
+        pool=WAREHOUSE_POOL,
+    )
+    def models(
+        context: dg.AssetExecutionContext,
+        dbt: DbtCliResource,
+        estate: dg.ResourceParam[Estate],
+    ) -> Iterator[Any]:
+        first, last = window(context)
+        cutoff = estate.cutoff(estate.settings.decided_day())
+        variables = line.dbt_vars(estate, cutoff, first, last, clock)
+        arguments = line.dbt_arguments(f"tag:{clock.name}", variables)
+        yield from dbt.cli(
+            arguments, context=context, target_path=estate.layout.root / "dbt" / clock.name
+        ).stream()
+
+    return models
+
+
+def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select="tag:ledger",
+        name="dbt_ledger",
+        dagster_dbt_translator=Translator(LEDGER_JOB),
+        pool=WAREHOUSE_POOL,
+    )
+    def models(
+        context: dg.AssetExecutionContext,
+        dbt: DbtCliResource,
+        estate: dg.ResourceParam[Estate],
+    ) -> Iterator[Any]:
+        as_of = estate.settings.decided_day()
+        line.export_ledger(estate, as_of)
+        variables = line.dbt_vars(estate, estate.cutoff(as_of), date.min, as_of, None)
+        arguments = line.dbt_arguments("tag:ledger", variables)
+        yield from dbt.cli(
+            arguments, context=context, target_path=estate.layout.root / "dbt" / "ledger"
+        ).stream()
+
+    return models
+
+
+def mart_keys(manifest: Path) -> dict[str, list[dg.AssetKey]]:
+    """Clock -> asset keys of its marts."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    return {
+        clock.name: [
+            asset_key(node)
+            for node in nodes
+            if node["resource_type"] == "model" and node["name"] in clock.marts
+        ]
+        for clock in (line.BILLING, line.SIGNALS)
+    }

@@ -1,0 +1,57 @@
+"""The dbt project on disk: its manifest, parsed again only when a file of it changed.
+
+What the models say lives in dbt_project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from finops_dagster.domain.errors import FinopsError
+from finops_dagster.settings import child_environment
+from finops_dagster.storage.files import atomically
+
+_SKIPPED = {"target", "logs", "dbt_packages"}
+
+
+def dbt_executable() -> str:
+    """dbt of the environment that runs this process."""
+    return str(Path(sys.executable).parent / "dbt")
+
+
+def prepared_manifest(project: Path) -> Path:
+    """Path of manifest.json, parsed now if the project changed. Raises FinopsError."""
+    manifest = project / "target" / "manifest.json"
+    stamp = project / "target" / "sources.sha256"
+    wanted = _digest(project)
+    if manifest.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return manifest
+    done = subprocess.run(
+        [dbt_executable(), "--quiet", "parse", "--profiles-dir", str(project)],
+        cwd=project,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise FinopsError(f"dbt cannot parse {project.name}:\n{done.stdout}{done.stderr}")
+    atomically(stamp, lambda aside: _write(aside, wanted))
+    return manifest
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _digest(project: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        if path.is_file() and relative.parts[0] not in _SKIPPED:
+            digest.update(f"{relative.as_posix()}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""How dbt resources become Dagster assets: keys, groups and descriptions.
+
+The models themselves live in dbt_project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+
+from finops_dagster.defs.jobs import CLOCK_TAG
+
+_LANDING = "landing"
+_LEDGER = "ledger"
+
+
+def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
+    """`landing/<table>` (or `ledger/<table>`) for sources, `warehouse/<layer>/<model>` for models."""
+    if resource["resource_type"] == "source":
+        stage = _LEDGER if resource["source_name"] == _LEDGER else _LANDING
+        return dg.AssetKey([stage, resource["name"]])
+    return dg.AssetKey(["warehouse", _topic(resource), resource["name"]])
+
+
+def _topic(resource: Mapping[str, Any]) -> str:
+    folders = list(resource["fqn"])[1:-1]
+    return str(folders[0]) if folders else "seeds"
+
+
+class Translator(DagsterDbtTranslator):
+    """One translator for every dbt clock; `job` is what materialises its models."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        super().__init__(
+            settings=DagsterDbtTranslatorSettings(
+                enable_asset_checks=True, enable_source_tests_as_checks=False
+            )
+        )
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return _topic(dbt_resource_props)
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        return {CLOCK_TAG: self._job}

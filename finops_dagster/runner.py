@@ -1,0 +1,199 @@
+"""Runs the jobs in order in this process and tells what came of each stage.
+
+What the jobs do lives in defs; how the outcome is printed in cli.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finops_dagster.domain.errors import Fault
+from finops_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
+_SHIPPED_CONFIG = Path(__file__).parent / "defs" / "dagster.yaml"
+_EXIT_BY_ERROR = {"Stopped": 1, "SettingsError": 2, "Unavailable": 3}
+
+
+@dataclass
+class Stage:
+    """What one stage took and moved."""
+
+    stage: str
+    seconds: float = 0.0
+    rows_in: int = 0
+    rows_out: int = 0
+    rows_quarantined: int = 0
+    peak_rss_bytes: int = 0
+    status: str = "done"
+
+
+@dataclass
+class Outcome:
+    """What a whole run came to."""
+
+    as_of: date
+    run_id: str
+    stages: list[Stage]
+    exit_code: int = 0
+    stopped: str = ""
+    """One paragraph: which gate stopped the line, why, and what to do."""
+    faults: list[Fault] = field(default_factory=list)
+    seconds: float = 0.0
+    log: Path | None = None
+
+
+def prepare_home(home: Path) -> Path:
+    """Make a Dagster home with the shipped dagster.yaml, unless it has one of its own."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(_SHIPPED_CONFIG, home / "dagster.yaml")
+    return home
+
+
+@contextlib.contextmanager
+def _quiet(log: Path) -> Iterator[io.TextIOBase]:
+    """Send what tools print to `log`; yields the terminal for progress lines."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
+    saved = os.dup(1), os.dup(2)
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield terminal  # type: ignore[misc]
+        finally:
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            for descriptor in saved:
+                os.close(descriptor)
+            terminal.close()
+
+
+def run(settings: Settings, *, say: Callable[[str], None] | None = None) -> Outcome:
+    """Run every job for the decided day; stops at the first red one.
+
+    `say` gets a progress line per step; without it they go to stderr. Nothing is raised for a
+    stopped line or a source that is down: the outcome says so.
+    """
+    import dagster as dg
+
+    from finops_dagster.definitions import build_defs
+    from finops_dagster.defs.estate import Estate
+    from finops_dagster.defs.jobs import ORDER, tags_for
+    from finops_dagster.defs.progress import LOGGER, Progress
+
+    started = time.monotonic()
+    estate = Estate(settings)
+    as_of = settings.decided_day()
+    home = prepare_home(estate.layout.dagster_home)
+    log = estate.layout.root / "logs" / f"{as_of.isoformat()}.log"
+    stages = {name: Stage(name, status="skipped") for name in STAGES}
+    outcome = Outcome(as_of=as_of, run_id="", stages=list(stages.values()), log=log)
+    with _quiet(log) as terminal:
+        progress = Progress(say or (lambda text: print(text, file=terminal)))
+        definitions = build_defs(settings, loggers={LOGGER: progress.logger()})
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            for name in ORDER:
+                progress.say(name)
+                result = definitions.resolve_job_def(name).execute_in_process(
+                    instance=instance,
+                    raise_on_error=False,
+                    tags=tags_for(estate, name),
+                    run_config={"loggers": {LOGGER: {}}},
+                )
+                outcome.run_id = result.run_id
+                _add(stages, progress, result)
+                if not result.success:
+                    _explain(outcome, result)
+                    break
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _add(
+    stages: dict[str, Stage],
+    progress: Progress,
+    result: dg.ExecuteInProcessResult,
+) -> None:
+    """Add the steps of one job to the stages they belong to."""
+    for cost in progress.take():
+        stage = stages[_stage_of(cost.step)]
+        stage.seconds += cost.seconds
+        stage.peak_rss_bytes = max(stage.peak_rss_bytes, cost.peak_rss_bytes)
+        if stage.status != "failed":
+            stage.status = cost.status
+    seen: set[str] = set()
+    for event in result.all_events:
+        if event.event_type_value != "ASSET_MATERIALIZATION":
+            continue
+        materialization = event.step_materialization_data.materialization
+        stage = stages.get(materialization.asset_key.path[0])
+        figures = {
+            name: value.value
+            for name, value in materialization.metadata.items()
+            if name in ("dagster/row_count", "rows_in", "rows_quarantined")
+        }
+        # A run over several partitions repeats its figures on each of them.
+        key = materialization.asset_key.to_user_string()
+        if stage is None or key in seen:
+            continue
+        seen.add(key)
+        rows_out = _whole(figures.get("dagster/row_count"))
+        stage.rows_out += rows_out
+        stage.rows_in += _whole(figures.get("rows_in", rows_out))
+        stage.rows_quarantined += _whole(figures.get("rows_quarantined"))
+
+
+def _whole(value: Any) -> int:
+    return int(value) if value is not None else 0
+
+
+def _stage_of(step: str) -> str:
+    head = step.split("__", 1)[0]
+    return head if head in STAGES else "warehouse"
+
+
+def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
+    """Say in one paragraph why the line stopped: the checks that failed, else the error."""
+    failed = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity.value == "ERROR"
+    ]
+    if failed:
+        outcome.exit_code = 1
+        told = []
+        for check in failed:
+            summary = check.metadata.get("summary")
+            text = str(summary.value) if summary is not None else "failed"
+            told.append(f"{check.asset_key.to_user_string()} {check.check_name}: {text}")
+        outcome.stopped = (
+            f"Stopped by {len(failed)} check{'s' if len(failed) > 1 else ''}; the last "
+            f"publication stays in force. {' '.join(told)}"
+        )
+        return
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            name = error.cls_name if error is not None else ""
+            outcome.exit_code = _EXIT_BY_ERROR.get(str(name), 4)
+            text = error.message.strip() if error is not None else "no reason was recorded"
+            outcome.stopped = f"{event.step_key} failed. {text} The log is {outcome.log}."
+            return
+    outcome.exit_code = 4
+    outcome.stopped = f"{result.job_def.name} failed without a failed step; see {outcome.log}."
