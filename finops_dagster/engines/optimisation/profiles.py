@@ -74,7 +74,7 @@ def _with_replicas(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_replica(rows: pd.DataFrame, declared_cores: pd.Series) -> pd.DataFrame:
-    """Container rows of a window with `cpu` (cores) and `memory` (bytes) of one replica, and `replicas`.
+    """Container rows of a window with one replica's `cpu` (cores) and `memory` (bytes).
 
     Where no replica count is measured it is what is requested in all over what one replica
     declares (`declared_cores`, index (resource, container)). Rows without either are dropped.

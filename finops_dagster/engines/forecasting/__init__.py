@@ -1,0 +1,10 @@
+"""Forecasts with intervals, backtest, explanation and record: one pooled, direct XGBoost.
+
+Pure: history in, frames out. Storage, plots and model cards are not made here.
+"""
+
+from finops_dagster.engines.forecasting.engine import forecast
+from finops_dagster.engines.forecasting.recipes import Frequency
+from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
+
+__all__ = ["ForecastResult", "Frequency", "ModelRecord", "forecast"]

@@ -1,0 +1,179 @@
+"""The forecast itself: lay out, check, train, predict, explain, record.
+
+Each of these steps lives in the module named after it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.engines.forecasting import daily
+from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
+from finops_dagster.engines.forecasting.grid import lay_out
+from finops_dagster.engines.forecasting.pool import (
+    Job,
+    Predicted,
+    Trained,
+    contributions,
+    predict,
+    train,
+)
+from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
+from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
+from finops_dagster.engines.forecasting.windows import Builder
+
+ENGINE = "forecasting/1"
+BASE = "base"
+
+_BUILDERS: dict[Frequency, tuple[Builder, tuple[str, ...]]] = {
+    "daily": (daily.windows, daily.NAMES)
+}
+
+
+def forecast(
+    history: pd.DataFrame,
+    *,
+    horizon: int,
+    frequency: Frequency,
+    levels: tuple[int, ...] = (80, 95),
+    seed: int = 0,
+    explain_steps: Sequence[int] | None = None,
+    scale_floor: float = 0.01,
+    threads: int = 1,
+) -> ForecastResult:
+    """Forecast every series `horizon` steps beyond the newest time of `history`.
+
+    `history`: unique_id, ds (date, or datetime taken as UTC), y (float, any unit; currencies are
+    kept apart by unique_id, since one model learns scaled shapes and no amounts are added). One
+    pooled direct XGBoost, quantiles corrected on windows that an earlier-trained model had not
+    seen. Series too short to judge, or all where there is too little to train and check, come back
+    as abstentions.
+
+    `explain_steps` (1-based; default: the first, the seventh and the last) get exact
+    contributions. `scale_floor`, in y's unit, is the least size of a series' own noise; 0.01 is a
+    cent. More `threads` than idle cores slow it down. Raises ValueError on a repeated time, a time
+    off the frequency's steps, or a horizon or level out of range.
+    """
+    started = time.perf_counter()
+    if horizon < 1 or not levels or not all(0 < level < 100 for level in levels):
+        raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
+    recipe = RECIPES[frequency]
+    build, names = _BUILDERS[frequency]
+    grid = lay_out(history, recipe, horizon)
+    job = Job(grid, recipe, build, horizon, tuple(sorted(levels)), seed, threads, scale_floor)
+    made = plan(job) if grid.ids else None
+    if made is None:
+        return _none(job, names, started)
+
+    checked = check(job, made)
+    last = grid.y.shape[1] - 1
+    trained = train(job, last)
+    predicted = predict(job, trained, last)
+    steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
+    frame = _frame(job, predicted, checked)
+    explained = _explained(job, trained, predicted, np.array(steps) - 1, names)
+    return ForecastResult(
+        frame=frame,
+        contributions=explained,
+        backtest=checked.backtest,
+        record=_record(job, names, trained, checked.windows, started),
+        abstained=list(grid.abstained),
+    )
+
+
+def _frame(job: Job, predicted: Predicted, checked: Checked) -> pd.DataFrame:
+    values = in_units(predicted, job.levels, checked.corrections)
+    n = len(job.grid.ids)
+    ahead = job.grid.calendar.stamps[-job.horizon :]
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), job.horizon),
+            "ds": np.tile(ahead.to_numpy(), n),
+            "step": np.tile(np.arange(1, job.horizon + 1), n),
+        }
+    )
+    for name in _bands(job.levels):
+        frame[name] = values[name].reshape(-1)
+    return frame
+
+
+def _explained(
+    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray, names: Sequence[str]
+) -> pd.DataFrame:
+    values = contributions(job, trained, predicted.windows, at)
+    # what is left is the window's base, the model's mean and the last bits of float32
+    values[..., -1] = predicted.point[:, at] - values[..., :-1].sum(-1)
+    n, steps, features = values.shape
+    ahead = job.grid.calendar.stamps[-job.horizon :]
+    ids = np.array(job.grid.ids, dtype=object)
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(ids, steps * features),
+            "ds": np.tile(np.repeat(ahead.to_numpy()[at], features), n),
+            "step": np.tile(np.repeat(at + 1, features), n),
+            "feature": np.tile(np.array([*names, BASE], dtype=object), n * steps),
+            "contribution": values.reshape(-1),
+        }
+    )
+
+
+def _none(job: Job, names: Sequence[str], started: float) -> ForecastResult:
+    """Nothing but abstentions: each series', and where all are too short for the horizon, why."""
+    have = job.grid.y.shape[1]
+    short = [
+        Abstained(
+            subject=name,
+            reason=f"the longest history has {have} steps; to train and check a forecast "
+            f"{job.horizon} steps ahead takes {needed(job)}",
+        )
+        for name in job.grid.ids
+    ]
+    columns = ["unique_id", "ds", "step", *_bands(job.levels)]
+    return ForecastResult(
+        frame=pd.DataFrame(columns=columns),
+        contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
+        backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
+        record=_record(job, names, [], 0, started),
+        abstained=[*job.grid.abstained, *short],
+    )
+
+
+def _bands(levels: tuple[int, ...]) -> list[str]:
+    return ["mean", *(f"{end}{level}" for level in levels for end in ("lo", "hi"))]
+
+
+def _record(
+    job: Job, names: Sequence[str], trained: list[Trained], windows: int, started: float
+) -> ModelRecord:
+    import xgboost
+
+    stamps = job.grid.calendar.stamps
+    return ModelRecord(
+        engine=ENGINE,
+        frequency=job.recipe.frequency,
+        horizon=job.horizon,
+        levels=job.levels,
+        seed=job.seed,
+        features=tuple(names),
+        parameters=tuple(
+            {**{k: _plain(v) for k, v in t.parameters.items()}, "rounds": t.member.rounds}
+            for t in trained
+        ),
+        series=len(job.grid.ids),
+        training_rows=sum(t.rows for t in trained),
+        training_start=stamps[0].isoformat() if len(stamps) else "",
+        training_end=stamps[job.grid.y.shape[1] - 1].isoformat() if len(stamps) else "",
+        calibration_windows=windows,
+        data_hash=job.grid.data_hash,
+        xgboost=xgboost.__version__,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _plain(value: object) -> float | int | str:
+    return value if isinstance(value, float | int | str) else str(value)

@@ -1,0 +1,54 @@
+"""What a forecast answers with, as frozen types.
+
+No arithmetic here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """How a forecast was made out: enough for a model card and to make it again."""
+
+    engine: str
+    frequency: str
+    horizon: int
+    levels: tuple[int, ...]
+    seed: int
+    features: tuple[str, ...]
+    parameters: tuple[dict[str, float | int | str], ...]
+    """One dict of XGBoost parameters and rounds a member."""
+    series: int
+    training_rows: int
+    training_start: str
+    training_end: str
+    """ISO times of the first and last value the final model has learnt from."""
+    calibration_windows: int
+    data_hash: str
+    """First 16 hex digits of SHA-256 over the sorted history."""
+    xgboost: str
+    seconds: float
+    """Wall time; the one field that differs when the same is made again."""
+
+
+@dataclass(frozen=True)
+class ForecastResult:
+    """A forecast with its intervals, explanation, backtest and record; times are naive UTC."""
+
+    frame: pd.DataFrame
+    """unique_id, ds, step, mean, and lo and hi of each level; y's unit."""
+    contributions: pd.DataFrame
+    """unique_id, ds, step, feature, contribution in y's unit; the feature `base` holds the rest,
+    so that the contributions of one step sum to its mean."""
+    backtest: pd.DataFrame
+    """unique_id (or `(pooled)`), model (ours, seasonal_naive), n, windows, mae, mase, smape,
+    coverage_80, coverage_95, pinball, scaled_pinball. Pooled = mean over series of what has no
+    unit; mae and pinball are not pooled, since series may be in several currencies."""
+    record: ModelRecord
+    abstained: list[Abstained]

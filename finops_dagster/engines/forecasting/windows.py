@@ -1,0 +1,93 @@
+"""What a window tells: its base, its scale, and the features of every horizon, vectorised.
+
+Only values at or before the origin are read; a centred window would leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from finops_dagster.engines.forecasting.grid import Calendar, Floats
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One origin of all series: z = (y - base) / scale, features (series, horizon, feature)."""
+
+    base: Floats
+    """(series, horizon): what z is counted from; the same for all horizons but hourly."""
+    scale: Floats
+    """(series,), above 0."""
+    features: Floats
+
+
+Builder = Callable[[Floats, int, Floats, Calendar, float], Windows]
+"""(y, origin position, steps 1..H, calendar, scale floor in units of y) -> Windows."""
+
+
+def mean(values: Floats) -> Floats:
+    """Mean over the last axis of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(-1)
+    total = np.where(known, values, 0.0).sum(-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def median(values: Floats) -> Floats:
+    """Median over the last axis of what is known; NaN where nothing is."""
+    ordered = np.sort(values, axis=-1)  # NaN sorts last
+    count = np.isfinite(values).sum(-1)
+    low = np.maximum((count - 1) // 2, 0)[..., None]
+    high = np.maximum(count // 2, 0)[..., None]
+    high = np.minimum(high, values.shape[-1] - 1)
+    pair = np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1)
+    return np.where(count > 0, pair[..., 0] / 2, np.nan)
+
+
+def spread(values: Floats) -> Floats:
+    """Standard deviation over the last axis of what is known."""
+    centre = mean(values)
+    return np.asarray(np.sqrt(np.maximum(mean((values - centre[..., None]) ** 2), 0.0)))
+
+
+def slope(values: Floats) -> Floats:
+    """Least-squares slope a step over the last axis; NaN where any value is missing."""
+    n = values.shape[-1]
+    x = np.arange(n) - (n - 1) / 2
+    return np.asarray(values @ (x / (x @ x)))
+
+
+def tail(window: Floats, n: int) -> Floats:
+    """The last `n` columns, filled in front with NaN where there are fewer."""
+    have = window.shape[1]
+    if have >= n:
+        return window[:, have - n :]
+    return np.concatenate([np.full((window.shape[0], n - have), np.nan), window], axis=1)
+
+
+def at(window: Floats, positions: np.ndarray) -> Floats:
+    """Columns at `positions` (any shape); NaN where a position is before the start."""
+    flat = positions.reshape(-1)
+    out = np.where(flat >= 0, window[:, np.maximum(flat, 0)], np.nan)
+    return out.reshape(window.shape[0], *positions.shape)
+
+
+def history_length(window: Floats) -> Floats:
+    """Steps from the first known value to the origin."""
+    known = np.isfinite(window)
+    return np.where(known.any(1), window.shape[1] - known.argmax(1), 0).astype(float)
+
+
+def assemble(
+    per_series: dict[str, Floats], per_step: dict[str, Floats], both: dict[str, Floats]
+) -> Floats:
+    """Features (series, horizon, feature) as float32, in the dicts' order."""
+    n = next(iter(per_series.values())).shape[0]
+    steps = next(iter(per_step.values())).shape[0]
+    parts = [np.broadcast_to(v[:, None], (n, steps)) for v in per_series.values()]
+    parts += [np.broadcast_to(v[None, :], (n, steps)) for v in per_step.values()]
+    parts += list(both.values())
+    return np.stack(parts, axis=-1).astype(np.float32)
