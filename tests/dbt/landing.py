@@ -142,7 +142,7 @@ class Estate:
         statuses = {}
         if results.exists():
             for result in json.loads(results.read_text(encoding="utf-8"))["results"]:
-                statuses[result["unique_id"].split(".", 2)[2]] = result["status"]
+                statuses[result["unique_id"].split(".")[2]] = result["status"]
             results.unlink()
         return Result(done.returncode, done.stdout + done.stderr, statuses)
 

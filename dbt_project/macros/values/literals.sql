@@ -4,6 +4,12 @@
     {{- return(dbt.string_literal(dbt.escape_single_quotes(value | string))) -}}
 {% endmacro %}
 
+{% macro string_literals(values) %}
+    {%- set literals = [] -%}
+    {%- for value in values -%} {%- do literals.append(string_literal(value)) -%} {%- endfor -%}
+    {{- return(literals | join(', ')) -}}
+{% endmacro %}
+
 {% macro date_literal(value) %}
     {{- return('cast(' ~ string_literal(value) ~ ' as date)') -}}
 {% endmacro %}

@@ -17,6 +17,12 @@
 {% endmacro %}
 
 
+{#- The value of one metric in a group: of two sources' values the larger, never their sum. -#}
+{% macro value_of(metric) -%}
+    max(case when metric = {{ string_literal(metric) }} then value end)
+{%- endmacro %}
+
+
 {#- Provider whose region names look like this one, or null. -#}
 {% macro provider_of(region) -%}
     case

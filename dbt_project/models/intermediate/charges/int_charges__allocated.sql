@@ -10,9 +10,9 @@ tagged as (
 
     select
         *,
-        {%- for column, keys in var('tag_keys').items() %}
-        {{ tag_value('tags', keys) }} as tag_{{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for column, keys in var('tag_keys').items() %}
+        {{ tag_value('tags', keys) }} as tag_{{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from charges
 
 ),

@@ -17,11 +17,11 @@ pivoted as (
         kind,
         name,
         coalesce(container, '') as container,
-        {%- for column, metric in measured_columns().items() %}
-        max(case when metric = '{{ metric }}' then value end) as {{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for column, metric in measured_columns().items() %}
+        {{ value_of(metric) }} as {{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from measurements
-    where metric in ({% for metric in measured_columns().values() %}'{{ metric }}'{{ ", " if not loop.last }}{% endfor %})
+    where metric in ({{ string_literals(measured_columns().values()) }})
     group by
         day,
         time,

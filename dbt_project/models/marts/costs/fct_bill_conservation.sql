@@ -48,9 +48,9 @@ mart as (
 
     select
         {{ grain | join(',\n        ') }},
-        {%- for metric in metrics %}
-        coalesce(sum({{ metric }}), 0) as {{ metric }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for metric in metrics %}
+        coalesce(sum({{ metric }}), 0) as {{ metric }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from {{ stage }}
     group by {{ grain | join(', ') }}
 
