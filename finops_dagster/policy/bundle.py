@@ -44,7 +44,8 @@ class RegoBundle:
 
         `*.rego` are policies, `*_test.rego` their tests; `data.yaml` and `data.json` hold data at
         the path of their folder; `samples` folders are left alone. Links are not followed. Raises
-        SettingsError, with the file, for anything that does not read, parse or compile.
+        SettingsError, with the file, for anything that does not read, parse or compile,
+        and for a bundle without data.finops.verdict.
         """
         root = Path(path)
         if not root.is_dir():
@@ -76,7 +77,8 @@ class RegoBundle:
             rules=_rules(policies),
         )
         try:
-            bundle.engine()
+            # Some faults of a source show only when anything is evaluated.
+            bundle.engine().evaluate(VERDICT, {})
         except EngineError as error:
             raise _broken(str(path), f"does not compile: {error}", "Mend the Rego.") from error
         return bundle
@@ -86,7 +88,7 @@ class RegoBundle:
         return RegoEngine(self.policies, self.data)
 
     def with_data(self, data: Mapping[str, Any]) -> RegoBundle:
-        """This bundle with other limits, under an id of its own: for replays and trials."""
+        """The bundle with other limits, under an id of its own: for replays and trials."""
         text = json.dumps(data, sort_keys=True, allow_nan=False)
         digest = hashlib.sha256(f"{self.id}:{text}".encode()).hexdigest()
         return RegoBundle(

@@ -55,11 +55,9 @@ class RegoEngine:
         engine = self._engine()
         try:
             engine.set_input_json(json.dumps(document, allow_nan=False))
-            text = engine.eval_rule_as_json(rule)
         except (RuntimeError, ValueError, RecursionError) as error:
             raise EngineError(_first_line(error)) from error
-        value = json.loads(text)
-        return UNDEFINED if value == "<undefined>" else value
+        return evaluated(engine, rule)
 
     def packages(self) -> tuple[str, ...]:
         """Packages that the sources declare, as `data.…`."""
@@ -86,6 +84,15 @@ def compiled(sources: Sequence[Source], data: str, version: int = 1) -> Any:
     except (RuntimeError, ValueError) as error:
         raise EngineError(_first_line(error)) from error
     return engine
+
+
+def evaluated(engine: Any, rule: str) -> Any:
+    """Value of `rule` for the input the bare engine holds, or UNDEFINED. Raises EngineError."""
+    try:
+        value = json.loads(engine.eval_rule_as_json(rule))
+    except (RuntimeError, ValueError, RecursionError) as error:
+        raise EngineError(_first_line(error)) from error
+    return UNDEFINED if value == "<undefined>" else value
 
 
 def _first_line(error: BaseException) -> str:

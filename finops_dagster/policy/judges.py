@@ -46,7 +46,9 @@ class BundleJudge:
         try:
             document = proposal_input(proposal, context)
         except (TypeError, RecursionError) as error:
-            return unevaluable(f"the context is not plain data: {error}", proposal.id, self.policies)
+            return unevaluable(
+                f"the context is not plain data: {error}", proposal.id, self.policies
+            )
         return self._verdict(document, proposal.id)
 
     def judge_manifest(

@@ -31,9 +31,7 @@ def verdict_of(answer: Any, subject: str, bundle: RegoBundle) -> Verdict:
     decision = severest(rule.decision for rule in rules)
     if decision is not stated:
         return unevaluable(f"it says {stated} where its rules say {decision}", subject, bundle)
-    return Verdict(
-        subject=subject, decision=decision, rules=ordered(rules), bundle=bundle.id
-    )
+    return Verdict(subject=subject, decision=decision, rules=ordered(rules), bundle=bundle.id)
 
 
 def unevaluable(reason: str, subject: str, bundle: RegoBundle) -> Verdict:

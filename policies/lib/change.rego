@@ -13,7 +13,10 @@ cost_month := 0 - number.plain(input.proposal.saving_per_month.mid)
 
 currency := input.proposal.saving_per_month.currency
 
-raises_spend if cost_month > 0
+raises_spend if {
+	is_number(cost_month)
+	cost_month > 0
+}
 
 # A manifest that arrives with a fault is refused; a proposal that finds the fault there already,
 # and makes the resource no dearer, is shown to a person instead: refusing it would keep the waste.
@@ -23,7 +26,10 @@ severity(decision) := "needs_approval" if {
 	not raises_spend
 } else := decision
 
-field_ends(suffix) if endswith(dots(input.proposal.field), suffix)
+field_ends(suffix) if {
+	is_string(input.proposal.field)
+	endswith(dots(input.proposal.field), suffix)
+}
 
 # JSON pointers and dotted paths alike.
 dots(field) := replace(field, "/", ".")

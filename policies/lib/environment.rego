@@ -10,6 +10,7 @@ import data.finops.lib.resource
 default stated := ""
 
 stated := lower(trim_space(input.environment)) if {
+	is_string(input.environment)
 	trim_space(input.environment) != ""
 } else := lower(trim_space(resource.label(data.limits.environments.labels)))
 

@@ -17,19 +17,19 @@ plain(value) := to_number(value) if {
 # (k8s.io/apimachinery/pkg/api/resource.Quantity).
 quantity(value) := value if is_number(value)
 
-quantity(value) := to_number(parts[1]) * suffixes[parts[2]] if {
+quantity(value) := (to_number(parts[1]) * factor.times) / factor.over if {
 	is_string(value)
 	parts := regex.find_all_string_submatch_n(
 		`^([0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?)([numkMGTPE]|[KMGTPE]i)?$`,
 		value, 1,
 	)[0]
+	factor := {"times": object.get(multiples, parts[2], 1), "over": object.get(parts_of, parts[2], 1)}
 }
 
-suffixes := {
-	"": 1,
-	"n": 0.000000001,
-	"u": 0.000001,
-	"m": 0.001,
+# Divided by, not multiplied with a fraction: a thousandth has no exact binary form.
+parts_of := {"n": 1000000000, "u": 1000000, "m": 1000}
+
+multiples := {
 	"k": 1000,
 	"M": 1000000,
 	"G": 1000000000,

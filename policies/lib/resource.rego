@@ -4,11 +4,16 @@ package finops.lib.resource
 
 import rego.v1
 
-manifest := input.resource.manifest
+default manifest := {}
+
+manifest := input.resource.manifest if is_object(input.resource.manifest)
 
 kind := input.resource.kind
 
-api_group := split(api_version, "/")[0] if contains(api_version, "/")
+api_group := split(api_version, "/")[0] if {
+	is_string(api_version)
+	contains(api_version, "/")
+}
 
 api_version := object.get(manifest, "apiVersion", object.get(input.resource, "api_version", ""))
 
@@ -46,6 +51,7 @@ maps(source) := {} if {
 
 maps(source) := {key: value |
 	some item in source
+	is_object(item)
 	key := object.get(item, "key", object.get(item, "Key", null))
 	is_string(key)
 	value := object.get(item, "value", object.get(item, "Value", ""))
@@ -85,6 +91,7 @@ pod_specs := [value |
 		["spec", "jobTemplate", "spec", "template", "spec"],
 	]
 	value := object.get(manifest, path, {})
+	is_object(value)
 	is_array(object.get(value, "containers", null))
 ]
 

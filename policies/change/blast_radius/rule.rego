@@ -13,6 +13,7 @@ import data.finops.lib.resource
 limit := limits.of("blast_radius")
 
 evaluable if {
+	is_number(limit.max_cut_share)
 	limit.max_cut_share >= 0
 	limit.max_cut_share <= 1
 	is_array(limit.critical_environments)

@@ -11,7 +11,10 @@ import data.finops.lib.resource
 
 limit := limits.of("serverless")
 
-evaluable if limit.max_memory_mib > 0
+evaluable if {
+	is_number(limit.max_memory_mib)
+	limit.max_memory_mib > 0
+}
 
 mebibyte := 1048576
 

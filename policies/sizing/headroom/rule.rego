@@ -11,10 +11,13 @@ import data.finops.lib.number
 limit := limits.of("headroom")
 
 evaluable if {
-	limit.cpu_min_share >= 0
-	limit.memory_min_share >= 0
+	every share in [limit.cpu_min_share, limit.memory_min_share] {
+		is_number(share)
+		share >= 0
+	}
 	every candidate in array.concat(limit.cpu_figures, limit.memory_figures) {
 		is_string(candidate.name)
+		is_number(candidate.unit)
 		candidate.unit > 0
 	}
 }

@@ -13,6 +13,7 @@ limit := limits.of("spend")
 evaluable if {
 	is_object(limit.team_month)
 	is_object(limit.resource_month)
+	is_number(limit.near_share)
 	limit.near_share > 0
 	limit.near_share <= 1
 	readable

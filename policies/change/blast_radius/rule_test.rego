@@ -1,0 +1,56 @@
+package finops.tests.change.blast_radius
+
+import rego.v1
+
+import data.finops.rules.change.blast_radius as rule
+import data.finops.tests.fixtures
+
+large := {["change.large_cut", "needs_approval"]}
+
+critical := {["change.critical", "needs_approval"]}
+
+said(document) := fixtures.said(results) if {
+	results := rule.results with input as document
+		with data.limits.blast_radius.defaults.max_cut_share as 0.6
+		with data.limits.blast_radius.environments as {"production": {"max_cut_share": 0.5}}
+}
+
+cut(current, proposed) := fixtures.of_proposal({"proposal": {"current": current, "proposed": proposed}})
+
+test_small_cut if said(cut("1", "500m")) == set()
+
+test_exactly_the_share if said(cut("1", "400m")) == set()
+
+test_large_cut if said(cut("1", "399m")) == large
+
+test_to_zero if said(cut("3", "0")) == large
+
+test_taken_away if said(cut("gp3", "")) == large
+
+test_raise if said(cut("1", "4")) == set()
+
+test_environment if said(object.union(cut("1", "400m"), {"environment": "prod"})) == large
+
+criticality(environment, value) := fixtures.of_proposal({
+	"environment": environment,
+	"resource": {"labels": {"example.io/criticality": value}},
+})
+
+test_critical_in_production if {
+	said(criticality("prod", "High")) == critical
+	said(criticality("production", "tier-1")) == critical
+}
+
+test_not_critical if {
+	said(criticality("prod", "low")) == set()
+	said(criticality("dev", "high")) == set()
+}
+
+test_manifests_change_nothing if {
+	document := fixtures.of_manifest({
+		"kind": "Deployment",
+		"metadata": {"labels": {"env": "prod", "criticality": "high"}},
+	})
+	said(document) == set()
+	rule.evaluable with input as document
+}

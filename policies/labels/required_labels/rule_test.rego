@@ -1,0 +1,83 @@
+package finops.tests.labels.required_labels
+
+import rego.v1
+
+import data.finops.rules.labels.required_labels as rule
+import data.finops.tests.fixtures
+
+with_labels(labels) := fixtures.of_manifest({
+	"kind": "Deployment",
+	"metadata": {"name": "a", "labels": labels},
+})
+
+test_all_labels if {
+	count(rule.results) == 0 with input as with_labels(fixtures.labels)
+}
+
+test_each_label_is_asked_for if {
+	every label in ["team", "environment", "cost-center"] {
+		results := rule.results with input as with_labels(object.remove(fixtures.labels, [label]))
+		some record in results
+		record.actual == sprintf("without %s", [label])
+		record.decision == "deny"
+		contains(record.fix, label)
+	}
+}
+
+test_other_spellings if {
+	count(rule.results) == 0 with input as with_labels({
+		"example.io/Owner": "search",
+		"env": "prod",
+		"costCenter": "cc-1",
+	})
+}
+
+test_placeholders_name_nobody if {
+	results := rule.results with input as with_labels(object.union(fixtures.labels, {"team": " TBD "}))
+	fixtures.said(results) == {["labels.required", "deny"]}
+}
+
+test_labels_of_the_namespace_count if {
+	document := object.union(with_labels({}), {"resource": {"namespace_labels": fixtures.labels}})
+	count(rule.results) == 0 with input as document
+}
+
+test_namespaces_need_no_environment if {
+	count(rule.results) == 0 with input as fixtures.of_manifest({
+		"kind": "Namespace",
+		"metadata": {"name": "a", "labels": {"owner": "search", "cost-center": "cc-1"}},
+	})
+}
+
+test_kinds_that_cost_nothing_are_left_alone if {
+	count(rule.results) == 0 with input as fixtures.of_manifest({"kind": "ConfigMap"})
+	rule.evaluable with input as fixtures.of_manifest({"kind": "ConfigMap"})
+}
+
+test_managed_cloud_resources if {
+	document := fixtures.of_manifest({
+		"kind": "Bucket",
+		"spec": {"forProvider": {"tags": {"CostCenter": "cc-1"}}},
+	})
+	results := rule.results with input as document
+	some record in results
+	record.actual == "without team"
+}
+
+test_environment_decides_how_severe if {
+	results := rule.results with input as with_labels({"env": "dev", "team": "a"})
+	fixtures.said(results) == {["labels.required", "needs_approval"]}
+}
+
+test_limits_are_data if {
+	results := rule.results with input as with_labels({})
+		with data.limits.labels.defaults.kinds as {"Deployment": ["colour"]}
+		with data.limits.labels.defaults.keys as {"colour": ["colour"]}
+	some record in results
+	record.limit == "labels colour"
+}
+
+test_label_without_spelling_cannot_be_evaluated if {
+	not rule.evaluable with input as with_labels({})
+		with data.limits.labels.defaults.keys as {}
+}

@@ -1,0 +1,36 @@
+package finops.tests.change
+
+import rego.v1
+
+import data.finops.lib.change
+import data.finops.tests.fixtures
+
+test_cost_is_saving_turned_around if {
+	change.cost_month == -20 with input as fixtures.of_proposal({})
+	change.raises_spend with input as fixtures.of_raise("-5")
+	not change.raises_spend with input as fixtures.of_proposal({})
+}
+
+test_severity if {
+	change.severity("deny") == "deny" with input as fixtures.of_manifest(fixtures.manifest)
+	change.severity("deny") == "deny" with input as fixtures.of_raise("-5")
+	change.severity("deny") == "needs_approval" with input as fixtures.of_proposal({})
+}
+
+test_cut_share if {
+	change.cut_share == 0.5 with input as fixtures.of_proposal({})
+	change.cut_share == -1 with input as fixtures.of_raise("-5")
+	change.cut_share == 1 with input as fixtures.of_proposal({"proposal": {
+		"current": "gp3",
+		"proposed": "",
+	}})
+	not change.cut_share with input as fixtures.of_proposal({"proposal": {
+		"current": "m5.large",
+		"proposed": "m5.small",
+	}})
+}
+
+test_fields_in_both_dialects if {
+	change.field_ends(".requests.cpu") with input as {"proposal": {"field": "a.requests.cpu"}}
+	change.field_ends(".requests.cpu") with input as {"proposal": {"field": "/a/requests/cpu"}}
+}
