@@ -1,0 +1,98 @@
+"""The finops.yaml of the estate, commented so that a person can learn from it.
+
+What the keys mean is said by the product's settings; this writes one example of them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from finops_dagster.demo.predictions import MODELS
+from finops_dagster.demo.repository import ALLOWED_PATHS, CLUSTER_REGIONS
+from finops_dagster.domain.errors import Stopped
+
+_AS_OF = re.compile(r"(?m)^as_of: .*$")
+
+
+def settings_text(seed: int, as_of: date) -> str:
+    """The whole file."""
+    models = "\n".join(
+        f"  - name: {model.name}\n    task: {model.task}\n    owner: {model.owner}\n"
+        f"    features: [{', '.join(feature.name for feature in model.features)}]\n"
+        f"    protected: [{', '.join(name for name, _ in model.groups)}]"
+        for model in MODELS
+    )
+    clusters = "\n".join(f"  {name}: {region}" for name, region in CLUSTER_REGIONS.items())
+    allowed = "\n".join(f'    - "{pattern}"' for pattern in ALLOWED_PATHS)
+    return _TEXT.format(seed=seed, as_of=as_of, models=models, clusters=clusters, allowed=allowed)
+
+
+def with_as_of(text: str, as_of: date) -> str:
+    """`text` with its as_of line, and no other, changed; raises Stopped if it has none."""
+    changed, count = _AS_OF.subn(f"as_of: {as_of.isoformat()}", text, count=1)
+    if count == 0:
+        raise Stopped("finops.yaml of the demo has no as_of line: restore it, or create it anew.")
+    return changed
+
+
+_TEXT = """# A simulated company, Halden Group, made from seed {seed}. Everything here is invented.
+# Paths are relative to this file. Any key may be left out; `finops doctor` checks the rest.
+
+estate: Halden Group demo
+
+# The day decided for. The demo has its own calendar; leave it out to mean yesterday, UTC.
+as_of: {as_of}
+
+# true: open, update and close pull requests. false: only say what would be done.
+act: true
+# observe: decide only. propose: pull requests that people merge.
+autonomy: propose
+
+# What the clouds bill, as FOCUS 1.2. Money stays in the currency it was billed in.
+billing:
+  - name: aws
+    path: exports/aws
+  - name: azure        # billed in EUR
+    path: exports/azure
+  - name: gcp
+    path: exports/gcp
+
+# What workloads did: kube-state-metrics, cAdvisor, kubelet, DCGM and node exporters.
+telemetry:
+  - name: prometheus
+    path: telemetry
+
+# Grid carbon intensity by region and hour.
+carbon:
+  - name: grid
+    path: carbon
+
+# What monitored AI models were asked and said, and what turned out to be true.
+predictions:
+  - name: serving-log
+    path: predictions
+labels:
+  - name: outcomes
+    path: labels
+
+models:
+{models}
+
+# Which region's grid feeds each cluster.
+clusters:
+{clusters}
+
+# The repository that declares what runs, and the files that may be edited.
+desired_state:
+  forge: local
+  repository: gitops.git
+  branch: main
+  allowed_paths:
+{allowed}
+
+limits:
+  open_pull_requests: 10
+  new_pull_requests: 10
+  min_saving_per_month: 5      # in the currency of the saving
+"""

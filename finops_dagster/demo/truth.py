@@ -1,0 +1,275 @@
+"""What is secretly true of the estate: waste, faults and anomalies, and what is right as it is.
+
+Only benchmarks and tests read it. Where sizing is judged, need is what the demand model asks for.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from finops_dagster.demo.catalogue import Layout
+from finops_dagster.demo.cloud import Meter
+from finops_dagster.demo.company import ACCOUNTS, PROVIDERS
+from finops_dagster.demo.consumption import Event, meters, quantities, unit_price
+from finops_dagster.demo.demand import (
+    CALIBRATION_DAYS,
+    MIB,
+    Claims,
+    Timeline,
+    claim_size,
+    sizing_on,
+    workload_series,
+)
+from finops_dagster.demo.plan import Claim, Plan, Sizing, Workload
+from finops_dagster.demo.predictions import BIAS_FROM, BIASED_GROUP, DRIFT_FROM, DRIFTED
+from finops_dagster.demo.seasons import FINE_MINUTES, day_number, minutes_of
+from finops_dagster.domain.money import to_decimal
+from finops_dagster.domain.periods import HOURS_PER_MONTH
+
+OVER_RATIO = 1.5
+"""A request this many times the peak need is waste."""
+HEADROOM = 1.15
+"""What a careful person would leave above the peak need."""
+_KUSTOMIZED = (Layout.OVERLAY, Layout.INLINE_PATCH, Layout.MANIFEST)
+
+Item = dict[str, Any]
+
+
+def build_truth(
+    plan: Plan,
+    timeline: Timeline,
+    claims: Claims,
+    hidden: tuple[Event, ...],
+    first: date,
+    last: date,
+) -> list[Item]:
+    """Every truth about the estate from `first` to `last`, in a fixed order."""
+    found: list[Item] = []
+    for workload in plan.workloads:
+        sizing = sizing_on(workload, timeline, last)
+        if sizing is not None and sizing.replicas > 0:
+            found += _workload(plan.seed, workload, sizing, timeline, first, last)
+    for claim in plan.claims:
+        size = claim_size(claim, claims, last)
+        if size is not None:
+            found.append(_claim(claim, size, first, last))
+    found += _anomalies(plan.seed, hidden, first, last)
+    found += _models(first, last)
+    return found
+
+
+def _item(kind: str, resource: str, field: str, since: date, until: date, expected: Item) -> Item:
+    return {
+        "kind": kind,
+        "resource": resource,
+        "field": field,
+        "from": since.isoformat(),
+        "to": until.isoformat(),
+        "expected": expected,
+    }
+
+
+def _money(amount: float, currency: str) -> Item:
+    return {"saving_per_month": format(to_decimal(amount, 2), "f"), "currency": currency}
+
+
+def _net(workload: Workload, price: int) -> float:
+    return price / 1e6 * (1 - workload.cluster.provider.discount_permille / 1000)
+
+
+def _monthly(workload: Workload, sizing: Sizing, cores: float, gib: float, gpus: float) -> Item:
+    """What so many cores, GiB and GPUs of the workload cost a month."""
+    cluster, spec = workload.cluster, workload.spec
+    hours = HOURS_PER_MONTH
+    if spec.kind == "CronJob":
+        hours = round(HOURS_PER_MONTH * spec.cron_minutes / 1440)
+    amount = hours * (
+        cores * _net(workload, cluster.cpu_price)
+        + gib * _net(workload, cluster.memory_price)
+        + gpus * _net(workload, workload.gpu_price)
+    )
+    return _money(amount, cluster.provider.currency)
+
+
+def _whole(sizing: Sizing) -> tuple[float, float, float]:
+    """Cores, GiB and GPUs that the workload declares over its replicas."""
+    return (
+        sum(c.cpu_millis for c in sizing.containers) / 1000 * sizing.replicas,
+        sum(c.memory_mib for c in sizing.containers) / 1024 * sizing.replicas,
+        float(sum(c.gpus for c in sizing.containers) * sizing.replicas),
+    )
+
+
+def _pod_path(workload: Workload) -> str:
+    kind = workload.spec.kind
+    if kind == "CronJob":
+        return "spec.jobTemplate.spec.template.spec"
+    return "spec.predictor" if kind == "InferenceService" else "spec.template.spec"
+
+
+def _resources_path(workload: Workload, container: str) -> str:
+    if workload.spec.kind == "InferenceService" and workload.style % 2:
+        return "spec.predictor.model.resources"
+    return f"{_pod_path(workload)}.containers[name={container}].resources"
+
+
+def _workload(
+    seed: int, workload: Workload, sizing: Sizing, timeline: Timeline, first: date, last: date
+) -> list[Item]:
+    truth, resource = workload.truth, workload.resource
+    since = max(first, workload.first_day)
+    whole = _monthly(workload, sizing, *_whole(sizing))
+    if workload.spec.layout is Layout.UNDECLARED:
+        return [_item("undeclared_workload", resource, "", since, last, whole)]
+    if truth.idle:
+        return [_item("idle_workload", resource, "spec.replicas", since, last, whole)]
+    found: list[Item] = []
+    if truth.idle_gpu:
+        gpus = _monthly(workload, sizing, 0, 0, _whole(sizing)[2])
+        found.append(_item("idle_gpu", resource, "spec.replicas", since, last, gpus))
+    if truth.dark:
+        # Nights and weekends: 108 of a week's 168 hours.
+        cores, gib, _ = _whole(sizing)
+        saved = _monthly(workload, sizing, cores * 108 / 168, gib * 108 / 168, 0)
+        found.append(_item("off_hours", resource, "spec.replicas", since, last, saved))
+    found += _sizes(seed, workload, sizing, timeline, last)
+    return found
+
+
+def _sizes(
+    seed: int, workload: Workload, sizing: Sizing, timeline: Timeline, last: date
+) -> list[Item]:
+    """How CPU and memory requests of the main container compare with what it needs."""
+    since = last - timedelta(days=CALIBRATION_DAYS - 1)
+    minutes = minutes_of(since, last, FINE_MINUTES)
+    series = {
+        one.metric: one.values
+        for one in workload_series(seed, workload, timeline, minutes, FINE_MINUTES)
+        if one.container in (sizing.main.name, "")
+    }
+    pods = series["kube_deployment_spec_replicas"]
+    path = _resources_path(workload, sizing.main.name)
+    editable = workload.spec.layout in (*_KUSTOMIZED, Layout.KSERVE)
+    found: list[Item] = []
+    for what, metric, declared in (
+        ("cpu", "container_cpu_usage_seconds_total", sizing.main.cpu_millis / 1000),
+        ("memory", "container_memory_working_set_bytes", sizing.main.memory_mib * MIB),
+    ):
+        use = series[metric] / pods
+        ran = use[~np.isnan(use)]
+        if not len(ran):
+            continue
+        need = float(ran.max())
+        if declared / need >= OVER_RATIO and sizing.hpa is None and workload.spec.kind != "CronJob":
+            kind = f"rightsize_{what}"
+        elif declared < float(np.quantile(ran, 0.99)):
+            kind = f"underprovisioned_{what}"
+        else:
+            kind = "right"
+        target = need * HEADROOM
+        freed = (declared - target) * sizing.replicas
+        money = (
+            _monthly(workload, sizing, freed, 0, 0)
+            if what == "cpu"
+            else _monthly(workload, sizing, 0, freed / MIB / 1024, 0)
+        )
+        text = (
+            (f"{sizing.main.cpu_millis}m", f"{round(target * 1000)}m")
+            if what == "cpu"
+            else (f"{sizing.main.memory_mib}Mi", f"{round(target / MIB)}Mi")
+        )
+        expected: Item = {"current": text[0], "editable": editable}
+        if kind != "right":
+            expected |= {"value": text[1], "peak_need": round(need, 6), **money}
+        found.append(
+            _item(kind, workload.resource, f"{path}.requests.{what}", since, last, expected)
+        )
+    return found
+
+
+def _claim(claim: Claim, size_gib: int, first: date, last: date) -> Item:
+    since = max(first, claim.first_day)
+    price = claim.cluster.storage_price / 1e6
+    net = price * (1 - claim.cluster.provider.discount_permille / 1000)
+    expected: Item = {"current": f"{size_gib}Gi", "use": claim.use}
+    if claim.use != "busy":
+        expected |= _money(size_gib * net, claim.cluster.provider.currency)
+    kind = "right" if claim.use == "busy" else "unused_volume"
+    return _item(kind, claim.resource, "spec.resources.requests.storage", since, last, expected)
+
+
+def _anomalies(seed: int, hidden: tuple[Event, ...], first: date, last: date) -> list[Item]:
+    """Each anomaly with the money it cost: the bill as it is less the bill without it."""
+    by_key = {meter.key: meter for meter in meters()}
+    days = np.arange(day_number(first), day_number(last) + 1, dtype=np.int64)
+    found: list[Item] = []
+    for event in hidden:
+        until = min(event.last or last, last)
+        if until < first or event.first > last:
+            continue
+        meter = by_key[event.meter]
+        provider = PROVIDERS[ACCOUNTS[meter.account].provider]
+        others = tuple(other for other in hidden if other is not event)
+        cost = _cost(seed, meter, days, hidden)
+        without = (
+            np.zeros(len(days))
+            if event.kind == "cost_anomaly_new_service"
+            else _cost(seed, meter, days, others)
+        )
+        extra = float(((cost - without) * event.covers(days)).sum())
+        extra *= 1 - provider.discount_permille / 1000
+        found.append(
+            _item(
+                event.kind,
+                f"{ACCOUNTS[meter.account].id}/{meter.service.name}/{meter.team}",
+                meter.meter,
+                max(event.first, first),
+                until,
+                {
+                    "money": format(to_decimal(extra, 2), "f"),
+                    "currency": provider.currency,
+                    "provider": provider.name,
+                    "sub_account_id": ACCOUNTS[meter.account].id,
+                    "service": meter.service.name,
+                    "team": meter.team if "team" in meter.tags else "",
+                    "region": meter.region,
+                },
+            )
+        )
+    return found
+
+
+def _cost(seed: int, meter: Meter, days: Any, hidden: tuple[Event, ...]) -> Any:
+    quantity = quantities(seed, meter, days, hidden) / 10_000
+    return quantity * unit_price(meter, days, hidden) / 1e6
+
+
+def _models(first: date, last: date) -> list[Item]:
+    found: list[Item] = []
+    if BIAS_FROM <= last:
+        found.append(
+            _item(
+                "model_bias",
+                "credit-risk",
+                BIASED_GROUP[0],
+                max(BIAS_FROM, first),
+                last,
+                {"group": BIASED_GROUP[1], "effect": "lower selection rate"},
+            )
+        )
+    if DRIFT_FROM <= last:
+        found.append(
+            _item(
+                "model_drift",
+                "churn",
+                ",".join(DRIFTED),
+                max(DRIFT_FROM, first),
+                last,
+                {"features": list(DRIFTED)},
+            )
+        )
+    found.append(_item("right", "demand-forecast", "", first, last, {}))
+    return found
