@@ -1,0 +1,15 @@
+"""Anomalies in daily cost and the incidents they make.
+
+Pure and causal: no forecaster, no storage, and no day judged by what came after it.
+"""
+
+from finops_dagster.engines.anomalies.detect import detect
+from finops_dagster.engines.anomalies.result import (
+    Channel,
+    DetectionConfig,
+    DetectionResult,
+    Incident,
+    Part,
+)
+
+__all__ = ["Channel", "DetectionConfig", "DetectionResult", "Incident", "Part", "detect"]

@@ -1,0 +1,155 @@
+"""What a leaf's cost was expected to be on a day, from the days before it alone.
+
+Whether the deviation matters is for the channels to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.engines.anomalies.leaves import Floats
+
+REACH = 200
+"""Days looked back on: 70 of residuals after 70 of levels and weekdays, four months of month
+days, and 120 lagged days of the slow statistic after its own 49."""
+_SHARE_OF_MEDIAN = 0.02
+"""asinh(cost / (2 % of median)): a logarithm for what is large, linear through zero, so that
+credits and idle days need no special case."""
+_CENT = 0.01
+_MAD = 1.4826
+"""Makes a median absolute deviation the standard deviation of a normal (1 / Phi^-1(3/4))."""
+SCALE_FLOOR = 0.02
+"""Two percent of cost: nothing smaller is a deviation worth a person's time."""
+_SCALE_DAYS, _WEEKS, _MONTHS = 70, 8, 4
+_MONTH_DAY_SCALES = 4.0
+"""A day of the month is special when two months or more deviated so much, the same way."""
+
+_LAST_DAYS = 3
+"""Only the last days are counted from the month's end: else the 2nd of a long month would take
+after the 1st of a shorter one."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of one day: z, expected cost, and the unit of the transform, one a leaf."""
+
+    z: Floats
+    cost: Floats
+    unit: Floats
+    window: Floats
+    """The transformed days up to and including this one."""
+
+
+def expect(cost: Floats, day: int, days: pd.DatetimeIndex) -> Expected:
+    """Judge column `day` of `cost` (leaf, day) by the columns before it.
+
+    level = mean of 7- and 14-day medians; weekday = median of what 8 same weekdays had beyond
+    their levels; month day, where seen in two months; scale = MAD of 70 days, floor .02.
+    """
+    first = max(0, day - REACH)
+    raw = cost[:, first : day + 1]
+    unit = _unit(raw[:, :-1])
+    window = np.arcsinh(raw / unit[:, None])
+    count = window.shape[1]
+    level = np.full_like(window, np.nan)
+    if count > 14:
+        level[:, 14:] = (_rolling(window, 7)[:, 7:] + _rolling(window, 14)) / 2
+    beyond = window - level
+    weekday = np.stack([_lag(beyond, 7 * k) for k in range(1, _WEEKS + 1)])
+    effect = _median(weekday, 0)
+    residual = beyond - np.where(np.isfinite(effect), effect, 0.0)
+    past = residual[:, -1 - _SCALE_DAYS : -1]
+    centre = _median(past, 1)
+    scale = np.fmax(_MAD * _median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
+    month_day = _month_day(residual, scale, days[first : day + 1])
+    expected = level[:, -1] + np.nan_to_num(effect[:, -1]) + month_day
+    z = (window[:, -1] - expected) / scale
+    return Expected(z, unit * np.sinh(expected), unit, window)
+
+
+def _unit(before: Floats) -> Floats:
+    recent = np.abs(before[:, -56:])
+    positive = np.where(recent > 0, recent, np.nan)
+    return np.fmax(_SHARE_OF_MEDIAN * _median(positive, 1), _CENT)
+
+
+def _median(values: Floats, axis: int) -> Floats:
+    """Median of what is known; NaN where nothing is."""
+    ordered = np.sort(values, axis=axis)  # NaN sorts last
+    count = np.isfinite(values).sum(axis=axis, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis)
+    high = (
+        np.take_along_axis(
+            ordered, np.minimum(np.maximum(count // 2, 0), values.shape[axis] - 1), axis
+        )
+        if values.shape[axis]
+        else low
+    )
+    return np.asarray(np.squeeze(np.where(count > 0, (low + high) / 2, np.nan), axis=axis))
+
+
+def _rolling(window: Floats, n: int) -> Floats:
+    """Median of the n days before each day, for the days n.. on."""
+    views = np.lib.stride_tricks.sliding_window_view(window[:, :-1], n, axis=1)
+    return np.asarray(np.median(views, axis=2))
+
+
+def _lag(values: Floats, n: int) -> Floats:
+    """Columns n days earlier, NaN in front."""
+    out = np.full_like(values, np.nan)
+    if n < values.shape[1]:
+        out[:, n:] = values[:, :-n]
+    return out
+
+
+def _month_day(residual: Floats, scale: Floats, days: pd.DatetimeIndex) -> Floats:
+    """What the same day of earlier months had beyond its level and weekday, else 0.
+
+    Counted from the first of the month and from its end: some charges come on the last day.
+    """
+    today = days[-1]
+    best = np.zeros(residual.shape[0])
+    from_end = (days.days_in_month - days.day).to_numpy()
+    alike = [days.day.to_numpy() == today.day]
+    if from_end[-1] < _LAST_DAYS:
+        alike.append(from_end == from_end[-1])
+    for same in alike:
+        same[-1] = False
+        earlier = residual[:, same][:, -_MONTHS:]
+        if earlier.shape[1] < 2:
+            continue
+        middle = _median(earlier, 1)
+        large = np.abs(earlier) > _MONTH_DAY_SCALES * scale[:, None]
+        agree = (large & (np.sign(earlier) == np.sign(middle)[:, None])).sum(1) >= 2
+        middle = np.where(agree & np.isfinite(middle), middle, 0.0)
+        best = np.where(np.abs(middle) > np.abs(best), middle, best)
+    return best
+
+
+def slow_statistic(window: Floats) -> tuple[Floats, Floats, Floats]:
+    """The slow channel's statistic of the last day over its own scale, and its two levels.
+
+    Trimmed mean of 7 days less the median of four week means three to six weeks back, in MADs of
+    the same over 120 days that end a week before. Levels are in transformed units.
+    """
+    n, count = window.shape
+    nothing = np.full(n, np.nan)
+    if count < 49 + 30:
+        return nothing, nothing, nothing
+    weeks = np.lib.stride_tricks.sliding_window_view(window, 7, axis=1)
+    ordered = np.sort(weeks, axis=2)
+    trimmed = ordered[:, :, 1:-1].mean(2)
+    means = weeks.mean(2)
+    # index i of weeks ends on day i + 6; three to six weeks back end 21, 28, 35, 42 days before
+    usable = trimmed.shape[1] - 42
+    earlier = np.stack([means[:, 42 - back : 42 - back + usable] for back in (21, 28, 35, 42)])
+    before = np.median(earlier, axis=0)
+    now = trimmed[:, 42:]
+    moved = now - before
+    past = moved[:, -1 - 7 - 120 : -1 - 7]
+    centre = np.median(past, axis=1)
+    scale = np.fmax(_MAD * np.median(np.abs(past - centre[:, None]), axis=1), SCALE_FLOOR)
+    return (moved[:, -1] - centre) / scale, now[:, -1], before[:, -1]
