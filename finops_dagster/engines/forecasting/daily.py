@@ -23,15 +23,6 @@ from finops_dagster.engines.forecasting.windows import (
 _LEVEL_SHARE = 0.02
 """The scale is at least so much of the level: a flat series has noise of its own size."""
 
-NAMES = (
-    "mean_3", "mean_7", "mean_14", "mean_28", "mean_56", "mean_112", "spread_7", "spread_28",
-    "slope_14", "slope_28", "slope_56", "zero_share_28", "log_scale_over_level",
-    "history_length", "last", "horizon", "weekday", "day_of_month", "days_to_month_end",
-    "same_weekday_1", "same_weekday_2", "same_weekday_3", "same_weekday_4",
-    "same_weekday_mean_4", "slope_14_x_horizon", "slope_28_x_horizon", "slope_56_x_horizon",
-    "month_ago", "two_months_ago",
-)  # fmt: skip
-
 
 def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: float) -> Windows:
     """Base = median of 7 days; scale = max(mean |7-day difference| of 56, 2 % of level, floor)."""
@@ -73,8 +64,8 @@ def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: fl
     ago = _seen_month(calendar, target, origin)
     both["month_ago"] = z(at(window, ago))
     both["two_months_ago"] = z(at(window, _back(calendar, ago)))
-    features = assemble(per_series, per_step, both)
-    return Windows(np.broadcast_to(base[:, None], features.shape[:2]), scale, features)
+    names, features = assemble(per_series, per_step, both)
+    return Windows(np.broadcast_to(base[:, None], features.shape[:2]), scale, features, names)
 
 
 def _seen_month(calendar: Calendar, target: np.ndarray, origin: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting import daily
+from finops_dagster.engines.forecasting import daily, hourly, weekly
 from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
 from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.pool import (
@@ -30,8 +30,10 @@ from finops_dagster.engines.forecasting.windows import Builder
 ENGINE = "forecasting/1"
 BASE = "base"
 
-_BUILDERS: dict[Frequency, tuple[Builder, tuple[str, ...]]] = {
-    "daily": (daily.windows, daily.NAMES)
+_BUILDERS: dict[Frequency, Builder] = {
+    "daily": daily.windows,
+    "hourly": hourly.windows,
+    "weekly": weekly.windows,
 }
 
 
@@ -63,12 +65,20 @@ def forecast(
     if horizon < 1 or not levels or not all(0 < level < 100 for level in levels):
         raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
     recipe = RECIPES[frequency]
-    build, names = _BUILDERS[frequency]
     grid = lay_out(history, recipe, horizon)
-    job = Job(grid, recipe, build, horizon, tuple(sorted(levels)), seed, threads, scale_floor)
+    job = Job(
+        grid,
+        recipe,
+        _BUILDERS[frequency],
+        horizon,
+        tuple(sorted(levels)),
+        seed,
+        threads,
+        scale_floor,
+    )
     made = plan(job) if grid.ids else None
     if made is None:
-        return _none(job, names, started)
+        return _none(job, started)
 
     checked = check(job, made)
     last = grid.y.shape[1] - 1
@@ -76,12 +86,12 @@ def forecast(
     predicted = predict(job, trained, last)
     steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
     frame = _frame(job, predicted, checked)
-    explained = _explained(job, trained, predicted, np.array(steps) - 1, names)
+    explained = _explained(job, trained, predicted, np.array(steps) - 1)
     return ForecastResult(
         frame=frame,
         contributions=explained,
         backtest=checked.backtest,
-        record=_record(job, names, trained, checked.windows, started),
+        record=_record(job, predicted.windows.names, trained, checked.windows, started),
         abstained=list(grid.abstained),
     )
 
@@ -103,7 +113,7 @@ def _frame(job: Job, predicted: Predicted, checked: Checked) -> pd.DataFrame:
 
 
 def _explained(
-    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray, names: Sequence[str]
+    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray
 ) -> pd.DataFrame:
     values = contributions(job, trained, predicted.windows, at)
     # what is left is the window's base, the model's mean and the last bits of float32
@@ -116,13 +126,13 @@ def _explained(
             "unique_id": np.repeat(ids, steps * features),
             "ds": np.tile(np.repeat(ahead.to_numpy()[at], features), n),
             "step": np.tile(np.repeat(at + 1, features), n),
-            "feature": np.tile(np.array([*names, BASE], dtype=object), n * steps),
+            "feature": np.tile(np.array([*predicted.windows.names, BASE], dtype=object), n * steps),
             "contribution": values.reshape(-1),
         }
     )
 
 
-def _none(job: Job, names: Sequence[str], started: float) -> ForecastResult:
+def _none(job: Job, started: float) -> ForecastResult:
     """Nothing but abstentions: each series', and where all are too short for the horizon, why."""
     have = job.grid.y.shape[1]
     short = [
@@ -138,7 +148,7 @@ def _none(job: Job, names: Sequence[str], started: float) -> ForecastResult:
         frame=pd.DataFrame(columns=columns),
         contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
         backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
-        record=_record(job, names, [], 0, started),
+        record=_record(job, (), [], 0, started),
         abstained=[*job.grid.abstained, *short],
     )
 

@@ -22,6 +22,7 @@ class Windows:
     scale: Floats
     """(series,), above 0."""
     features: Floats
+    names: tuple[str, ...]
 
 
 Builder = Callable[[Floats, int, Floats, Calendar, float], Windows]
@@ -83,11 +84,11 @@ def history_length(window: Floats) -> Floats:
 
 def assemble(
     per_series: dict[str, Floats], per_step: dict[str, Floats], both: dict[str, Floats]
-) -> Floats:
-    """Features (series, horizon, feature) as float32, in the dicts' order."""
+) -> tuple[tuple[str, ...], Floats]:
+    """Names and features (series, horizon, feature) as float32, in the dicts' order."""
     n = next(iter(per_series.values())).shape[0]
     steps = next(iter(per_step.values())).shape[0]
     parts = [np.broadcast_to(v[:, None], (n, steps)) for v in per_series.values()]
     parts += [np.broadcast_to(v[None, :], (n, steps)) for v in per_step.values()]
     parts += list(both.values())
-    return np.stack(parts, axis=-1).astype(np.float32)
+    return (*per_series, *per_step, *both), np.stack(parts, axis=-1).astype(np.float32)
