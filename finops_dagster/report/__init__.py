@@ -1,0 +1,27 @@
+"""What people read: numbers as text, one static page for a decided day, plots for assets.
+
+Nothing is judged or summed up here that an engine or a mart should say.
+"""
+
+from finops_dagster.report.data import (
+    BacktestRow,
+    FreshnessRow,
+    Incident,
+    Link,
+    ReportData,
+    StageGate,
+)
+from finops_dagster.report.page import render_report
+from finops_dagster.report.plots import render_plot_spend, render_plot_utilisation
+
+__all__ = [
+    "BacktestRow",
+    "FreshnessRow",
+    "Incident",
+    "Link",
+    "ReportData",
+    "StageGate",
+    "render_plot_spend",
+    "render_plot_utilisation",
+    "render_report",
+]

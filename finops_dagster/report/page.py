@@ -1,0 +1,162 @@
+"""One decided day as one static HTML page: no script, no network, light and dark, prints.
+
+What is on it is added up in `summary`; text from bills and tags is escaped here, all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from finops_dagster.domain.decisions import Decision, Finding
+from finops_dagster.report import charts, format, summary
+from finops_dagster.report.data import ReportData, StageGate
+
+FILE_NAME = "report.html"
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control, zero-width and direction-changing characters: they make text look like other text."""
+
+STAGES = {
+    "landing": "Landing: is what arrived whole and readable?",
+    "audit": "Audit: may the marts be published?",
+    "ai": "AI: are forecasts and monitored models still to be trusted?",
+}
+
+VERDICTS = {
+    Decision.ALLOW: ("Allowed", "Policy lets these become pull requests."),
+    Decision.NEEDS_APPROVAL: ("Need approval", "A person has to agree before they are merged."),
+    Decision.DENY: ("Denied", "Policy forbids these; nothing is opened."),
+    None: ("Not judged", "Policy was not asked, or could not be evaluated: nothing is opened."),
+}
+
+
+def render_report(data: ReportData, out_dir: Path) -> Path:
+    """Write `report.html` into `out_dir`, atomically, and return its path.
+
+    The same data give the same bytes. Sections without data say so.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    target = out_dir / FILE_NAME
+    handle, temporary = tempfile.mkstemp(dir=out_dir, prefix=".report-", suffix=".html")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(render_text(data))
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def render_text(data: ReportData) -> str:
+    """The page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("finops_dagster.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=visible,
+    )
+    for name in ("money", "money_brief", "money_range", "money_middle", "saving", "carbon",
+                 "count", "words", "when", "month", "quantity"):  # fmt: skip
+        environment.filters[name] = getattr(format, name)
+    environment.filters["share"] = _share
+    environment.filters["href"] = safe_href
+    environment.filters["breakable"] = breakable
+    return environment.get_template("page.html.j2").render(**_view(data))
+
+
+def visible(value: Any) -> Any:
+    """Text with every invisible character replaced by a visible one."""
+    if type(value) is str:  # markup made here is left as it is
+        return _INVISIBLE.sub("\ufffd", value)
+    return value
+
+
+def safe_href(url: str) -> str:
+    """`url` if a browser may follow it: http, https or relative; else nothing."""
+    scheme = re.match(r"\s*([^/?#:]*):", url)
+    return url if scheme is None or scheme.group(1).lower() in ("http", "https") else ""
+
+
+def _share(part: float, digits: int = 0) -> str:
+    return format.share(part, digits).replace(" %", "\u00a0%")
+
+
+def breakable(text: str) -> Markup:
+    """`text` escaped, with places to break a line after dots, slashes and brackets."""
+    return Markup(re.sub(r"([./\]])", r"\1<wbr>", str(escape(visible(text)))))
+
+
+def _view(data: ReportData) -> dict[str, Any]:
+    spend = summary.spend_by_currency(data)
+    findings = sorted(data.findings, key=_saving_first)
+    return {
+        "data": data,
+        "spend": spend,
+        "month_charts": {s.currency: _month_chart(s) for s in spend},
+        "spend_charts": {s.currency: _spend_chart(s) for s in spend},
+        "team_charts": {
+            s.currency: [(row, _team_chart(row, s.currency)) for row in s.team_series]
+            for s in spend
+        },
+        "findings": findings,
+        "waste": summary.waste_total(findings),
+        "waste_by_owner": summary.waste_by_owner(findings),
+        "judged": summary.judged(data),
+        "verdict_words": VERDICTS,
+        "gates": _gates(data.gates),
+        "not_proposed": summary.reasons(data.not_proposed),
+        "abstained": summary.reasons(data.abstained),
+        "no_forecast": [one for one in data.abstained if "forecast" in one.subject.lower()],
+        "coverage": summary.coverage(data),
+        "chart_days": summary.CHART_DAYS,
+    }
+
+
+def _saving_first(finding: Finding) -> tuple[str, Any, str]:
+    saving = finding.saving_per_month
+    return saving.currency, -saving.mid, finding.id
+
+
+def _gates(gates: tuple[StageGate, ...]) -> dict[str, list[StageGate]]:
+    """By stage, in the order of the line; within one, what failed first."""
+    order = {"fail": 0, "warn": 1, "pass": 2}
+    stages = [*STAGES, *sorted({gate.stage for gate in gates} - set(STAGES))]
+    found = {
+        stage: sorted(
+            (gate for gate in gates if gate.stage == stage),
+            key=lambda gate: (order[gate.gate.result], gate.gate.gate),
+        )
+        for stage in stages
+    }
+    return {STAGES.get(stage, format.words(stage)): rows for stage, rows in found.items() if rows}
+
+
+def _month_chart(spend: summary.CurrencySpend) -> Any:
+    rows = [(row.first, float(row.amount.amount), row.whole) for row in spend.months]
+    return charts.month_chart(rows, f"Spend by month in {spend.currency}")
+
+
+def _spend_chart(spend: summary.CurrencySpend) -> Any:
+    title = f"Daily spend in {spend.currency}, all teams"
+    if spend.total.forecast:
+        title += f", and forecast for {len(spend.total.forecast)} days"
+    return charts.spend_chart(spend.total.history, spend.total.forecast, title)
+
+
+def _team_chart(row: summary.SeriesRow, currency: str) -> Any:
+    title = f"Daily spend of {visible(row.name)} in {currency}, with forecast"
+    return charts.spend_chart(row.history, row.forecast, title, charts.SMALL)
