@@ -1,0 +1,53 @@
+"""Judges models, our own and monitored ones: drift, fairness, performance, gates, cards.
+
+Frames in, frozen results and static pages out; nothing here trains, stores or acts.
+"""
+
+from finops_dagster.responsible_ai.card import ModelRecord, write_card
+from finops_dagster.responsible_ai.drift import judge_drift
+from finops_dagster.responsible_ai.explanation import Explanation, explain, write_explanations
+from finops_dagster.responsible_ai.fairness import judge_fairness
+from finops_dagster.responsible_ai.gate import GateLimits, gate
+from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
+from finops_dagster.responsible_ai.model import ModelJudgement, ModelSpec, judge_model
+from finops_dagster.responsible_ai.page import write_model_page
+from finops_dagster.responsible_ai.performance import judge_performance
+from finops_dagster.responsible_ai.results import (
+    DriftOptions,
+    DriftResult,
+    FairnessResult,
+    FeatureDrift,
+    GroupRow,
+    Interval,
+    PerformanceResult,
+)
+from finops_dagster.responsible_ai.windows import ModelWindow, model_windows
+
+__all__ = [
+    "DriftOptions",
+    "DriftResult",
+    "Explanation",
+    "FairnessResult",
+    "FeatureDrift",
+    "GateLimits",
+    "GroupRow",
+    "Interval",
+    "MetricRow",
+    "MetricSchema",
+    "ModelJudgement",
+    "ModelRecord",
+    "ModelSpec",
+    "ModelWindow",
+    "PerformanceResult",
+    "explain",
+    "gate",
+    "judge_drift",
+    "judge_fairness",
+    "judge_model",
+    "judge_performance",
+    "metrics",
+    "model_windows",
+    "write_card",
+    "write_explanations",
+    "write_model_page",
+]

@@ -1,0 +1,65 @@
+"""One model's page: gate, drift, fairness and quality, readable without a network.
+
+Words and layout of results made elsewhere; Evidently's own report is linked beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.html import write_page
+from finops_dagster.responsible_ai.results import (
+    DriftResult,
+    FairnessResult,
+    Interval,
+    PerformanceResult,
+)
+
+
+def write_model_page(
+    path: Path,
+    model: str,
+    gate: GateResult,
+    *,
+    drift: DriftResult | Abstained | None = None,
+    fairness: FairnessResult | Abstained | None = None,
+    performance: PerformanceResult | Abstained | None = None,
+    evidently: str | None = None,
+    windows: str = "",
+) -> Path:
+    """Write the page; `evidently` is the relative link to its report. Returns `path`."""
+    return write_page(
+        path,
+        "model.html",
+        model=model,
+        gate=gate,
+        drift=drift,
+        fairness=fairness,
+        performance=performance,
+        evidently=evidently,
+        windows=windows,
+        comparisons=_comparisons(fairness),
+    )
+
+
+def _comparisons(
+    fairness: FairnessResult | Abstained | None,
+) -> dict[str, list[tuple[str, Interval]]]:
+    if not isinstance(fairness, FairnessResult):
+        return {}
+    return {
+        one.attribute: [
+            (words, figure)
+            for words, figure in (
+                ("lowest selection over highest", one.demographic_parity_ratio),
+                ("selection differs by", one.demographic_parity_difference),
+                ("true positives differ by", one.true_positive_rate_difference),
+                ("false positives differ by", one.false_positive_rate_difference),
+                ("accuracy differs by", one.accuracy_difference),
+                ("highest error over lowest", one.error_ratio),
+            )
+            if figure is not None
+        ]
+        for one in fairness.attributes
+    }

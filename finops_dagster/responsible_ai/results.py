@@ -1,0 +1,163 @@
+"""What judging a model hands back: frozen types, each figure with its interval.
+
+How the figures come about is told in `drift`, `fairness` and `performance`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from finops_dagster.domain.decisions import Abstained
+
+Task = Literal["classification", "regression"]
+Grade = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the ends of its 95 % interval; ends are None where none is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class DriftOptions:
+    """When a moved input counts as drift.
+
+    A column drifts when its move is both surely not chance (`alpha`, after Benjamini and
+    Hochberg 1995 over all columns judged together) and large enough to matter.
+    """
+
+    alpha: float = 0.01
+    """False discovery rate over the columns of one judgement."""
+    psi_warn: float = 0.1
+    """Population stability index, in excess of what chance gives, from which a move matters.
+    0.1 and 0.25: N. Siddiqi, Credit Risk Scorecards, 2006."""
+    psi_fail: float = 0.25
+    share_fail: float = 0.5
+    """Share of drifted columns from which the whole set has drifted (Evidently's default)."""
+    min_rows: int = 100
+    """Rows in either window under which nothing is judged."""
+    permutations: int = 4999
+    max_rows: int = 200_000
+    """Rows of one window above which evenly spaced ones stand for it."""
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """How far one column moved between two windows."""
+
+    feature: str
+    method: str
+    score: float
+    """Population stability index."""
+    expected: float
+    """Its mean where nothing moved, by permutation: small windows alone raise it."""
+    threshold: float
+    """Score from which this column counts as drifted."""
+    p_value: float
+    p_adjusted: float
+    drifted: bool
+    severity: Literal["none", "minor", "major"]
+    reference_rows: int
+    current_rows: int
+
+
+@dataclass(frozen=True)
+class DriftResult:
+    """Drift of one subject (a model, or the forecaster's inputs)."""
+
+    subject: str
+    features: tuple[FeatureDrift, ...]
+    drifted_share: float
+    dataset_drift: bool
+    reference_rows: int
+    current_rows: int
+    blocks: int
+    """Blocks (days) that were permuted; 0 where rows were taken as independent."""
+    result: Grade
+    reasons: tuple[str, ...]
+    abstained: tuple[Abstained, ...]
+    """Columns that could not be judged."""
+
+    @property
+    def drifted(self) -> tuple[FeatureDrift, ...]:
+        """The drifted columns, worst first."""
+        return tuple(sorted((f for f in self.features if f.drifted), key=lambda f: -f.score))
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One protected group. Rates are None where fewer than the shielded number bear them."""
+
+    attribute: str
+    group: str
+    rows: int
+    labelled: int
+    selection_rate: Interval | None
+    true_positive_rate: Interval | None
+    false_positive_rate: Interval | None
+    accuracy: Interval | None
+    calibration_error: float | None
+    """Expected calibration error, ten equal bins (Naeini et al. 2015)."""
+    selection_ratio: float | None
+    """Selection rate over that of the largest group."""
+    mean_absolute_error: Interval | None
+    mean_error: Interval | None
+    """Prediction minus label."""
+    judged: bool
+    """Large enough to be compared by the gate."""
+
+
+@dataclass(frozen=True)
+class AttributeFairness:
+    """One protected attribute, over the groups large enough to compare."""
+
+    attribute: str
+    largest_group: str
+    demographic_parity_difference: Interval | None = None
+    demographic_parity_ratio: Interval | None = None
+    """Lowest selection rate over highest."""
+    true_positive_rate_difference: Interval | None = None
+    false_positive_rate_difference: Interval | None = None
+    equalized_odds_difference: Interval | None = None
+    accuracy_difference: Interval | None = None
+    error_ratio: Interval | None = None
+    """Highest mean absolute error over lowest, for regressors."""
+
+
+@dataclass(frozen=True)
+class FairnessResult:
+    """Fairness of one model over its protected attributes."""
+
+    subject: str
+    task: Task
+    rows: int
+    labelled: int
+    groups: tuple[GroupRow, ...]
+    attributes: tuple[AttributeFairness, ...]
+    shielded: tuple[str, ...]
+    """What was withheld because too few people bear it."""
+    notes: tuple[str, ...]
+    """Rows left out, too few to matter."""
+    abstained: tuple[Abstained, ...]
+    """What could not be judged, and why."""
+
+
+@dataclass(frozen=True)
+class PerformanceResult:
+    """Quality of one model in two windows."""
+
+    subject: str
+    metric: Literal["accuracy", "mean_absolute_error"]
+    reference: Interval
+    analysis: Interval
+    worsening: Interval
+    """Accuracy lost in points of 1, or growth of error relative to the reference."""
+    auc_reference: Interval | None
+    auc_analysis: Interval | None
+    reference_rows: int
+    analysis_rows: int

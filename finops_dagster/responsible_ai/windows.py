@@ -1,0 +1,207 @@
+"""From prediction logs to two windows of plain columns: the reference and what is judged.
+
+Shaping only; nothing here judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained
+
+
+@dataclass(frozen=True)
+class ModelWindow:
+    """One window of one model's log, row by row in three frames with one index.
+
+    features: one numeric column per input. groups: one text column per protected attribute, null
+    where not known. outcomes: day, prediction, probability, label (NaN where not known yet).
+    """
+
+    model: str
+    first: date
+    last: date
+    features: pd.DataFrame
+    groups: pd.DataFrame
+    outcomes: pd.DataFrame
+
+    @property
+    def rows(self) -> int:
+        return len(self.outcomes)
+
+    def drift_frame(self) -> pd.DataFrame:
+        """What is watched for drift: the inputs, what the model said of them, and the day."""
+        frame = self.features.copy()
+        for name in ("prediction", "probability"):
+            column = self.outcomes[name]
+            if column.notna().any():
+                frame[f"output: {name}"] = column.to_numpy()
+        frame[BLOCK] = self.outcomes["day"].to_numpy()
+        return frame
+
+
+BLOCK = "block: day"
+"""Column of `drift_frame` that says which rows belong together."""
+
+
+@dataclass(frozen=True)
+class ModelWindows:
+    """The windows of one model for one day.
+
+    Inputs and answers are judged up to that day; errors up to the newest day whose labels have
+    arrived, which may be weeks before.
+    """
+
+    reference: ModelWindow
+    analysis: ModelWindow
+    labelled: tuple[ModelWindow, ModelWindow] | Abstained
+    """Reference and analysis where labels are known, or why there is none."""
+
+
+MATURE = 0.8
+"""A day's labels have arrived when its labelled share is at least this part of what days of this
+model reach in the end (the 90th percentile over days: for some models most answers never get one).
+"""
+
+
+def model_windows(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    *,
+    model: str,
+    features: Sequence[str],
+    protected: Sequence[str],
+    as_of: date,
+    reference_days: int,
+    analysis_days: int,
+) -> ModelWindows | Abstained:
+    """The windows of `model` for `as_of`.
+
+    predictions: rows of fct_model_predictions (day, model, prediction_id, features, groups,
+    prediction, probability); maps as dicts or as lists of pairs. labels: rows of
+    fct_model_labels (model, prediction_id, label) or None; of several labels of one prediction
+    the last by `time` counts. Where the log is shorter than both windows, the reference is what
+    there is before the analysis window. Labels more than `reference_days` late come too late to
+    say anything of today.
+    """
+    own = predictions[predictions["model"] == model]
+    days = pd.to_datetime(own["day"]).dt.date
+    own, days = own[days <= as_of], days[days <= as_of]
+    if own.empty:
+        return Abstained(subject=model, reason=f"the model logged no prediction up to {as_of}")
+    known = _labels(labels, model)
+
+    def pair(end: date) -> tuple[ModelWindow, ModelWindow] | Abstained:
+        start = end - timedelta(days=analysis_days - 1)
+        begin = start - timedelta(days=reference_days)
+        windows = []
+        for first, last in ((begin, start - timedelta(days=1)), (start, end)):
+            rows = own[(days >= first) & (days <= last)]
+            if rows.empty:
+                reason = f"the model logged no prediction from {first} to {last}"
+                return Abstained(subject=model, reason=reason)
+            windows.append(_window(rows, known, model, features, protected, first, last))
+        return windows[0], windows[1]
+
+    now = pair(as_of)
+    if isinstance(now, Abstained):
+        return now
+    end = _newest_labelled(own, days, known)
+    labelled: tuple[ModelWindow, ModelWindow] | Abstained
+    if end is None:
+        labelled = Abstained(subject=model, reason="no label has arrived")
+    elif (as_of - end).days > reference_days:
+        labelled = Abstained(
+            subject=model,
+            reason=f"labels have arrived up to {end} only, more than {reference_days} days ago",
+        )
+    else:
+        labelled = pair(end)
+    return ModelWindows(reference=now[0], analysis=now[1], labelled=labelled)
+
+
+def _newest_labelled(
+    own: pd.DataFrame, days: pd.Series[Any], known: pd.Series[float]
+) -> date | None:
+    has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
+    share = has.groupby(days.to_numpy()).mean()
+    usual = float(share.quantile(0.9))
+    if usual <= 0:
+        return None
+    arrived = share.index[share >= MATURE * usual]
+    return max(arrived) if len(arrived) else None
+
+
+def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+    if labels is None or labels.empty:
+        return pd.Series(dtype="float64")
+    own = labels[labels["model"] == model]
+    if "time" in own.columns:
+        own = own.sort_values("time", kind="stable")
+    own = own.drop_duplicates("prediction_id", keep="last")
+    return pd.Series(_numbers(own["label"]), index=own["prediction_id"].astype(str))
+
+
+def _window(
+    rows: pd.DataFrame,
+    known: pd.Series[float],
+    model: str,
+    features: Sequence[str],
+    protected: Sequence[str],
+    first: date,
+    last: date,
+) -> ModelWindow:
+    inputs = [_mapping(value) for value in rows["features"]]
+    groups = [_mapping(value) for value in rows["groups"]]
+    ids = rows["prediction_id"].astype(str)
+    probability = rows["probability"] if "probability" in rows.columns else None
+    outcomes = pd.DataFrame(
+        {
+            "day": pd.to_datetime(rows["day"]).dt.date.to_numpy(),
+            "prediction": _numbers(rows["prediction"]),
+            "probability": np.nan if probability is None else _numbers(probability),
+            "label": known.reindex(ids).to_numpy() if len(known) else np.nan,
+        }
+    )
+    return ModelWindow(
+        model=model,
+        first=first,
+        last=last,
+        features=pd.DataFrame(
+            {name: _numbers([one.get(name) for one in inputs]) for name in features},
+            index=outcomes.index,
+        ),
+        groups=pd.DataFrame(
+            {name: [_text(one.get(name)) for one in groups] for name in protected},
+            index=outcomes.index,
+            dtype="object",
+        ),
+        outcomes=outcomes,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if value is None or isinstance(value, float):
+        return {}
+    return dict(value)
+
+
+def _numbers(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """As floats; what is no number, and infinities, become NaN."""
+    numbers = np.array(
+        pd.to_numeric(pd.Series(list(values), dtype="object"), errors="coerce"), dtype="float64"
+    )
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)
