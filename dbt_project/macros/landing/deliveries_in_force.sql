@@ -1,10 +1,10 @@
 {#- The query of both clocks' base models: which deliveries count, as known at `cutoff`. -#}
-{% macro deliveries_in_force(tables) -%}
+{% macro deliveries_in_force(relations) -%}
 with
 
 deliveries as (
 
-    select * from {{ landing_deliveries(source('landing', 'deliveries'), tables) }}
+    select * from {{ landing_deliveries(relations) }}
 
 ),
 

@@ -35,21 +35,23 @@
 {% endmacro %}
 
 
-{#- Records of the accepted deliveries of the given landing tables within their window. -#}
-{% macro landing_deliveries(relation, tables) %}
-    {{- return(adapter.dispatch('landing_deliveries', 'finops')(relation, tables)) -}}
+{#- Records of the accepted deliveries of landing tables within their window. `relations`: their
+    sources, so that lineage runs from what landed. -#}
+{% macro landing_deliveries(relations) %}
+    {{- return(adapter.dispatch('landing_deliveries', 'finops')(relations)) -}}
 {% endmacro %}
 
-{% macro default__landing_deliveries(relation, tables) %}
-    {{- return(relation) -}}
+{% macro default__landing_deliveries(relations) %}
+    {{- return(relations[0].incorporate(path={'identifier': 'deliveries'})) -}}
 {% endmacro %}
 
 {#- The records are many tiny files; a name that opens with its partition's date and lies outside
     the window is not opened, so that a day's run does not pay for the years before it. -#}
-{% macro duckdb__landing_deliveries(relation, tables) %}
+{% macro duckdb__landing_deliveries(relations) %}
     {%- if not execute -%} {{- return('(select 1)') -}} {%- endif -%}
     {%- set files = [] -%}
-    {%- for table in tables -%}
+    {%- for relation in relations -%}
+        {%- set table = relation.identifier -%}
         {%- set folder = glob_escaped(var('landing_root')) ~ '/deliveries/' ~ table -%}
         {%- set window = landing_window(table) -%}
         {%- set found -%}
@@ -66,7 +68,7 @@
             {%- do files.append(string_literal(glob_escaped(row[0]))) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- if not files -%} {{- return(nothing_of(relation)) -}} {%- endif -%}
+    {%- if not files -%} {{- return(nothing(delivery_columns())) -}} {%- endif -%}
     {{- return("(select * from read_parquet([" ~ files | join(', ') ~ "]))") -}}
 {% endmacro %}
 
@@ -92,21 +94,38 @@
 {% endmacro %}
 
 
+{#- Columns of a delivery's record, as storage writes it. -#}
+{% macro delivery_columns() %}
+    {{- return({
+        'source': 'varchar',
+        'delivery_id': 'varchar',
+        'partition': 'date',
+        'known_at': 'timestamptz',
+        'rows_landed': 'bigint',
+        'table': 'varchar',
+    }) -}}
+{% endmacro %}
+
+
 {#- An empty relation with the columns a source declares, and those given besides. -#}
 {% macro nothing_of(relation, besides={}) %}
-    {%- set columns = [] -%}
+    {%- set columns = {} -%}
     {%- for node in graph.sources.values()
         if node.source_name == relation.schema and node.name == relation.identifier -%}
         {%- for column in node.columns.values() -%}
-            {%- do columns.append(
-                'cast(null as ' ~ column.data_type ~ ') as ' ~ adapter.quote(column.name)
-            ) -%}
+            {%- do columns.update({column.name: column.data_type}) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- for name, data_type in besides.items() -%}
-        {%- do columns.append('cast(null as ' ~ data_type ~ ') as ' ~ adapter.quote(name)) -%}
+    {%- do columns.update(besides) -%}
+    {{- return(nothing(columns)) -}}
+{% endmacro %}
+
+{% macro nothing(columns) %}
+    {%- set nulls = [] -%}
+    {%- for name, data_type in columns.items() -%}
+        {%- do nulls.append('cast(null as ' ~ data_type ~ ') as ' ~ adapter.quote(name)) -%}
     {%- endfor -%}
-    {{- return('(select ' ~ columns | join(', ') ~ ' where false)') -}}
+    {{- return('(select ' ~ nulls | join(', ') ~ ' where false)') -}}
 {% endmacro %}
 
 

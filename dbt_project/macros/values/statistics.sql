@@ -14,23 +14,35 @@
 {%- endmacro %}
 
 
-{#- The last known value of a column by another; nulls do not count. -#}
+{#- The last known value of a column by another, of equals the larger; nulls do not count. -#}
 {% macro latest(column, by) %}
     {{- return(adapter.dispatch('latest', 'finops')(column, by)) -}}
 {% endmacro %}
 
 {% macro default__latest(column, by) -%}
-    max_by({{ column }}, {{ by }}) filter (where {{ column }} is not null)
+    max_by({{ column }}, struct({{ by }}, {{ column }})) filter (where {{ column }} is not null)
 {%- endmacro %}
 
 {% macro duckdb__latest(column, by) -%}
-    arg_max({{ column }}, {{ by }})
+    arg_max({{ column }}, row({{ by }}, {{ column }}))
+{%- endmacro %}
+
+
+{#- The sum of a double, the same in whatever order threads meet the rows: published files are
+    named by their content, so a last digit that wavers would be a new version each time.
+    15 digits behind the point, 23 before: a day of the largest gauge that landing lets pass. -#}
+{% macro steady_sum(expression) -%}
+    cast(sum(cast({{ expression }} as decimal(38, 15))) as double)
+{%- endmacro %}
+
+{% macro steady_mean(expression) -%}
+    {{ steady_sum(expression) }} / nullif(count({{ expression }}), 0)
 {%- endmacro %}
 
 
 {#- Mean over time of a column sampled at intervals of `seconds`; null where never sampled. -#}
 {% macro time_weighted_mean(column, seconds) -%}
-    sum({{ column }} * {{ seconds }})
+    {{ steady_sum(column ~ ' * ' ~ seconds) }}
     / nullif(sum(case when {{ column }} is not null then {{ seconds }} end), 0)
 {%- endmacro %}
 

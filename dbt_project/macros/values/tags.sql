@@ -1,30 +1,57 @@
 {#- What a charge's tags say, in the words of settings. -#}
 
-{#- The value of the first of `keys` that the map holds, ignoring case, or null.
-    A blank value is no value; of keys that differ in case alone, the first in byte order wins. -#}
-{% macro tag_value(tags, keys) %}
-    {{- return(adapter.dispatch('tag_value', 'finops')(tags, keys)) -}}
+{#- A map of tags as something to look names up in, made once per row: a blank value is no
+    value, case is ignored, and of keys that differ in case alone the first in byte order wins. -#}
+{% macro tag_entries(tags) %}
+    {{- return(adapter.dispatch('tag_entries', 'finops')(tags)) -}}
 {% endmacro %}
 
-{% macro default__tag_value(tags, keys) -%}
+{% macro default__tag_entries(tags) -%}
+    map_from_entries(transform(
+        array_sort(filter(map_entries({{ tags }}), tag -> trim(tag.value) != '')),
+        tag -> struct(lower(tag.key), tag.value)
+    ))
+{%- endmacro %}
+
+{% macro duckdb__tag_entries(tags) -%}
+    list_sort(list_filter(map_entries({{ tags }}), lambda tag: trim(tag.value) != ''))
+{%- endmacro %}
+
+
+{#- The names of those entries, in their order. -#}
+{% macro tag_names(entries) %}
+    {{- return(adapter.dispatch('tag_names', 'finops')(entries)) -}}
+{% endmacro %}
+
+{% macro default__tag_names(entries) -%}
+    map_keys({{ entries }})
+{%- endmacro %}
+
+{% macro duckdb__tag_names(entries) -%}
+    list_transform({{ entries }}, lambda tag: lower(tag.key))
+{%- endmacro %}
+
+
+{#- The value of the first of `keys` that is there, or null. -#}
+{% macro tag_value(keys, entries='tag_entries', names='tag_names') %}
+    {{- return(adapter.dispatch('tag_value', 'finops')(keys, entries, names)) -}}
+{% endmacro %}
+
+{% macro default__tag_value(keys, entries, names) -%}
     coalesce(
         {%- for key in keys %}
-        nullif(trim({{ tags }}[{{ string_literal(key | lower) }}]), ''),
+        trim({{ entries }}[{{ string_literal(key | lower) }}]),
         {%- endfor %}
-        null
+        cast(null as {{ dbt.type_string() }})
     )
 {%- endmacro %}
 
-{% macro duckdb__tag_value(tags, keys) -%}
+{% macro duckdb__tag_value(keys, entries, names) -%}
     coalesce(
         {%- for key in keys %}
-        nullif(trim(list_sort(list_filter(
-            map_entries({{ tags }}),
-            lambda tag: lower(tag.key) = {{ string_literal(key | lower) }}
-                and trim(tag.value) != ''
-        ))[1].value), ''),
+        trim({{ entries }}[list_position({{ names }}, {{ string_literal(key | lower) }})].value),
         {%- endfor %}
-        cast(null as varchar)
+        cast(null as {{ dbt.type_string() }})
     )
 {%- endmacro %}
 

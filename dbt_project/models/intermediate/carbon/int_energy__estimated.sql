@@ -29,6 +29,32 @@ cluster_providers as (
 
 ),
 
+held as (
+
+    select
+        day,
+        resource,
+        cluster,
+        {{ dbt.date_trunc('hour', 'time') }} as hour,
+        interval_seconds,
+        cpu_cores,
+        memory_working_set_bytes,
+        gpu_power_watts,
+        case
+            when cpu_cores is not null
+                then greatest(cpu_cores, coalesce(cpu_request_cores, cpu_cores))
+        end as held_cores,
+        case
+            when memory_working_set_bytes is not null
+                then greatest(
+                    memory_working_set_bytes,
+                    coalesce(memory_request_bytes, memory_working_set_bytes)
+                )
+        end as held_memory_bytes
+    from measurements
+
+),
+
 -- sums over the hour first: coefficients are the same for all of a cluster's samples
 allocated as (
 
@@ -36,34 +62,18 @@ allocated as (
         day,
         resource,
         cluster,
-        {{ dbt.date_trunc('hour', 'time') }} as hour,
-        sum(cpu_cores * interval_seconds) / 3600 as cpu_core_hours,
-        sum(
-            case
-                when cpu_cores is not null
-                    then
-                        greatest(cpu_cores, coalesce(cpu_request_cores, cpu_cores))
-                        * interval_seconds
-            end
-        ) / 3600 as allocated_core_hours,
-        sum(
-            case
-                when memory_working_set_bytes is not null
-                    then
-                        greatest(
-                            memory_working_set_bytes,
-                            coalesce(memory_request_bytes, memory_working_set_bytes)
-                        )
-                        * interval_seconds
-            end
-        ) / 3600 / 1073741824 as allocated_memory_gb_hours,
-        sum(gpu_power_watts * interval_seconds) / 3600 as gpu_watt_hours
-    from measurements
+        hour,
+        {{ steady_sum('cpu_cores * interval_seconds') }} / 3600 as cpu_core_hours,
+        {{ steady_sum('held_cores * interval_seconds') }} / 3600 as allocated_core_hours,
+        {{ steady_sum('held_memory_bytes * interval_seconds') }} / 3600 / 1073741824
+            as allocated_memory_gb_hours,
+        {{ steady_sum('gpu_power_watts * interval_seconds') }} / 3600 as gpu_watt_hours
+    from held
     where
         cpu_cores is not null
         or memory_working_set_bytes is not null
         or gpu_power_watts is not null
-    group by day, resource, cluster, {{ dbt.date_trunc('hour', 'time') }}
+    group by day, resource, cluster, hour
 
 ),
 

@@ -11,8 +11,10 @@ pivoted as (
     select
         region,
         time as hour,
-        avg(case when accounting = 'location' then gco2e_per_kwh end) as location_gco2e_per_kwh,
-        avg(case when accounting = 'market' then gco2e_per_kwh end) as market_gco2e_per_kwh
+        {{ steady_mean("case when accounting = 'location' then gco2e_per_kwh end") }}
+            as location_gco2e_per_kwh,
+        {{ steady_mean("case when accounting = 'market' then gco2e_per_kwh end") }}
+            as market_gco2e_per_kwh
     from intensities
     group by region, time
 

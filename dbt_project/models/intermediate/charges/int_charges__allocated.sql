@@ -6,14 +6,32 @@ charges as (
 
 ),
 
+tags_sorted as (
+
+    select
+        *,
+        {{ tag_entries('tags') }} as tag_entries
+    from charges
+
+),
+
+tags_named as (
+
+    select
+        *,
+        {{ tag_names('tag_entries') }} as tag_names
+    from tags_sorted
+
+),
+
 tagged as (
 
     select
         *,
         {% for column, keys in var('tag_keys').items() %}
-        {{ tag_value('tags', keys) }} as tag_{{ column }}{% if not loop.last %},{% endif %}
+        {{ tag_value(keys) }} as tag_{{ column }}{% if not loop.last %},{% endif %}
         {% endfor %}
-    from charges
+    from tags_named
 
 ),
 

@@ -11,12 +11,12 @@ pivoted as (
     select
         day,
         time,
-        interval_seconds,
         cluster,
         namespace,
         kind,
         name,
         coalesce(container, '') as container,
+        min(interval_seconds) as interval_seconds,
         {% for column, metric in measured_columns().items() %}
         {{ value_of(metric) }} as {{ column }}{% if not loop.last %},{% endif %}
         {% endfor %}
@@ -25,7 +25,6 @@ pivoted as (
     group by
         day,
         time,
-        interval_seconds,
         cluster,
         namespace,
         kind,

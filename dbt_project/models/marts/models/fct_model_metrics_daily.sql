@@ -14,10 +14,10 @@ metrics as (
         model,
         model_version,
         count(*) as predictions,
-        avg(prediction) as prediction_mean,
-        avg(probability) as probability_mean,
+        {{ steady_mean('prediction') }} as prediction_mean,
+        {{ steady_mean('probability') }} as probability_mean,
         {{ quantile('latency_ms', 0.95) }} as latency_ms_p95,
-        sum(energy_wh) as energy_wh
+        {{ steady_sum('energy_wh') }} as energy_wh
     from predictions
     group by day, model, model_version
 

@@ -38,9 +38,13 @@ by_day as (
         resource,
         cluster,
         region,
-        sum(energy_kwh) as energy_kwh,
-        case when count(*) = count(location_gco2e) then sum(location_gco2e) end as location_gco2e,
-        case when count(*) = count(market_gco2e) then sum(market_gco2e) end as market_gco2e
+        {{ steady_sum('energy_kwh') }} as energy_kwh,
+        case
+            when count(*) = count(location_gco2e) then {{ steady_sum('location_gco2e') }}
+        end as location_gco2e,
+        case
+            when count(*) = count(market_gco2e) then {{ steady_sum('market_gco2e') }}
+        end as market_gco2e
     from emitted
     group by day, resource, cluster, region
 

@@ -1,3 +1,5 @@
 {{ config(materialized='table', tags=['billing']) }}
 
-{{ deliveries_in_force(['charges']) }}
+{{ deliveries_in_force([
+    source('focus', 'charges'),
+]) }}
