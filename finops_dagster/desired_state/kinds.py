@@ -49,7 +49,7 @@ CLUSTER_SCOPED = frozenset(
         "ResourceFlavor",
         "CSIDriver",
         "CSINode",
-    }  # fmt: skip
+    }
 )
 """Scope of kinds nobody declares in the repository: Kubernetes' own, and widely used ones.
 

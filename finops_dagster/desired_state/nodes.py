@@ -251,7 +251,8 @@ class _Reader:
             if event.anchor:
                 self.anchors[event.anchor] = Scalar(event.value, "str", self.file, 0, 0, 0)
             return
-        assert event.start_mark is not None and event.end_mark is not None
+        assert event.start_mark is not None
+        assert event.end_mark is not None
         start, end = event.start_mark.index, event.end_mark.index
         raw = self.text[start:end]
         reason = ""

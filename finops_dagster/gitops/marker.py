@@ -1,0 +1,156 @@
+"""The hidden comment at the end of a pull request's body, by which the forge keeps our state.
+
+What a person reads in the body is written in rendering.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from finops_dagster.domain.decisions import (
+    Decision,
+    FileChange,
+    PullRequest,
+    PullRequestState,
+)
+from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.gitops.changes import key_of_branch
+
+MAX_BODY_CHARACTERS = 65_536
+"""GitHub's limit for the body of a pull request or comment; also held in bytes here."""
+
+_PATTERN = re.compile(r"<!-- finops-pull-request/1 (\{[^<>]*\}) -->")
+
+
+class Metadata(BaseModel):
+    """What the body remembers of the pull request; `written_head` is the commit we wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str
+    fingerprint: str
+    kind: str
+    resource: str
+    base_sha: str
+    written_head: str
+    files: tuple[FileChange, ...]
+    saving_per_month: MoneyRange
+    carbon_kg_per_month: Range
+    verdict: Decision
+    rules: tuple[str, ...]
+    proposal_id: str
+
+
+def metadata_of(pull_request: PullRequest) -> Metadata:
+    """What must be remembered of a pull request as it is about to be written."""
+    return Metadata(
+        key=pull_request.key,
+        fingerprint=pull_request.fingerprint,
+        kind=pull_request.kind,
+        resource=pull_request.resource,
+        base_sha=pull_request.base_sha,
+        written_head=pull_request.head_sha,
+        files=pull_request.files,
+        saving_per_month=pull_request.saving_per_month,
+        carbon_kg_per_month=pull_request.carbon_kg_per_month,
+        verdict=pull_request.verdict,
+        rules=pull_request.rules,
+        proposal_id=pull_request.proposal_id,
+    )
+
+
+def seal(pull_request: PullRequest) -> str:
+    """The body with its marker, shortened where it would pass the limit."""
+    payload = metadata_of(pull_request).model_dump_json()
+    # Escaped so that no text inside can end the comment or be taken for markup.
+    for character in "<>&@-`":
+        payload = payload.replace(character, f"\\u{ord(character):04x}")
+    marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
+    return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
+        marker
+    )
+
+
+def read(body: str) -> Metadata | None:
+    """The last marker in a body; None if there is none that can be believed."""
+    found = _PATTERN.findall(body)
+    if not found:
+        return None
+    try:
+        return Metadata.model_validate(json.loads(found[-1]))
+    except (ValueError, ValidationError):
+        return None
+
+
+def visible(body: str) -> str:
+    """The body without its marker."""
+    return _PATTERN.sub("", body).rstrip()
+
+
+def as_pull_request(
+    body: str,
+    *,
+    number: int,
+    branch: str,
+    head_sha: str,
+    state: PullRequestState,
+    title: str,
+    url: str,
+    labels: tuple[str, ...],
+) -> PullRequest | None:
+    """The pull request that a forge's record and the marker in its body make.
+
+    Where a person removed the marker, the branch's name still tells the key; the rest is empty
+    (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
+    """
+    found = read(body)
+    if found is None:
+        key = key_of_branch(branch)
+        if key is None:
+            return None
+        found = Metadata(
+            key=key, fingerprint="", kind="", resource="", base_sha="", written_head="", files=(),
+            saving_per_month=MoneyRange.model_validate(
+                {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
+            ),
+            carbon_kg_per_month=Range(low=0, mid=0, high=0),
+            verdict=Decision.NEEDS_APPROVAL, rules=(), proposal_id="",
+        )  # fmt: skip
+    return PullRequest(
+        number=number,
+        key=found.key,
+        kind=found.kind,
+        resource=found.resource,
+        branch=branch,
+        base_sha=found.base_sha,
+        head_sha=head_sha,
+        state=state,
+        title=title,
+        body=body,
+        url=url,
+        files=found.files,
+        saving_per_month=found.saving_per_month,
+        carbon_kg_per_month=found.carbon_kg_per_month,
+        verdict=found.verdict,
+        rules=found.rules,
+        fingerprint=found.fingerprint,
+        proposal_id=found.proposal_id,
+        labels=labels,
+    )
+
+
+def _shortened(text: str, limit_bytes: int) -> str:
+    if len(text.encode()) <= limit_bytes:
+        return text
+    note = "\n\n(Shortened: the forge's limit is reached.)"
+    kept: list[str] = []
+    room = limit_bytes - len(note.encode())
+    for line in text.split("\n"):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join(kept) + note
