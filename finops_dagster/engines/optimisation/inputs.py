@@ -55,7 +55,8 @@ class Context:
     resources: frozenset[str]
     """Every declared KIND/NAMESPACE/NAME; empty where no desired state is known."""
     managed: Mapping[str, str]
-    """Resources whose replicas or requests something else sets, and what."""
+    """Resources whose replicas or requests something else sets, and what; as Namespace//NAME,
+    namespaces into which something installs what the desired state does not show."""
     owners: pd.DataFrame
     """resource, owner, environment."""
     intensity: pd.DataFrame

@@ -20,6 +20,10 @@ MIN_PRICE_DAYS = 3
 _FORECAST_DAYS = 30
 """The saving is promised for a mean of so many days to come."""
 
+_MONTH_LENGTH_SPREAD = 1.96 * 0.0264
+"""A month is 730 hours on average; seven of 31 days, four of 30 and one of 28.25 spread by 2.64 %
+(standard deviation), which no promise "a month" escapes."""
+
 PRICE_COLUMNS = ("resource", "meter", "currency", "day", "quantity", "cost", "unit_price")
 
 
@@ -166,8 +170,12 @@ class PriceBook:
 
 
 def money_range(mid: Decimal, daily: np.ndarray, currency: str) -> MoneyRange:
-    """`mid` and its 95 % prediction interval from `daily` values of the same monthly amount."""
-    half = to_decimal(half_width(daily))
+    """`mid` and its 95 % prediction interval from `daily` values of the same monthly amount.
+
+    Two independent spreads: from day to day, and of the length of a calendar month.
+    """
+    length = _MONTH_LENGTH_SPREAD * float(mid)
+    half = to_decimal(float(np.hypot(half_width(daily), length)))
     mid = mid.quantize(Decimal("1e-10"))
     return MoneyRange(low=mid - half, mid=mid, high=mid + half, currency=currency)
 

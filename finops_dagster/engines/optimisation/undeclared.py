@@ -34,6 +34,13 @@ def undeclared(ground: Ground, use: Activity) -> Finding | Abstained | None:
         or use.days < MIN_DAYS
     ):
         return None
+    chart = ground.managed.get(f"Namespace//{namespace}")
+    if chart is not None:
+        return Abstained(
+            subject=use.resource,
+            reason=f"not among the declared, but {chart} installs a chart in its namespace, and "
+            "what that makes is not rendered",
+        )
     cost = ground.prices.cost_per_month(use.resource, COMPUTE)
     if cost is None:
         return Abstained(
