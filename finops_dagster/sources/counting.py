@@ -1,0 +1,238 @@
+"""The first pass: types every row in a view, counts faults, notes and money before any is given.
+
+Giving the rows out is in `streams`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+
+from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.schemas import TableSchema
+from finops_dagster.sources.opening import Group
+from finops_dagster.sources.parsing import identifier, literal
+from finops_dagster.sources.views import Check, Counts, Format, View, month_or_day
+
+
+@dataclass
+class Typed:
+    """A group with its view: `typed_N` has the table's columns beside the raw ones."""
+
+    group: Group
+    view: View
+    name: str
+    where: str = "true"
+    """Rows of the delivery's own partition."""
+    bad_rows: int = 0
+
+    @property
+    def bad(self) -> str:
+        """SQL that is true for a faulted row."""
+        if not self.view.checks:
+            return "false"
+        return " OR ".join(f"coalesce({check.condition}, false)" for check in self.view.checks)
+
+    @property
+    def reasons(self) -> str:
+        """SQL of the list of reasons of a row, each `code column: sentence`."""
+        items = ", ".join(
+            f"CASE WHEN {check.condition} THEN "
+            f"{literal(f'{check.code} {check.column}: ')} || {check.sentence} END"
+            for check in self.view.checks
+        )
+        return f"list_filter([{items}]::VARCHAR[], lambda r: r IS NOT NULL)"
+
+
+def type_rows(
+    connection: duckdb.DuckDBPyConnection, fmt: Format, groups: Sequence[Group], names: list[str]
+) -> list[Typed]:
+    """One typed view per group."""
+    typed = []
+    for place, group in enumerate(groups):
+        files = ", ".join(names[number] for number in group.files)
+        view = fmt.view(group.columns, files[:500])
+        name = f"typed_{place}"
+        values = "".join(f", {sql} AS {identifier(c)}" for c, sql in view.values.items())
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {name} AS SELECT raw.*{values} FROM {group.view} AS raw"
+        )
+        typed.append(Typed(group, view, name))
+    return typed
+
+
+def partitions(
+    connection: duckdb.DuckDBPyConnection, fmt: Format, typed: Sequence[Typed]
+) -> list[date | None]:
+    """Every partition that rows are in, oldest first; None, last, if some cannot be told."""
+    found: set[date | None] = set()
+    for one in typed:
+        found.update(
+            row[0]
+            for row in connection.execute(
+                f"SELECT DISTINCT {month_or_day(fmt.partition_key, fmt.clock)} FROM {one.name}"
+            ).fetchall()
+        )
+    return sorted(found, key=lambda p: (p is None, p or date.min))
+
+
+def confine(fmt: Format, typed: Sequence[Typed], partition: date, present: Sequence[date | None],
+            named: bool) -> bool:  # fmt: skip
+    """Set which rows are the delivery's own; true if those without a partition are.
+
+    Where a folder names the partition all rows are its own, and those of another are faulted.
+    Else rows of other partitions belong to other deliveries of the same files, and rows whose
+    partition cannot be told to the oldest of these.
+    """
+    place = month_or_day(fmt.partition_key, fmt.clock)
+    day = f"DATE '{partition.isoformat()}'"
+    if named:
+        if fmt.strict_partition and set(present) - {partition, None}:
+            for one in typed:
+                one.view.checks.append(
+                    Check(
+                        "other_partition",
+                        fmt.clock,
+                        f"{place} <> {day}",
+                        f"'it is of ' || ({place})::VARCHAR || ', the delivery is of "
+                        f"{partition.isoformat()}'",
+                    )
+                )
+        return True
+    known = [one for one in present if one is not None]
+    oldest = not known or partition == min(known)
+    if set(present) - {partition}:
+        unknown = f" OR ({place}) IS NULL" if oldest else ""
+        for one in typed:
+            one.where = f"({place} = {day}{unknown})"
+    return oldest
+
+
+def fault_repetitions(
+    connection: duckdb.DuckDBPyConnection, fmt: Format, typed: Sequence[Typed]
+) -> None:
+    """Fault every row whose key an earlier row of the delivery has."""
+    if not fmt.key or not typed:
+        return
+    keys = ", ".join(fmt.key)
+    rows = " UNION ALL ".join(
+        f"SELECT file_no, row_number, {keys} FROM {one.name} WHERE {one.where}" for one in typed
+    )
+    whole = " AND ".join(f"{key} IS NOT NULL" for key in fmt.key if key != "container")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE repeated_keys AS SELECT {keys} FROM ({rows}) WHERE {whole} "
+        f"GROUP BY ALL HAVING count(*) > 1"
+    )
+    found = connection.execute("SELECT count(*) FROM repeated_keys").fetchone()
+    if not found or not found[0]:
+        return
+    same = " AND ".join(f"r.{key} IS NOT DISTINCT FROM k.{key}" for key in fmt.key)
+    order = ", ".join(f"r.{key}" for key in fmt.key)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE repetitions AS SELECT file_no, row_number FROM ("
+        f"SELECT r.file_no, r.row_number, row_number() OVER (PARTITION BY {order} "
+        f"ORDER BY r.file_no, r.row_number) AS place FROM ({rows}) r "
+        f"JOIN repeated_keys k ON {same}) WHERE place > 1"
+    )
+    for one in typed:
+        one.view.checks.append(
+            Check(
+                "repeated_row",
+                keys.replace(", ", "+"),
+                "(file_no, row_number) IN (SELECT (file_no, row_number) FROM repetitions)",
+                "'an earlier row has the same values of these columns'",
+            )
+        )
+
+
+def count(
+    connection: duckdb.DuckDBPyConnection, fmt: Format, typed: Sequence[Typed], lost: int
+) -> tuple[Counts, list[Fault]]:
+    """Counts of good and bad rows, money, and what was mended. `lost` rows have no values.
+
+    Leaves the table `totals` (bad, account, currency, day, ...) where the format has money.
+    Raises duckdb.Error if a file cannot be read to its end.
+    """
+    good = bad = 0
+    notes: list[Fault] = []
+    for one in typed:
+        wanted = [note for _, note in one.view.notes]
+        counted = "".join(f", count_if({note.condition})" for note in wanted)
+        row = connection.execute(
+            f"SELECT count(*), count_if({one.bad}){counted} FROM {one.name} WHERE {one.where}"
+        ).fetchone()
+        assert row is not None  # an aggregate without groups has one row
+        one.bad_rows = row[1] or 0  # count_if over no rows is null
+        good, bad = good + row[0] - one.bad_rows, bad + one.bad_rows
+        notes.extend(one.view.tolerated)
+        notes.extend(
+            Fault(
+                code=note.code,
+                column=column,
+                expected=f"{note.expected}; {times} row(s).",
+                hint=note.hint,
+            )
+            for (column, note), times in zip(one.view.notes, row[2:], strict=True)
+            if times
+        )
+    if not has_money(fmt.table):
+        return Counts(good, bad + lost), notes
+    try:
+        _make_totals(connection, typed)
+        return _with_money(connection, good, bad, lost), notes
+    except duckdb.OutOfRangeException:
+        _make_totals(connection, ())
+        return Counts(good, bad + lost, cost_unknown=good + bad + lost, overflow=True), notes
+
+
+def has_money(table: TableSchema) -> bool:
+    """Whether rows of a table have a cost."""
+    return "billed_cost" in table.names
+
+
+def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TABLE totals (bad BOOLEAN, account VARCHAR, currency VARCHAR, "
+        "day DATE, unknown BIGINT, billed DECIMAL(38,20), billed_weight DECIMAL(38,20), "
+        "effective_weight DECIMAL(38,20))"
+    )
+    for one in typed:
+        bad = one.bad if one.bad_rows else "false"
+        connection.execute(
+            # a charge of another month (a correction, a commitment) is paid in this one
+            "INSERT INTO totals SELECT bad, billing_account_id, billing_currency, day, "
+            "count_if(unknown), sum(billed_cost), sum(abs(billed_cost)), "
+            "sum(abs(effective_cost)) FROM ("
+            f"SELECT ({bad}) AS bad, billing_account_id, billing_currency, "
+            "billed_cost, effective_cost, "
+            "greatest(least(charge_period_start, billing_period_end - INTERVAL 1 SECOND), "
+            "billing_period_start)::DATE AS day, "
+            "(billed_cost IS NULL OR effective_cost IS NULL OR (billing_currency IS NULL "
+            "AND (billed_cost <> 0 OR effective_cost <> 0))) AS unknown "
+            f"FROM {one.name} WHERE {one.where}) GROUP BY ALL"
+        )
+
+
+def _with_money(connection: duckdb.DuckDBPyConnection, good: int, bad: int, lost: int) -> Counts:
+    billed: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
+    weight_all: dict[str, tuple[Decimal, Decimal]] = {}
+    weight_bad: dict[str, tuple[Decimal, Decimal]] = {}
+    unknown = lost
+    for is_bad, currency, not_known, amount, weight, effective in connection.execute(
+        "SELECT bad, currency, sum(unknown)::BIGINT, coalesce(sum(billed), 0), "
+        "coalesce(sum(billed_weight), 0), coalesce(sum(effective_weight), 0) "
+        "FROM totals GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        unknown += not_known
+        if currency is None:
+            continue
+        billed[is_bad][currency] = amount
+        held = weight_all.get(currency, (Decimal(0), Decimal(0)))
+        weight_all[currency] = (held[0] + weight, held[1] + effective)
+        if is_bad:
+            weight_bad[currency] = (weight, effective)
+    return Counts(good, bad + lost, unknown, billed[0], billed[1], weight_all, weight_bad)

@@ -1,0 +1,296 @@
+"""SQL that turns a raw column into a typed value, with what to count and what to fault on the way.
+
+One function per logical type; each knows the shapes that files deliver that type in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from finops_dagster.domain.money import MONEY_PRECISION, MONEY_SCALE
+
+DECIMAL = f"DECIMAL({MONEY_PRECISION},{MONEY_SCALE})"
+FIRST_TIME, LAST_TIME = "1970-01-01", "2200-01-01"
+"""Outside of these a time is a placeholder (0001-01-01, 9999-12-31), never a charge."""
+
+_NULL_WORDS = "('NULL', 'null', 'Null')"
+_PLAIN = rf"[+-]?(\d+\.?\d{{0,{MONEY_SCALE}}}0*|\.\d{{1,{MONEY_SCALE}}}0*)"
+_EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+_ZERO = r"[+-]?[0.]*[eE][+-]?\d{1,3}"
+_TIME = (
+    r"\d{4}-\d{2}-\d{2}"
+    r"([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?"
+)
+_ZONE = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """A column as delivered: its name there, the SQL that reads it, DuckDB's type of it."""
+
+    name: str
+    sql: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something mended or tolerated: counted over the rows where `condition` holds."""
+
+    code: str
+    condition: str
+    expected: str
+    hint: str = "Nothing to do: it was mended."
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A typed value in SQL, null where it could not be had.
+
+    `given` is SQL that is true where the file holds something for it; `text` what it holds.
+    """
+
+    sql: str
+    given: str
+    text: str
+    notes: tuple[Note, ...] = ()
+
+
+def literal(text: str) -> str:
+    """A SQL string literal of any text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A quoted SQL identifier of any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_text(column: RawColumn) -> bool:
+    return column.type == "VARCHAR"
+
+
+def _is_float(column: RawColumn) -> bool:
+    return column.type in ("DOUBLE", "FLOAT")
+
+
+def _is_integer(column: RawColumn) -> bool:
+    return column.type.removeprefix("U") in (
+        "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+    )  # fmt: skip
+
+
+def _is_nested(column: RawColumn) -> bool:
+    return column.type.endswith("]") or column.type.startswith(("STRUCT", "MAP", "UNION"))
+
+
+def as_text(column: RawColumn) -> str:
+    """SQL of the value as text, for people and for keeping; never faults."""
+    if is_text(column):
+        return column.sql
+    if column.type == "BLOB":
+        return f"coalesce(try(decode({column.sql})), {column.sql}::varchar)"
+    if _is_nested(column):
+        return f"to_json({column.sql})::varchar"
+    return f"{column.sql}::varchar"
+
+
+def _clean(column: RawColumn, *, trim: bool = False) -> tuple[str, tuple[Note, ...]]:
+    """Text with empty text and the word NULL as null."""
+    text = as_text(column)
+    value = f"trim({text})" if trim else text
+    if not is_text(column):
+        return value, ()
+    note = Note(
+        "null_text",
+        f"{text} IN {_NULL_WORDS}",
+        "An empty value; the file has the word NULL, taken as empty",
+    )
+    return f"CASE WHEN {value} IN ('', 'NULL', 'null', 'Null') THEN NULL ELSE {value} END", (note,)
+
+
+def parse_text(column: RawColumn) -> Parsed:
+    """An id, name or description: text as it is, digits and all."""
+    if _is_float(column):
+        # a spreadsheet's or pandas' id column with gaps: 123.0 was 123
+        whole = f"({column.sql} = trunc({column.sql}) AND abs({column.sql}) < 1e15)"
+        value = (
+            f"CASE WHEN isnan({column.sql}) THEN NULL WHEN {whole} "
+            f"THEN {column.sql}::BIGINT::VARCHAR ELSE {column.sql}::VARCHAR END"
+        )
+        notes: tuple[Note, ...] = (_number_for_text(column),)
+        return Parsed(value, f"({value}) IS NOT NULL", value, notes)
+    value, notes = _clean(column)
+    if _is_integer(column):
+        notes = (_number_for_text(column),)
+    return Parsed(value, f"({value}) IS NOT NULL", value, notes)
+
+
+def _number_for_text(column: RawColumn) -> Note:
+    return Note(
+        "number_for_text",
+        f"{column.sql} IS NOT NULL",
+        f"Text; the file has {column.type}, kept as its digits",
+        "Export it as text if it may have leading zeros: they are lost in the file.",
+    )
+
+
+def parse_money(column: RawColumn) -> Parsed:
+    """Money or a quantity as DECIMAL(38,20), exact or null; never by way of a float.
+
+    Text and decimals with more than 20 decimals or 18 digits before the point give null. A float
+    column is read by its shortest decimal text; what it holds beyond the 20th decimal is its own
+    error (it is below 1e-15 of the value), so that is rounded.
+    """
+    given = f"{column.sql} IS NOT NULL"
+    if _is_float(column):
+        given = f"({column.sql} IS NOT NULL AND NOT isnan({column.sql}))"
+        text = f"{column.sql}::VARCHAR"
+        note = Note(
+            "money_as_float",
+            given,
+            f"Decimal; the file has {column.type}, read by its shortest decimal text",
+            "Export it as decimal or text: a float cannot hold every amount.",
+        )
+        return Parsed(
+            f"CASE WHEN isnan({column.sql}) THEN NULL ELSE TRY_CAST({text} AS {DECIMAL}) END",
+            given, text, (note,),
+        )  # fmt: skip
+    if _is_integer(column) or _fits(column.type):
+        return Parsed(f"TRY_CAST({column.sql} AS {DECIMAL})", given, f"{column.sql}::VARCHAR")
+    text, notes = _clean(column, trim=True)
+    return Parsed(exact_decimal(text), f"({text}) IS NOT NULL", text, notes)
+
+
+def _fits(type_: str) -> bool:
+    if not type_.startswith("DECIMAL("):
+        return False
+    return int(type_[8:-1].split(",")[1]) <= MONEY_SCALE
+
+
+def exact_decimal(text: str) -> str:
+    """SQL of a DECIMAL(38,20) from text: null unless the text is a number that fits exactly.
+
+    Short text without an exponent cannot have more than 20 decimals; only the rest pays for
+    regular expressions.
+    """
+    cast = f"TRY_CAST({text} AS {DECIMAL})"
+    decimals = f"length(rtrim(regexp_extract({text}, '[.](\\d*)', 1), '0'))"
+    exponent = f"regexp_extract({text}, '[eE]([+-]?\\d+)$', 1)::INTEGER"
+    return (
+        f"CASE WHEN length({text}) <= {MONEY_SCALE + 1} AND NOT contains({text}, 'e') "
+        f"AND NOT contains({text}, 'E') AND NOT contains({text}, '_') THEN {cast} "
+        f"WHEN regexp_full_match({text}, {literal(_PLAIN)}) THEN {cast} "
+        f"WHEN regexp_full_match({text}, {literal(_ZERO)}) THEN 0::{DECIMAL} "
+        f"WHEN regexp_full_match({text}, {literal(_EXPONENT)}) "
+        f"AND {decimals} - {exponent} <= {MONEY_SCALE} THEN {cast} END"
+    )
+
+
+def parse_time(column: RawColumn) -> Parsed:
+    """An instant in UTC, microseconds; null outside of 1970 to 2200."""
+    given = f"{column.sql} IS NOT NULL"
+    text = f"{column.sql}::VARCHAR"
+    notes: tuple[Note, ...] = ()
+    if column.type == "TIMESTAMP WITH TIME ZONE":
+        value = column.sql
+    elif column.type.startswith("TIMESTAMP") or column.type == "DATE":
+        value = f"TRY_CAST({column.sql} AS TIMESTAMPTZ)"
+        notes = (_zone_note(given),) if column.type != "DATE" else (_date_note(given),)
+    elif is_text(column):
+        text, nulls = _clean(column, trim=True)
+        given = f"({text}) IS NOT NULL"
+        shaped = f"regexp_full_match({text}, {literal(_TIME)})"
+        value = (
+            f"CASE WHEN {shaped} THEN coalesce(TRY_CAST({text} AS TIMESTAMPTZ), "
+            f"try_strptime({text}, ['%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%MZ'])::TIMESTAMPTZ) END"
+        )
+        after = f"substr({text}, 11)"
+        notes = (
+            *nulls,
+            _zone_note(
+                f"({shaped} AND length({text}) > 10 "
+                f"AND NOT regexp_matches({after}, {literal(_ZONE)}))"
+            ),
+            _date_note(f"({shaped} AND length({text}) = 10)"),
+        )
+    else:
+        value = "NULL::TIMESTAMPTZ"
+    bounded = (
+        f"CASE WHEN ({value}) >= TIMESTAMPTZ '{FIRST_TIME}' "
+        f"AND ({value}) < TIMESTAMPTZ '{LAST_TIME}' THEN ({value}) END"
+    )
+    return Parsed(bounded, given, text, notes)
+
+
+def _zone_note(condition: str) -> Note:
+    return Note("time_without_zone", condition, "A time with its zone; taken as UTC")
+
+
+def _date_note(condition: str) -> Note:
+    return Note("date_for_time", condition, "A time; the date was taken as its midnight UTC")
+
+
+def parse_float(column: RawColumn) -> Parsed:
+    """A measured number as DOUBLE; NaN and infinities give null and so are faulted."""
+    text, notes = _clean(column, trim=True)
+    value = f"TRY_CAST({text if is_text(column) else column.sql} AS DOUBLE)"
+    return Parsed(
+        f"CASE WHEN isfinite({value}) THEN {value} END", f"({text}) IS NOT NULL", text, notes
+    )
+
+
+def parse_integer(column: RawColumn) -> Parsed:
+    """A whole number as BIGINT; one with a fraction gives null."""
+    text, notes = _clean(column, trim=True)
+    number = f"TRY_CAST({text if is_text(column) else column.sql} AS DOUBLE)"
+    value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
+    if _is_integer(column):
+        value = f"TRY_CAST({column.sql} AS BIGINT)"
+    return Parsed(value, f"({text}) IS NOT NULL", text, notes)
+
+
+def parse_map(column: RawColumn, value_type: str) -> Parsed:
+    """A MAP(VARCHAR, value_type) from a map, a struct or JSON text; null if it is none of them."""
+    target = f"MAP(VARCHAR, {value_type})"
+    text, notes = _clean(column)
+    given = f"({text}) IS NOT NULL"
+    if column.type.startswith("MAP"):
+        value = f"TRY_CAST({column.sql} AS {target})"
+    else:
+        value = f"try(({text})::JSON::{target})"
+    if value_type == "DOUBLE":
+        # a missing input may be written as NaN: missing is null here
+        value = (
+            f"map_from_entries(list_transform(map_entries({value}), lambda e: "
+            "{'k': e.key, 'v': CASE WHEN isfinite(e.value) THEN e.value END}))"
+        )
+    return Parsed(value, given, text, notes)
+
+
+def parse_enumeration(column: RawColumn, allowed: Mapping[str, str]) -> Parsed:
+    """One of a closed list; `allowed` maps the squeezed word to the word of the format.
+
+    Squeezed is lower case without spaces, hyphens and underscores. An unknown word stays as it
+    is: whether it is a fault is for the caller.
+    """
+    text, notes = _clean(column, trim=True)
+    squeezed = f"regexp_replace(lower({text}), '[ _-]', '', 'g')"
+    words = ", ".join(literal(word) for word in allowed.values())
+    cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in allowed.items())
+    value = (
+        f"CASE WHEN ({text}) IN ({words}) THEN ({text}) "
+        f"ELSE CASE {squeezed} {cases} ELSE ({text}) END END"
+    )
+    mended = Note(
+        "enumeration_spelling",
+        f"(({value}) <> ({text}))",
+        "The spelling of the format; case or hyphens differed",
+    )
+    return Parsed(value, f"({text}) IS NOT NULL", text, (*notes, mended))
+
+
+def squeeze(word: str) -> str:
+    """Lower case without anything but letters and digits: how names are compared."""
+    return "".join(ch for ch in word.lower() if ch.isalnum())

@@ -1,0 +1,221 @@
+"""Reads one delivery: opens its files, counts, judges, then hands out rows or sets all aside."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from finops_dagster.domain.deliveries import DeliveredFile, Delivery, Landed
+from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.sources import counting, streams
+from finops_dagster.sources.columns import QUOTED
+from finops_dagster.sources.discovery import Hashes, partition_of
+from finops_dagster.sources.opening import Opened, drop_damaged, open_delivery
+from finops_dagster.sources.quarantine import Quarantine, stray_rows
+from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
+from finops_dagster.sources.views import Counts, Format
+
+
+class _Workspace:
+    """A scratch folder and a DuckDB of its own, freed together."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="finops-read-", dir=options.scratch)
+        self.path = Path(self._folder.name)
+        self.connection = duckdb.connect(
+            config={
+                "threads": options.threads,
+                "memory_limit": options.memory_limit,
+                "temp_directory": str(self.path / "spill"),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute(QUOTED)
+
+    def close(self) -> None:
+        self.connection.close()
+        self._folder.cleanup()
+
+
+def partitions_of(
+    fmt: Format,
+    root: Path,
+    files: Sequence[DeliveredFile],
+    hashes: Hashes,
+    options: ReadOptions,
+) -> list[date]:
+    """The partitions that the rows of `files` are in, oldest first; empty if none can be told."""
+    space = _Workspace(options)
+    try:
+        opened = open_delivery(space.connection, root, files, space.path, hashes)
+        try:
+            typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
+            found = counting.partitions(space.connection, fmt, typed)
+        except duckdb.Error:
+            if not drop_damaged(space.connection, opened):
+                raise
+            typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
+            found = counting.partitions(space.connection, fmt, typed)
+    finally:
+        space.close()
+    return [one for one in found if one is not None]
+
+
+def read_delivery(
+    fmt: Format,
+    root: Path,
+    delivery: Delivery,
+    limits: Limits,
+    hashes: Hashes,
+    options: ReadOptions,
+) -> ReadResult:
+    """Open, count and judge a delivery; its rows are read while the result is drained."""
+    space = _Workspace(options)
+    try:
+        return _read(fmt, root, delivery, limits, hashes, space)
+    except BaseException:
+        space.close()
+        raise
+
+
+def _read(
+    fmt: Format,
+    root: Path,
+    delivery: Delivery,
+    limits: Limits,
+    hashes: Hashes,
+    space: _Workspace,
+) -> ReadResult:
+    connection = space.connection
+    opened = open_delivery(connection, root, delivery.files, space.path, hashes)
+    before = _stamps(opened)
+    try:
+        prepared = _prepare(fmt, connection, delivery, opened)
+    except duckdb.Error:
+        if not drop_damaged(connection, opened):
+            raise
+        prepared = _prepare(fmt, connection, delivery, opened)
+    typed, strays, counts, notes = prepared
+    faults = [*opened.faults]
+    for one in typed:
+        faults.extend(one.view.faults)
+    if not delivery.files:
+        faults.append(_no_files())
+    if not faults:
+        # what was set aside and what an invoice says mean nothing of half a delivery
+        faults.extend(fmt.judge(connection, delivery, counts, limits))
+    set_faults = tuple(dict.fromkeys(faults))
+    drained = streams.Drained()
+    rows = streams.good_rows(
+        connection, fmt.table, delivery, opened, () if set_faults else typed, drained
+    )
+    quarantine = Quarantine(fmt.table, delivery, opened, set_faults, strays, drained)
+
+    def account() -> Landed:
+        if not drained.done:
+            raise RuntimeError("Drain rows and quarantine before asking what landed.")
+        expected = 0 if set_faults else counts.rows_good
+        if _stamps(opened) != before or drained.good != expected:
+            raise Unavailable(f"Files of {delivery.source} changed while they were read.")
+        return _landed(delivery, counts, set_faults, drained, [*opened.notes, *notes])
+
+    return ReadResult(
+        delivery, rows, quarantine.reader(connection, typed), set_faults, account, space.close
+    )
+
+
+def _prepare(
+    fmt: Format, connection: duckdb.DuckDBPyConnection, delivery: Delivery, opened: Opened
+) -> tuple[list[counting.Typed], bool, Counts, list[Fault]]:
+    typed = counting.type_rows(connection, fmt, opened.groups, opened.names)
+    present = counting.partitions(connection, fmt, typed)
+    named = partition_of(delivery.files, fmt.partition_key) is not None
+    strays = counting.confine(fmt, typed, delivery.partition, present, named)
+    counting.fault_repetitions(connection, fmt, typed)
+    lost = stray_rows(opened) if strays else 0
+    counts, notes = counting.count(connection, fmt, typed, lost)
+    return typed, strays, counts, notes
+
+
+def _stamps(opened: Opened) -> dict[int, tuple[int, int, int] | None]:
+    """Size, time and inode of every file; None of one that is gone."""
+    stamps: dict[int, tuple[int, int, int] | None] = {}
+    for number, path in opened.paths.items():
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            stamps[number] = None
+        else:
+            stamps[number] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return stamps
+
+
+def _no_files() -> Fault:
+    return Fault(
+        code="no_files",
+        expected="At least one file in the delivery; its note lists none.",
+        hint="Have the delivery sent again.",
+    )
+
+
+def _landed(
+    delivery: Delivery,
+    counts: Counts,
+    set_faults: tuple[Fault, ...],
+    drained: streams.Drained,
+    notes: list[Fault],
+) -> Landed:
+    everything = _added(counts.billed_good, counts.billed_bad)
+    total = counts.rows_good + counts.rows_bad
+    return Landed(
+        delivery=delivery,
+        rows_in=total,
+        rows_landed=0 if set_faults else counts.rows_good,
+        rows_quarantined=total if set_faults else counts.rows_bad,
+        billed_in=everything,
+        billed_landed={} if set_faults else counts.billed_good,
+        billed_quarantined=everything if set_faults else counts.billed_bad,
+        quarantined_cost_unknown=counts.cost_unknown,
+        set_faults=set_faults,
+        row_faults=tuple(drained.row_faults),
+        conformance=tuple(dict.fromkeys([*notes, *_tag_notes(drained)])),
+    )
+
+
+def _added(one: dict[str, Decimal], other: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {
+        currency: one.get(currency, Decimal(0)) + other.get(currency, Decimal(0))
+        for currency in sorted({*one, *other})
+    }
+
+
+def _tag_notes(drained: streams.Drained) -> list[Fault]:
+    notes = []
+    if mended := drained.tags.mended - drained.tags.unreadable:
+        notes.append(
+            Fault(
+                code="tags_notation",
+                column="Tags",
+                expected=f"One JSON object without repeated keys; {mended} row(s) had another "
+                "notation.",
+                hint="Nothing to do: it was mended.",
+            )
+        )
+    if drained.tags.unreadable:
+        notes.append(
+            Fault(
+                code="tags_unreadable",
+                column="Tags",
+                expected=f"Tags in a known notation; {drained.tags.unreadable} row(s) have none, "
+                "their text is kept in x_columns.",
+                hint="Export tags as JSON: these rows belong to nobody.",
+            )
+        )
+    return notes

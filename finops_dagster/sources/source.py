@@ -1,0 +1,80 @@
+"""A configured place that one format is delivered to: finds deliveries and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from finops_dagster.domain.deliveries import Delivery
+from finops_dagster.domain.periods import month_start
+from finops_dagster.sources.discovery import (
+    Found,
+    Hashes,
+    content,
+    delivery_id,
+    find,
+    root_of,
+)
+from finops_dagster.sources.reading import partitions_of, read_delivery
+from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
+from finops_dagster.sources.views import Format
+
+
+@dataclass
+class FileSource:
+    """Implements `domain.deliveries.Source` over a file or folder, plus `read`."""
+
+    name: str
+    path: Path
+    format: Format
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
+    _hashes: Hashes = field(default_factory=Hashes, repr=False)
+    _partitions: dict[str, list[date]] = field(default_factory=dict, repr=False)
+
+    def deliveries(self) -> Iterator[Delivery]:
+        """Every delivery found, oldest `known_at` first. Raises Unavailable.
+
+        Files that hold several periods or days are one delivery each. A delivery that repeats
+        the one before it, byte for byte under the same file names, is left out.
+        """
+        root = root_of(self.path)
+        arrivals = [
+            (found.known_at, partition, content(root, found, self._hashes), found)
+            for found in find(self.path, self.format.partition_key)
+            for partition in self._partitions_of(root, found)
+        ]
+        last: dict[date, str] = {}
+        for known_at, partition, bytes_id, found in sorted(arrivals, key=lambda a: a[:3]):
+            if last.get(partition) == bytes_id:
+                continue
+            last[partition] = bytes_id
+            yield Delivery(
+                source=self.name,
+                table=self.format.table.name,
+                delivery_id=delivery_id(root, found, self.name, partition, self._hashes),
+                partition=partition,
+                known_at=known_at,
+                files=found.files,
+                control_totals=found.control_totals,
+            )
+
+    def read(self, delivery: Delivery) -> ReadResult:
+        """Read one delivery. Raises Unavailable if its files are not those that were found."""
+        return read_delivery(
+            self.format, root_of(self.path), delivery, self.limits, self._hashes, self.options
+        )
+
+    def _partitions_of(self, root: Path, found: Found) -> list[date]:
+        if found.partition is not None:
+            return [found.partition]
+        bytes_id = content(root, found, self._hashes)
+        if bytes_id not in self._partitions:
+            self._partitions[bytes_id] = partitions_of(
+                self.format, root, found.files, self._hashes, self.options
+            )
+        day = found.known_at.date()
+        fallback = month_start(day) if self.format.partition_key == "billing_period" else day
+        return self._partitions[bytes_id] or [fallback]

@@ -1,0 +1,111 @@
+"""What a format says of a group of files: how each column is had, what to check and to count.
+
+Plain data between a format's module and the reader; the SQL of values comes from `parsing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, Protocol
+
+import duckdb
+
+from finops_dagster.domain.deliveries import Delivery
+from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.schemas import TableSchema
+from finops_dagster.sources.parsing import Note, RawColumn
+from finops_dagster.sources.shapes import Limits
+
+PartitionKey = Literal["billing_period", "day"]
+PROVENANCE = ("source", "delivery_id", "known_at", "row_number", "file")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row fault: it holds where `condition` is true. `sentence` is SQL of what to tell."""
+
+    code: str
+    column: str
+    condition: str
+    sentence: str
+
+
+@dataclass
+class View:
+    """One group of files under one format."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    """Column of the table -> SQL over c0, c1, ..."""
+    checks: list[Check] = field(default_factory=list)
+    """Over the columns of the table and c0, c1, ..."""
+    notes: list[tuple[str, Note]] = field(default_factory=list)
+    """Column and what to count there, over c0, c1, ..."""
+    tolerated: list[Fault] = field(default_factory=list)
+    """Deviations of the columns themselves."""
+    faults: list[Fault] = field(default_factory=list)
+    """Deviations that make the whole delivery useless."""
+    extras: list[RawColumn] = field(default_factory=list)
+    """Columns the format does not know, for `x_columns`."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a first pass over a delivery's rows found. Money by currency."""
+
+    rows_good: int
+    rows_bad: int
+    """Told apart into values, but faulted; and those not even told apart."""
+    cost_unknown: int = 0
+    billed_good: dict[str, Decimal] = field(default_factory=dict)
+    billed_bad: dict[str, Decimal] = field(default_factory=dict)
+    weight_all: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """Sum of the absolute billed and effective cost: what shares are taken of."""
+    weight_bad: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    overflow: bool = False
+    """The costs do not add up to anything that a DECIMAL(38,20) holds."""
+
+
+class Format(Protocol):
+    """One source system's way to deliver: a module of its own, and a line in the registry."""
+
+    @property
+    def table(self) -> TableSchema: ...
+
+    @property
+    def partition_key(self) -> PartitionKey: ...
+
+    @property
+    def clock(self) -> str:
+        """Column that says which partition a row is in."""
+        ...
+
+    @property
+    def strict_partition(self) -> bool:
+        """Whether a row of another partition than its folder's is faulted."""
+        ...
+
+    @property
+    def key(self) -> Sequence[str]:
+        """Columns that make a row one of a kind; empty where equal rows are legal."""
+        ...
+
+    def view(self, columns: Sequence[RawColumn], files: str) -> View:
+        """How the columns of a group become the table's; `files` names the group in faults."""
+        ...
+
+    def judge(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        delivery: Delivery,
+        counts: Counts,
+        limits: Limits,
+    ) -> list[Fault]:
+        """Faults of the delivery as a whole. Formats with money find it in the table `totals`."""
+        ...
+
+
+def month_or_day(key: PartitionKey, clock: str) -> str:
+    """SQL of the partition that the column `clock` is in."""
+    return f"date_trunc('month', {clock})::DATE" if key == "billing_period" else f"{clock}::DATE"
