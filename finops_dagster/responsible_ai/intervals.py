@@ -85,13 +85,13 @@ def basic_bootstrap(
 ) -> Interval:
     """The basic (reflected) bootstrap interval, which takes back the upward bias of a spread.
 
-    Davison and Hinkley 1997, 5.2: the ends are 2 value - quantile. Cut to [low, high].
+    Davison and Hinkley 1997, 5.2: the ends are 2 value - quantile. Cut to [low, high], and never
+    so far that the value itself is left out.
     """
     usable = draws[np.isfinite(draws)]
     if not math.isfinite(value) or len(usable) < 100:
         return Interval(value)
     lower = 2 * value - float(np.quantile(usable, 0.975))
     upper = 2 * value - float(np.quantile(usable, 0.025))
-    lower = max(low, lower)
-    upper = max(lower, upper)
+    lower, upper = min(value, max(low, lower)), max(value, upper)
     return Interval(value, lower, upper if high is None else min(high, upper))

@@ -200,6 +200,15 @@ def _quality(outcomes: pd.DataFrame, task: Task, window: Window) -> Iterator[Met
         yield _row("mean_error", "all", mean(said - label), window, count)
         return
     yield _row("accuracy", "all", wilson(float((said == label).sum()), count), window, count)
+    both = float((said * label).sum())
+    for name, hits, total in (
+        ("selection_rate", float(said.sum()), count),
+        ("precision", both, float(said.sum())),
+        ("true_positive_rate", both, float(label.sum())),
+        ("false_positive_rate", float(said.sum()) - both, float(count - label.sum())),
+    ):
+        if total > 0:
+            yield _row(name, "all", wilson(hits, total), window, count)
     scored = known[known["probability"].notna()]
     if len(scored):
         label, score = scored["label"].to_numpy(), scored["probability"].to_numpy()

@@ -130,12 +130,13 @@ def _newest_labelled(
     own: pd.DataFrame, days: pd.Series[Any], known: pd.Series[float]
 ) -> date | None:
     has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
-    share = has.groupby(days.to_numpy()).mean()
+    by_day = pd.DataFrame({"day": days.to_numpy(), "has": has.to_numpy(dtype="float64")})
+    share = by_day.groupby("day")["has"].mean()
     usual = float(share.quantile(0.9))
     if usual <= 0:
         return None
-    arrived = share.index[share >= MATURE * usual]
-    return max(arrived) if len(arrived) else None
+    arrived = [day for day, part in share.items() if part >= MATURE * usual]
+    return max(day for day in arrived if isinstance(day, date)) if arrived else None
 
 
 def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:

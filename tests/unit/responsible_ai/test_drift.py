@@ -1,0 +1,179 @@
+"""Drift: what moved is found, what stayed is left alone, and the report is safe to open."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.responsible_ai.drift import judge_drift, safe_names
+from finops_dagster.responsible_ai.results import DriftOptions, DriftResult
+from finops_dagster.responsible_ai.shift import adjusted, index_of
+
+
+@pytest.fixture(autouse=True)
+def _no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+def frames(
+    seed: int, *, shift: float = 0.0, day_effect: float = 0.0, per_day: int = 60
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(seed)
+    days = np.repeat(np.arange(35), per_day)
+    common = rng.normal(size=35)[days] * day_effect
+    frame = pd.DataFrame(
+        {
+            "day": days,
+            "steady": rng.normal(size=len(days)) + common,
+            "heavy": rng.pareto(1.2, size=len(days)),
+            "kind": rng.choice(["x", "y", "z"], size=len(days)),
+            "flag": rng.integers(0, 2, size=len(days)).astype(float),
+        }
+    )
+    frame.loc[frame["day"] >= 28, "steady"] += shift
+    return frame[frame["day"] < 28], frame[frame["day"] >= 28]
+
+
+def judge(seed: int, block: str | None = "day", **world: float) -> DriftResult:
+    reference, current = frames(seed, **world)  # type: ignore[arg-type]
+    if block is None:
+        reference, current = reference.drop(columns="day"), current.drop(columns="day")
+    found = judge_drift("m", reference, current, block=block, seed=seed)
+    assert isinstance(found, DriftResult)
+    return found
+
+
+def test_a_moved_column_is_found_by_name_and_no_other() -> None:
+    """A model fed with other inputs than it learned from must not pass."""
+    found = judge(1, shift=0.8)
+    assert [f.feature for f in found.drifted] == ["steady"]
+    assert found.result == "fail"
+    assert any("steady" in reason for reason in found.reasons)
+
+
+def test_a_small_move_warns_and_a_large_one_fails() -> None:
+    """If every ripple stops the line, people turn the gate off."""
+    assert judge(2, shift=0.4).result == "warn"
+    assert judge(2, shift=1.5).result == "fail"
+
+
+def test_stable_columns_raise_no_alarm_over_many_worlds() -> None:
+    """A gate that cries wolf: at most 1 of 60 stable worlds, where days differ by themselves."""
+    alarms = sum(judge(seed, day_effect=0.25).result != "pass" for seed in range(60))
+    assert alarms <= 1
+
+
+def test_days_that_differ_by_themselves_pass_for_drift_unless_permuted_whole() -> None:
+    """Rows of one day are not independent; to take them so makes false alarms."""
+    by_row = sum(judge(seed, block=None, day_effect=0.9).result != "pass" for seed in range(12))
+    by_day = sum(judge(seed, block="day", day_effect=0.9).result != "pass" for seed in range(12))
+    assert by_row >= 6
+    assert by_day <= 1
+
+
+def test_missing_values_that_appear_are_drift() -> None:
+    """A feed that goes empty is the commonest break of all, and moves no value."""
+    reference, current = frames(3)
+    current = current.copy()
+    current.loc[current.index[::3], "heavy"] = np.nan
+    found = judge_drift("m", reference, current, block="day", seed=1)
+    assert isinstance(found, DriftResult)
+    assert [f.feature for f in found.drifted] == ["heavy (missing)"]
+
+
+def test_new_categories_are_drift_and_many_are_bounded() -> None:
+    """A renamed category must be seen; ten thousand of them must not stop the run."""
+    rng = np.random.default_rng(0)
+    reference = pd.DataFrame({"k": rng.integers(0, 10_000, 4000).astype(str)})
+    same = pd.DataFrame({"k": rng.integers(0, 10_000, 2000).astype(str)})
+    stable = judge_drift("m", reference, same, seed=1)
+    assert isinstance(stable, DriftResult)
+    assert stable.result == "pass"
+    renamed = judge_drift("m", *frames(1)[:1], frames(1)[1].replace({"kind": {"x": "X"}}), seed=1)
+    assert isinstance(renamed, DriftResult)
+    assert "kind" in {f.feature for f in renamed.drifted}
+
+
+def test_infinite_constant_and_empty_columns_are_no_crash() -> None:
+    """One bad column must not hide the others."""
+    reference, current = (frame.copy() for frame in frames(4))
+    reference["inf"] = current["inf"] = np.inf
+    reference["one"], current["one"] = 1.0, 1.0
+    reference["none"], current["none"] = None, None
+    reference["mixed"], current["mixed"] = 1.0, "a"
+    found = judge_drift("m", reference, current, block="day", seed=1)
+    assert isinstance(found, DriftResult)
+    assert {a.subject for a in found.abstained} == {"m: inf", "m: none"}
+    assert next(f for f in found.features if f.feature == "one").score == 0.0
+    assert [f.feature for f in found.drifted] == ["mixed"]
+
+
+def test_too_few_rows_is_said() -> None:
+    """A verdict from a handful of rows is a coin toss."""
+    reference, current = frames(1)
+    found = judge_drift("m", reference, current.head(20), seed=1)
+    assert isinstance(found, Abstained)
+    assert "20" in found.reason
+
+
+def test_the_same_input_gives_the_same_answer() -> None:
+    """A judgement that changes when run again cannot be audited."""
+    assert judge(5, shift=0.5) == judge(5, shift=0.5)
+
+
+def test_the_report_is_evidentlys_and_agrees(tmp_path: Path) -> None:
+    """A report that shows other verdicts than the gate's sends people the wrong way."""
+    reference, current = frames(6, shift=0.8)
+    path = tmp_path / "r" / "drift.html"
+    found = judge_drift("m", reference, current, block="day", seed=1, html=path)
+    assert isinstance(found, DriftResult)
+    text = path.read_text(encoding="utf-8")
+    assert len(text) > 1_000_000
+    assert "1 out of 4" in text or '"1"' in text
+    steady = next(f for f in found.features if f.feature == "steady")
+    assert f"Drift score is {steady.score:.2f}" in text
+    assert not re.search(r'(?:src|href)="https?://(?!plotly\.com/")', text)
+
+
+def test_a_hostile_name_cannot_leave_its_place(tmp_path: Path) -> None:
+    """A feature name from a log must not run in the browser of whoever opens the report."""
+    hostile = "</script><script>alert('x')</script>"
+    reference, current = (f.rename(columns={"steady": hostile}) for f in frames(7))
+    for frame in (reference, current):
+        frame["kind"] = frame["kind"].replace({"x": hostile})
+    path = tmp_path / "drift.html"
+    judge_drift("m", reference, current, block="day", seed=1, html=path)
+    assert "alert('x')" not in path.read_text(encoding="utf-8")
+    assert len(set(safe_names(["a<b", "a>b", "a?b"]).values())) == 3
+
+
+def test_the_index_against_its_textbook_form() -> None:
+    """A wrong index would make every threshold a guess."""
+    reference = np.repeat([0.0, 1.0], [500, 500])
+    current = np.repeat([0.0, 1.0], [300, 700])
+    p, q = np.array([0.5, 0.5]), np.array([0.3, 0.7])
+    textbook = float(np.sum((q - p) * np.log(q / p)))
+    assert index_of(reference, current) == pytest.approx(textbook, rel=0.01)
+    assert index_of(reference, reference) == 0.0
+
+
+def test_adjustment_against_scipy() -> None:
+    """Twenty columns at 1 % each are an alarm in every fifth week."""
+    from scipy.stats import false_discovery_control
+
+    p_values = np.random.default_rng(1).random(40) ** 2
+    assert adjusted(p_values) == pytest.approx(false_discovery_control(p_values))
+
+
+def test_options_move_the_verdict() -> None:
+    """A limit that changes nothing is decoration."""
+    reference, current = frames(2, shift=0.4)
+    lax = DriftOptions(psi_warn=2.0, psi_fail=3.0)
+    found = judge_drift("m", reference, current, block="day", seed=2, options=lax)
+    assert isinstance(found, DriftResult)
+    assert found.result == "pass"
