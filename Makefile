@@ -49,7 +49,7 @@ lint: install  ## ruff, mypy, import contracts, SQL and policies
 	@echo "lint     mypy"; $(BIN)/mypy --no-error-summary
 	@echo "lint     imports"; $(BIN)/lint-imports --no-timing > $(VENV)/.lint-imports 2>&1 || { cat $(VENV)/.lint-imports; exit 1; }
 	@echo "lint     SQL"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sqlfluff lint --nofail-warnings --disable-progress-bar dbt_project/models
-	@echo "lint     policies"; $(BIN)/python -m finops_dagster.policy.testing policies
+	@echo "lint     policies"; $(BIN)/python -m finops_dagster.policy policies > $(VENV)/.lint-policies 2>&1 || { cat $(VENV)/.lint-policies; exit 1; }
 
 format: install  ## write what ruff would have
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -2,3 +2,9 @@
 
 What a setting is lives in `settings`; what it leads to, in the packages it is handed to.
 """
+
+from finops_dagster.setup.checks import Check, Outcome, Probes
+from finops_dagster.setup.doctor import doctor
+from finops_dagster.setup.template import init
+
+__all__ = ["Check", "Outcome", "Probes", "doctor", "init"]

@@ -20,10 +20,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. `fix` is empty when the outcome is ok."""
+    """One thing looked at. `fix` is empty when the result is ok."""
 
     name: str
-    outcome: Outcome
+    result: Outcome
     detail: str
     fix: str = ""
 

@@ -170,7 +170,7 @@ def _desired_state(settings: Settings, probes: Probes) -> Iterator[Check]:
             desired.api_url, desired.repository, desired.branch, secret, acts=settings.act
         )
     yield from found
-    if any(check.outcome is Outcome.FAIL for check in found):
+    if any(check.result is Outcome.FAIL for check in found):
         return
     if not desired.allowed_paths:
         yield warn(

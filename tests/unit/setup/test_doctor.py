@@ -64,10 +64,10 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
 def test_a_sound_estate_passes(settings: Settings) -> None:
     """A doctor that cries wolf is not asked again."""
     checks = doctor(settings, probes())
-    found = [check for check in checks if check.outcome is Outcome.FAIL]
+    found = [check for check in checks if check.result is Outcome.FAIL]
     assert found == []
     assert by_name(checks)["allowed_paths apps/*.yaml"].detail == "1 file"
-    assert by_name(checks)["billing cloud"].outcome is Outcome.OK
+    assert by_name(checks)["billing cloud"].result is Outcome.OK
     assert not settings.state_dir.exists(), "a check must not make what it checks"
 
 
@@ -90,22 +90,22 @@ def test_every_check_that_is_not_ok_says_what_to_do(settings: Settings, tmp_path
 
     checks = doctor(broken, probes(policies=no_policies, deliveries=lambda group, name: 0))
     named = by_name(checks)
-    assert named["policies"].outcome is Outcome.FAIL
+    assert named["policies"].result is Outcome.FAIL
     assert "a.rego" in named["policies"].fix
-    assert named["branch"].outcome is Outcome.FAIL
+    assert named["branch"].result is Outcome.FAIL
     assert "main" in named["branch"].fix
-    assert named["billing cloud"].outcome is Outcome.WARN
-    assert named["clusters"].outcome is Outcome.WARN
-    assert named["models"].outcome is Outcome.WARN
+    assert named["billing cloud"].result is Outcome.WARN
+    assert named["clusters"].result is Outcome.WARN
+    assert named["models"].result is Outcome.WARN
     for check in checks:
-        assert bool(check.fix) == (check.outcome is not Outcome.OK), check
+        assert bool(check.fix) == (check.result is not Outcome.OK), check
 
 
 def test_paths_that_do_not_exist_fail(settings: Settings, tmp_path: Path) -> None:
     """A missing export must be told by its key, not by a stack trace of the landing."""
     (tmp_path / "bill.csv").unlink()
     named = by_name(doctor(settings, probes()))
-    assert named["billing[0].path"].outcome is Outcome.FAIL
+    assert named["billing[0].path"].result is Outcome.FAIL
     assert "billing cloud" not in named
 
 
@@ -115,13 +115,13 @@ def test_a_glob_without_a_file_is_told(settings: Settings) -> None:
     assert desired is not None
     wrong = desired.model_copy(update={"allowed_paths": ("appz/*.yaml",)})
     named = by_name(doctor(settings.model_copy(update={"desired_state": wrong}), probes()))
-    assert named["allowed_paths appz/*.yaml"].outcome is Outcome.WARN
+    assert named["allowed_paths appz/*.yaml"].result is Outcome.WARN
 
 
 def test_state_under_a_file_fails(settings: Settings, tmp_path: Path) -> None:
     """The first write would fail after minutes of reading."""
     wrong = settings.model_copy(update={"state_dir": tmp_path / "bill.csv" / "state"})
-    assert by_name(doctor(wrong, probes()))["state_dir"].outcome is Outcome.FAIL
+    assert by_name(doctor(wrong, probes()))["state_dir"].result is Outcome.FAIL
 
 
 def test_variables_that_set_nothing_are_told(
@@ -129,13 +129,13 @@ def test_variables_that_set_nothing_are_told(
 ) -> None:
     """FINOPS_ACTT=false leaves act as it is."""
     monkeypatch.setenv("FINOPS_ACTT", "false")
-    assert by_name(doctor(settings, probes()))["FINOPS_ACTT"].outcome is Outcome.WARN
+    assert by_name(doctor(settings, probes()))["FINOPS_ACTT"].result is Outcome.WARN
 
 
 def test_a_folder_that_is_no_repository_fails(tmp_path: Path) -> None:
     """Git would look for a repository in the folders above and edit that."""
     checks, files = check_local(tmp_path, "main")
-    assert checks[0].outcome is Outcome.FAIL
+    assert checks[0].result is Outcome.FAIL
     assert files == []
 
 
@@ -188,7 +188,7 @@ def hub() -> Iterator[str]:
 def test_github_that_answers_passes(hub: str) -> None:
     """Branch and files must be those of the repository asked for."""
     checks, files = check_github(hub, "acme/gitops", "main", "good", acts=True)
-    assert [check.outcome for check in checks] == [Outcome.OK, Outcome.OK]
+    assert [check.result for check in checks] == [Outcome.OK, Outcome.OK]
     assert files == ["a.yaml"]
 
 
@@ -206,7 +206,7 @@ def test_github_faults_are_told_apart(
 ) -> None:
     """A wrong token and a wrong name need different people."""
     checks, _ = check_github(hub, repository, branch, token, acts=True)
-    assert (checks[0].name, checks[0].outcome) == (name, Outcome.FAIL)
+    assert (checks[0].name, checks[0].result) == (name, Outcome.FAIL)
     assert says in checks[0].detail
     assert token is None or token not in checks[0].detail
 
@@ -218,12 +218,12 @@ def test_github_token_that_may_not_push_fails_only_when_acting(
     monkeypatch.setattr(_Hub, "push", False)
     acting, _ = check_github(hub, "acme/gitops", "main", "good", acts=True)
     looking, _ = check_github(hub, "acme/gitops", "main", "good", acts=False)
-    assert acting[-1].outcome is Outcome.FAIL
-    assert looking[-1].outcome is Outcome.WARN
+    assert acting[-1].result is Outcome.FAIL
+    assert looking[-1].result is Outcome.WARN
 
 
 def test_github_that_does_not_answer_fails() -> None:
     """A refused connection must be a sentence, not a stack trace."""
     checks, _ = check_github("http://127.0.0.1:1", "acme/gitops", "main", "good", acts=True)
-    assert checks[0].outcome is Outcome.FAIL
+    assert checks[0].result is Outcome.FAIL
     assert "does not answer" in checks[0].detail
