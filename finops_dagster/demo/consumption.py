@@ -11,7 +11,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from finops_dagster.demo.cloud import METERS, NEW_SERVICE, Meter
+from finops_dagster.demo.cloud import Meter
+from finops_dagster.demo.meters import METERS, NEW_SERVICE
 from finops_dagster.demo.noise import Floats, Ints, normal, smooth, stream
 from finops_dagster.demo.seasons import (
     AS_OF,
@@ -153,10 +154,11 @@ def _season(name: str, days: Ints) -> Floats:
     busy = workday(days)
     if name == "hours":
         return np.ones(len(days))
+    result: Floats
     if name == "workdays":
         return busy
     if name == "office":
-        result: Floats = 0.42 + 0.58 * busy
+        result = 0.42 + 0.58 * busy
         return result
     dates = [day_of(int(number)) for number in days]
     if name == "web":
@@ -171,8 +173,8 @@ def _season(name: str, days: Ints) -> Floats:
                 for d in dates
             ]
         )
-        web: Floats = _WEB_WEEK[weekdays] * rush
-        return web
+        result = _WEB_WEEK[weekdays] * rush
+        return result
     if name == "monthend":
         close = np.array(
             [1.9 if d.day == 1 or (d + timedelta(days=2)).day <= 2 else 1.0 for d in dates]

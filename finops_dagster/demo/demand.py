@@ -14,7 +14,7 @@ import numpy as np
 
 from finops_dagster.demo.company import GPU_WATTS
 from finops_dagster.demo.noise import Floats, Ints, normal, smooth, stream, uniform
-from finops_dagster.demo.plan import Claim, Sizing, Workload
+from finops_dagster.demo.plan import Sizing, Workload
 from finops_dagster.demo.seasons import (
     AS_OF,
     DAY_MINUTES,
@@ -24,7 +24,6 @@ from finops_dagster.demo.seasons import (
     growth,
     minutes_of,
     profile,
-    workday,
 )
 
 MIB = 1024.0 * 1024.0
@@ -38,9 +37,6 @@ _BURST_SIZE = 0.12
 Timeline = Mapping[str, tuple[tuple[date, Sizing | None], ...]]
 """Resource -> changes of its declared values, oldest first: from which day, and to what.
 None is a resource that the desired state no longer declares."""
-
-Claims = Mapping[str, tuple[tuple[date, int | None], ...]]
-"""Claim -> changes of its GiB, oldest first; None from when it is declared no more."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +65,6 @@ def sizing_on(workload: Workload, timeline: Timeline, day: date) -> Sizing | Non
         if day >= since:
             current = changed
     return current
-
-
-def claim_size(claim: Claim, claims: Claims, day: date) -> int | None:
-    """GiB that a claim declares on `day`; None before it existed and after it is gone."""
-    if day < claim.first_day:
-        return None
-    size: int | None = claim.size_gib
-    for since, changed in claims.get(claim.resource, ()):
-        if day >= since:
-            size = changed
-    return size
 
 
 def _relative(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
@@ -182,7 +167,7 @@ def replicas_at(
     return np.where(np.isnan(low), fixed, np.clip(wanted, low, high)), sizings, of
 
 
-def _per_day(values: list[float | None], of: Ints) -> Floats:
+def per_day(values: list[float | None], of: Ints) -> Floats:
     table = np.array([np.nan if value is None else value for value in values])
     result: Floats = table[of]
     return result
@@ -220,12 +205,12 @@ def workload_series(
         declared = [
             next((c for c in s.containers if c.name == name), None) if s else None for s in sizings
         ]
-        request = _per_day([c.cpu_millis / 1000.0 if c else None for c in declared], of)
-        memory_request = _per_day([c.memory_mib * MIB if c else None for c in declared], of)
-        limit = _per_day(
+        request = per_day([c.cpu_millis / 1000.0 if c else None for c in declared], of)
+        memory_request = per_day([c.memory_mib * MIB if c else None for c in declared], of)
+        limit = per_day(
             [c.memory_limit_mib * MIB if c and c.memory_limit_mib else None for c in declared], of
         )
-        cpu_limit = _per_day(
+        cpu_limit = per_day(
             [c.cpu_limit_millis / 1000.0 if c and c.cpu_limit_millis else None for c in declared],
             of,
         )
@@ -279,56 +264,3 @@ def _gpu(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
     busy = 88.0 * np.minimum(_relative(seed, workload, minutes, step), 1.05)
     result = np.clip(busy + 4.0 * normal(key + 1, minutes // step), 3.0, 99.0)
     return result
-
-
-def claim_series(seed: int, claim: Claim, claims: Claims, minutes: Ints) -> list[Series]:
-    """What kubelet reports of a mounted volume; nothing of one that no pod mounts."""
-    if claim.use == "unmounted":
-        return []
-    days = minutes // DAY_MINUTES
-    sizes = [claim_size(claim, claims, day_of(n)) for n in range(int(days[0]), int(days[-1]) + 1)]
-    if all(size is None for size in sizes):
-        return []
-    # A file system takes its own share of the volume.
-    capacity = (
-        0.98 * GIB * _per_day([None if s is None else float(s) for s in sizes], days - days[0])
-    )
-    if claim.use == "empty":
-        used = np.full(len(minutes), 28.0 * MIB)
-    else:
-        key = stream(seed, f"{claim.resource}/used")
-        level = 0.62 * growth(days, 0.25)
-        share = np.clip(level + 0.02 * smooth(key, minutes, 3 * DAY_MINUTES), 0.05, 0.97)
-        used = np.minimum(claim.size_gib * GIB * share, capacity)
-    return [
-        Series(
-            metric,
-            claim.cluster.name,
-            claim.namespace,
-            "PersistentVolumeClaim",
-            claim.name,
-            "",
-            np.floor(values) + 0.0 * capacity,
-        )
-        for metric, values in (
-            ("kubelet_volume_stats_used_bytes", used),
-            ("kubelet_volume_stats_capacity_bytes", capacity),
-        )
-    ]
-
-
-def node_series(
-    seed: int, name: str, place: str, cores: int, memory_gib: int, minutes: Ints, step: int
-) -> list[Series]:
-    """Node exporter's view of one virtual machine."""
-    key = stream(seed, f"Node/{name}")
-    days = workday(minutes // DAY_MINUTES)
-    busy = profile("office", minutes) * (0.9 + 0.1 * days)
-    level = 0.55 * busy * np.exp(0.08 * smooth(key, minutes, 2 * DAY_MINUTES))
-    jitter = np.maximum(1.0 + 0.05 * normal(key + 1, minutes // step), 0.2)
-    cpu = np.minimum(cores * level * jitter, float(cores))
-    free = memory_gib * GIB * (0.38 + 0.04 * smooth(key + 2, minutes, DAY_MINUTES))
-    return [
-        Series("node_cpu_seconds_total", place, "", "Node", name, "", cpu),
-        Series("node_memory_MemAvailable_bytes", place, "", "Node", name, "", np.floor(free)),
-    ]

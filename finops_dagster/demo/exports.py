@@ -11,22 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from finops_dagster.demo.billing import CLOSING, Book
+from finops_dagster.demo.charges import CLOSING, Book
 from finops_dagster.demo.delivery import ControlTotal, write
 from finops_dagster.demo.focus import COST_SCALE, Rows, month_number, table
 from finops_dagster.demo.noise import Ints
-from finops_dagster.demo.seasons import day_number, day_of
+from finops_dagster.demo.seasons import day_number, day_of, month_end
 
 SNAPSHOT_DAYS = 40
 """Days before the end of the estate for which daily snapshots are kept."""
 CLOSED_ON = 4
 """Day of the next month on which a month is closed."""
 _KNOWN = time(3)
-
-
-def _month_after(number: int) -> int:
-    day = day_of(number)
-    return day_number((day.replace(day=28) + timedelta(days=4)).replace(day=1))
 
 
 def _billing_month(rows: Rows) -> Ints:
@@ -50,7 +45,7 @@ def write_exports(
         rows = book.rows()
         months = _billing_month(rows)
         for month in np.unique(months):
-            end = _month_after(int(month))
+            end = month_end(int(month))
             picked = rows.pick(np.flatnonzero(months == month))
             picked = picked.pick(np.argsort(picked.visible, kind="stable"))
             charges += int((picked.start <= day_number(last)).sum())
@@ -104,10 +99,11 @@ def _deliver(
     if not len(rows):
         return 0
     billed = Decimal(int(rows.billed_cost.sum())).scaleb(-COST_SCALE)
+    # Corrections reach back before the month: the window holds them, as the total does.
     total = ControlTotal(
         book.provider.billing_account_id,
         book.provider.currency,
-        day_of(window[0]),
+        day_of(min(window[0], int(rows.start.min()))),
         day_of(window[1]),
         billed,
     )

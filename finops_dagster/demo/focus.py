@@ -138,6 +138,8 @@ class Rows:
     contracted_cost: Ints
     effective_cost: Ints
     billed_cost: Ints
+    commitment_quantity: Ints
+    """1e-4 of the commitment's unit, or MISSING."""
 
     def __len__(self) -> int:
         return len(self.template)
@@ -159,6 +161,7 @@ class Rows:
             self.contracted_cost,
             self.effective_cost,
             self.billed_cost,
+            self.commitment_quantity,
         )
 
     @classmethod
@@ -202,7 +205,6 @@ def table(
         "ContractedUnitPrice": decimals(rows.contracted_price, PRICE_SCALE),
     }
     effective = decimals(rows.effective_cost, COST_SCALE)
-    committed = np.array(["CommitmentDiscountId" in t.texts for t in templates])[rows.template]
     consumed = np.array(["ConsumedUnit" in t.texts for t in templates])[rows.template]
     data: dict[str, pa.Array] = {
         "BilledCost": decimals(rows.billed_cost, COST_SCALE),
@@ -215,9 +217,7 @@ def table(
         "PricingCurrencyEffectiveCost": effective,
         "PricingQuantity": decimals(rows.quantity, QUANTITY_DIGITS),
         "ConsumedQuantity": decimals(np.where(consumed, rows.quantity, MISSING), QUANTITY_DIGITS),
-        "CommitmentDiscountQuantity": decimals(
-            np.where(committed, rows.quantity, MISSING), QUANTITY_DIGITS
-        ),
+        "CommitmentDiscountQuantity": decimals(rows.commitment_quantity, QUANTITY_DIGITS),
         "BillingPeriodStart": _days(np.full(count, month, dtype=np.int64)),
         "BillingPeriodEnd": _days(np.full(count, month_end, dtype=np.int64)),
         "ChargePeriodStart": _days(rows.start),

@@ -9,9 +9,10 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from finops_dagster.demo.demand import Claims, Timeline, claim_size, sizing_on
+from finops_dagster.demo.demand import Timeline, sizing_on
 from finops_dagster.demo.plan import Container, Plan, Sizing
 from finops_dagster.demo.reader import Declared
+from finops_dagster.demo.volumes import Claims, claim_size
 
 
 def loaded(state: dict[str, Any]) -> tuple[Timeline, Claims]:

@@ -5,8 +5,9 @@ Each declared machine, database, bucket and function is one that the clouds bill
 
 from __future__ import annotations
 
-from finops_dagster.demo.cloud import METERS, Meter
+from finops_dagster.demo.cloud import Meter
 from finops_dagster.demo.company import ACCOUNTS, TEAMS
+from finops_dagster.demo.meters import METERS
 
 _SAM = frozenset({"cart-cleaner"})
 _AZURE_FUNCTIONS = frozenset({"payout-notify"})

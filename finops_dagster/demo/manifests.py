@@ -1,6 +1,6 @@
-"""Kubernetes workloads as YAML, in the hands of different people: layouts, quotes and comments vary.
+"""Kubernetes workloads as YAML by different hands: layouts, quotes and comments vary.
 
-What a workload declares is in plan; Kustomize, Helm and other files around it are in repository.
+What a workload declares is in plan; the files of Kustomize and Helm around it are in folders.
 """
 
 from __future__ import annotations
@@ -13,6 +13,16 @@ GPU_RESOURCE = "nvidia.com/gpu"
 BUDGET_LABEL = "finops.io/budget-approved"
 ACCELERATOR = "cloud.google.com/gke-accelerator"
 STYLES = 5
+_REMARKS = (
+    "nach dem Überlast-Test im März angehoben, vor dem Senken Jörg fragen",
+    "sized for the sale weekend – café traffic peaks at 11:00",
+    "copied from the service next door",
+    "was: 500m, throttled",
+    "ask #help-platform before changing",
+    "doublé après l'incident",
+    "TCO review: fine as it is (Søren)",
+)
+"""What people leave beside a number; seven, so that they do not march in step with the habits."""
 
 
 def cpu_text(millis: int, style: int) -> str:
@@ -56,8 +66,7 @@ def resources(container: Container, style: int, indent: int) -> list[str]:
             lines += ["  limits:", *(f"    {key}: {value}" for key, value in limit)]
         lines += [
             "  requests:",
-            f"    {request[0][0]}: {request[0][1]}      "
-            "# nach dem Überlast-Test im März angehoben, vor dem Senken Jörg fragen",
+            f"    {request[0][0]}: {request[0][1]}      # {_REMARKS[style % len(_REMARKS)]}",
             *(f"    {key}: {value}" for key, value in request[1:]),
         ]
     elif kind == 3:
@@ -66,7 +75,7 @@ def resources(container: Container, style: int, indent: int) -> list[str]:
     elif kind == 4:
         lines = [
             "resources:",
-            "    # sized for the sale weekend – café traffic peaks at 11:00",
+            f"    # {_REMARKS[style % len(_REMARKS)]}",
             "    requests:",
             *(f"        {key}:   {value}" for key, value in request),
         ]

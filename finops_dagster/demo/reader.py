@@ -16,15 +16,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from finops_dagster.demo.catalogue import Layout
-from finops_dagster.demo.plan import Claim, Container, Plan, Sizing, Workload
-from finops_dagster.demo.repository import (
+from finops_dagster.demo.folders import (
     KUSTOMIZE,
     base_folder,
     claims_path,
-    git,
     manifest_path,
     overlay_folder,
 )
+from finops_dagster.demo.plan import Claim, Container, Plan, Sizing, Workload
+from finops_dagster.demo.repository import git
 
 _QUANTITY = re.compile(r"^([0-9.]+(?:[eE][+-]?[0-9]+)?)([numkKMGTPE]?i?)$")
 _SUFFIX: dict[str, Decimal] = {

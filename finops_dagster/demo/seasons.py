@@ -35,6 +35,11 @@ def day_of(number: int) -> date:
     return _EPOCH + timedelta(days=number)
 
 
+def month_end(number: int) -> int:
+    """Day number of the first of the month after the one that holds day `number`."""
+    return day_number((day_of(number).replace(day=28) + timedelta(days=4)).replace(day=1))
+
+
 def minutes_of(first: date, last: date, step: int) -> Ints:
     """Starts of the intervals from `first` to `last` (both included), minutes since 1970."""
     return np.arange(

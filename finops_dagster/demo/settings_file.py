@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from finops_dagster.demo.folders import ALLOWED_PATHS, CLUSTER_REGIONS
 from finops_dagster.demo.predictions import MODELS
-from finops_dagster.demo.repository import ALLOWED_PATHS, CLUSTER_REGIONS
 from finops_dagster.domain.errors import Stopped
 
 _AS_OF = re.compile(r"(?m)^as_of: .*$")

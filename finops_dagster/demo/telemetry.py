@@ -11,18 +11,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from finops_dagster.demo.cloud import MACHINES
 from finops_dagster.demo.delivery import chosen, signal_known_at, times, write
 from finops_dagster.demo.demand import (
-    Claims,
     Series,
     Timeline,
-    claim_series,
-    node_series,
     workload_series,
 )
+from finops_dagster.demo.meters import MACHINES
 from finops_dagster.demo.plan import Plan
 from finops_dagster.demo.seasons import DAY_MINUTES, minutes_of
+from finops_dagster.demo.volumes import Claims, claim_series, node_series
 
 _LABELS = ("metric", "cluster", "namespace", "kind", "name", "container")
 
@@ -45,7 +43,7 @@ def write_telemetry(
         series += workload_series(plan.seed, workload, timeline, minutes, step_minutes)
     for claim in plan.claims:
         series += claim_series(plan.seed, claim, claims, minutes)
-    for machine in MACHINES:
+    for machine in (one for one in MACHINES if one.exporter):
         series += node_series(
             plan.seed,
             machine.name,

@@ -6,6 +6,7 @@ Only benchmarks and tests read it. Where sizing is judged, need is what the dema
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,14 @@ from finops_dagster.demo.consumption import Event, meters, quantities, unit_pric
 from finops_dagster.demo.demand import (
     CALIBRATION_DAYS,
     MIB,
-    Claims,
     Timeline,
-    claim_size,
     sizing_on,
     workload_series,
 )
 from finops_dagster.demo.plan import Claim, Plan, Sizing, Workload
 from finops_dagster.demo.predictions import BIAS_FROM, BIASED_GROUP, DRIFT_FROM, DRIFTED
 from finops_dagster.demo.seasons import FINE_MINUTES, day_number, minutes_of
+from finops_dagster.demo.volumes import Claims, claim_size
 from finops_dagster.domain.money import to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 
@@ -72,8 +72,12 @@ def _item(kind: str, resource: str, field: str, since: date, until: date, expect
     }
 
 
+def _cents(amount: float) -> str:
+    return format(to_decimal(amount, 2).quantize(Decimal("0.01")), "f")
+
+
 def _money(amount: float, currency: str) -> Item:
-    return {"saving_per_month": format(to_decimal(amount, 2), "f"), "currency": currency}
+    return {"saving_per_month": _cents(amount), "currency": currency}
 
 
 def _net(workload: Workload, price: int) -> float:
@@ -110,6 +114,11 @@ def _pod_path(workload: Workload) -> str:
     return "spec.predictor" if kind == "InferenceService" else "spec.template.spec"
 
 
+def _replicas_path(workload: Workload) -> str:
+    inference = workload.spec.kind == "InferenceService"
+    return "spec.predictor.minReplicas" if inference else "spec.replicas"
+
+
 def _resources_path(workload: Workload, container: str) -> str:
     if workload.spec.kind == "InferenceService" and workload.style % 2:
         return "spec.predictor.model.resources"
@@ -129,7 +138,7 @@ def _workload(
     found: list[Item] = []
     if truth.idle_gpu:
         gpus = _monthly(workload, sizing, 0, 0, _whole(sizing)[2])
-        found.append(_item("idle_gpu", resource, "spec.replicas", since, last, gpus))
+        found.append(_item("idle_gpu", resource, _replicas_path(workload), since, last, gpus))
     if truth.dark:
         # Nights and weekends: 108 of a week's 168 hours.
         cores, gib, _ = _whole(sizing)
@@ -229,7 +238,7 @@ def _anomalies(seed: int, hidden: tuple[Event, ...], first: date, last: date) ->
                 max(event.first, first),
                 until,
                 {
-                    "money": format(to_decimal(extra, 2), "f"),
+                    "money": _cents(extra),
                     "currency": provider.currency,
                     "provider": provider.name,
                     "sub_account_id": ACCOUNTS[meter.account].id,
@@ -249,7 +258,7 @@ def _cost(seed: int, meter: Meter, days: Any, hidden: tuple[Event, ...]) -> Any:
 
 def _models(first: date, last: date) -> list[Item]:
     found: list[Item] = []
-    if BIAS_FROM <= last:
+    if last >= BIAS_FROM:
         found.append(
             _item(
                 "model_bias",
@@ -260,7 +269,7 @@ def _models(first: date, last: date) -> list[Item]:
                 {"group": BIASED_GROUP[1], "effect": "lower selection rate"},
             )
         )
-    if DRIFT_FROM <= last:
+    if last >= DRIFT_FROM:
         found.append(
             _item(
                 "model_drift",
