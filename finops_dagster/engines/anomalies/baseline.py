@@ -27,6 +27,8 @@ _SCALE_DAYS, _WEEKS, _MONTHS = 70, 8, 4
 _MONTH_DAY_SCALES = 4.0
 """A day of the month is special when two months or more deviated so much, the same way."""
 
+_HOLIDAY_LEAVES = 5
+"""Fewer leaves with a weekly pattern cannot tell a holiday from an anomaly."""
 _LAST_DAYS = 3
 """Only the last days are counted from the month's end: else the 2nd of a long month would take
 after the 1st of a shorter one."""
@@ -47,7 +49,8 @@ def expect(cost: Floats, day: int, days: pd.DatetimeIndex) -> Expected:
     """Judge column `day` of `cost` (leaf, day) by the columns before it.
 
     level = mean of 7- and 14-day medians; weekday = median of what 8 same weekdays had beyond
-    their levels; month day, where seen in two months; scale = MAD of 70 days, floor .02.
+    their levels (Sunday's on a day all leaves take for one); month day, where seen in two
+    months; scale = MAD of 70 days, floor .02.
     """
     first = max(0, day - REACH)
     raw = cost[:, first : day + 1]
@@ -59,15 +62,35 @@ def expect(cost: Floats, day: int, days: pd.DatetimeIndex) -> Expected:
         level[:, 14:] = (_rolling(window, 7)[:, 7:] + _rolling(window, 14)) / 2
     beyond = window - level
     weekday = np.stack([_lag(beyond, 7 * k) for k in range(1, _WEEKS + 1)])
-    effect = _median(weekday, 0)
-    residual = beyond - np.where(np.isfinite(effect), effect, 0.0)
+    effect = np.nan_to_num(_median(weekday, 0))
+    residual = beyond - effect
     past = residual[:, -1 - _SCALE_DAYS : -1]
     centre = _median(past, 1)
     scale = np.fmax(_MAD * _median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
     month_day = _month_day(residual, scale, days[first : day + 1])
-    expected = level[:, -1] + np.nan_to_num(effect[:, -1]) + month_day
+    today = _like_a_sunday(beyond, effect, scale, days[first : day + 1])
+    expected = level[:, -1] + today + month_day
     z = (window[:, -1] - expected) / scale
     return Expected(z, unit * np.sinh(expected), unit, window)
+
+
+def _like_a_sunday(beyond: Floats, effect: Floats, scale: Floats, days: pd.DatetimeIndex) -> Floats:
+    """Today's weekday effect, or the last Sunday's where that explains the whole estate better.
+
+    A public holiday is no anomaly of any leaf: all leaves with a weekly pattern go to their
+    Sunday at once. No calendar is asked, so that every country's and company's days count.
+    """
+    today = effect[:, -1]
+    back = (days[-1].dayofweek + 1) % 7
+    if back == 0 or effect.shape[1] <= back:
+        return today
+    sunday = effect[:, -1 - back]
+    weekly = np.isfinite(beyond[:, -1]) & (np.abs(sunday - today) > 2 * scale)
+    if weekly.sum() < _HOLIDAY_LEAVES:
+        return today
+    usual = np.median(np.abs(beyond[weekly, -1] - today[weekly]) / scale[weekly])
+    as_sunday = np.median(np.abs(beyond[weekly, -1] - sunday[weekly]) / scale[weekly])
+    return sunday if as_sunday < usual / 2 else today
 
 
 def _unit(before: Floats) -> Floats:

@@ -18,6 +18,8 @@ _MISSING_TOTAL, _MISSING_LEAVES, _MISSING_LOW = 0.5, 0.6, 0.5
 _MUTE_POINT_DAYS, _MUTE_SLOW_DAYS = 2, 7
 _POINT_SILENCES_SLOW_DAYS = 49
 """A level that a point has told of stays in the slow statistic's week means so long."""
+_SLOW_AGE_DAYS = 63
+"""All weeks of the slow statistic, and two for a start-up, lie in the leaf's own life."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Watch:
     def _creep(self, day: int, expected: Expected, known: np.ndarray, spend: Floats) -> list[Hit]:
         config = self._config
         score, now, before = slow_statistic(expected.window)
+        known = known & (day - self._leaves.born >= _SLOW_AGE_DAYS)
         moved = expected.unit * (np.sinh(now) - np.sinh(before))
         away = known & (np.abs(score) > config.slow_z)
         away &= np.abs(moved) >= config.slow_share * spend

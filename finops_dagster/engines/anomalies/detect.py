@@ -62,6 +62,9 @@ def _frame(hits: list[Hit], leaves: Leaves) -> pd.DataFrame:
 def _abstained(leaves: Leaves, config: DetectionConfig, last: int) -> list[Abstained]:
     """Leaves too young to be judged on `as_of`."""
     out = []
+    if leaves.quantity is None:
+        reason = "no quantities are given, so that a price and a quantity cannot be told apart"
+        out.append(Abstained(subject="unit prices", reason=reason))
     for i, born in enumerate(leaves.born):
         days = last - int(born) + 1
         if days <= config.min_history_days:

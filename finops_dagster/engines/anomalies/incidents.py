@@ -19,6 +19,8 @@ from finops_dagster.engines.anomalies.result import Channel, DetectionConfig, In
 
 _COUNTED_SHARE = 0.25
 """A day still belongs to an incident while its excess is a quarter of the largest, same sign."""
+_OVER_DAYS = 3
+"""So many normal days in a row and it is over, whatever comes later."""
 _ONGOING_DAYS = 2
 _DAYS_PER_MONTH = 365 / 12
 _BASE_WEEKS = 4
@@ -118,9 +120,15 @@ def _excess(
     if mine[0].kind is Channel.PRICE:
         usual = cost[start:] / (1 + mine[0].score)
     beyond = cost[start:] - usual
-    largest = beyond[np.argmax(np.abs(beyond))]
+    # how large it was is told by its own days, not by what came long after
+    told = max(hit.day for hit in mine) - start + 1
+    largest = beyond[np.argmax(np.abs(beyond[:told]))]
     counted = np.sign(beyond) == np.sign(largest)
     counted &= np.abs(beyond) >= _COUNTED_SHARE * abs(largest)
+    over = np.convolve(~counted, np.ones(_OVER_DAYS), "valid") == _OVER_DAYS
+    over[:told] = False
+    if over.any():
+        counted[int(over.argmax()) :] = False
     return np.where(counted, beyond, 0.0), spread
 
 
