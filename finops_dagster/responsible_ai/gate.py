@@ -23,8 +23,10 @@ from finops_dagster.responsible_ai.results import (
 class GateLimits:
     """From where a figure is a breach.
 
-    A figure past its limit warns; one whose whole 95 % interval is past it fails. So a small
-    sample cannot stop a model, and cannot pass one in silence.
+    A figure past its limit warns if the middle of its 95 % interval is past it too (the gap
+    between the best and the worst of several groups is too large by chance alone, and the interval
+    takes that back); one whose whole interval is past it fails. So a small sample cannot stop a
+    model, and a likely breach cannot pass in silence.
     """
 
     selection_ratio: float = 0.8
@@ -140,15 +142,21 @@ def _performance(
 
 
 def _over(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or figure.value <= limit:
+    if figure is None or min(figure.value, _middle(figure)) <= limit:
         return None
     return "fail" if figure.low is not None and figure.low > limit else "warn"
 
 
 def _under(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or figure.value >= limit:
+    if figure is None or max(figure.value, _middle(figure)) >= limit:
         return None
     return "fail" if figure.high is not None and figure.high < limit else "warn"
+
+
+def _middle(figure: Interval) -> float:
+    if figure.low is None or figure.high is None:
+        return figure.value
+    return (figure.low + figure.high) / 2
 
 
 def _ends(figure: Interval) -> str:

@@ -70,10 +70,15 @@ def test_stable_columns_raise_no_alarm_over_many_worlds() -> None:
 
 def test_days_that_differ_by_themselves_pass_for_drift_unless_permuted_whole() -> None:
     """Rows of one day are not independent; to take them so makes false alarms."""
-    by_row = sum(judge(seed, block=None, day_effect=0.9).result != "pass" for seed in range(12))
-    by_day = sum(judge(seed, block="day", day_effect=0.9).result != "pass" for seed in range(12))
-    assert by_row >= 6
-    assert by_day <= 1
+
+    def sure(block: str | None) -> int:
+        worlds = (judge(seed, block=block, day_effect=0.9) for seed in range(20))
+        return sum(
+            f.p_value <= 0.05 for found in worlds for f in found.features if f.feature == "steady"
+        )
+
+    assert sure(None) >= 12
+    assert sure("day") <= 4
 
 
 def test_missing_values_that_appear_are_drift() -> None:
