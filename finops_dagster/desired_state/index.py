@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from finops_dagster.desired_state import classify
 from finops_dagster.desired_state.deployments import Deployment, find_deployments
 from finops_dagster.desired_state.kinds import is_cluster_scoped, is_resource, name_fault, not_yet
-from finops_dagster.desired_state.kustomize import FILE_NAMES, Rendered, Renderer, Resource
+from finops_dagster.desired_state.kustomize import FILE_NAMES, Rendered, Renderer
 from finops_dagster.desired_state.nodes import Node, Scalar, mapping, plain, text_of
 from finops_dagster.desired_state.paths import leaves, resolve
+from finops_dagster.desired_state.selection import Resource
 from finops_dagster.desired_state.tree import Tree
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 

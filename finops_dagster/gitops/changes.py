@@ -32,7 +32,9 @@ def plan_change_set(
     location = desired_state.locate(proposal.resource, proposal.field)
     if location is None:
         return Abstained(
-            subject=subject, reason="the desired state declares no such value to change"
+            subject=subject,
+            reason="no plain manifest declares this value "
+            "(Helm charts, Terraform and other templates are not edited yet)",
         )
     if not location.editable:
         return Abstained(subject=subject, reason=location.reason)

@@ -9,15 +9,12 @@ import base64
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import github
-import requests
 from github.GithubException import GithubException
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from finops_dagster.domain.decisions import ChangeSet, PullRequest, PullRequestState
 from finops_dagster.domain.errors import Fault, Stopped, Unavailable
@@ -26,6 +23,7 @@ from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.edits import apply_edits
 from finops_dagster.gitops.escaping import one_line
 from finops_dagster.gitops.git_objects import Author, is_object_id
+from finops_dagster.gitops.github_calls import Caller, Patience, told
 
 if TYPE_CHECKING:
     from github.GitCommit import GitCommit
@@ -35,27 +33,6 @@ if TYPE_CHECKING:
 
 SUPERSEDED_LABEL = "finops/superseded"
 REVERTED_LABEL = "finops/reverted"
-
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_HINTS = {
-    401: "The token is not valid: set FINOPS_GITHUB_TOKEN again.",
-    403: "The token may not do this: it needs to read and write contents and pull requests.",
-    404: "Check desired_state.repository, the branch, and that the token sees the repository.",
-    409: "The repository is empty or was changed at the same time; run again.",
-    422: "GitHub did not accept it: the branch may be protected.",
-}
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a call may take and how often it is tried."""
-
-    timeout_seconds: int = 20
-    attempts: int = 4
-    first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 60.0
 
 
 class GitHubForge:
@@ -76,17 +53,16 @@ class GitHubForge:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`repository`: OWNER/NAME; `branch`: what pull requests aim at; `now`: date of commits."""
-        self._token = token
         self._name = repository
         self._branch = branch
         self._now = now
         self._author = author or Author()
-        self._patience = patience or Patience()
-        self._sleep = sleep
+        patience = patience or Patience()
+        self._calls = Caller(repository, token, patience, sleep)
         self._github = github.Github(
             auth=github.Auth.Token(token),
             base_url=api_url.rstrip("/"),
-            timeout=self._patience.timeout_seconds,
+            timeout=patience.timeout_seconds,
             per_page=100,
             retry=None,  # retried here: PyGithub would repeat what creates
             seconds_between_requests=0,
@@ -99,15 +75,18 @@ class GitHubForge:
 
     def head(self, branch: str) -> str:
         """Commit id of `branch`."""
-        return self._try(lambda: self._repository().get_git_ref(f"heads/{branch}").object.sha)
+        return self._calls.attempt(
+            lambda: self._repository().get_git_ref(f"heads/{branch}").object.sha
+        )
 
     def pull_requests(self, state: PullRequestState | None = None) -> Sequence[PullRequest]:
         """All pull requests of this product's branches in this repository, oldest first."""
         asked = "open" if state is PullRequestState.OPEN else "all"
-        pulls = self._try(
+        pulls = self._calls.attempt(
             lambda: list(self._repository().get_pulls(asked, sort="created", direction="asc"))
         )
-        found = [shown for pull in pulls if (shown := self._shown(pull)) is not None]
+        heads = self._heads()
+        found = [shown for pull in pulls if (shown := self._shown(pull, heads)) is not None]
         return sorted(
             (one for one in found if state in (None, one.state)), key=lambda one: one.number
         )
@@ -116,16 +95,16 @@ class GitHubForge:
         """One commit on `base_sha` with the edits; the same tree there already is left alone."""
         if not branch.startswith(BRANCH_PREFIX) or not is_object_id(base_sha):
             raise Stopped(f"{branch!r} on {base_sha!r} is not a branch to write")
-        base = self._try(lambda: self._repository().get_git_commit(base_sha))
+        base = self._calls.attempt(lambda: self._repository().get_git_commit(base_sha))
         elements = []
         for path in sorted({edit.file for edit in changes.edits}):
             mode, data = self._file(base, path)
             edited = apply_edits(data, [edit for edit in changes.edits if edit.file == path])
             content = base64.b64encode(edited).decode()
             create = partial(self._repository().create_git_blob, content, "base64")
-            blob = self._try(create)
+            blob = self._calls.attempt(create)
             elements.append(github.InputGitTreeElement(path, mode, "blob", sha=blob.sha))
-        tree = self._try(lambda: self._repository().create_git_tree(elements, base.tree))
+        tree = self._calls.attempt(lambda: self._repository().create_git_tree(elements, base.tree))
         old = self._branch_commit(branch)
         if (
             old is not None
@@ -138,7 +117,7 @@ class GitHubForge:
             self._author.email,
             self._now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        commit = self._try(
+        commit = self._calls.attempt(
             lambda: self._repository().create_git_commit(message, tree, [base], who, who)
         )
         self._point(branch, commit.sha, exists=old is not None)
@@ -160,7 +139,7 @@ class GitHubForge:
             )
             return self._must_show(made)
 
-        opened = self._try(attempt)
+        opened = self._calls.attempt(attempt)
         if set(pull_request.labels) <= set(opened.labels):
             return opened
         return self._labelled(opened.number, pull_request.labels)
@@ -169,7 +148,7 @@ class GitHubForge:
         """Replace title, body, labels and what the body remembers."""
         number = pull_request.number
         self._must_be_open(number)
-        self._try(
+        self._calls.attempt(
             lambda: self._pull(number).edit(
                 title=one_line(pull_request.title, 255), body=marker.seal(pull_request)
             )
@@ -187,12 +166,12 @@ class GitHubForge:
             elif found.body.strip() != text.strip():
                 found.edit(text)
 
-        self._try(attempt)
+        self._calls.attempt(attempt)
 
     def comments(self, number: int) -> dict[str, str]:
         """Comments of this product by topic."""
         found: dict[str, str] = {}
-        for comment in self._try(lambda: list(self._pull(number).get_issue_comments())):
+        for comment in self._calls.attempt(lambda: list(self._pull(number).get_issue_comments())):
             body, mark, topic = comment.body.rpartition("<!-- finops-comment ")
             if mark:
                 found[topic.removesuffix("-->").strip()] = body.strip()
@@ -202,19 +181,19 @@ class GitHubForge:
         """Close unmerged and delete the branch; closing again does nothing."""
         if state not in (PullRequestState.REJECTED, PullRequestState.SUPERSEDED):
             raise ValueError(f"closing makes a pull request rejected or superseded, not {state}")
-        pull_request = self._must_show(self._try(lambda: self._pull(number)))
+        pull_request = self._must_show(self._calls.attempt(lambda: self._pull(number)))
         if pull_request.state is PullRequestState.OPEN:
             if state is PullRequestState.SUPERSEDED:
                 self._labelled(number, (*pull_request.labels, SUPERSEDED_LABEL))
-            self._try(lambda: self._pull(number).edit(state="closed"))
+            self._calls.attempt(lambda: self._pull(number).edit(state="closed"))
         elif pull_request.state is PullRequestState.MERGED:
             raise _not_open(number, pull_request.state)
         self._delete(pull_request.branch)
-        return self._must_show(self._try(lambda: self._pull(number)))
+        return self._must_show(self._calls.attempt(lambda: self._pull(number)))
 
     def merge(self, number: int) -> PullRequest:
         """Merge with a merge commit and delete the branch. Raises Stopped if GitHub refuses."""
-        pull_request = self._must_show(self._try(lambda: self._pull(number)))
+        pull_request = self._must_show(self._calls.attempt(lambda: self._pull(number)))
         if pull_request.state is PullRequestState.MERGED:
             return pull_request
         self._must_be_open(number)
@@ -225,22 +204,22 @@ class GitHubForge:
                 pull.merge(merge_method="merge", sha=pull_request.head_sha)
 
         with _refused(number, self._branch):
-            self._try(attempt, passing=(405, 409, 422))
+            self._calls.attempt(attempt, passing=(405, 409, 422))
         self._delete(pull_request.branch)
-        return self._must_show(self._try(lambda: self._pull(number)))
+        return self._must_show(self._calls.attempt(lambda: self._pull(number)))
 
     def mergeable(self, number: int) -> bool:
         """False only where GitHub knows of a conflict; it may not have looked yet."""
-        found: bool | None = self._try(lambda: self._pull(number)).mergeable
+        found: bool | None = self._calls.attempt(lambda: self._pull(number)).mergeable
         return found is not False
 
     def diff(self, number: int) -> str:
         """Unified diff against the merge base, from GitHub's comparison."""
-        pull_request = self._must_show(self._try(lambda: self._pull(number)))
+        pull_request = self._must_show(self._calls.attempt(lambda: self._pull(number)))
         base = pull_request.base_sha
         if pull_request.state is PullRequestState.OPEN or not is_object_id(base):
             base = self._branch
-        files = self._try(
+        files = self._calls.attempt(
             lambda: list(self._repository().compare(base, pull_request.head_sha).files)
         )
         return "".join(
@@ -251,7 +230,7 @@ class GitHubForge:
 
     def files(self, commit: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
         """Path -> bytes of the regular files at a commit whose names end so."""
-        tree = self._try(lambda: self._repository().get_git_tree(commit, recursive=True))
+        tree = self._calls.attempt(lambda: self._repository().get_git_tree(commit, recursive=True))
         if tree.raw_data.get("truncated"):
             raise Unavailable(f"{self._name} is too large to be listed by GitHub; use a clone")
         return {
@@ -271,13 +250,13 @@ class GitHubForge:
         return pull
 
     def _blob(self, sha: str) -> bytes:
-        blob = self._try(lambda: self._repository().get_git_blob(sha))
+        blob = self._calls.attempt(lambda: self._repository().get_git_blob(sha))
         return base64.b64decode(blob.content)
 
     def _file(self, commit: GitCommit, path: str) -> tuple[str, bytes]:
         tree_sha, mode = commit.tree.sha, ""
         for part in path.split("/"):
-            entries = self._try(partial(self._repository().get_git_tree, tree_sha)).tree
+            entries = self._calls.attempt(partial(self._repository().get_git_tree, tree_sha)).tree
             found = next((entry for entry in entries if entry.path == part), None)
             if found is None:
                 raise Stopped(f"{path} is not at {commit.sha}")
@@ -285,6 +264,13 @@ class GitHubForge:
         if mode not in ("100644", "100755"):
             raise Stopped(f"{path} is not a regular file at {commit.sha}")
         return mode, self._blob(tree_sha)
+
+    def _heads(self, branch: str = BRANCH_PREFIX) -> dict[str, str]:
+        """Branch -> commit: what GitHub says of a pull request's head may lag behind a push."""
+        references = self._calls.attempt(
+            lambda: list(self._repository().get_git_matching_refs(f"heads/{branch}"))
+        )
+        return {one.ref.removeprefix("refs/heads/"): one.object.sha for one in references}
 
     def _branch_commit(self, branch: str) -> GitCommit | None:
         def attempt() -> GitCommit | None:
@@ -295,7 +281,7 @@ class GitHubForge:
                 return None
             return self._repository().get_git_commit(sha)
 
-        return self._try(attempt)
+        return self._calls.attempt(attempt)
 
     def _point(self, branch: str, sha: str, *, exists: bool) -> None:
         def attempt() -> None:
@@ -308,7 +294,7 @@ class GitHubForge:
                         raise
             self._request("PATCH", f"git/refs/heads/{branch}", {"sha": sha, "force": True})
 
-        self._try(attempt)
+        self._calls.attempt(attempt)
 
     def _delete(self, branch: str) -> None:
         def attempt() -> None:
@@ -318,7 +304,7 @@ class GitHubForge:
                 if error.status not in (404, 422):
                     raise
 
-        self._try(attempt)
+        self._calls.attempt(attempt)
 
     def _request(self, verb: str, path: str, content: dict[str, object] | None) -> None:
         self._github.requester.requestJsonAndCheck(
@@ -328,14 +314,13 @@ class GitHubForge:
     def _open_for(self, branch: str) -> PullRequest | None:
         owner = self._name.partition("/")[0]
         for pull in self._repository().get_pulls("open", head=f"{owner}:{branch}"):
-            shown = self._shown(pull)
-            if shown is not None and shown.branch == branch:
-                return shown
+            if pull.head.ref == branch:
+                return self._must_show(pull)
         return None
 
     def _labelled(self, number: int, labels: Sequence[str]) -> PullRequest:
-        self._try(lambda: self._pull(number).set_labels(*labels))
-        return self._must_show(self._try(lambda: self._pull(number)))
+        self._calls.attempt(lambda: self._pull(number).set_labels(*labels))
+        return self._must_show(self._calls.attempt(lambda: self._pull(number)))
 
     def _comment_on(self, number: int, topic: str) -> IssueComment | None:
         mark = _comment_mark(topic)
@@ -345,72 +330,35 @@ class GitHubForge:
         return None
 
     def _must_be_open(self, number: int) -> None:
-        state = self._must_show(self._try(lambda: self._pull(number))).state
+        state = self._must_show(self._calls.attempt(lambda: self._pull(number))).state
         if state is not PullRequestState.OPEN:
             raise _not_open(number, state)
 
     def _must_show(self, pull: GithubPullRequest) -> PullRequest:
-        shown = self._shown(pull)
+        shown = self._shown(pull, self._heads(pull.head.ref))
         if shown is None:
             raise Stopped(f"#{pull.number} is not one of this product's pull requests")
         return shown
 
-    def _shown(self, pull: GithubPullRequest) -> PullRequest | None:
-        own = pull.head.repo is not None and (
-            pull.head.repo.full_name.lower() == self._name.lower()
-        )
-        if not own or not pull.head.ref.startswith(BRANCH_PREFIX):
+    def _shown(self, pull: GithubPullRequest, heads: dict[str, str]) -> PullRequest | None:
+        home: Repository | None = pull.head.repo  # null once a fork is deleted
+        if home is None or home.full_name.lower() != self._name.lower():
             return None
-        if pull.base.ref != self._branch:
+        if not pull.head.ref.startswith(BRANCH_PREFIX) or pull.base.ref != self._branch:
             return None
         labels = tuple(sorted(label.name for label in pull.labels))
+        state = _state(pull, labels)
+        head = heads.get(pull.head.ref) if state is PullRequestState.OPEN else None
         return marker.as_pull_request(
             pull.body or "",
             number=pull.number,
             branch=pull.head.ref,
-            head_sha=pull.head.sha,
-            state=_state(pull, labels),
+            head_sha=head or pull.head.sha,
+            state=state,
             title=pull.title,
             url=pull.html_url,
             labels=labels,
         )
-
-    def _try(self, call: Callable[[], T], passing: tuple[int, ...] = ()) -> T:
-        """`call`, again where that may help; statuses in `passing` are raised as they are."""
-        retrying = Retrying(
-            stop=stop_after_attempt(self._patience.attempts),
-            wait=self._wait,
-            retry=retry_if_exception(_is_transient),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(call)
-        except GithubException as error:
-            if error.status in passing:
-                raise
-            raise self._unavailable(
-                f"status {error.status}: {_told(error)}", error.status
-            ) from None
-        except requests.RequestException as error:
-            raise self._unavailable(f"no answer ({type(error).__name__})", 0) from None
-
-    def _wait(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        asked = _retry_after(error, time.time()) if isinstance(error, GithubException) else None
-        if asked is None:
-            asked = self._patience.first_wait_seconds * 2 ** (state.attempt_number - 1)
-        return min(asked, self._patience.longest_wait_seconds)
-
-    def _unavailable(self, what: str, status: int) -> Unavailable:
-        what = what.replace(self._token, "***") if self._token else what
-        return Unavailable(f"GitHub, {self._name}: {what}", (
-            Fault(
-                code="github",
-                expected=f"GitHub was expected to answer for {self._name}; {what}.",
-                hint=_HINTS.get(status, "Try again later."),
-            ),
-        ))  # fmt: skip
 
 
 @contextmanager
@@ -418,7 +366,7 @@ def _refused(number: int, branch: str) -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        raise Stopped(f"GitHub does not merge #{number} into {branch}: {_told(error)}", (
+        raise Stopped(f"GitHub does not merge #{number} into {branch}: {told(error)}", (
             Fault(
                 code="conflict", expected=f"#{number} was expected to merge into {branch}.",
                 hint="See on GitHub whether it conflicts or waits for checks or reviews.",
@@ -440,33 +388,3 @@ def _comment_mark(topic: str) -> str:
 
 def _not_open(number: int, state: PullRequestState) -> Stopped:
     return Stopped(f"#{number} is {state.value}, not open")
-
-
-def _told(error: GithubException) -> str:
-    data: object = error.data
-    message = data.get("message") if isinstance(data, dict) else None
-    return one_line(str(message or "no message"), 300)
-
-
-def _is_transient(error: BaseException) -> bool:
-    if isinstance(error, requests.RequestException):
-        return True
-    if not isinstance(error, GithubException):
-        return False
-    # A 403 with a reset or a retry time is a rate limit, primary or secondary.
-    return error.status in _TRANSIENT or (
-        error.status == 403 and _retry_after(error, time.time()) is not None
-    )
-
-
-def _retry_after(error: GithubException, now: float) -> float | None:
-    """Seconds GitHub asks to wait (docs: rate limits for the REST API); None if it does not."""
-    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
-    if headers.get("retry-after", "").isdigit():
-        return float(headers["retry-after"])
-    if (
-        headers.get("x-ratelimit-remaining") == "0"
-        and headers.get("x-ratelimit-reset", "").isdigit()
-    ):
-        return max(0.0, float(headers["x-ratelimit-reset"]) - now)
-    return None

@@ -1,0 +1,220 @@
+"""The two Git hosts that the forge contract runs on, and what a person does on them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import github
+from filelock import FileLock
+
+from finops_dagster.gitops.github_forge import GitHubForge, Patience
+from finops_dagster.gitops.local_forge import LocalForge
+from tests.builders import NOW, bare_repository, git
+
+HERE = Path(__file__).parent
+OWNER, TOKEN = "acme", "token-of-the-emulator"
+
+
+class Host(Protocol):
+    """A host with one repository, `start` on its main branch."""
+
+    sees_conflicts: bool
+
+    def forge(self, now: datetime = NOW) -> LocalForge | GitHubForge: ...
+
+    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+        """A person's commit on a branch."""
+        ...
+
+    def file(self, revision: str, path: str) -> bytes: ...
+
+    def branches(self) -> set[str]: ...
+
+    def parents(self, commit: str) -> list[str]: ...
+
+    def tidy_body(self, number: int) -> None:
+        """A person replaces the body of a pull request, marker and all."""
+        ...
+
+
+class LocalHost:
+    """A bare repository on disk."""
+
+    sees_conflicts = True
+
+    def __init__(self, folder: Path, start: dict[str, bytes]) -> None:
+        self.folder = folder
+        self.bare = bare_repository(folder, start)
+
+    def forge(self, now: datetime = NOW) -> LocalForge:
+        return LocalForge(self.bare, now=now)
+
+    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+        clone = self.folder / f"clone-{time.monotonic_ns()}"
+        git(self.folder, "clone", "-q", "-b", branch, str(self.bare), str(clone))
+        for name, data in files.items():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            (clone / name).write_bytes(data)
+        git(clone, "add", "-A")
+        git(clone, "commit", "-q", "-m", "by hand")
+        git(clone, "push", "-q", "origin", branch)
+        return git(clone, "rev-parse", "HEAD").strip()
+
+    def file(self, revision: str, path: str) -> bytes:
+        return git(self.bare, "show", f"{revision}:{path}").encode()
+
+    def branches(self) -> set[str]:
+        return set(git(self.bare, "branch", "--format=%(refname:short)").split())
+
+    def parents(self, commit: str) -> list[str]:
+        return git(self.bare, "rev-list", "--no-walk", "--parents", commit).split()[1:]
+
+    def tidy_body(self, number: int) -> None:
+        reference = f"refs/finops/pulls/{number}"
+        record = json.loads(git(self.bare, "cat-file", "blob", reference))
+        text = json.dumps({**record, "body": "tidied"}).encode()
+        oid = git(self.bare, "hash-object", "-w", "--stdin", stdin=text).strip()
+        git(self.bare, "update-ref", reference, oid)
+
+
+class GitHubHost:
+    """A repository of its own on the emulated GitHub."""
+
+    sees_conflicts = False  # the emulator merges whatever it is told to
+    count = 0
+
+    def __init__(self, url: str, start: dict[str, bytes]) -> None:
+        GitHubHost.count += 1
+        self.url = url
+        self.name = f"{OWNER}/estate-{GitHubHost.count}"
+        self._github = github.Github(
+            auth=github.Auth.Token(TOKEN), base_url=url, retry=None,
+            seconds_between_requests=0, seconds_between_writes=0,
+        )  # fmt: skip
+        user = self._github.get_user()
+        user.create_repo(self.name.partition("/")[2], auto_init=True)  # type: ignore[union-attr]
+        self.commit("main", start)
+
+    def forge(self, now: datetime = NOW) -> GitHubForge:
+        return GitHubForge(
+            self.url, self.name, TOKEN, now=now, patience=Patience(attempts=2), sleep=lambda _: None
+        )
+
+    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+        repository = self._github.get_repo(self.name)
+        parent = repository.get_git_commit(repository.get_git_ref(f"heads/{branch}").object.sha)
+        elements = [
+            github.InputGitTreeElement(
+                name, "100644", "blob",
+                sha=repository.create_git_blob(base64.b64encode(data).decode(), "base64").sha,
+            )
+            for name, data in files.items()
+        ]  # fmt: skip
+        tree = repository.create_git_tree(elements, parent.tree)
+        made = repository.create_git_commit("by hand", tree, [parent])
+        self._github.requester.requestJsonAndCheck(
+            "PATCH", f"/repos/{self.name}/git/refs/heads/{branch}", input={"sha": made.sha}
+        )
+        return made.sha
+
+    def file(self, revision: str, path: str) -> bytes:
+        repository = self._github.get_repo(self.name)
+        sha = revision
+        if len(revision) != 40:
+            sha = repository.get_git_ref(f"heads/{revision}").object.sha
+        tree = repository.get_git_tree(sha, recursive=True)
+        blob = next(entry.sha for entry in tree.tree if entry.path == path)
+        return base64.b64decode(repository.get_git_blob(blob).content)
+
+    def branches(self) -> set[str]:
+        return {branch.name for branch in self._github.get_repo(self.name).get_branches()}
+
+    def parents(self, commit: str) -> list[str]:
+        return [one.sha for one in self._github.get_repo(self.name).get_git_commit(commit).parents]
+
+    def tidy_body(self, number: int) -> None:
+        self._github.get_repo(self.name).get_pull(number).edit(body="tidied")
+
+
+class NoEmulatorError(RuntimeError):
+    """The emulator cannot be had; the message says why."""
+
+
+@contextmanager
+def emulated_github(folder: Path) -> Iterator[str]:
+    """Address of a running emulator. Raises NoEmulatorError."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        raise NoEmulatorError("node and npm are needed for the GitHub emulator")
+    program = _installed()
+    seed = folder / "seed.yaml"
+    seed.write_text(
+        f"tokens:\n  {TOKEN}:\n    login: {OWNER}\n    scopes: [repo]\n"
+        f"github:\n  users:\n    - login: {OWNER}\n  repos: []\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "emulator.log").open("wb") as log:
+        process = subprocess.Popen(
+            [node, str(program), "start", "--service", "github", "--seed", str(seed), "--port",
+             str(port)],
+            stdout=log, stderr=log, cwd=folder,
+        )  # fmt: skip
+    try:
+        url = f"http://localhost:{port}"
+        _wait(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _installed() -> Path:
+    """The emulator's program, installed once from the committed lock file."""
+    cache = HERE / ".emulator"
+    cache.mkdir(exist_ok=True)
+    program = cache / "node_modules" / "emulate" / "dist" / "index.js"
+    with FileLock(cache / "lock"):
+        wanted = (HERE / "github_emulator" / "package-lock.json").read_bytes()
+        have = cache / "package-lock.json"
+        if program.is_file() and have.is_file() and have.read_bytes() == wanted:
+            return program
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / "github_emulator" / name, cache / name)
+        done = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
+            cwd=cache, capture_output=True, text=True, timeout=180,
+            env={**os.environ, "npm_config_update_notifier": "false"},
+        )  # fmt: skip
+        if done.returncode != 0 or not program.is_file():
+            (cache / "package-lock.json").unlink(missing_ok=True)
+            raise NoEmulatorError(f"npm could not install the emulator: {done.stderr[-500:]}")
+    return program
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise NoEmulatorError("the emulator ended at once")
+        try:
+            with urllib.request.urlopen(f"{url}/rate_limit", timeout=2):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise NoEmulatorError("the emulator did not answer in ten seconds")
