@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 
 _FENCE = re.compile(r"^```(?:sh|bash|console)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(
-    r"`((?:finops|make|python -m finops_dagster[\w.]*|python benchmarks/)[^`\n]*)`"
+    r"`((?:finops \w|make \w|python -m finops_dagster[\w.]*|python benchmarks/)[^`\n]*)`"
 )
 _FIGURE = re.compile(r"(-?[\d,]*\.?\d+)[^\n]{0,40}?<!-- figure:(\w+)(?: x(\S+))? -->")
 
