@@ -45,21 +45,19 @@ def write_model_page(
 
 def _comparisons(
     fairness: FairnessResult | Abstained | None,
-) -> dict[str, list[tuple[str, Interval]]]:
+) -> dict[str, list[tuple[str, Interval | None]]]:
     if not isinstance(fairness, FairnessResult):
         return {}
+    if fairness.task == "regression":
+        return {one.attribute: [("highest error over lowest", one.error_ratio)]
+                for one in fairness.attributes}  # fmt: skip
     return {
         one.attribute: [
-            (words, figure)
-            for words, figure in (
-                ("lowest selection over highest", one.demographic_parity_ratio),
-                ("selection differs by", one.demographic_parity_difference),
-                ("true positives differ by", one.true_positive_rate_difference),
-                ("false positives differ by", one.false_positive_rate_difference),
-                ("accuracy differs by", one.accuracy_difference),
-                ("highest error over lowest", one.error_ratio),
-            )
-            if figure is not None
+            ("lowest selected over highest", one.demographic_parity_ratio),
+            ("selected differs by", one.demographic_parity_difference),
+            ("true positives by", one.true_positive_rate_difference),
+            ("false positives by", one.false_positive_rate_difference),
+            ("accuracy by", one.accuracy_difference),
         ]
         for one in fairness.attributes
     }
