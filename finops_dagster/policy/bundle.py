@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ class RegoBundle:
     root: Path
     id: str
     """Content hash over the policies and data files, names and bytes; tests do not count."""
-    policies: tuple[Source, ...]
-    tests: tuple[Source, ...]
-    data: Mapping[str, Any]
-    rules: Mapping[str, RuleMetadata]
+    policies: tuple[Source, ...] = field(repr=False)
+    tests: tuple[Source, ...] = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False)
+    rules: Mapping[str, RuleMetadata] = field(repr=False)
     """By METADATA id."""
 
     @classmethod
@@ -77,6 +78,8 @@ class RegoBundle:
             rules=_rules(policies),
         )
         try:
+            if not any(_answers(source) for source in policies):
+                raise EngineError(f"it has no rule {VERDICT}")
             # Some faults of a source show only when anything is evaluated.
             bundle.engine().evaluate(VERDICT, {})
         except EngineError as error:
@@ -99,6 +102,12 @@ class RegoBundle:
             data=data,
             rules=self.rules,
         )
+
+
+def _answers(source: Source) -> bool:
+    package, _, rule = VERDICT.removeprefix("data.").rpartition(".")
+    named = re.search(rf"^(default\s+)?{rule}\b", source.text, re.MULTILINE)
+    return named is not None and package_of(source.text) == package
 
 
 def _files(root: Path) -> list[Path]:

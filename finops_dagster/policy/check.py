@@ -5,30 +5,32 @@ Rendering (Kustomize, Helm) is not done here: what is checked is what is written
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_dagster.domain.decisions import Decision, RuleResult
+from finops_dagster.domain.decisions import Decision, DeclaredResource, RuleResult
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.functions import functions_of
 from finops_dagster.policy.inputs import mapping
 from finops_dagster.policy.judges import ManifestJudge, RegorusJudge
+from finops_dagster.policy.kustomize import (
+    is_kustomization,
+    is_kustomization_file,
+    patch_files,
+)
 from finops_dagster.policy.verdicts import clean, ordered, severest
 
 _MANIFESTS = {".yaml", ".yml", ".json"}
 _NOT_READ = {".tf", ".tfvars", ".hcl", ".jsonnet", ".cue"}
 _SKIPPED_FOLDERS = {".git", ".terraform", "node_modules", ".venv"}
-_LOCAL_KINDS = {
-    "Kustomization": "kustomize.config.k8s.io",
-    "Component": "kustomize.config.k8s.io",
-}
 
 
 class _Frozen(BaseModel):
@@ -99,15 +101,51 @@ def check_path(
             code="check_path", file=str(path), expected="A file or folder.", hint="Check the path."
         )
         raise SettingsError(f"policy check: {path} does not exist", (fault,))
-    judges: list[ManifestJudge] = [judge or RegorusJudge(bundle), *foreign]
+    files = list(_files(path))
+    patches = patch_files(file for file, _ in files)
     resources: list[_Resource] = []
     refused: list[Refused] = []
-    for file, name in _files(path):
-        for found in _resources(file, name):
+    for file, name in files:
+        for found in _resources(file, name, patches):
             if isinstance(found, Refused):
                 refused.append(found)
             else:
                 resources.append(found)
+    return _report(resources, refused, bundle, [judge or RegorusJudge(bundle), *foreign])
+
+
+def check_declared(
+    declared: Iterable[DeclaredResource],
+    bundle: RegoBundle,
+    judge: ManifestJudge | None = None,
+    foreign: Sequence[ManifestJudge] = (),
+) -> CheckReport:
+    """Judge resources as a repository declares them, rendered: labels that an overlay adds count.
+
+    `line` is 1: the manifest that is judged is not the text of one file. Otherwise as check_path.
+    """
+    resources: list[_Resource] = []
+    refused: list[Refused] = []
+    for each in declared:
+        try:
+            content = json.loads(each.manifest)
+        except (ValueError, RecursionError):
+            content = None
+        if isinstance(content, dict):
+            resources.append(_Resource(each.file, each.document, 1, 0, content))
+        else:
+            refused.append(
+                Refused(file=each.file, document=each.document, reason="its manifest is no JSON")
+            )
+    return _report(resources, refused, bundle, [judge or RegorusJudge(bundle), *foreign])
+
+
+def _report(
+    resources: Sequence[_Resource],
+    refused: Sequence[Refused],
+    bundle: RegoBundle,
+    judges: Sequence[ManifestJudge],
+) -> CheckReport:
     namespaces = {
         resource_name(found.content).rpartition("/")[2]: _labels(found.content)
         for found in resources
@@ -133,17 +171,22 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
         folders[:] = sorted(set(folders) - _SKIPPED_FOLDERS)
         for name in sorted(names):
             file = Path(folder, name)
-            known = file.suffix.lower() in _MANIFESTS | _NOT_READ
-            if known:
+            if file.suffix.lower() in _MANIFESTS | _NOT_READ or is_kustomization_file(file):
                 yield file, file.relative_to(path).as_posix()
 
 
-def _resources(file: Path, name: str) -> Iterator[_Resource | Refused]:
+def _resources(file: Path, name: str, patches: Set[Path]) -> Iterator[_Resource | Refused]:
     if file.is_symlink():
         yield Refused(file=name, reason="a link: what it points to is checked where it is")
         return
+    if is_kustomization_file(file):
+        yield Refused(file=name, reason="a Kustomization is no resource: check what it renders")
+        return
     if file.suffix.lower() not in _MANIFESTS:
         yield Refused(file=name, reason=f"{file.suffix or 'such'} files are not read")
+        return
+    if file.resolve() in patches:
+        yield Refused(file=name, reason="a Kustomize patch: check what it renders")
         return
     try:
         documents = read_documents(file)
@@ -171,7 +214,7 @@ def _expand(content: Any) -> list[dict[str, Any]] | str:
     kind, version = content.get("kind"), content.get("apiVersion")
     if not isinstance(kind, str) or not kind:
         return "no resource: it has no kind (values, configuration or a patch without one)"
-    if isinstance(version, str) and version.startswith(_LOCAL_KINDS.get(kind, "\n")):
+    if is_kustomization(kind, version):
         return f"a {kind} is no resource: check what it renders"
     if version is None and not isinstance(content.get("spec"), dict):
         return "no resource: it has neither apiVersion nor spec"

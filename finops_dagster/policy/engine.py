@@ -48,7 +48,7 @@ class RegoEngine:
         self._engine()
 
     def evaluate(self, rule: str, document: Mapping[str, Any]) -> Any:
-        """Value of `data.…` rule for the input `document`; UNDEFINED where it has none.
+        """Value of the rule `data.…` for the input `document`; UNDEFINED where it has none.
 
         The document is data and never becomes part of a source. Raises EngineError.
         """
@@ -88,11 +88,14 @@ def compiled(sources: Sequence[Source], data: str, version: int = 1) -> Any:
 
 def evaluated(engine: Any, rule: str) -> Any:
     """Value of `rule` for the input the bare engine holds, or UNDEFINED. Raises EngineError."""
+    first, *rest = rule.split(".")
+    query = first + "".join(f"[{json.dumps(part)}]" for part in rest)
     try:
-        value = json.loads(engine.eval_rule_as_json(rule))
+        answer = json.loads(engine.eval_query_as_json(query))
     except (RuntimeError, ValueError, RecursionError) as error:
         raise EngineError(_first_line(error)) from error
-    return UNDEFINED if value == "<undefined>" else value
+    results = answer.get("result")
+    return results[0]["expressions"][0]["value"] if results else UNDEFINED
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,6 +20,10 @@ evaluable if {
 	}
 }
 
+selector_keys := {key | some key in limit.selector_keys}
+
+fields := {field | some field in limit.fields}
+
 # Instance types and accelerators that the manifest asks for, by selector, affinity or field.
 # Labels are not asked for: they describe, and select other things.
 asked contains value if {
@@ -29,23 +33,23 @@ asked contains value if {
 }
 
 asked_at(path, node) := [node] if {
-	path[count(path) - 1] in limit.selector_keys
+	selector_keys[path[count(path) - 1]]
 	path[count(path) - 2] in {"nodeSelector", "matchLabels"}
 }
 
 asked_at(path, node) := [node] if {
-	path[count(path) - 1] in limit.fields
+	fields[path[count(path) - 1]]
 	is_string(node)
 }
 
 asked_at(path, node) := node if {
-	path[count(path) - 1] in limit.fields
+	fields[path[count(path) - 1]]
 	is_array(node)
 }
 
 # Node affinity, and requirements of node pools: NotIn keeps away from what it names.
 asked_at(_, node) := node.values if {
-	node.key in limit.selector_keys
+	selector_keys[node.key]
 	node.operator == "In"
 	is_array(node.values)
 }

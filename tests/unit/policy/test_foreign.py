@@ -1,0 +1,224 @@
+"""Other people's policies, unchanged: v0 and v1, admission, Gatekeeper and bare manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.errors import SettingsError
+from finops_dagster.policy.bundle import RegoBundle
+from finops_dagster.policy.check import check_path
+from finops_dagster.policy.foreign import ForeignPolicy, load_foreign
+
+SAMPLES = Path(__file__).parents[3].parent / "shared" / "data" / "field_samples"
+
+ADMISSION_V0 = """
+package kubernetes.admission
+
+deny[msg] {
+  input.request.kind.kind == "Pod"
+  input.request.operation == "CREATE"
+  image := input.request.object.spec.containers[_].image
+  endswith(image, ":latest")
+  msg := sprintf("%v is not pinned", [image])
+}
+"""
+GATEKEEPER_V0 = """
+package k8srequiredlabels
+
+violation[{"msg": msg, "details": {"missing": missing}}] {
+  provided := {label | input.review.object.metadata.labels[label]}
+  required := {label | label := input.parameters.labels[_]}
+  missing := required - provided
+  count(missing) > 0
+  msg := sprintf("you must provide labels: %v", [missing])
+}
+"""
+CONFTEST_V1 = """
+package main
+
+import rego.v1
+
+deny contains "no root" if input.spec.securityContext.runAsUser == 0
+
+warn_size contains {"message": "many replicas"} if input.spec.replicas > 10
+"""
+FAILING = """
+package main
+
+import rego.v1
+
+deny contains "never" if to_number(input.metadata.name) > 3
+"""
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "a"},
+    "spec": {"containers": [{"image": "x:latest"}]},
+}
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "a", "namespace": "n"},
+    "spec": {"replicas": 12, "template": {"spec": POD["spec"]}},
+}
+
+
+def policy(root: Path, text: str, **parameters: Any) -> ForeignPolicy:
+    file = root / "policy.rego"
+    file.write_text(text)
+    return load_foreign(file, parameters)
+
+
+def said(judge: ForeignPolicy, manifest: dict[str, Any]) -> tuple[Decision, list[str]]:
+    verdict = judge.judge_manifest(manifest, "f#0")
+    return verdict.decision, [rule.title for rule in verdict.rules]
+
+
+def test_admission(tmp_path: Path) -> None:
+    """Harm: a policy of admission passes everything because it looks for a request."""
+    judge = policy(tmp_path, ADMISSION_V0)
+    assert said(judge, POD) == (Decision.DENY, ["x:latest is not pinned"])
+    assert said(judge, POD | {"spec": {"containers": [{"image": "x:1"}]}}) == (Decision.ALLOW, [])
+
+
+def test_pods_that_a_workload_makes(tmp_path: Path) -> None:
+    """Harm: a Deployment passes the check, and its pods are refused in the cluster."""
+    judge = policy(tmp_path, ADMISSION_V0)
+    assert said(judge, DEPLOYMENT) == (Decision.DENY, ["x:latest is not pinned"])
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": POD["spec"]}}}},
+    }
+    assert said(judge, cron) == (Decision.DENY, ["x:latest is not pinned"])
+
+
+def test_gatekeeper(tmp_path: Path) -> None:
+    """Harm: a constraint template is asked without its parameters and finds nothing missing."""
+    judge = policy(tmp_path, GATEKEEPER_V0, labels=["team"])
+    decision, (title,) = said(judge, POD)
+    assert decision is Decision.DENY
+    assert title.startswith("you must provide labels")
+    labelled = POD | {"metadata": {"labels": {"team": "a"}}}
+    assert said(judge, labelled) == (Decision.ALLOW, [])
+    assert policy(tmp_path, GATEKEEPER_V0, labels=["owner"]).bundle != judge.bundle
+
+
+def test_bare_manifests_and_warnings(tmp_path: Path) -> None:
+    """Harm: a warning stops the line, or a denial is only a warning."""
+    judge = policy(tmp_path, CONFTEST_V1)
+    assert said(judge, DEPLOYMENT) == (Decision.NEEDS_APPROVAL, ["many replicas"])
+    root = POD | {"spec": {"securityContext": {"runAsUser": 0}}}
+    assert said(judge, root) == (Decision.DENY, ["no root"])
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('deny := "one"', ["one"]),
+        ("deny := true", ["main.deny"]),
+        ("deny := false", []),
+        ('deny["k"] := true', ["k"]),
+        ('deny contains {"reason": "r"}', ["r"]),
+        ('deny contains {"other": 1}', ['{"other": 1}']),
+        ("violation_cost contains 7", ["7"]),
+        ("deny if input.never", []),
+    ],
+)
+def test_forms_of_an_answer(tmp_path: Path, body: str, expected: list[str]) -> None:
+    """Harm: a denial in a form we do not know reads as silence."""
+    judge = policy(tmp_path, f"package main\nimport rego.v1\n{body}\n")
+    decision, titles = said(judge, POD)
+    assert titles == expected
+    assert decision is (Decision.DENY if expected else Decision.ALLOW)
+
+
+def test_failing_policy_denies(tmp_path: Path) -> None:
+    """Harm: a policy that fails on a manifest lets it through."""
+    judge = policy(tmp_path, FAILING)
+    assert said(judge, POD) == (Decision.DENY, ["A policy could not be evaluated"])
+    assert said(judge, POD | {"metadata": {"name": "2"}}) == (Decision.ALLOW, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("package main\nimport rego.v1\nallow := true\n", "no deny, violation or warn rule"),
+        ("package main\ndeny[msg] {\n", "neither as v1"),
+        ("nothing", "neither as v1"),
+    ],
+)
+def test_unusable_policies(tmp_path: Path, text: str, says: str) -> None:
+    """Harm: a policy that cannot speak is taken for one that has nothing to say."""
+    with pytest.raises(SettingsError, match=says):
+        policy(tmp_path, text)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_foreign(tmp_path / "nowhere.rego")
+
+
+def test_beside_our_own(tmp_path: Path, bundle: RegoBundle) -> None:
+    """Harm: other people's denial is outvoted by our silence."""
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    (manifests / "pod.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n"
+        "  labels: {team: a, environment: dev, cost-center: c}\n"
+        "spec: {containers: [{image: 'x:latest'}]}\n"
+    )
+    assert not check_path(manifests, bundle).denied
+    report = check_path(manifests, bundle, foreign=[policy(tmp_path, ADMISSION_V0)])
+    assert [rule.id for item in report.items for rule in item.rules] == [
+        "kubernetes.admission.deny"
+    ]
+    assert report.denied
+
+
+def _sample(name: str) -> ForeignPolicy:
+    file = SAMPLES / name
+    if not file.is_file():
+        pytest.skip(f"needs shared/data/field_samples/{name} beside the project")
+    return load_foreign(file)
+
+
+def test_published_admission_policy() -> None:
+    """Harm: the policy that a platform team runs already says something else here."""
+    judge = _sample("expensive_instance_admission.rego")
+
+    def pod(kind: str, **labels: str) -> dict[str, Any]:
+        selector = {"beta.kubernetes.io/instance-type": kind}
+        spec = {"nodeSelector": selector, "containers": []}
+        meta = {"name": "a", "labels": labels}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+    decision, (title,) = said(judge, pod("p3.2xlarge"))
+    assert decision is Decision.DENY
+    assert "p3.2xlarge" in title
+    assert said(judge, pod("t3.medium")) == (Decision.ALLOW, [])
+    approved = {"apexlogic.com/budget-approved": "true"}
+    assert said(judge, pod("p3.2xlarge", **approved)) == (Decision.ALLOW, [])
+    whole = pod("p4d.24xlarge")
+    deployment = DEPLOYMENT | {"spec": {"template": {"spec": whole["spec"]}}}
+    assert said(judge, deployment)[0] is Decision.DENY
+
+
+def test_published_serverless_policy() -> None:
+    """Harm: a text is greater than any number in Rego, so every `256Mi` would be too much."""
+    judge = _sample("serverless_memory.rego")
+
+    def function(memory: Any) -> dict[str, Any]:
+        return {"kind": "ServerlessFunction", "metadata": {"name": "f"}, "spec": {"memory": memory}}
+
+    for memory in (1024, "1024", "1Gi", "600MB"):
+        assert said(judge, function(memory))[0] is Decision.DENY, memory
+    for memory in (512, "512", "256Mi", "512MB", 128):
+        assert said(judge, function(memory)) == (Decision.ALLOW, []), memory
+    managed = {
+        "apiVersion": "lambda.aws.upbound.io/v1beta1",
+        "kind": "Function",
+        "spec": {"forProvider": {"memorySize": 2048}},
+    }
+    assert said(judge, managed)[0] is Decision.DENY
