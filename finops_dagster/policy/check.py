@@ -92,8 +92,8 @@ def check_path(
     """Judge every manifest of `path`, a file or a folder, with `bundle`.
 
     `judge` answers in place of the embedded engine; `foreign` policies are asked as well, and the
-    severest answer counts. Labels of a Namespace that is declared in the same place hold for what
-    is in it. Links are not followed. Raises SettingsError where `path` does not exist, and
+    severest answer counts. Labels of a Namespace that is declared in the same place are told to
+    the rules for what is in it. Links are not followed. Raises SettingsError where `path` does not exist, and
     Unavailable where a judge's server does not answer.
     """
     if not path.exists():

@@ -17,12 +17,13 @@ api_group := split(api_version, "/")[0] if {
 
 api_version := object.get(manifest, "apiVersion", object.get(input.resource, "api_version", ""))
 
-# Labels of the namespace, tags of a managed cloud resource, labels of the pods, own labels: the
-# later ones win. What any of them says is enough to allocate cost by.
-labels := object.union_n([maps(source) | some source in label_sources])
+# Its own labels, those of its namespace where it has none of that key.
+labels := object.union(maps(object.get(input.resource, "namespace_labels", {})), own_labels)
+
+# Tags of a managed cloud resource, labels of the pods, labels of the resource: the later ones win.
+own_labels := object.union_n([maps(source) | some source in label_sources])
 
 label_sources := [
-	object.get(input.resource, "namespace_labels", {}),
 	object.get(manifest, ["spec", "forProvider", "tags"], {}),
 	object.get(manifest, ["spec", "forProvider", "labels"], {}),
 	object.get(manifest, ["spec", "tags"], {}),
@@ -57,11 +58,14 @@ maps(source) := {key: value |
 	value := object.get(item, "value", object.get(item, "Value", ""))
 } if is_array(source)
 
-# The value of the first of `keys` that the resource carries, however the key is spelled.
-label(keys) := values[0] if {
+# The value of the first of `keys` that the resource or its namespace carries.
+label(keys) := label_of(labels, keys)
+
+# The value of the first of `keys` among `candidates`, however the key is spelled.
+label_of(candidates, keys) := values[0] if {
 	values := [value |
 		some key in keys
-		some candidate, value in labels
+		some candidate, value in candidates
 		is_string(value)
 		trim_space(value) != ""
 		plain_key(candidate) == plain_key(key)

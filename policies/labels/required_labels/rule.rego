@@ -4,7 +4,6 @@ package finops.rules.labels.required_labels
 
 import rego.v1
 
-import data.finops.lib.change
 import data.finops.lib.limits
 import data.finops.lib.resource
 
@@ -16,6 +15,7 @@ evaluable if {
 	is_array(limit.other_billed)
 	is_array(limit.placeholders)
 	limit.decision in {"deny", "needs_approval"}
+	is_boolean(limit.namespace_counts)
 	every label in required {
 		is_array(limit.keys[label])
 	}
@@ -25,12 +25,12 @@ evaluable if {
 # title: Cost and ownership labels are missing
 # description: >-
 #   Spend that names no team, environment and cost centre can be charged to nobody, and a change to
-#   it has nobody to review it. Labels count on the resource, its pods, its tags or its namespace.
+#   it has nobody to review it. Labels count on the resource, on its pods and among its tags.
 # scope: rule
 # custom:
 #   id: labels.required
 #   judges: [proposal, manifest]
-#   fix: Add the missing labels to metadata.labels of the resource, or of its namespace.
+#   fix: Add the missing labels to metadata.labels of the resource.
 results contains record if {
 	count(missing) > 0
 	record := {
@@ -38,10 +38,7 @@ results contains record if {
 		"decision": limit.decision,
 		"actual": sprintf("without %s", [concat(", ", missing)]),
 		"limit": sprintf("labels %s", [concat(", ", required)]),
-		"fix": sprintf(
-			"Add %s to metadata.labels of the resource, or of its namespace.",
-			[concat(", ", missing)],
-		),
+		"fix": sprintf("Add %s to metadata.labels of the resource.", [concat(", ", missing)]),
 	}
 }
 
@@ -58,7 +55,9 @@ missing := [label |
 	not present(label)
 ]
 
+counted := resource.labels if limit.namespace_counts else := resource.own_labels
+
 present(label) if {
-	value := resource.label(limit.keys[label])
+	value := resource.label_of(counted, limit.keys[label])
 	not lower(trim_space(value)) in {placeholder | some placeholder in limit.placeholders}
 }

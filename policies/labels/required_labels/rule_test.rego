@@ -37,9 +37,16 @@ test_placeholders_name_nobody if {
 	fixtures.said(results) == {["labels.required", "deny"]}
 }
 
-test_labels_of_the_namespace_count if {
+test_labels_of_the_namespace_count_where_data_says_so if {
 	document := object.union(with_labels({}), {"resource": {"namespace_labels": fixtures.labels}})
+	count(rule.results) == 1 with input as document
 	count(rule.results) == 0 with input as document
+		with data.limits.labels.defaults.namespace_counts as true
+}
+
+test_whether_the_namespace_counts_has_to_be_said if {
+	not rule.evaluable with input as with_labels({})
+		with data.limits.labels.defaults.namespace_counts as "no"
 }
 
 test_namespaces_need_no_environment if {

@@ -140,15 +140,20 @@ def test_patches_are_not_whole_resources(tmp_path: Path, bundle: RegoBundle) -> 
     }
 
 
-def test_labels_of_a_namespace_hold_for_what_is_in_it(tmp_path: Path, bundle: RegoBundle) -> None:
-    """Harm: teams who label their namespace are told to label every pod again."""
+def test_labels_of_a_namespace_are_told_to_the_rules(tmp_path: Path, bundle: RegoBundle) -> None:
+    """Harm: teams who let their namespace's labels count are told to label every pod again."""
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\n"
     namespace = (
         "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
         "  labels: {team: shop, environment: prod, cost-center: cc-1}\n"
     )
-    assert check(tmp_path, bundle, {"pod.yaml": pod}).denied
-    assert not check(tmp_path, bundle, {"pod.yaml": pod, "namespace.yaml": namespace}).denied
+    data = json.loads(json.dumps(bundle.data))
+    data["limits"]["labels"]["defaults"]["namespace_counts"] = True
+    counting = bundle.with_data(data)
+    assert check(tmp_path, counting, {"pod.yaml": pod}).denied
+    files = {"pod.yaml": pod, "namespace.yaml": namespace}
+    assert not check(tmp_path, counting, files).denied
+    assert check(tmp_path, bundle, files).denied
 
 
 def test_one_file_and_no_file(tmp_path: Path, bundle: RegoBundle) -> None:
