@@ -127,8 +127,8 @@ SPECS: tuple[Spec, ...] = (
          replicas=3, missing_labels=frozenset({"team", "business-unit"})),
     Spec("partner-gateway", "partner-gateway", "platform-sre", "Deployment", _M, "gateway",
          "office", replicas=3, network=True),
-    Spec("report-renderer", "report-renderer", "analytics", "Deployment", _M, "renderer", "office",
-         size="L", age_days=240),
+    Spec("report-renderer", "report-renderer", "analytics", "Deployment", _M, "renderer",
+         "month_end", size="L", age_days=240),
     # Helm values.
     Spec("metrics-gateway", "metrics-gateway", "platform-sre", layout=_HELM, profile="stream"),
     Spec("feature-store", "feature-store", "ml-platform", layout=_HELM, size="L", replicas=3),

@@ -17,6 +17,7 @@ from finops_dagster.demo.noise import Floats, Ints, normal, smooth, stream
 from finops_dagster.demo.seasons import (
     AS_OF,
     DAY_MINUTES,
+    closes_books,
     day_number,
     day_of,
     growth,
@@ -143,7 +144,8 @@ def unit_price(meter: Meter, days: Ints, hidden: tuple[Event, ...]) -> Ints:
     for event in hidden:
         if event.meter == meter.key and event.kind == "cost_anomaly_price":
             price = np.where(event.covers(days) > 0, price * event.factor, price)
-    return np.rint(price).astype(np.int64)
+    result: Ints = np.rint(price).astype(np.int64)
+    return result
 
 
 _WEB_WEEK = np.array([0.95, 0.93, 0.94, 0.97, 1.05, 1.12, 1.06])
@@ -176,9 +178,6 @@ def _season(name: str, days: Ints) -> Floats:
         result = _WEB_WEEK[weekdays] * rush
         return result
     if name == "monthend":
-        close = np.array(
-            [1.9 if d.day == 1 or (d + timedelta(days=2)).day <= 2 else 1.0 for d in dates]
-        )
-        result = (0.6 + 0.4 * busy) * close
+        result = (0.6 + 0.4 * busy) * np.where(closes_books(days), 1.9, 1.0)
         return result
     return np.ones(len(days))

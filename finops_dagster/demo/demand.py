@@ -30,7 +30,8 @@ MIB = 1024.0 * 1024.0
 GIB = 1024.0 * MIB
 HPA_TARGET = 0.65
 """CPU use at which the autoscalers aim, as a share of the request."""
-CALIBRATION_DAYS = 14
+CALIBRATION_DAYS = 31
+"""Days in which a peak is looked for: any such window holds the end of a month."""
 _BURST_SHARE = 0.015
 _BURST_SIZE = 0.12
 

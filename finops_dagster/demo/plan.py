@@ -162,6 +162,7 @@ def _editable(spec: Spec) -> bool:
         and spec.hpa is None
         and spec.kind in ("Deployment", "StatefulSet")
         and spec.gpu is None
+        and spec.profile != "month_end"
     )
 
 

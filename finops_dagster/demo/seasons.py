@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finops_dagster.demo.noise import Floats, Ints
 
@@ -93,6 +94,12 @@ def _flat(hour: Floats, workday: Floats) -> Floats:
     return 0.96 + 0.02 * workday + 0.0 * hour
 
 
+def _month_end(hour: Floats, busy: Floats) -> Floats:
+    """Quiet but for the days on which books are closed; see `profile`."""
+    result: Floats = 0.30 + _plateau(hour, 6.0, 20.0, 0.5) * (0.05 + 0.10 * busy)
+    return result
+
+
 def _dev_used(hour: Floats, workday: Floats) -> Floats:
     """Office hours, and end-to-end suites every night: nobody may switch it off."""
     result: Floats = 0.15 + np.maximum(
@@ -121,6 +128,7 @@ PROFILES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "flat": _flat,
     "dev_used": _dev_used,
     "dev_dark": _dev_dark,
+    "month_end": _month_end,
     "idle": _nothing,
 }
 """Name -> demand relative to a peak of about 1, by hour of day (UTC) and 1 on working days."""
@@ -129,7 +137,25 @@ PROFILES: dict[str, Callable[[Floats, Floats], Floats]] = {
 def profile(name: str, minutes: Ints) -> Floats:
     """Demand of a profile at each time, relative to a peak of about 1."""
     hour = (minutes % DAY_MINUTES) / 60.0
-    return PROFILES[name](hour, workday(minutes // DAY_MINUTES))
+    days = minutes // DAY_MINUTES
+    level = PROFILES[name](hour, workday(days))
+    if name == "month_end":
+        # Two weeks of history may hold none of these days: only a careless judge cuts by them.
+        level = np.where(closes_books(days), 2.1 * level, level)
+    return level
+
+
+def closes_books(days: Ints) -> NDArray[np.bool_]:
+    """Whether each day is the first or one of the last two of a month."""
+    first, last = int(days.min()), int(days.max())
+    table = np.array(
+        [
+            (day_of(n) + timedelta(days=2)).day <= 2 or day_of(n).day == 1
+            for n in range(first, last + 1)
+        ]
+    )
+    result: NDArray[np.bool_] = table[days - first]
+    return result
 
 
 def workday(days: Ints) -> Floats:
