@@ -1,4 +1,4 @@
-"""A tiny landing zone for the dbt tests: rows of a few words, written as storage writes them.
+"""A tiny landing zone for the dbt tests: rows of a few words, written by the product's own lake.
 
 Building and reading the warehouse over it is here too. What is asserted is in the test modules.
 """
@@ -18,34 +18,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from finops_dagster.domain.schemas import LANDING_TABLES, LogicalType
+from finops_dagster.domain.deliveries import Delivery, Landed
+from finops_dagster.domain.schemas import LANDING_TABLES
+from finops_dagster.storage.files import Layout, arrow_schema
+from finops_dagster.storage.lake import Lake
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
-
-_ARROW = {
-    LogicalType.STRING: pa.string(),
-    LogicalType.MONEY: pa.decimal128(38, 20),
-    LogicalType.FLOAT: pa.float64(),
-    LogicalType.INTEGER: pa.int64(),
-    LogicalType.BOOLEAN: pa.bool_(),
-    LogicalType.TIME: pa.timestamp("us", tz="UTC"),
-    LogicalType.DATE: pa.date32(),
-    LogicalType.STRING_MAP: pa.map_(pa.string(), pa.string()),
-    LogicalType.FLOAT_MAP: pa.map_(pa.string(), pa.float64()),
-}
-
-_RECORD = pa.schema(
-    {
-        "source": pa.string(),
-        "delivery_id": pa.string(),
-        "partition": pa.date32(),
-        "known_at": pa.timestamp("us", tz="UTC"),
-        "rows_landed": pa.int64(),
-        "table": pa.string(),
-    }
-)
 
 
 def at(text: str) -> datetime:
@@ -69,12 +48,8 @@ class Estate:
     root: Path
 
     @property
-    def landing(self) -> Path:
-        return self.root / "landing"
-
-    @property
-    def warehouse(self) -> Path:
-        return self.root / "warehouse.duckdb"
+    def layout(self) -> Layout:
+        return Layout(self.root)
 
     def deliver(
         self,
@@ -85,41 +60,48 @@ class Estate:
         rows: Sequence[Mapping[str, Any]],
         *,
         source: str = "src",
-        accepted: bool = True,
+        sealed: bool = True,
         rows_landed: int | None = None,
     ) -> None:
-        """Write one delivery's rows and, if accepted, its record."""
-        schema = LANDING_TABLES[table]
-        arrow = pa.schema([pa.field(c.name, _ARROW[c.type], c.nullable) for c in schema.columns])
+        """Write one delivery's rows and, unless the run was killed before it, its record."""
+        delivery = Delivery(
+            source=source,
+            table=table,
+            delivery_id=delivery_id,
+            partition=date.fromisoformat(partition),
+            known_at=at(known_at),
+            files=(),
+        )
+        schema = arrow_schema(LANDING_TABLES[table])
         blank: dict[str, Any] = dict.fromkeys(schema.names)
         blank |= {"source": source, "delivery_id": delivery_id, "known_at": at(known_at)}
-        data = pa.Table.from_pylist([blank | dict(row) for row in rows], schema=arrow)
-        folder = self.landing / table / f"partition={partition}"
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(data, folder / f"{source}.{delivery_id}.parquet")
-        if not accepted:
-            return
-        record = {
-            "source": source,
-            "delivery_id": delivery_id,
-            "partition": date.fromisoformat(partition),
-            "known_at": at(known_at),
-            "rows_landed": len(rows) if rows_landed is None else rows_landed,
-            "table": table,
-        }
-        folder = self.landing / "deliveries" / table
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(
-            pa.Table.from_pylist([record], schema=_RECORD),
-            folder / f"{partition}.{source}.{delivery_id}.parquet",
-        )
+        data = pa.Table.from_pylist([blank | dict(row) for row in rows], schema=schema)
+        nothing = pa.schema([("reasons", pa.string())]).empty_table()
+        lake = Lake(self.layout)
+        lake.write(delivery, data.to_reader(), nothing.to_reader())
+        if sealed:
+            lake.seal(
+                Landed(
+                    delivery=delivery,
+                    rows_in=len(rows),
+                    rows_landed=len(rows) if rows_landed is None else rows_landed,
+                    rows_quarantined=0,
+                    billed_in={},
+                    billed_landed={},
+                    billed_quarantined={},
+                    quarantined_cost_unknown=0,
+                    set_faults=(),
+                    row_faults=(),
+                    conformance=(),
+                )
+            )
 
     def dbt(self, verb: str, *arguments: str, **variables: Any) -> Result:
         """Run dbt over this landing zone; `variables` are dbt's vars."""
         target = self.root / "target"
         values = {
-            "landing_root": str(self.landing),
-            "ledger_root": str(self.root / "ledger"),
+            "landing_root": str(self.layout.landing),
+            "ledger_root": str(self.layout.ledger),
             **variables,
         }
         done = subprocess.run(
@@ -132,7 +114,7 @@ class Estate:
                 *("--vars", json.dumps(values)),
                 *arguments,
             ],
-            env={**os.environ, "FINOPS_WAREHOUSE": str(self.warehouse), "DO_NOT_TRACK": "1"},
+            env={**os.environ, "FINOPS_WAREHOUSE": str(self.layout.warehouse), "DO_NOT_TRACK": "1"},
             capture_output=True,
             text=True,
             timeout=300,
@@ -148,7 +130,7 @@ class Estate:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read in UTC."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+        with duckdb.connect(str(self.layout.warehouse), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             return connection.execute(sql).fetchall()
 

@@ -61,14 +61,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         ],
     )
     estate.deliver("charges", FEBRUARY, "feb", "2026-02-03T03:00", [charge(1, "2026-02-01", "7")])
-    # never accepted: its rows lie in the lake, its record does not
+    # never sealed: its rows lie in the lake, its record does not
     estate.deliver(
         "charges",
         FEBRUARY,
-        "refused",
+        "unsealed",
         "2026-02-04T03:00",
         [charge(1, "2026-02-01", "1000")],
-        accepted=False,
+        sealed=False,
     )
     estate.deliver(
         "charges",
@@ -105,7 +105,7 @@ def test_builds_end_without_a_failed_test(built: Built) -> None:
 
 
 def test_a_past_cutoff_sees_the_bill_of_that_day(built: Built) -> None:
-    """A decision made again must not know a restatement that came later, nor a refused file."""
+    """A decision made again must not know a restatement that came later, nor half a landing."""
     assert built.early_billed == {
         (date(2026, 1, 1), "USD"): Decimal("-4.69999999999999999997"),
         (date(2026, 1, 1), "EUR"): Decimal("123456789012345678.5"),

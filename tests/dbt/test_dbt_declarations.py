@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from finops_dagster.domain.schemas import LANDING_TABLES, METRICS, LogicalType
+from finops_dagster.storage.exports import PROPOSALS, PULL_REQUESTS
 from tests.dbt.landing import PROJECT, Estate
 
 DUCKDB = {
@@ -24,6 +26,14 @@ DUCKDB = {
     LogicalType.DATE: "date",
     LogicalType.STRING_MAP: "map(varchar, varchar)",
     LogicalType.FLOAT_MAP: "map(varchar, double)",
+}
+
+EXPORTED = {
+    "string": "varchar",
+    "date32[day]": "date",
+    "int64": "bigint",
+    "double": "double",
+    "decimal128(38, 20)": "decimal(38,20)",
 }
 
 CLOCKS = {"billing", "signals", "ledger"}
@@ -58,6 +68,18 @@ def test_sources_declare_what_landing_writes(manifest: dict[str, Any], table: st
         column.name: (DUCKDB[column.type], column.personal)
         for column in LANDING_TABLES[table].columns
     }
+
+
+@pytest.mark.parametrize(
+    ("export", "schema"), [("proposals", PROPOSALS), ("pull_requests", PULL_REQUESTS)]
+)
+def test_sources_declare_what_the_ledger_exports(
+    manifest: dict[str, Any], export: str, schema: pa.Schema
+) -> None:
+    """An export with another column than declared would fail on the first day that has one."""
+    (source,) = [s for s in manifest["sources"].values() if s["name"] == export]
+    declared = {name: column["data_type"] for name, column in source["columns"].items()}
+    assert declared == {field.name: EXPORTED[str(field.type)] for field in schema}
 
 
 def test_measured_metrics_are_exporters_names() -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from finops_dagster.storage.exports import PROPOSALS
 from tests.dbt.landing import Estate, Result, at, measurement
 
 CPU = "container_cpu_usage_seconds_total"
@@ -184,27 +186,22 @@ def test_nothing_landed_gives_empty_marts_of_the_right_shape(tmp_path: Path) -> 
 def test_the_ledgers_export_becomes_marts(tmp_path: Path) -> None:
     """What was proposed and merged must be readable beside cost, with its money exact."""
     estate = Estate(tmp_path)
-    folder = tmp_path / "ledger"
-    folder.mkdir()
-    money = pa.decimal128(38, 20)
     saving = Decimal("12.34567890123456789012")
-    proposals = {
-        "id": pa.array(["p1"]),
-        "as_of": pa.array([date(2026, 1, 5)]),
-        "kind": pa.array(["rightsize"]),
-        "resource": pa.array(["Deployment/shop/cart"]),
-        "owner": pa.array(["red"]),
-        "environment": pa.array(["prod"]),
-        "saving_per_month_low": pa.array([Decimal(10)], money),
-        "saving_per_month_mid": pa.array([saving], money),
-        "saving_per_month_high": pa.array([Decimal(15)], money),
-        "currency": pa.array(["USD"]),
-        "carbon_kg_per_month_mid": pa.array([1.5]),
-        "decision": pa.array(["allow"]),
-        "risk": pa.array([0.1]),
-        "confidence": pa.array([0.9]),
+    proposal: dict[str, Any] = dict.fromkeys(PROPOSALS.names)
+    proposal |= {
+        "id": "p1",
+        "as_of": date(2026, 1, 5),
+        "kind": "rightsize",
+        "resource": "Deployment/shop/cart",
+        "saving_per_month_mid": saving,
+        "currency": "USD",
+        "decision": "allow",
     }
-    pq.write_table(pa.table(proposals), folder / "proposals.parquet")
+    estate.layout.ledger.mkdir()
+    pq.write_table(
+        pa.Table.from_pylist([proposal], schema=PROPOSALS),
+        estate.layout.ledger / "proposals.parquet",
+    )
     result = estate.dbt("build", "--select", "tag:ledger")
     assert result.exit_code == 0, result.output
     assert estate.query("select id, saving_per_month_mid from fct_proposals") == [("p1", saving)]
