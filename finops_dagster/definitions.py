@@ -3,7 +3,7 @@
 `defs` is what Dagster loads; `build_defs` is what everything else calls.
 """
 
-from __future__ import annotations
+from collections.abc import Mapping
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -18,12 +18,19 @@ from finops_dagster.defs.publication.assets import build_publication
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
-from finops_dagster.settings import Settings, current, telemetry_off
+from finops_dagster.cli.common import settings_for
+from finops_dagster.settings import Settings, environment_config, name_warehouse, telemetry_off
 
 
-def build_defs(settings: Settings) -> dg.Definitions:
-    """Definitions of the estate that `settings` describe. Raises SettingsError."""
+def build_defs(
+    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """Definitions of the estate that `settings` describe.
+
+    `loggers`: what a run in this process reports to. Raises FinopsError if dbt cannot parse.
+    """
     estate = Estate(settings)
+    name_warehouse(estate.layout.warehouse)
     time = clocks(settings.start, settings.decided_day())
     manifest = prepared_manifest(estate.dbt_project)
     jobs = build_jobs(time)
@@ -45,8 +52,12 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 project_dir=str(estate.dbt_project), dbt_executable=dbt_executable()
             ),
         },
+        loggers=loggers,
     )
 
 
-telemetry_off()
-defs = build_defs(current())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The estate of FINOPS_CONFIG, of ./finops.yaml, or the demo's."""
+    telemetry_off()
+    return build_defs(settings_for(environment_config()))

@@ -5,17 +5,27 @@ Building is all that happens here; nothing is read or written until a part is as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
-from finops_dagster.domain.deliveries import Delivery, Source
+from pydantic import BaseModel
+
+from finops_dagster.desired_state import RepositoryIndex, index_files, open_repository
+from finops_dagster.desired_state.history import commit_before
+from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
+from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by
-from finops_dagster.domain.protocols import DesiredState, Forge, PolicyJudge
-from finops_dagster.settings import Settings, SourceSettings
+from finops_dagster.gitops.github_forge import GitHubForge
+from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.policy.bundle import RegoBundle
+from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.settings import Rung, Settings, child_environment
+from finops_dagster.sources import FileSource, Limits, ReadResult, open_source
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout
 from finops_dagster.storage.lake import Lake
@@ -49,9 +59,32 @@ class Estate:
     def ledger(self) -> Ledger:
         return Ledger(self.layout.ledger)
 
+    @cached_property
+    def judge(self) -> RegorusJudge:
+        return RegorusJudge(RegoBundle.load(self.settings.policies or POLICIES))
+
+    @property
+    def dbt_project(self) -> Path:
+        return DBT_PROJECT
+
+    def dbt_environment(self, warehouse: Path) -> dict[str, str]:
+        """Environment of a dbt process that writes `warehouse`."""
+        return child_environment(FINOPS_WAREHOUSE=str(warehouse))
+
     def cutoff(self, as_of: date) -> datetime:
         """The instant up to which knowledge may be used to decide for `as_of`."""
         return known_by(as_of, self.settings.decide_at)
+
+    def now(self) -> datetime:
+        """The time that commits and comments carry: an estate with a fixed day lives in it."""
+        if self.settings.as_of is not None:
+            return self.cutoff(self.settings.as_of)
+        return datetime.now(UTC)
+
+    @property
+    def acts(self) -> bool:
+        """Whether pull requests may be opened: said twice, by `act` and by the autonomy ladder."""
+        return self.settings.act and self.settings.autonomy is not Rung.OBSERVE
 
     def is_replay(self, as_of: date) -> bool:
         """A day before the one now decided is decided again, never acted on."""
@@ -62,3 +95,137 @@ class Estate:
         if self.is_replay(as_of):
             return DayStore(self.layout.replay(self.judge.bundle, as_of))
         return DayStore(self.layout.insight(as_of))
+
+    def decided(self, as_of: date) -> DayStore | None:
+        """The day as it was decided live, else as it was replayed, else None."""
+        places = [
+            self.layout.insight(as_of),
+            self.layout.replay(self.judge.bundle, as_of),
+        ]
+        for place in places:
+            if (place / "verdicts.json").exists():
+                return DayStore(place)
+        return None
+
+    def report_folder(self, as_of: date) -> Path:
+        """Where pages of a day are written."""
+        if self.is_replay(as_of):
+            return self.day(as_of).root / "report"
+        return self.layout.reports(as_of)
+
+    @cached_property
+    def _sources(self) -> dict[str, list[FileSource]]:
+        return {}
+
+    def sources(self, table: str) -> list[FileSource]:
+        """The sources that deliver a landing table; each remembers the files it has hashed."""
+        if table not in self._sources:
+            self._sources[table] = self._opened(table)
+        return self._sources[table]
+
+    def _opened(self, table: str) -> list[FileSource]:
+        settings = self.settings
+        configured = {
+            "charges": [(one.format, one) for one in settings.billing],
+            "measurements": [("telemetry", one) for one in settings.telemetry],
+            "intensities": [("carbon", one) for one in settings.carbon],
+            "predictions": [("predictions", one) for one in settings.predictions],
+            "labels": [("labels", one) for one in settings.labels],
+        }[table]
+        limits = Limits(
+            quarantined_cost_share=settings.limits.quarantined_cost_share,
+            quarantined_row_share=settings.limits.quarantined_row_share,
+            invoice_tolerance=settings.limits.invoice_tolerance,
+        )
+        return [open_source(kind, one.name, one.path, limits) for kind, one in configured]
+
+    def forge(self) -> LocalForge | GitHubForge:
+        """The host of the desired state. Raises SettingsError where none is named."""
+        settings = self.settings.desired_state
+        if settings is None:
+            raise SettingsError("finops.yaml names no desired_state, so there is no forge.")
+        if settings.forge == "local":
+            return LocalForge(settings.repository, now=self.now(), branch=settings.branch)
+        token = self.settings.github_token
+        if token is None:
+            raise SettingsError(
+                "The forge is GitHub, but no token is set: put it in FINOPS_GITHUB_TOKEN."
+            )
+        return GitHubForge(
+            settings.api_url,
+            settings.repository,
+            token.get_secret_value(),
+            now=self.now(),
+            branch=settings.branch,
+        )
+
+    def index(self, as_of: date) -> RepositoryIndex | None:
+        """The desired state as it was for `as_of`; None where the settings name none.
+
+        For the day now decided that is the branch's head; for a past day the newest commit then.
+        """
+        settings = self.settings.desired_state
+        if settings is None:
+            return None
+        commit = self._commit(as_of)
+        if commit is None:
+            return None
+        if commit not in self._indexes:
+            self._indexes[commit] = (
+                open_repository(Path(settings.repository), commit)
+                if settings.forge == "local"
+                else index_files(self.forge().files(commit), commit)
+            )
+        return self._indexes[commit]
+
+    def _commit(self, as_of: date) -> str | None:
+        settings = self.settings.desired_state
+        if settings is None:
+            return None
+        if not self.is_replay(as_of):
+            return self.forge().head(settings.branch)
+        before = self.cutoff(as_of)
+        if settings.forge == "local":
+            return commit_before(Path(settings.repository), settings.branch, before)
+        return self.forge().commit_before(settings.branch, before)
+
+    @cached_property
+    def _indexes(self) -> dict[str, RepositoryIndex]:
+        """One index per commit: a commit never changes."""
+        return {}
+
+    def declared(self, as_of: date) -> Mapping[str, DeclaredResource]:
+        """Declared resources by name; empty where the settings name no desired state."""
+        index = self.index(as_of)
+        return index.resources() if index is not None else {}
+
+    def undecided(self, as_of: date) -> frozenset[str]:
+        """Resources that could not be judged for a day: their pull requests are left alone."""
+        day = self.day(as_of)
+        return frozenset(
+            one.subject.split(" ", 1)[0]
+            for name in ("findings", "change_sets")
+            for one in day.items(f"{name}_abstained", Abstained)
+        )
+
+    def record(self, as_of: date, kind: str, items: Sequence[BaseModel]) -> None:
+        """Append what was decided to the ledger; a replay is kept apart and leaves it alone."""
+        if not self.is_replay(as_of):
+            self.ledger.append(
+                kind, [(content_id(kind, one), one) for one in items], datetime.now(UTC)
+            )
+
+    def record_pull_requests(self, pull_requests: Sequence[PullRequest]) -> None:
+        """Append every pull request in the state it is in; one already there is not repeated."""
+        self.ledger.append(
+            "pull_request",
+            [(content_id("pull_request", one), one) for one in pull_requests],
+            datetime.now(UTC),
+        )
+
+    def read(self, delivery: Delivery) -> ReadResult:
+        """Open one delivery of one of the sources."""
+        for source in self.sources(delivery.table):
+            if source.name == delivery.source:
+                return source.read(delivery)
+        raise KeyError(delivery.source)

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.deliveries import Delivery, Landed
-from finops_dagster.domain.errors import FinopsError
+from finops_dagster.domain.decisions import GateResult
+from finops_dagster.domain.errors import Fault, FinopsError
 from finops_dagster.quality import (
     AuditContext,
     AuditResult,
@@ -24,6 +25,7 @@ from finops_dagster.quality import (
     judge_candidates,
     judge_landing,
 )
+from finops_dagster.storage.exports import write_exports
 from finops_dagster.storage.lake import in_force
 from finops_dagster.storage.publication import Manifest, PublicationStore, Version
 
@@ -252,3 +254,40 @@ def judge_exported(
         )
         for mart in clock.marts
     ]
+
+
+def refusals(results: Iterable[Landed]) -> list[Fault]:
+    """Why deliveries were refused as a whole, each with its source and partition."""
+    return [
+        fault.model_copy(
+            update={
+                "file": fault.file
+                or f"{one.delivery.source}, delivery of {one.delivery.partition.isoformat()}"
+            }
+        )
+        for one in results
+        for fault in one.set_faults
+    ]
+
+
+def keep_gates(estate: Estate, stage: str, audits: Sequence[AuditResult]) -> None:
+    """Keep what a stage's gates said beside the day, for its report; one gate per table."""
+    day = estate.day(estate.settings.decided_day())
+    name = f"gates_{stage}"
+    kept = {gate.gate: gate for gate in day.items(name, GateResult)}
+    for audit in audits:
+        reasons = [
+            f"{one.name}: {one.observed}. {one.hint}" for one in (*audit.failures, *audit.warnings)
+        ]
+        result: Literal["pass", "warn", "fail"] = "pass"
+        if audit.failures:
+            result = "fail"
+        elif audit.warnings:
+            result = "warn"
+        kept[audit.table] = GateResult(gate=audit.table, result=result, reasons=tuple(reasons))
+    day.write_items(name, [kept[table] for table in sorted(kept)])
+
+
+def export_ledger(estate: Estate, as_of: date) -> None:
+    """Write what was decided and opened before `as_of` as Parquet for dbt: one day behind."""
+    write_exports(estate.ledger, estate.layout.ledger, as_of)

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from finops_dagster.domain.deliveries import Landed
+from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.quality import AuditResult
 
@@ -102,10 +103,23 @@ def link(path: Path) -> dg.MetadataValue:
     return dg.MetadataValue.url(path.resolve().as_uri())
 
 
-def audit_metadata(audits: Sequence[AuditResult], pages: Sequence[Path]) -> dict[str, Any]:
-    """What failed and what could not be judged, with the audit's pages."""
+def audit_metadata(
+    audits: Sequence[AuditResult], pages: Sequence[Path], refused: Sequence[Fault] = ()
+) -> dict[str, Any]:
+    """What failed and what could not be judged, with the audit's pages.
+
+    `summary` is one paragraph: what is wrong, where, and what to do. `refused`: why whole
+    deliveries were.
+    """
     outcomes = [outcome for audit in audits for outcome in audit.outcomes]
+    failed = [outcome for audit in audits for outcome in audit.failures]
+    told = [str(fault) for fault in refused] or [
+        f"{outcome.name}: {outcome.observed}. {outcome.hint}" for outcome in failed
+    ]
     return {
+        "summary": " ".join(told[:5]) + (f" And {len(told) - 5} more." if len(told) > 5 else "")
+        if told
+        else "nothing is wrong",
         "expectations": len(outcomes),
         "failed": records_table(
             [

@@ -12,6 +12,7 @@ from typing import Any
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.periods import month_start
 from finops_dagster.storage.publication import Manifest, PublicationStore, PublishedReader
@@ -57,6 +58,19 @@ def _ages(manifest: Manifest, cutoff: datetime) -> dict[str, int]:
         if known:
             ages[clock.name] = (cutoff - max(known)).days
     return ages
+
+
+def stale(chosen: dict[str, Any], limit_days: int) -> list[Abstained]:
+    """A reason per clock whose newest knowledge is older than may be decided on."""
+    return [
+        Abstained(
+            subject=f"{clock} publication",
+            reason=f"its newest data were known {age} days before this decision was due; "
+            f"at most {limit_days} are decided on",
+        )
+        for clock, age in chosen["ages_days"].items()
+        if age > limit_days
+    ]
 
 
 def store(estate: Estate, as_of: date) -> PublicationStore:

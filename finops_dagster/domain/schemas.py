@@ -164,7 +164,7 @@ MEASUREMENTS = TableSchema(
         _c("interval_seconds", _I, "Length of the interval", unit="s", required=True),
         _c("metric", _S, "Exporter's metric name; counters as rate per second", required=True),
         _c("cluster", _S, "Kubernetes cluster", required=True),
-        _c("namespace", _S, "Kubernetes namespace", required=True),
+        _c("namespace", _S, "Kubernetes namespace; empty for cluster-scoped kinds"),
         _c("kind", _S, "Owning resource kind, such as Deployment", required=True),
         _c("name", _S, "Owning resource name", required=True),
         _c("container", _S, "Container, or empty where the metric has none"),

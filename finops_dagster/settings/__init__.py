@@ -8,6 +8,7 @@ from finops_dagster.settings.environment import (
     child_environment,
     environment_config,
     hide_secrets,
+    name_warehouse,
     telemetry_off,
     unknown_variables,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "find_config",
     "hide_secrets",
     "load",
+    "name_warehouse",
     "telemetry_off",
     "unknown_variables",
 ]

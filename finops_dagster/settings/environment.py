@@ -86,3 +86,8 @@ def unknown_variables(keys: frozenset[str]) -> dict[str, str]:
             near = difflib.get_close_matches(top, sorted(known), n=1)
             unknown[name] = near[0] if near else ""
     return unknown
+
+
+def name_warehouse(path: Path) -> None:
+    """Tell the dbt processes that this process starts where the DuckDB file is."""
+    os.environ["FINOPS_WAREHOUSE"] = str(path)

@@ -3,7 +3,7 @@
 Each body reads what the day has so far, calls one worker and writes what it said.
 """
 
-from datetime import UTC, datetime
+
 from typing import Any
 
 import dagster as dg
@@ -96,7 +96,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day = estate.day(as_of)
         made = day.items("proposals", Proposal)
         outlook = spend_outlook(day.frame("cost_series"), day.frame("forecasts"), as_of)
-        declared = estate.declared(day.document("desired_state"))
+        declared = estate.declared(as_of)
         judged = [
             estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made
         ]
@@ -139,7 +139,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
         as_of, _ = window(context)
         folder = estate.report_folder(as_of)
-        page = render_report(report_data(estate, as_of, datetime.now(UTC)), folder)
+        page = render_report(report_data(estate, as_of), folder)
         return dg.MaterializeResult(metadata={"report": link(page)})
 
     return [proposals, verdicts, report]

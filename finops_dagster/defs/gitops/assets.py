@@ -3,6 +3,8 @@
 What is written where lives in gitops; this stage decides only whether to act.
 """
 
+from dataclasses import asdict
+
 import dagster as dg
 
 from finops_dagster.defs.decision.assets import VERDICTS
@@ -10,6 +12,127 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import CLOCK_TAG, PUBLISH_JOB
 from finops_dagster.defs.metadata import records_table
 from finops_dagster.defs.shared import FORGE_POOL, RETRY
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal, Verdict
 
 CHANGE_SETS = dg.AssetKey(["gitops", "change_sets"])
 PULL_REQUESTS = dg.AssetKey(["gitops", "pull_requests"])
+
+
+def build_gitops() -> list[dg.AssetsDefinition]:
+    """The assets of stage gitops; none is partitioned, so no backfill reaches them."""
+    tags = {CLOCK_TAG: PUBLISH_JOB}
+
+    @dg.asset(
+        key=CHANGE_SETS,
+        description="The exact edits of each proposal at the newest commit of the desired state.",
+        group_name="gitops",
+        kinds={"git"},
+        deps=[dg.AssetDep(VERDICTS, partition_mapping=dg.LastPartitionMapping())],
+        tags=tags,
+    )
+    def change_sets(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
+        from finops_dagster.gitops.changes import plan_change_set
+
+        as_of = estate.settings.decided_day()
+        day = estate.day(as_of)
+        index = estate.index(as_of)
+        planned: list[ChangeSet] = []
+        left: list[Abstained] = []
+        settings = estate.settings.desired_state
+        made = day.items("proposals", Proposal)
+        for proposal in made:
+            if index is None or settings is None:
+                reason = "no desired state is named in the settings"
+                left.append(Abstained(subject=proposal.resource, reason=reason))
+                continue
+            plan = plan_change_set(proposal, index, settings.allowed_paths)
+            if isinstance(plan, Abstained):
+                left.append(plan)
+            else:
+                planned.append(plan)
+        day.write_items("change_sets", planned)
+        day.write_items("change_sets_abstained", left)
+        estate.record(as_of, "change_set", planned)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(planned),
+                "rows_in": len(made),
+                "edits": records_table(
+                    [
+                        {"file": edit.file, "before": edit.before, "after": edit.after}
+                        for plan in planned
+                        for edit in plan.edits
+                    ]
+                ),
+                "not_planned": records_table([one.model_dump() for one in left]),
+            }
+        )
+
+    @dg.asset(
+        key=PULL_REQUESTS,
+        description="Opens, updates and closes pull requests if settings say `act: true`; else "
+        "lists what it would do. Running it again changes nothing.",
+        group_name="gitops",
+        kinds={"git"},
+        deps=[CHANGE_SETS],
+        pool=FORGE_POOL,
+        retry_policy=RETRY,
+        tags=tags,
+    )
+    def pull_requests(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
+        from finops_dagster.gitops.reconcile import Limits, reconcile
+
+        as_of = estate.settings.decided_day()
+        day = estate.day(as_of)
+        settings = estate.settings.desired_state
+        if settings is None:
+            day.write_document("actions", {})
+            return dg.MaterializeResult(
+                metadata={"reason": "no desired state is named in the settings"}
+            )
+        proposals = {one.id: one for one in day.items("proposals", Proposal)}
+        verdicts = {one.subject: one for one in day.items("verdicts", Verdict)}
+        wanted = [
+            (proposals[one.proposal_id], verdicts[one.proposal_id], one)
+            for one in day.items("change_sets", ChangeSet)
+        ]
+        forge = estate.forge()
+        limits = estate.settings.limits
+        actions = reconcile(
+            wanted,
+            forge,
+            Limits(open_max=limits.open_pull_requests, new_max=limits.new_pull_requests),
+            settings.branch,
+            estate.acts,
+            estate.now(),
+            undecided=estate.undecided(as_of),
+        )
+        document = asdict(actions)
+        day.write_document("actions", document)
+        if actions.acted:
+            estate.record_pull_requests(forge.pull_requests())
+        counts = {
+            name: len(items) for name, items in document.items() if isinstance(items, tuple | list)
+        }
+        return dg.MaterializeResult(
+            metadata={
+                "acted": actions.acted,
+                "rows_in": len(wanted),
+                **counts,
+                "actions": records_table(
+                    [
+                        {
+                            "action": name,
+                            "title": item["title"],
+                            "reason": item["reason"],
+                            "url": item["url"],
+                        }
+                        for name, items in document.items()
+                        if isinstance(items, tuple | list)
+                        for item in items
+                    ]
+                ),
+            }
+        )
+
+    return [change_sets, pull_requests]

@@ -3,11 +3,10 @@
 Each body reads one publication, calls one engine, writes what it said and shows it.
 """
 
-from datetime import timedelta
-from decimal import Decimal
+from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
@@ -16,15 +15,22 @@ from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, picture, records_table
 from finops_dagster.defs.shared import WAREHOUSE_POOL, Clocks, window
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.storage.days import DayStore
 
 FORECAST_DAYS = 30
 PUBLICATION = dg.AssetKey(["insight", "publication"])
+DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
+FORECASTS = dg.AssetKey(["insight", "forecasts"])
+INCIDENTS = dg.AssetKey(["insight", "incidents"])
+FINDINGS = dg.AssetKey(["insight", "findings"])
+MODELS = dg.AssetKey(["insight", "models"])
+REPORTED = [FORECASTS, INCIDENTS, FINDINGS, MODELS]
 _UPSTREAM = [dg.AssetKey(["publication", "billing"]), dg.AssetKey(["publication", "signals"])]
 
 
 def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     """The assets of stage insight, all on the daily clock."""
-    common = {
+    common: dict[str, Any] = {
         "group_name": "insight",
         "partitions_def": clocks.days,
         "tags": {CLOCK_TAG: DECIDE_JOB},
@@ -42,12 +48,38 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         as_of, _ = window(context)
-        chosen = rebuild.choose(estate, as_of)
-        estate.day(as_of).write_document("publication", chosen.document())
-        return dg.MaterializeResult(metadata=chosen.document())
+        document = rebuild.choose(estate, as_of).document()
+        estate.day(as_of).write_document("publication", document)
+        return dg.MaterializeResult(metadata=document)
 
     @dg.asset(
-        key=["insight", "forecasts"],
+        key=DESIRED_STATE,
+        description="What the GitOps repository declares at one commit, and where each value "
+        "lives.",
+        kinds={"git"},
+        **common,
+    )
+    def desired_state(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        as_of, _ = window(context)
+        index = estate.index(as_of)
+        if index is None:
+            estate.day(as_of).write_document("desired_state", {"commit": None})
+            return dg.MaterializeResult(metadata={"reason": "no desired state in the settings"})
+        locations = list(index.locations())
+        estate.day(as_of).write_document("desired_state", {"commit": index.commit})
+        return dg.MaterializeResult(
+            metadata={
+                "commit": index.commit,
+                "resources": len(index.resources()),
+                "dagster/row_count": len(locations),
+                "editable": sum(location.editable for location in locations),
+            }
+        )
+
+    @dg.asset(
+        key=FORECASTS,
         description="Cost per team, service and in total for the next 30 days, with 80 and 95 % "
         "intervals, seasonal naive in the same backtest, and SHAP contributions.",
         deps=[PUBLICATION],
@@ -58,6 +90,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.engines.forecasting import forecast
+        from finops_dagster.report import plot_forecast
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -66,23 +99,129 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             return _nothing(day, "forecasts", "daily cost", "no usage charges are published")
         series = facts.series(history)
         result = forecast(
-            series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily"
+            series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily", threads=2
         )
         day.write_frame("cost_series", series)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
-        day.write_document("forecast_record", result.record)
+        day.write_document("forecast_record", asdict(result.record))
         day.write_items("forecasts_abstained", result.abstained)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
                 "rows_in": len(series),
-                "abstained": records_table([a.model_dump() for a in result.abstained]),
                 "backtest": records_table(result.backtest.to_dict("records")),
-                "record": dg.MetadataValue.json(result.record),
-                "plot": picture(plots.forecast(series, result.frame)),
+                "abstained": records_table([one.model_dump() for one in result.abstained]),
+                "plot": picture(plot_forecast(series, result.frame)),
             }
         )
 
-    return [publication, forecasts]
+    @dg.asset(
+        key=INCIDENTS,
+        description="Unexpected cost, merged to incidents by cause, with its money.",
+        deps=[PUBLICATION],
+        **common,
+    )
+    def incidents(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.engines.anomalies import detect
+
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        history = facts.cost_history(rebuild.reader(estate, as_of), as_of)
+        if history is None or history.empty:
+            return _nothing(day, "incidents", "daily cost", "no usage charges are published")
+        result = detect(history, as_of)
+        day.write_frame("anomalies", result.anomalies)
+        day.write_items("incidents", result.incidents)
+        day.write_items("incidents_abstained", result.abstained)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(result.incidents),
+                "rows_in": len(history),
+                "incidents": records_table([one.model_dump() for one in result.incidents]),
+                "abstained": records_table([one.model_dump() for one in result.abstained]),
+            }
+        )
+
+    @dg.asset(
+        key=FINDINGS,
+        description="Waste and shortage in what runs, priced at the rate really paid.",
+        deps=[PUBLICATION, DESIRED_STATE],
+        **common,
+    )
+    def findings(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.sizing import find_waste
+
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        result = find_waste(estate, rebuild.reader(estate, as_of), as_of)
+        day.write_items("findings", result.findings)
+        day.write_items("findings_abstained", result.abstained)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(result.findings),
+                "findings": records_table(
+                    [
+                        {
+                            "kind": one.kind.value,
+                            "resource": one.resource,
+                            "reason": one.reason,
+                            "owner": one.owner,
+                        }
+                        for one in result.findings
+                    ]
+                ),
+                "abstained": records_table([one.model_dump() for one in result.abstained]),
+            }
+        )
+
+    @dg.asset(
+        key=MODELS,
+        description="Drift, fairness and gate of every monitored model and of our own forecaster.",
+        deps=[PUBLICATION, FORECASTS],
+        kinds={"evidently"},
+        **common,
+    )
+    def models(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.health import judge_models
+
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        health = judge_models(estate, rebuild.reader(estate, as_of), as_of)
+        day.write_items("gates", health.gates)
+        day.write_items("models_abstained", health.abstained)
+        day.write_document("models", health.rows)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(health.gates),
+                "gates": records_table(
+                    [
+                        {
+                            "gate": one.gate,
+                            "result": one.result,
+                            "reasons": "; ".join(one.reasons),
+                        }
+                        for one in health.gates
+                    ]
+                ),
+                "abstained": records_table([one.model_dump() for one in health.abstained]),
+                **{name: link(page) for name, page in health.pages.items()},
+            }
+        )
+
+    return [publication, desired_state, forecasts, incidents, findings, models]
+
+
+def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:
+    """An engine had nothing to judge: said as a value, and shown."""
+    abstained = Abstained(subject=subject, reason=reason)
+    day.write_items(f"{name}_abstained", [abstained])
+    day.write_items(name, [])
+    return dg.MaterializeResult(metadata={"dagster/row_count": 0, "abstained": reason})

@@ -9,7 +9,6 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from finops_dagster.settings import ModelSettings
 from finops_dagster.storage.publication import PublishedReader
 
 UNTAGGED = "(untagged)"
@@ -122,33 +121,34 @@ def intensity(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame |
     )
 
 
-def predictions(
-    reader: PublishedReader, model: ModelSettings, first: date, last: date, as_of: date
-) -> pd.DataFrame | None:
-    """Predictions of a model on [first, last], with the labels known by `as_of`."""
-    made = reader.frame("fct_model_predictions", first=first, last=last)
-    if made is None:
-        return None
-    made = made.loc[made["model"] == model.name]
-    labels = reader.frame("fct_model_labels", first=first, last=as_of)
-    if labels is None:
-        return made.assign(label=float("nan"))
-    known = labels.loc[labels["model"] == model.name, ["prediction_id", "label"]]
-    return made.merge(known.drop_duplicates("prediction_id"), on="prediction_id", how="left")
+def predictions(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
+    """fct_model_predictions of [first, last]."""
+    return reader.frame("fct_model_predictions", first=first, last=last)
 
 
-def spend_by_month(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
-    """month, currency, billed, effective, list: all charges of complete and open months."""
+def labels(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
+    """fct_model_labels that arrived in [first, last]."""
+    return reader.frame("fct_model_labels", first=first, last=last)
+
+
+def spend(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """charge_date, billing_currency, team, service_name, effective_cost: every charge's cost."""
     return reader.frame(
         "fct_costs_daily",
         f"""
         select
-            date_trunc('month', charge_date)::date as month,
-            billing_currency as currency,
-            sum(billed_cost) as billed_cost,
-            sum(effective_cost) as effective_cost,
-            sum(list_cost) as list_cost
+            charge_date, billing_currency, team, service_name,
+            sum(effective_cost) as effective_cost
         from mart where charge_date <= date '{as_of.isoformat()}'
         group by all order by all
         """,
+    )
+
+
+def tag_coverage(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """fct_tag_coverage_daily of the month that `as_of` is in and the one before."""
+    return reader.frame(
+        "fct_tag_coverage_daily",
+        first=(as_of.replace(day=1) - timedelta(days=1)).replace(day=1),
+        last=as_of,
     )

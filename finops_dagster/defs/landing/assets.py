@@ -10,7 +10,7 @@ import dagster as dg
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
-from finops_dagster.defs.metadata import landing_metadata, table_schema_metadata
+from finops_dagster.defs.metadata import audit_metadata, landing_metadata, table_schema_metadata
 from finops_dagster.defs.shared import RETRY, SINGLE_RUN, Clocks, window
 from finops_dagster.domain.schemas import LANDING_TABLES
 
@@ -66,11 +66,16 @@ def _landing_asset(
         cutoff = estate.cutoff(estate.settings.decided_day())
         results = line.land_window(estate, table, first, last, cutoff)
         audit = line.judge_landed(estate, table, results)
+        as_of = estate.settings.decided_day()
+        page = audit.write_html(estate.layout.reports(as_of) / "audit" / f"landing-{table}.html")
+        line.keep_gates(estate, "landing", [audit])
         yield dg.MaterializeResult(
             metadata=landing_metadata(results),
             check_results=[
                 dg.AssetCheckResult(
-                    check_name=GATE, passed=audit.passed, metadata=audit.metadata()
+                    check_name=GATE,
+                    passed=audit.success,
+                    metadata=audit_metadata([audit], [page], line.refusals(results)),
                 )
             ],
         )

@@ -79,6 +79,7 @@ def _clock_assets(
             audit.write_html(estate.layout.reports(as_of) / "audit" / f"{audit.table}.html")
             for audit in audits
         ]
+        line.keep_gates(estate, "audit", audits)
         estate.publications.keep_candidates(clock.name, versions)
         yield dg.MaterializeResult(
             metadata={

@@ -28,7 +28,7 @@ renamed as (
         -- strings
         metric,
         cluster,
-        namespace,
+        coalesce(namespace, '') as namespace,
         kind,
         name,
         container,

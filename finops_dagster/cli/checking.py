@@ -1,0 +1,41 @@
+"""What the doctor is lent by the other packages.
+
+The checks themselves live in setup.
+"""
+
+from __future__ import annotations
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.gitops.changes import is_allowed
+from finops_dagster.settings import Settings
+from finops_dagster.setup import Check, Probes, doctor
+
+_TABLES = {
+    "billing": "charges",
+    "telemetry": "measurements",
+    "carbon": "intensities",
+    "predictions": "predictions",
+    "labels": "labels",
+}
+
+
+def checks(settings: Settings) -> list[Check]:
+    """Every check of an estate."""
+    estate = Estate(settings)
+
+    def deliveries(group: str, name: str) -> int:
+        return sum(
+            1
+            for source in estate.sources(_TABLES[group])
+            if source.name == name
+            for _ in source.deliveries()
+        )
+
+    return doctor(
+        settings,
+        Probes(
+            deliveries=deliveries,
+            policies=lambda: estate.judge.bundle,
+            may_edit=lambda file, globs: is_allowed(file, globs),
+        ),
+    )

@@ -1,0 +1,196 @@
+"""The end of `finops run`: what was found, for a FinOps lead and for scripts.
+
+It reads what the run has kept; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from finops_dagster.cli.output import console, envelope, print_table
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
+from finops_dagster.domain.money import Money, MoneyRange, to_decimal
+from finops_dagster.engines.anomalies import Incident
+from finops_dagster.report.format import money, money_brief, money_range, seconds, size, words
+from finops_dagster.runner import Outcome
+from finops_dagster.settings import Settings
+from finops_dagster.storage.days import DayStore
+
+_ACTIONS = ("opened", "updated", "closed", "unchanged", "deferred")
+
+
+def document(settings: Settings, outcome: Outcome) -> dict[str, Any]:
+    """The promised JSON answer of `finops run`."""
+    estate = Estate(settings)
+    day = estate.decided(outcome.as_of) if outcome.exit_code == 0 else None
+    chosen = (day.document("publication") or {}) if day else {}
+    verdicts = day.items("verdicts", Verdict) if day else []
+    actions = (day.document("actions") or {}) if day else {}
+    abstained = [
+        one
+        for name in ("forecasts", "incidents", "findings", "models", "proposals", "change_sets")
+        for one in (day.items(f"{name}_abstained", Abstained) if day else [])
+    ]
+    return envelope(
+        "run",
+        [asdict(stage) for stage in outcome.stages],
+        as_of=outcome.as_of,
+        run_id=outcome.run_id,
+        abstained=abstained,
+        errors=outcome.faults,
+        publication_id=chosen.get("publication_id"),
+        verdicts=dict(Counter(v.decision.value for v in verdicts)),
+        acted=actions.get("acted", False),
+        seconds=round(outcome.seconds, 3),
+        stopped=outcome.stopped or None,
+        **{name: len(actions.get(name, [])) for name in _ACTIONS},
+    )
+
+
+def show(settings: Settings, outcome: Outcome) -> None:
+    """Print what a person wants to know after a run."""
+    out = console()
+    estate = Estate(settings)
+    if outcome.stopped:
+        out.print(f"\n{outcome.stopped}", markup=False)
+        return
+    day = estate.day(outcome.as_of)
+    out.print(f"\n{settings.estate}, decided for {outcome.as_of}", style="bold", markup=False)
+    _spend(day, outcome.as_of)
+    _gates(day)
+    _incidents(day)
+    _findings(day)
+    _proposals(day)
+    _actions(day)
+    report = estate.report_folder(outcome.as_of) / "index.html"
+    out.print(f"\nReport: {report}", markup=False, soft_wrap=True)
+    out.print(
+        "`make ui` (or `finops ui`) shows every step in Dagster: its data, checks, plots and "
+        "history.",
+        markup=False,
+    )
+    _times(outcome)
+
+
+def _spend(day: DayStore, as_of: date) -> None:
+    series, ahead = day.frame("cost_series"), day.frame("forecasts")
+    if series is None:
+        return
+    month = pd.Timestamp(as_of.replace(day=1))
+    rows = []
+    for unique_id, one in series.loc[series["scope"] == "total"].groupby("unique_id"):
+        currency = str(one["currency"].iloc[0])
+        spent = float(one.loc[one["ds"] >= month, "y"].sum())
+        last = one.loc[
+            (one["ds"] < month) & (one["ds"] >= month - pd.DateOffset(months=1)), "y"
+        ].sum()
+        expected = "not judged"
+        if ahead is not None and not ahead.empty:
+            mine = ahead.loc[ahead["unique_id"] == unique_id]
+            if not mine.empty:
+                expected = (
+                    f"{_brief(mine['mean'].sum(), currency)} "
+                    f"in {len(mine)} days"
+                )
+        rows.append((currency, _brief(last, currency), _brief(spent, currency), expected))
+    print_table(
+        "Usage at effective cost", ("currency", "last month", "this month", "forecast"), rows
+    )
+
+
+def _brief(value: float, currency: str) -> str:
+    return money_brief(Money(amount=to_decimal(float(value), 4), currency=currency))
+
+
+def _gates(day: DayStore) -> None:
+    rows = [
+        (gate.gate, gate.result, "; ".join(gate.reasons[:2]))
+        for name in ("gates_landing", "gates_audit", "gates")
+        for gate in day.items(name, GateResult)
+    ]
+    print_table("Gates", ("gate", "result", "why"), rows)
+
+
+def _incidents(day: DayStore) -> None:
+    incidents = day.items("incidents", Incident)
+    print_table(
+        "Cost incidents",
+        ("since", "where", "money", "cause"),
+        [(one.since, one.resource, money(one.money), one.cause) for one in incidents[:8]],
+    )
+
+
+def _findings(day: DayStore) -> None:
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for one in day.items("findings", Finding):
+        kinds.setdefault((one.kind.value, one.saving_per_month.currency), []).append(one)
+    print_table(
+        "Findings",
+        ("kind", "findings", "saving per month, 95 %"),
+        [
+            (words(kind), len(found), money_range(_sum([f.saving_per_month for f in found])))
+            for (kind, _), found in sorted(kinds.items())
+        ],
+    )
+
+
+def _sum(ranges: list[MoneyRange]) -> MoneyRange:
+    """Ends added up: as wide as it could be, since errors of one kind go together."""
+    zero = ranges[0].mid * 0
+    return MoneyRange(
+        low=sum((r.low for r in ranges), zero),
+        mid=sum((r.mid for r in ranges), zero),
+        high=sum((r.high for r in ranges), zero),
+        currency=ranges[0].currency,
+    )
+
+
+def _proposals(day: DayStore) -> None:
+    proposals = {one.id: one for one in day.items("proposals", Proposal)}
+    rows = []
+    groups: dict[tuple[str, str], list[MoneyRange]] = {}
+    for verdict in day.items("verdicts", Verdict):
+        saving = proposals[verdict.subject].saving_per_month
+        groups.setdefault((verdict.decision.value, saving.currency), []).append(saving)
+    for (decision, _), savings in sorted(groups.items()):
+        rows.append((words(decision), len(savings), money_range(_sum(savings))))
+    print_table("Proposals by verdict", ("verdict", "proposals", "saving per month, 95 %"), rows)
+
+
+def _actions(day: DayStore) -> None:
+    actions = day.document("actions") or {}
+    if not actions:
+        return
+    counts = ", ".join(f"{len(actions[name])} {name}" for name in _ACTIONS)
+    lead = "Pull requests" if actions["acted"] else "Pull requests (dry run, nothing was done)"
+    console().print(f"\n{lead}: {counts}", style="bold", markup=False)
+    for name in ("opened", "updated", "closed"):
+        for item in actions[name]:
+            console().print(
+                f"  {name}: {item['title']}  {item['url']}", markup=False, soft_wrap=True
+            )
+    if actions["acted"] and not any(actions[name] for name in ("opened", "updated", "closed")):
+        console().print(
+            "  Nothing was opened: every proposal is open already or was settled.", markup=False
+        )
+
+
+def _times(outcome: Outcome) -> None:
+    spent = ", ".join(
+        f"{stage.stage} {seconds(stage.seconds)}"
+        for stage in outcome.stages
+        if stage.status != "skipped"
+    )
+    peak = max(stage.peak_rss_bytes for stage in outcome.stages)
+    console().print(
+        f"Took {seconds(outcome.seconds)} ({spent}), {size(peak)} at most. "
+        f"Log: {outcome.log}",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,287 @@
+"""Commands that work on one thing at a time: the demo, a repository, a policy, a model, the ledger.
+
+Each calls one package and prints its answer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from finops_dagster.cli.common import DEMO_FOLDER, AsJson, Config, command, settings_for
+from finops_dagster.cli.output import envelope, plain, print_json, print_table
+from finops_dagster.defs.estate import POLICIES, Estate
+from finops_dagster.domain.decisions import GateResult
+from finops_dagster.domain.errors import Fault, SettingsError
+
+DEMO_SEED = 7
+DEMO_DAYS = 395
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    demo = typer.Typer(help="The simulated estate.", no_args_is_help=True)
+    demo.command("create")(demo_create)
+    demo.command("advance")(demo_advance)
+    app.add_typer(demo, name="demo")
+    state = typer.Typer(help="What a GitOps repository declares.", no_args_is_help=True)
+    state.command("index")(index_command)
+    state.command("set")(set_command)
+    app.add_typer(state, name="desired-state")
+    policy = typer.Typer(help="Policies written in Rego.", no_args_is_help=True)
+    policy.callback()(_group)
+    policy.command("check")(policy_check)
+    app.add_typer(policy, name="policy")
+    ledger = typer.Typer(help="What was billed and what became of it.", no_args_is_help=True)
+    ledger.callback()(_group)
+    ledger.command("conserve")(ledger_conserve)
+    app.add_typer(ledger, name="ledger")
+    audit = typer.Typer(help="What was decided, and proof of it.", no_args_is_help=True)
+    audit.callback()(_group)
+    audit.command("verify")(audit_verify)
+    app.add_typer(audit, name="audit")
+    models = typer.Typer(help="AI models: metrics and gates.", no_args_is_help=True)
+    models.command("metrics")(ai_metrics)
+    models.command("gate")(ai_gate)
+    app.add_typer(models, name="ai")
+
+
+def _group() -> None:
+    """Keep the group's own name where it has a single command."""
+
+
+def _say(text: str) -> None:
+    typer.echo(f"  {text}", err=True)
+
+
+@command("demo")
+def demo_create(
+    seed: Annotated[int, typer.Option(help="Another seed, another company.")] = DEMO_SEED,
+    days: Annotated[int, typer.Option(help="Days of history.")] = DEMO_DAYS,
+    out: Annotated[Path, typer.Option(help="Folder to write it to.")] = DEMO_FOLDER,
+    as_json: AsJson = False,
+) -> int:
+    """Make the simulated estate, with its bills, telemetry, models and repository."""
+    from finops_dagster import demo
+
+    return _print_demo(demo.create(out, seed, days, progress=_say), as_json)
+
+
+@command("demo")
+def demo_advance(
+    days: Annotated[int, typer.Option(help="Days to live on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the estate.")] = DEMO_FOLDER,
+    as_json: AsJson = False,
+) -> int:
+    """Let the simulated estate live on; what was merged changes what comes."""
+    from finops_dagster import demo
+
+    return _print_demo(demo.advance(out, days, progress=_say), as_json)
+
+
+def _print_demo(summary: Any, as_json: bool) -> int:
+    row = asdict(summary) | {"path": str(summary.path)}
+    if as_json:
+        print_json(envelope("demo", [row], as_of=summary.as_of))
+    else:
+        print_table("demo estate", ("what", "value"), list(row.items()))
+    return 0
+
+
+@command("desired_state_index")
+def index_command(
+    repository: Annotated[Path, typer.Argument(help="Git repository or folder.")],
+    commit: Annotated[str | None, typer.Option(help="Commit; without it HEAD.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Every value of every declared resource, and the bytes that own it."""
+    index = _opened(repository, commit)
+    items = [location.model_dump() for location in index.locations()]
+    if as_json:
+        refused = [{"file": file, "reason": reason} for file, reason in index.refused().items()]
+        print_json(envelope("desired_state_index", items, commit=index.commit, refused=refused))
+        return 0
+    print_table(
+        f"{repository} {index.commit[:12]}",
+        ("resource", "field", "value", "file", "editable", "reason"),
+        [
+            (i["resource"], i["field"], i["value"], i["file"], i["editable"], i["reason"])
+            for i in items
+        ],
+    )
+    return 0
+
+
+def _opened(repository: Path, commit: str | None) -> Any:
+    from finops_dagster.desired_state import open_directory, open_repository
+
+    bare = (repository / "HEAD").exists() and (repository / "objects").exists()
+    if commit is not None or bare:
+        return open_repository(repository, commit)
+    return open_directory(repository)
+
+
+@command("desired_state_set")
+def set_command(
+    repository: Annotated[Path, typer.Argument(help="Folder with the files.")],
+    resource: Annotated[str, typer.Option(help="KIND/NAMESPACE/NAME or KIND/NAME.")],
+    field: Annotated[str, typer.Option(help="Path of the value, as the index prints it.")],
+    value: Annotated[str, typer.Option(help="The new value.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the diff.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Set one value and touch no other byte; prints the diff."""
+    from finops_dagster.desired_state import open_directory
+    from finops_dagster.gitops.working_tree import set_value
+
+    diff = set_value(
+        repository, resource, field, value, open_index=open_directory, dry_run=dry_run
+    )
+    if as_json:
+        row = {"resource": resource, "field": field, "value": value, "diff": diff}
+        print_json(envelope("desired_state_set", [row], written=not dry_run))
+    else:
+        typer.echo(diff, nl=False)
+    return 0
+
+
+@command("policy_check")
+def policy_check(
+    path: Annotated[Path, typer.Argument(help="Manifest, folder or repository.")],
+    bundle: Annotated[Path, typer.Option(help="Policy bundle.")] = POLICIES,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="json or sarif; without it a table.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Judge manifests by policy; exit code 1 if one is denied."""
+    from importlib.metadata import version
+
+    from finops_dagster.policy.bundle import RegoBundle
+    from finops_dagster.policy.check import check_path
+    from finops_dagster.policy.sarif import sarif
+
+    loaded = RegoBundle.load(bundle)
+    report = check_path(path, loaded)
+    if format_ == "sarif":
+        print_json(sarif(report, loaded.rules, version("finops-dagster")))
+    elif as_json or format_ == "json":
+        refused = [one.model_dump(mode="json") for one in report.refused]
+        print_json(envelope("policy_check", report.items, bundle=report.bundle, refused=refused))
+    elif format_ is not None:
+        raise SettingsError(f"--format is json or sarif, not {format_}")
+    else:
+        print_table(
+            f"policy check of {path}",
+            ("file", "resource", "verdict", "rule", "actual", "limit", "what to do"),
+            [
+                (i.file, i.resource, i.verdict.value, r.title, r.actual, r.limit, r.fix)
+                for i in report.items
+                for r in i.rules
+            ]
+            or [(i.file, i.resource, i.verdict.value, "", "", "", "") for i in report.items],
+        )
+        if report.refused:
+            print_table("not judged", ("file", "reason"), [(r.file, r.reason) for r in report.refused])
+    return 1 if report.denied else 0
+
+
+@command("ledger_conserve")
+def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
+    """Every sum of money from the files to the marts; exit code 1 if one differs."""
+    from finops_dagster.defs.conservation import conserved
+
+    rows = conserved(Estate(settings_for(config)))
+    if as_json:
+        print_json(envelope("ledger_conserve", rows))
+    else:
+        print_table("conservation", list(rows[0]) if rows else ["none"], [list(r.values()) for r in rows])
+    return 1 if any(row["difference"] for row in rows) else 0
+
+
+@command("audit_verify")
+def audit_verify(config: Config = None, as_json: AsJson = False) -> int:
+    """Check the ledger's chain of hashes; exit code 1 if an entry was changed."""
+    holds, wrong = Estate(settings_for(config)).ledger.verify()
+    if as_json:
+        print_json(envelope("audit_verify", [{"entries": holds, "intact": not wrong, "fault": wrong}]))
+    else:
+        typer.echo(wrong or f"{holds} entries, every hash holds.")
+    return 1 if wrong else 0
+
+
+@command("ai_metrics")
+def ai_metrics(
+    reference: Annotated[Path, typer.Option(help="Parquet or CSV of the reference window.")],
+    analysis: Annotated[Path, typer.Option(help="Parquet or CSV of the window judged.")],
+    schema: Annotated[Path, typer.Option(help="JSON or YAML: which column means what.")],
+    as_json: AsJson = False,
+) -> int:
+    """Quality, fairness and drift of a model from two tables, with intervals."""
+    from finops_dagster.responsible_ai import MetricSchema, metrics
+
+    meaning = MetricSchema.parse(_document(schema))
+    rows, abstained = metrics(_table(reference), _table(analysis), meaning)
+    if as_json:
+        print_json(envelope("ai_metrics", [asdict(row) for row in rows], abstained=abstained))
+        return 0
+    print_table(
+        "model metrics",
+        ("metric", "segment", "value", "low", "high"),
+        [(r.metric, r.segment, r.value, r.low, r.high) for r in rows],
+    )
+    return 0
+
+
+def _table(path: Path) -> Any:
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if not path.exists():
+        raise SettingsError(f"{path} does not exist.")
+    reader = pyarrow.csv.read_csv if ".csv" in path.suffixes else pyarrow.parquet.read_table
+    return reader(path).to_pandas()
+
+
+def _document(path: Path) -> Any:
+    from ruamel.yaml import YAML
+
+    if not path.exists():
+        raise SettingsError(f"{path} does not exist.")
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+
+
+@command("ai_gate")
+def ai_gate(
+    model: Annotated[str, typer.Argument(help="Name of a monitored model, as in the settings.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """What the gate said of a model for the decided day; exit code 1 if it fails."""
+    settings = settings_for(config)
+    day = Estate(settings).decided(settings.decided_day())
+    gates = day.items("gates", GateResult) if day else []
+    found = [gate for gate in gates if gate.gate == model]
+    if not found:
+        raise SettingsError(
+            f"No gate of {model} is known.",
+            (
+                Fault(
+                    code="unknown_model",
+                    expected=f"Expected one of: {', '.join(g.gate for g in gates) or 'none yet'}.",
+                    hint="Run `finops run`, or choose one of these.",
+                ),
+            ),
+        )
+    if as_json:
+        print_json(envelope("ai_gate", [plain(gate) for gate in found]))
+    else:
+        print_table("gate", ("gate", "result", "reasons"), [
+            (gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found
+        ])
+    return 1 if any(gate.result == "fail" for gate in found) else 0

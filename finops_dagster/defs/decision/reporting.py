@@ -1,0 +1,174 @@
+"""Gathers what a day has kept into the data of its report.
+
+How it is laid out and worded is the report's business.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from finops_dagster.defs import line, rebuild
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import facts
+from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
+from finops_dagster.engines.anomalies import Incident
+from finops_dagster.report import (
+    BacktestRow,
+    FreshnessRow,
+    Link,
+    ReportData,
+    StageGate,
+)
+from finops_dagster.report import Incident as ReportedIncident
+from finops_dagster.report.data import COVERAGE_COLUMNS, FORECAST_COLUMNS, SPEND_COLUMNS, TOTAL
+from finops_dagster.storage.days import DayStore
+
+_ENGINES = ("forecasts", "incidents", "findings", "models")
+_NOTES = (
+    "Forecasts are of usage at effective cost: purchases, taxes, credits and refunds are in the "
+    "spend shown, and not forecast.",
+)
+
+
+def report_data(estate: Estate, as_of: date) -> ReportData:
+    """Everything the page of `as_of` is made of."""
+    day = estate.day(as_of)
+    reader = rebuild.reader(estate, as_of)
+    chosen = day.document("publication") or {}
+    spend = facts.spend(reader, as_of)
+    coverage = facts.tag_coverage(reader, as_of)
+    return ReportData(
+        estate=estate.settings.estate,
+        as_of=as_of,
+        spend=_or_empty(spend, SPEND_COLUMNS),
+        publication_id=chosen.get("publication_id", ""),
+        published_at=reader.manifest.published_at,
+        reconstructed=bool(chosen.get("reconstructed")),
+        acting=estate.acts,
+        forecast=_forecast(day),
+        backtest=_backtest(day),
+        gates=_gates(estate, day, as_of),
+        incidents=tuple(_incident(one) for one in day.items("incidents", Incident)),
+        findings=tuple(day.items("findings", Finding)),
+        proposals=tuple(day.items("proposals", Proposal)),
+        verdicts={one.subject: one for one in day.items("verdicts", Verdict)},
+        not_proposed=tuple(day.items("proposals_abstained", Abstained)),
+        abstained=tuple(
+            one for name in _ENGINES for one in day.items(f"{name}_abstained", Abstained)
+        ),
+        coverage=_or_empty(coverage, COVERAGE_COLUMNS),
+        freshness=_freshness(estate),
+        links=_links(estate, as_of),
+        notes=_NOTES,
+    )
+
+
+def _or_empty(frame: pd.DataFrame | None, columns: tuple[str, ...]) -> pd.DataFrame:
+    return frame if frame is not None else pd.DataFrame(columns=list(columns))
+
+
+def _forecast(day: DayStore) -> pd.DataFrame:
+    frame = day.frame("forecasts")
+    if frame is None or frame.empty:
+        return pd.DataFrame(columns=list(FORECAST_COLUMNS))
+    parts = frame["unique_id"].str.split("|", n=2, expand=True)
+    frame = frame.assign(
+        scope=parts[0],
+        currency=parts[1],
+        series=parts[2].where(parts[0] != "total", TOTAL),
+        date=pd.to_datetime(frame["ds"]).dt.date,
+    )
+    return frame.loc[frame["scope"] != "service", list(FORECAST_COLUMNS)]
+
+
+def _backtest(day: DayStore) -> tuple[BacktestRow, ...]:
+    backtest, series = day.frame("forecast_backtest"), day.frame("cost_series")
+    if backtest is None or series is None or "mae" not in backtest:
+        return ()
+    level = series.groupby("unique_id")["y"].apply(lambda y: float(y.tail(90).mean()))
+    rows: list[BacktestRow] = []
+    for row in backtest.to_dict("records"):
+        unique_id = str(row["unique_id"])
+        scope, _, rest = unique_id.partition("|")
+        mean = level.get(unique_id)
+        if scope not in ("total", "team") or not mean:
+            continue
+        currency, _, name = rest.partition("|")
+        rows.append(
+            BacktestRow(
+                series=TOTAL if scope == "total" else name,
+                currency=currency,
+                model=str(row["model"]),
+                error_share=float(row["mae"]) / mean,
+                coverage_80=_number(row.get("coverage_80")),
+                coverage_95=_number(row.get("coverage_95")),
+                days=int(row["n"]),
+            )
+        )
+    return tuple(rows)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _gates(estate: Estate, day: DayStore, as_of: date) -> tuple[StageGate, ...]:
+    kept = DayStore(estate.layout.insight(estate.settings.decided_day()))
+    return tuple(
+        StageGate(stage=stage, gate=gate)
+        for stage, store, name in (
+            ("landing", kept, "gates_landing"),
+            ("audit", kept, "gates_audit"),
+            ("ai", day, "gates"),
+        )
+        for gate in store.items(name, GateResult)
+    )
+
+
+def _incident(incident: Incident) -> ReportedIncident:
+    top = incident.dimensions[0] if incident.dimensions else None
+    return ReportedIncident(
+        id=incident.id,
+        kind=incident.kind.value,
+        since=incident.since,
+        money=incident.money,
+        cause=incident.cause,
+        dimensions={"account": top.account, "service": top.service, "team": top.team}
+        if top
+        else {},
+    )
+
+
+def _freshness(estate: Estate) -> tuple[FreshnessRow, ...]:
+    rows = []
+    for clock in (line.BILLING, line.SIGNALS):
+        for table in clock.tables:
+            by_source: dict[str, list[Any]] = {}
+            for one in estate.lake.records(table):
+                by_source.setdefault(one.delivery.source, []).append(one)
+            for source in estate.sources(table):
+                landed = by_source.get(source.name, [])
+                rows.append(
+                    FreshnessRow(
+                        source=source.name,
+                        table=table,
+                        rows=sum(one.rows_landed for one in landed),
+                        latest=max((one.delivery.known_at for one in landed), default=None),
+                        quarantined=sum(one.rows_quarantined for one in landed),
+                    )
+                )
+    return tuple(rows)
+
+
+def _links(estate: Estate, as_of: date) -> tuple[Link, ...]:
+    folder = estate.report_folder(as_of)
+    pages: list[Path] = [*sorted(folder.glob("audit/*.html")), *sorted(folder.glob("models/*.html"))]
+    return tuple(
+        Link(text=f"{page.parent.name}: {page.stem}", href=os.path.relpath(page, folder))
+        for page in pages
+    )

@@ -1,0 +1,224 @@
+"""Reads prediction logs and forecasts, asks responsible_ai about them, and keeps its pages.
+
+What counts as drift, unfair or good enough is responsible_ai's to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import facts
+from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai import (
+    DriftResult,
+    ModelRecord,
+    explain,
+    gate,
+    judge_drift,
+    judge_fairness,
+    judge_performance,
+    model_windows,
+    write_card,
+    write_explanations,
+    write_model_page,
+)
+from finops_dagster.settings import ModelSettings
+from finops_dagster.storage.days import DayStore
+from finops_dagster.storage.publication import PublishedReader
+
+FORECASTER = "cost forecaster"
+_SEED = 0
+
+
+@dataclass
+class Health:
+    """What was said of every model of a day."""
+
+    gates: list[GateResult] = field(default_factory=list)
+    abstained: list[Abstained] = field(default_factory=list)
+    pages: dict[str, Path] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health:
+    """Judge every monitored model, and our own forecaster."""
+    health = Health()
+    folder = estate.report_folder(as_of)
+    for model in estate.settings.models:
+        _monitored(reader, model, as_of, folder, health)
+    _forecaster(estate.day(as_of), folder, as_of, health)
+    return health
+
+
+def _monitored(
+    reader: PublishedReader, model: ModelSettings, as_of: date, folder: Path, health: Health
+) -> None:
+    first = as_of - timedelta(days=model.reference_days + model.analysis_days - 1)
+    made = facts.predictions(reader, first, as_of)
+    windows = (
+        model_windows(
+            made,
+            facts.labels(reader, first, as_of),
+            model=model.name,
+            features=model.features,
+            protected=model.protected,
+            as_of=as_of,
+            reference_days=model.reference_days,
+            analysis_days=model.analysis_days,
+        )
+        if made is not None
+        else Abstained(subject=model.name, reason="no prediction log is published")
+    )
+    if isinstance(windows, Abstained):
+        result = gate(model.name, drift=windows)
+        health.gates.append(result)
+        health.abstained.append(windows)
+        return
+    reference, analysis = windows
+    slug = f"model-{len(health.gates) + 1}"
+    evidently = folder / "models" / f"{slug}-drift.html"
+    drift = judge_drift(
+        model.name,
+        reference.drift_frame(),
+        analysis.drift_frame(),
+        seed=_SEED,
+        block="block: day",
+        html=evidently,
+    )
+    fairness = judge_fairness(
+        model.name, analysis.groups, analysis.outcomes, task=model.task.value, seed=_SEED
+    )
+    performance = judge_performance(
+        model.name, reference.outcomes, analysis.outcomes, task=model.task.value
+    )
+    result = gate(model.name, drift, fairness, performance)
+    page = write_model_page(
+        folder / "models" / f"{slug}.html",
+        model.name,
+        result,
+        drift=drift,
+        fairness=fairness,
+        performance=performance,
+        evidently=evidently.name if evidently.exists() else None,
+        windows=f"{reference.first} to {reference.last}, held against "
+        f"{analysis.first} to {analysis.last}",
+    )
+    health.gates.append(result)
+    health.pages[model.name] = page
+    if evidently.exists():
+        health.pages[f"{model.name}: Evidently"] = evidently
+    health.abstained += [
+        one for one in (drift, fairness, performance) if isinstance(one, Abstained)
+    ]
+    for judged in (drift, fairness):
+        if not isinstance(judged, Abstained):
+            health.abstained += judged.abstained
+    health.rows.append(
+        {
+            "model": model.name,
+            "owner": model.owner,
+            "gate": result.result,
+            "drifted_features": [one.name for one in drift.drifted]
+            if isinstance(drift, DriftResult)
+            else None,
+        }
+    )
+
+
+def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> None:
+    """Our own forecaster: its card with its backtest, and why it says what it says."""
+    record = day.document("forecast_record")
+    backtest = day.frame("forecast_backtest")
+    contributions = day.frame("forecast_contributions")
+    frame = day.frame("forecasts")
+    if record is None or backtest is None or frame is None or frame.empty:
+        reason = "no forecast was made for this day"
+        health.gates.append(gate(FORECASTER, drift=Abstained(subject=FORECASTER, reason=reason)))
+        return
+    inputs = day.frame("forecast_inputs_reference"), day.frame("forecast_inputs_current")
+    drift: DriftResult | Abstained
+    if inputs[0] is None or inputs[1] is None:
+        drift = Abstained(subject=FORECASTER, reason="its inputs were not kept")
+    else:
+        evidently = folder / "models" / "forecaster-drift.html"
+        drift = judge_drift(
+            FORECASTER, inputs[0], inputs[1], seed=_SEED, block="block: day", html=evidently
+        )
+        if evidently.exists():
+            health.pages[f"{FORECASTER}: Evidently"] = evidently
+    result = gate(FORECASTER, drift=drift)
+    pooled = {
+        str(row["model"]): {
+            name: float(row[name])
+            for name in ("mase", "smape", "coverage_80", "coverage_95", "scaled_pinball")
+            if name in row and pd.notna(row[name])
+        }
+        for row in backtest.loc[backtest["unique_id"] == "(pooled)"].to_dict("records")
+    }
+    ours = pooled.pop("ours", {})
+    card, _ = write_card(
+        folder / "models",
+        ModelRecord(
+            name=FORECASTER,
+            version=record["engine"],
+            purpose="Daily cost of a team, a service or an estate for the next 30 days, with "
+            "intervals; to see what a month will come to, and what a change should save.",
+            data_window=f"{record['training_start'][:10]} to {record['training_end'][:10]}",
+            data_rows=int(record["training_rows"]),
+            data_hash=record["data_hash"],
+            features=tuple(record["features"]),
+            parameters={
+                f"{number}.{name}": value
+                for number, parameters in enumerate(record["parameters"], 1)
+                for name, value in parameters.items()
+            },
+            metrics=ours,
+            baselines=pooled,
+            limits=(
+                "Usage at effective cost alone: purchases, taxes, credits and refunds are not "
+                "forecast.",
+                "A series needs eight weeks of history.",
+                "It knows no plans: a launch or a migration to come is not in it.",
+            ),
+            as_of=as_of.isoformat(),
+        ),
+        result,
+    )
+    health.gates.append(result)
+    health.pages[f"{FORECASTER}: model card"] = card
+    if contributions is not None and not contributions.empty:
+        health.pages[f"{FORECASTER}: explanations"] = write_explanations(
+            folder / "models" / "explanations.html",
+            "Why the forecast says what it says",
+            _explained(frame, contributions),
+        )
+
+
+def _explained(frame: pd.DataFrame, contributions: pd.DataFrame) -> list[Any]:
+    """The last explained day of every total and team series, in words."""
+    last = contributions.loc[contributions["step"] == contributions["step"].max()]
+    predicted = frame.set_index(["unique_id", "step"])["mean"]
+    made = []
+    for (unique_id, step), rows in last.groupby(["unique_id", "step"]):
+        scope, currency, name = str(unique_id).split("|", 2)
+        if scope == "service":
+            continue
+        parts = dict(zip(rows["feature"], rows["contribution"].astype(float), strict=True))
+        base = parts.pop("base", 0.0)
+        made.append(
+            explain(
+                f"{name}, {step} days ahead",
+                base,
+                parts,
+                float(predicted[(unique_id, step)]),
+                unit=f"{currency} per day",
+                base_words="what its recent days alone say",
+            )
+        )
+    return made

@@ -1,0 +1,63 @@
+"""Reads what the optimisation engine needs and asks it.
+
+What is waste, and what it costs, is the engine's to say.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import facts
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.engines.optimisation import (
+    Context,
+    FindResult,
+    SizingConfig,
+    declared_values,
+    find,
+    unit_prices,
+)
+from finops_dagster.storage.publication import PublishedReader
+
+
+def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
+    """Findings of a day, from its publication and its desired state."""
+    days = estate.settings.sizing.history_days
+    measured = facts.measurements(reader, as_of, days)
+    costs = facts.workload_costs(reader, as_of, days)
+    if measured is None or measured.empty:
+        return _abstain("workloads", "no telemetry is published for the evidence window")
+    if costs is None or costs.empty:
+        return _abstain("workloads", "no charge names a workload, so no saving can be priced")
+    index = estate.index(as_of)
+    values, managed = declared_values(
+        index.resources() if index else {}, index.locations() if index else []
+    )
+    intensity = facts.intensity(reader, as_of, days)
+    owners = facts.owners(reader, as_of)
+    return find(
+        measured,
+        unit_prices(costs, as_of, days),
+        Context(
+            values=values,
+            resources=frozenset(index.resources()) if index else frozenset(),
+            managed=managed,
+            owners=_or_empty(owners, ["resource", "owner", "environment"]),
+            intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
+        ),
+        as_of,
+        SizingConfig(
+            history_days=days, max_change_share=estate.settings.sizing.max_change_share
+        ),
+    )
+
+
+def _abstain(subject: str, reason: str) -> FindResult:
+    return FindResult(findings=[], abstained=[Abstained(subject=subject, reason=reason)])
+
+
+def _or_empty(frame: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
+    return frame if frame is not None else pd.DataFrame(columns=columns)
