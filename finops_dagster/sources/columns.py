@@ -10,6 +10,7 @@ from finops_dagster.domain.schemas import Column, LogicalType
 from finops_dagster.sources.parsing import (
     Parsed,
     RawColumn,
+    as_text,
     literal,
     parse_enumeration,
     parse_float,
@@ -103,12 +104,21 @@ def match(
     return matched
 
 
-def parse(column: Column, raw: RawColumn | None, words: Mapping[str, str] | None = None) -> Parsed:
+def parse(
+    column: Column,
+    raw: RawColumn | None,
+    words: Mapping[str, str] | None = None,
+    *,
+    keep_empty: bool = False,
+) -> Parsed:
     """SQL of a table's column from a delivered one; null of its type if there is none."""
     if raw is None:
         return Parsed(f"NULL::{_SQL_TYPES[column.type]}", ABSENT, "NULL")
     if words is not None:
-        return parse_enumeration(raw, words)
+        return parse_enumeration(raw, words, column.name)
+    if keep_empty:
+        text = as_text(raw)
+        return Parsed(text, f"{text} IS NOT NULL", text)
     if column.type is LogicalType.STRING_MAP:
         return parse_map(raw, "VARCHAR")
     if column.type is LogicalType.FLOAT_MAP:
@@ -130,7 +140,7 @@ def value_checks(column: Column, shown: str, parsed: Parsed, missing: str = "") 
     checks: list[Check] = []
     if parsed.given == ABSENT:
         return checks
-    if column.type in _WANTED:
+    if column.type in _WANTED and not parsed.certain:
         code, wanted = _WANTED[column.type]
         checks.append(
             Check(

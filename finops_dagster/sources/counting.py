@@ -16,7 +16,19 @@ from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.sources.opening import Group
 from finops_dagster.sources.parsing import identifier, literal
-from finops_dagster.sources.views import Check, Counts, Format, View, month_or_day
+from finops_dagster.sources.views import (
+    Check,
+    Counts,
+    Format,
+    View,
+    day_of,
+    partition_at,
+    partition_sql,
+    within,
+)
+
+_SMALL_ROWS, _SMALL_BYTES = 20_000, 32 * 1024 * 1024
+"""Up to here planning a wide view three times costs more than keeping its rows once."""
 
 
 @dataclass
@@ -51,15 +63,17 @@ class Typed:
 def type_rows(
     connection: duckdb.DuckDBPyConnection, fmt: Format, groups: Sequence[Group], names: list[str]
 ) -> list[Typed]:
-    """One typed view per group."""
+    """One typed view per group; a table where it is small, so that its SQL is planned once."""
     typed = []
     for place, group in enumerate(groups):
         files = ", ".join(names[number] for number in group.files)
         view = fmt.view(group.columns, files[:500])
         name = f"typed_{place}"
         values = "".join(f", {sql} AS {identifier(c)}" for c, sql in view.values.items())
+        small = group.rows <= _SMALL_ROWS and group.rows * group.row_bytes <= _SMALL_BYTES
+        kind = "TABLE" if small else "VIEW"
         connection.execute(
-            f"CREATE OR REPLACE VIEW {name} AS SELECT raw.*{values} FROM {group.view} AS raw"
+            f"CREATE OR REPLACE {kind} {name} AS SELECT raw.*{values} FROM {group.view} AS raw"
         )
         typed.append(Typed(group, view, name))
     return typed
@@ -71,12 +85,25 @@ def partitions(
     """Every partition that rows are in, oldest first; None, last, if some cannot be told."""
     found: set[date | None] = set()
     for one in typed:
-        found.update(
-            row[0]
-            for row in connection.execute(
-                f"SELECT DISTINCT {month_or_day(fmt.partition_key, fmt.clock)} FROM {one.name}"
-            ).fetchall()
-        )
+        row = connection.execute(
+            f"SELECT min({fmt.clock}), max({fmt.clock}), count(*) > count({fmt.clock}) "
+            f"FROM {one.name}"
+        ).fetchone()
+        assert row is not None  # an aggregate without groups has one row
+        if row[2]:
+            found.add(None)
+        if row[0] is None:
+            continue
+        ends = {partition_at(fmt.partition_key, moment) for moment in row[:2]}
+        if len(ends) > 1:
+            ends = {
+                day
+                for (day,) in connection.execute(
+                    f"SELECT DISTINCT {partition_sql(fmt.partition_key, fmt.clock)} "
+                    f"FROM {one.name} WHERE {fmt.clock} IS NOT NULL"
+                ).fetchall()
+            }
+        found.update(ends)
     return sorted(found, key=lambda p: (p is None, p or date.min))
 
 
@@ -88,8 +115,7 @@ def confine(fmt: Format, typed: Sequence[Typed], partition: date, present: Seque
     Else rows of other partitions belong to other deliveries of the same files, and rows whose
     partition cannot be told to the oldest of these.
     """
-    place = month_or_day(fmt.partition_key, fmt.clock)
-    day = f"DATE '{partition.isoformat()}'"
+    own = within(fmt.partition_key, fmt.clock, partition)
     if named:
         if fmt.strict_partition and set(present) - {partition, None}:
             for one in typed:
@@ -97,18 +123,18 @@ def confine(fmt: Format, typed: Sequence[Typed], partition: date, present: Seque
                     Check(
                         "other_partition",
                         fmt.clock,
-                        f"{place} <> {day}",
-                        f"'it is of ' || ({place})::VARCHAR || ', the delivery is of "
-                        f"{partition.isoformat()}'",
+                        f"NOT {own}",
+                        f"'it is of ' || ({partition_sql(fmt.partition_key, fmt.clock)})::VARCHAR "
+                        f"|| ', the delivery is of {partition.isoformat()}'",
                     )
                 )
         return True
     known = [one for one in present if one is not None]
     oldest = not known or partition == min(known)
     if set(present) - {partition}:
-        unknown = f" OR ({place}) IS NULL" if oldest else ""
+        unknown = f" OR {fmt.clock} IS NULL" if oldest else ""
         for one in typed:
-            one.where = f"({place} = {day}{unknown})"
+            one.where = f"({own}{unknown})"
     return oldest
 
 
@@ -122,14 +148,16 @@ def fault_repetitions(
     rows = " UNION ALL ".join(
         f"SELECT file_no, row_number, {keys} FROM {one.name} WHERE {one.where}" for one in typed
     )
-    whole = " AND ".join(f"{key} IS NOT NULL" for key in fmt.key if key != "container")
+    whole = " AND ".join(f"{key} IS NOT NULL" for key in fmt.key if key not in fmt.partial_key)
+    row = connection.execute(
+        f"SELECT count(*) > count(DISTINCT hash({keys})) FROM ({rows}) WHERE {whole}"
+    ).fetchone()
+    if not row or not row[0]:
+        return
     connection.execute(
         f"CREATE OR REPLACE TABLE repeated_keys AS SELECT {keys} FROM ({rows}) WHERE {whole} "
         f"GROUP BY ALL HAVING count(*) > 1"
     )
-    found = connection.execute("SELECT count(*) FROM repeated_keys").fetchone()
-    if not found or not found[0]:
-        return
     same = " AND ".join(f"r.{key} IS NOT DISTINCT FROM k.{key}" for key in fmt.key)
     order = ", ".join(f"r.{key}" for key in fmt.key)
     connection.execute(
@@ -200,17 +228,20 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
         "day DATE, unknown BIGINT, billed DECIMAL(38,20), billed_weight DECIMAL(38,20), "
         "effective_weight DECIMAL(38,20))"
     )
+    # a charge of another month (a correction, a commitment) is paid in this one
+    day = day_of(
+        "greatest(least(charge_period_start, billing_period_end - INTERVAL 1 SECOND), "
+        "billing_period_start)"
+    )
     for one in typed:
         bad = one.bad if one.bad_rows else "false"
         connection.execute(
-            # a charge of another month (a correction, a commitment) is paid in this one
             "INSERT INTO totals SELECT bad, billing_account_id, billing_currency, day, "
             "count_if(unknown), sum(billed_cost), sum(abs(billed_cost)), "
             "sum(abs(effective_cost)) FROM ("
             f"SELECT ({bad}) AS bad, billing_account_id, billing_currency, "
             "billed_cost, effective_cost, "
-            "greatest(least(charge_period_start, billing_period_end - INTERVAL 1 SECOND), "
-            "billing_period_start)::DATE AS day, "
+            f"{day} AS day, "
             "(billed_cost IS NULL OR effective_cost IS NULL OR (billing_currency IS NULL "
             "AND (billed_cost <> 0 OR effective_cost <> 0))) AS unknown "
             f"FROM {one.name} WHERE {one.where}) GROUP BY ALL"

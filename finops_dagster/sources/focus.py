@@ -39,6 +39,7 @@ class FocusFormat:
     clock = "billing_period_start"
     strict_partition = True
     key: Sequence[str] = ()
+    partial_key: Sequence[str] = ()
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. FOCUS columns by name; what is no FOCUS column goes to `x_columns`."""
@@ -92,7 +93,7 @@ def _add(view: View, column: Column, matched: Matched, version: str, files: str)
     if column.name in DECISIVE:
         view.checks.append(word_check(column, shown, DECISIVE[column.name]))
     elif words is not None:
-        view.notes.append((raw.name, _unknown_word(parsed, words)))
+        view.notes.append((raw.name, _unknown_word(column.name, words)))
 
 
 def _tags(raw: RawColumn) -> Parsed:
@@ -109,11 +110,11 @@ def _tags(raw: RawColumn) -> Parsed:
     return Parsed(empty, "false", "NULL", (null,))
 
 
-def _unknown_word(parsed: Parsed, words: dict[str, str]) -> Note:
+def _unknown_word(column: str, words: dict[str, str]) -> Note:
     listed = ", ".join(literal(word) for word in words.values())
     return Note(
         "word_unlisted",
-        f"(({parsed.sql}) IS NOT NULL AND ({parsed.sql}) NOT IN ({listed}))",
+        f"({column} IS NOT NULL AND {column} NOT IN ({listed}))",
         f"One of {', '.join(words.values())}; another word was kept as it is",
         "Ask the sender for the words of the format: reports by this column split.",
     )

@@ -34,6 +34,7 @@ class Group:
     view: str
     columns: tuple[RawColumn, ...]
     files: tuple[int, ...]
+    rows: int
     row_bytes: int
     """Mean size of a row before packing: wide rows are given out in smaller batches."""
 
@@ -223,6 +224,7 @@ def _group(connection: duckdb.DuckDBPyConnection, scans: dict[int, _Scan], opene
             f"({row})::BIGINT AS row_number{more} "
             f"FROM read_parquet([{paths}], hive_partitioning=false)"
         )
+        rows = sum(scans[n].rows for n in numbers)
         opened.groups.append(
             Group(
                 view,
@@ -230,7 +232,8 @@ def _group(connection: duckdb.DuckDBPyConnection, scans: dict[int, _Scan], opene
                     RawColumn(name, f"c{n}", type_) for n, (name, type_) in enumerate(first.columns)
                 ),
                 tuple(numbers),
-                sum(scans[n].size for n in numbers) // max(1, sum(scans[n].rows for n in numbers)),
+                rows,
+                sum(scans[n].size for n in numbers) // max(1, rows),
             )
         )
 

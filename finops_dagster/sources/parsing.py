@@ -55,6 +55,8 @@ class Parsed:
     given: str
     text: str
     notes: tuple[Note, ...] = ()
+    certain: bool = False
+    """Whether every value given can be had, by the type of the column."""
 
 
 def literal(text: str) -> str:
@@ -157,16 +159,29 @@ def parse_money(column: RawColumn) -> Parsed:
             f"CASE WHEN isnan({column.sql}) THEN NULL ELSE TRY_CAST({text} AS {DECIMAL}) END",
             given, text, (note,),
         )  # fmt: skip
-    if _is_integer(column) or _fits(column.type):
-        return Parsed(f"TRY_CAST({column.sql} AS {DECIMAL})", given, f"{column.sql}::VARCHAR")
+    if _is_integer(column) or _scale_fits(column.type):
+        certain = _width_fits(column.type)
+        return Parsed(
+            f"TRY_CAST({column.sql} AS {DECIMAL})", given, f"{column.sql}::VARCHAR", (), certain
+        )
     text, notes = _clean(column, trim=True)
     return Parsed(exact_decimal(text), f"({text}) IS NOT NULL", text, notes)
 
 
-def _fits(type_: str) -> bool:
+def _precision(type_: str) -> tuple[int, int]:
+    precision, scale = type_[len("DECIMAL(") : -1].split(",")
+    return int(precision), int(scale)
+
+
+def _scale_fits(type_: str) -> bool:
+    return type_.startswith("DECIMAL(") and _precision(type_)[1] <= MONEY_SCALE
+
+
+def _width_fits(type_: str) -> bool:
     if not type_.startswith("DECIMAL("):
         return False
-    return int(type_[8:-1].split(",")[1]) <= MONEY_SCALE
+    precision, scale = _precision(type_)
+    return precision - scale <= MONEY_PRECISION - MONEY_SCALE
 
 
 def exact_decimal(text: str) -> str:
@@ -232,23 +247,31 @@ def _date_note(condition: str) -> Note:
     return Note("date_for_time", condition, "A time; the date was taken as its midnight UTC")
 
 
+def _number(column: RawColumn) -> tuple[str, str, str, tuple[Note, ...]]:
+    """A column as DOUBLE, where it is given, what it holds as text, and what to count."""
+    if is_text(column):
+        text, notes = _clean(column, trim=True)
+        return f"TRY_CAST({text} AS DOUBLE)", f"({text}) IS NOT NULL", text, notes
+    # a cast to text of every number would cost more than all the rest
+    given = f"{column.sql} IS NOT NULL"
+    if column.type == "DOUBLE":
+        return column.sql, given, f"{column.sql}::VARCHAR", ()
+    return f"TRY_CAST({column.sql} AS DOUBLE)", given, as_text(column), ()
+
+
 def parse_float(column: RawColumn) -> Parsed:
     """A measured number as DOUBLE; NaN and infinities give null and so are faulted."""
-    text, notes = _clean(column, trim=True)
-    value = f"TRY_CAST({text if is_text(column) else column.sql} AS DOUBLE)"
-    return Parsed(
-        f"CASE WHEN isfinite({value}) THEN {value} END", f"({text}) IS NOT NULL", text, notes
-    )
+    number, given, text, notes = _number(column)
+    return Parsed(f"CASE WHEN isfinite({number}) THEN {number} END", given, text, notes)
 
 
 def parse_integer(column: RawColumn) -> Parsed:
     """A whole number as BIGINT; one with a fraction gives null."""
-    text, notes = _clean(column, trim=True)
-    number = f"TRY_CAST({text if is_text(column) else column.sql} AS DOUBLE)"
-    value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
+    number, given, text, notes = _number(column)
     if _is_integer(column):
-        value = f"TRY_CAST({column.sql} AS BIGINT)"
-    return Parsed(value, f"({text}) IS NOT NULL", text, notes)
+        return Parsed(f"TRY_CAST({column.sql} AS BIGINT)", given, text, notes)
+    whole = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
+    return Parsed(whole, given, text, notes)
 
 
 def parse_map(column: RawColumn, value_type: str) -> Parsed:
@@ -269,7 +292,7 @@ def parse_map(column: RawColumn, value_type: str) -> Parsed:
     return Parsed(value, given, text, notes)
 
 
-def parse_enumeration(column: RawColumn, allowed: Mapping[str, str]) -> Parsed:
+def parse_enumeration(column: RawColumn, allowed: Mapping[str, str], target: str) -> Parsed:
     """One of a closed list; `allowed` maps the squeezed word to the word of the format.
 
     Squeezed is lower case without spaces, hyphens and underscores. An unknown word stays as it
@@ -285,7 +308,7 @@ def parse_enumeration(column: RawColumn, allowed: Mapping[str, str]) -> Parsed:
     )
     mended = Note(
         "enumeration_spelling",
-        f"(({value}) <> ({text}))",
+        f"({target} <> ({text}))",
         "The spelling of the format; case or hyphens differed",
     )
     return Parsed(value, f"({text}) IS NOT NULL", text, (*notes, mended))

@@ -36,7 +36,8 @@ class _Workspace:
                 "autoload_known_extensions": False,
             }
         )
-        self.connection.execute("SET TimeZone = 'UTC'")
+        # global: cursors are connections of their own
+        self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self.connection.execute(QUOTED)
 
     def close(self) -> None:

@@ -22,6 +22,9 @@ class SignalFormat:
 
     table: TableSchema
     key: Sequence[str]
+    partial_key: Sequence[str] = ()
+    empty: Sequence[str] = ()
+    """Text columns whose empty text is a value, not a gap."""
     bounds: Sequence[Check] = ()
     """Values that no such measurement can have."""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -41,7 +44,7 @@ class SignalFormat:
         for column in wanted:
             raw = matched.of.get(column.name)
             words = self.words.get(column.name)
-            parsed = parse(column, raw, words)
+            parsed = parse(column, raw, words, keep_empty=column.name in self.empty)
             view.values[column.name] = parsed.sql
             view.notes.extend((column.name, note) for note in parsed.notes)
             view.checks.extend(value_checks(column, column.name, parsed))

@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 
 from finops_dagster.domain.deliveries import Delivery
-from finops_dagster.domain.periods import month_start
 from finops_dagster.sources.discovery import (
     Found,
     Hashes,
@@ -19,7 +18,7 @@ from finops_dagster.sources.discovery import (
 )
 from finops_dagster.sources.reading import partitions_of, read_delivery
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
-from finops_dagster.sources.views import Format
+from finops_dagster.sources.views import Format, partition_at
 
 
 @dataclass
@@ -75,6 +74,6 @@ class FileSource:
             self._partitions[bytes_id] = partitions_of(
                 self.format, root, found.files, self._hashes, self.options
             )
-        day = found.known_at.date()
-        fallback = month_start(day) if self.format.partition_key == "billing_period" else day
+        # rows of unknown time are set aside under the time of their arrival
+        fallback = partition_at(self.format.partition_key, found.known_at)
         return self._partitions[bytes_id] or [fallback]

@@ -66,7 +66,6 @@ def stream(connection: duckdb.DuckDBPyConnection, one: Typed, sql: str) -> Itera
     rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, one.group.row_bytes)))
     # a cursor of its own: two streams of one connection would end each other
     with connection.cursor() as cursor:
-        cursor.execute("SET TimeZone = 'UTC'")
         yield from cursor.execute(sql).to_arrow_reader(rows)
 
 

@@ -9,6 +9,9 @@ TELEMETRY = SignalFormat(
     table=MEASUREMENTS,
     # the interval is not part of it: one time has one value, whatever its length
     key=("cluster", "namespace", "kind", "name", "container", "metric", "time"),
+    partial_key=("container",),
+    # nodes and other cluster-scoped resources have no namespace
+    empty=("namespace",),
     bounds=(outside("interval_seconds", "interval_seconds <= 0", "longer than nothing"),),
 )
 """Metric names are the exporters' own; one that nobody knows is kept."""
