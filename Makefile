@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/python || { echo "install  making $(VENV)"; "$(PYTHON)" -m venv $(VENV); }
 	@"$(UV)" --version 2>/dev/null | grep -qF "uv $(UV_VERSION)" || { \
 	  echo "install  uv $(UV_VERSION)"; \
-	  $(BIN)/python -m pip --disable-pip-version-check install --quiet "uv==$(UV_VERSION)"; }
+	  $(BIN)/python -m pip --disable-pip-version-check install -qq "uv==$(UV_VERSION)"; }
 	@echo "install  packages of uv.lock (minutes the first time)"
 	@"$(UV)" sync --frozen --compile-bytecode --quiet --python $(BIN)/python
 	@touch $@

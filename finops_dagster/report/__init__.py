@@ -12,7 +12,7 @@ from finops_dagster.report.data import (
     StageGate,
 )
 from finops_dagster.report.page import render_report
-from finops_dagster.report.plots import plot_forecast, plot_utilisation
+from finops_dagster.report.plots import render_plot_spend, render_plot_utilisation
 
 __all__ = [
     "BacktestRow",
@@ -21,7 +21,7 @@ __all__ = [
     "Link",
     "ReportData",
     "StageGate",
-    "plot_forecast",
-    "plot_utilisation",
+    "render_plot_spend",
+    "render_plot_utilisation",
     "render_report",
 ]
