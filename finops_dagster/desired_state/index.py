@@ -47,8 +47,15 @@ class RepositoryIndex:
         }
         self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
         self._read()
+        # What was worked out of a tree holds as long as the tree is the very same object.
+        self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
+            dict(earlier._flat) if earlier else {}
+        )
+        self._known: dict[tuple[str, int], tuple[Node, DeclaredResource]] = (
+            dict(earlier._known) if earlier else {}
+        )
         self._leaves = {
-            resource: dict(leaves(renderings[0].resource.tree))
+            resource: self._flattened(renderings[0].resource.tree)
             for resource, renderings in self._renderings.items()
         }
         self._feeds: dict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
@@ -60,7 +67,7 @@ class RepositoryIndex:
         """Every declared resource by KIND/NAMESPACE/NAME, sorted."""
         if self._resources is None:
             self._resources = {
-                name: _declared(name, self._renderings[name][0].resource)
+                name: self._declared(name, self._renderings[name][0].resource)
                 for name in sorted(self._renderings)
             }
         return self._resources
@@ -238,6 +245,17 @@ class RepositoryIndex:
                 own = own or namespace or "default"
             self._renderings[f"{kind}/{own}/{name}"].append(_Rendering(root, resource, loose))
 
+    def _flattened(self, tree: Node) -> dict[str, Scalar]:
+        if id(tree) not in self._flat:
+            self._flat[id(tree)] = (tree, dict(leaves(tree)))
+        return self._flat[id(tree)][1]
+
+    def _declared(self, name: str, resource: Resource) -> DeclaredResource:
+        key = (name, id(resource.tree))
+        if key not in self._known:
+            self._known[key] = (resource.tree, _declared(name, resource))
+        return self._known[key][1]
+
     # Who owns what.
 
     def _compare(self) -> None:
@@ -249,7 +267,7 @@ class RepositoryIndex:
             for rendering in renderings[1:]:
                 if rendering.resource.tree is first:
                     continue
-                for path, scalar in leaves(rendering.resource.tree):
+                for path, scalar in self._flattened(rendering.resource.tree).items():
                     self._feeds[scalar.file, scalar.start].add((name, path))
                     own = self._leaves[name].get(path)
                     if own is not None and (own.file, own.start) != (scalar.file, scalar.start):

@@ -6,7 +6,6 @@ What the text says is not known here.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 _AT_START = re.compile(r"\A([-+=:]|[0-9]+(?=[.)]))")
@@ -15,13 +14,13 @@ _ZERO_WIDTH = "\u200b"
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """`text` without control, format (bidirectional, zero-width) and surrogate characters, on
-    one line, at most `limit` characters.
+    """`text` on one line without what cannot be printed (control, bidirectional, zero-width and
+    surrogate characters), at most `limit` characters.
     """
     clean = "".join(
         " " if character.isspace() else character
         for character in text[: limit * 4]
-        if character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co"}
+        if character.isspace() or character.isprintable()
     )
     clean = " ".join(clean.split())
     return clean if len(clean) <= limit else clean[: limit - 1].rstrip() + "…"

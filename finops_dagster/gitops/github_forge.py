@@ -228,7 +228,18 @@ class GitHubForge:
             for one in files
         )
 
-    def files(self, commit: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    def commit_before(self, branch: str, before: datetime) -> str | None:
+        """The newest commit of `branch` made at or before `before`; None if it is younger."""
+
+        def attempt() -> str | None:
+            commits = self._repository().get_commits(sha=branch, until=before)
+            return next((commit.sha for commit in commits), None)
+
+        return self._calls.attempt(attempt)
+
+    def files(
+        self, commit: str, suffixes: tuple[str, ...] = (".yaml", ".yml", ".json")
+    ) -> dict[str, bytes]:
         """Path -> bytes of the regular files at a commit whose names end so."""
         tree = self._calls.attempt(lambda: self._repository().get_git_tree(commit, recursive=True))
         if tree.raw_data.get("truncated"):

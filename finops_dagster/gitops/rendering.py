@@ -5,6 +5,7 @@ All foreign text passes through escaping.py; the state for machines is marker.py
 
 from __future__ import annotations
 
+import re
 import shlex
 from decimal import Decimal
 
@@ -35,6 +36,8 @@ _VERDICTS = {
     Decision.NEEDS_APPROVAL: "Policy asks for a person's approval before this is merged.",
     Decision.DENY: "Policy denies this change.",
 }
+
+_CURRENCY = re.compile(r"[A-Za-z][A-Za-z0-9]{0,19}\Z")
 
 MAX_ROWS = 30
 """Rows of a table in a body; what is beyond is counted, not shown."""
@@ -102,7 +105,7 @@ def render_commit_message(proposal: Proposal, verdict: Verdict) -> str:
 
 def money_sentence(saving: MoneyRange) -> str:
     """`Saves 410 to 560 USD a month (95 %).`, and as honestly where it costs or may cost."""
-    currency = one_line(saving.currency, 10)
+    currency = _currency(saving)
     low, high = saving.low, saving.high
     if low >= 0:
         return f"Saves {_span(low, high)} {currency} a month (95 %)."
@@ -130,12 +133,12 @@ def carbon_sentence(carbon: Range) -> str:
 
 def _figures(proposal: Proposal) -> str:
     saving, carbon = proposal.saving_per_month, proposal.carbon_kg_per_month
-    currency = one_line(saving.currency, 10)
+    currency = _currency(saving)
     return "### Expected effect\n\n" + _table(
         ("a month", "low (2.5 %)", "expected", "high (97.5 %)"),
         [
             (
-                f"saving, {prose(currency)}",
+                f"saving, {currency}",
                 _amount(saving.low), _amount(saving.mid), _amount(saving.high),
             ),
             (
@@ -200,7 +203,12 @@ def _spoken(resource: str) -> str:
 def _about(saving: MoneyRange) -> str:
     verb, amount = ("saves", saving.mid) if saving.mid >= 0 else ("costs", -saving.mid)
     more = "" if saving.mid >= 0 else " more"
-    return f"{verb} about {_amount(amount)} {one_line(saving.currency, 10)}{more} a month"
+    return f"{verb} about {_amount(amount)} {_currency(saving)}{more} a month"
+
+
+def _currency(saving: MoneyRange) -> str:
+    """The currency, if it is a code or a name of a virtual one; a bill may hold anything."""
+    return saving.currency if _CURRENCY.match(saving.currency) else "(currency unclear)"
 
 
 def _span(low: Decimal, high: Decimal) -> str:

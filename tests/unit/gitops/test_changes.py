@@ -1,0 +1,108 @@
+"""From proposals to change sets: allowed paths, safe branch names, reasons for refusing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finops_dagster.desired_state import index_files
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Edit
+from finops_dagster.gitops.changes import branch_name, is_allowed, key_of_branch, plan_change_set
+from tests.builders import CPU, deployment, proposal
+
+INDEX = index_files({"apps/web.yaml": deployment("web")}, "c" * 40)
+
+
+def test_a_change_set_holds_the_exact_bytes() -> None:
+    """Harm: what is written is not what was decided."""
+    change = plan_change_set(proposal(), INDEX, ["apps/*.yaml"])
+    assert isinstance(change, ChangeSet)
+    start = deployment("web").index(b"cpu: 2") + 5
+    assert change.edits == (
+        Edit(file="apps/web.yaml", start_byte=start, end_byte=start + 1, before="2", after="500m"),
+    )
+    assert (change.base_sha, change.key) == ("c" * 40, proposal().key)
+
+
+def test_the_fingerprint_is_of_the_change_not_of_its_place() -> None:
+    """Harm: a comment above the value makes yesterday's rejected change look new."""
+    moved = index_files({"apps/web.yaml": b"# more\n" + deployment("web")}, "d" * 40)
+    one, two = (plan_change_set(proposal(), index, ["**"]) for index in (INDEX, moved))
+    assert isinstance(one, ChangeSet)
+    assert isinstance(two, ChangeSet)
+    assert one != two
+    assert one.fingerprint == two.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "globs", "reason"),
+    [
+        ({"field": ""}, ["**"], "no edit is known"),
+        ({"proposed": ""}, ["**"], "no edit is known"),
+        ({"resource": "Deployment/shop/other"}, ["**"], "no plain manifest declares"),
+        ({"field": "spec.nothing"}, ["**"], "no plain manifest declares"),
+        ({"current": "3"}, ["**"], "says '2' now"),
+        ({"field": "metadata.name", "current": "web"}, ["**"], "names the resource"),
+        ({"proposed": "a lot"}, ["**"], "not a Kubernetes quantity"),
+        ({"proposed": "2"}, ["**"], "already reads"),
+        ({}, [], "not among the paths"),
+        ({}, ["other/**"], "not among the paths"),
+    ],
+)
+def test_refusals_are_values_with_a_reason(
+    changes: dict[str, str], globs: list[str], reason: str
+) -> None:
+    """Harm: a proposal disappears in silence, or a guess is written."""
+    refused = plan_change_set(proposal(**changes), INDEX, globs)
+    assert isinstance(refused, Abstained)
+    assert reason in refused.reason
+    assert refused.subject.startswith(changes.get("resource", "Deployment/shop/web"))
+
+
+@pytest.mark.parametrize(
+    ("path", "glob", "allowed"),
+    [
+        ("apps/web.yaml", "apps/**", True),
+        ("apps/a/b/web.yaml", "apps/**/*.yaml", True),
+        ("apps/web.yaml", "apps/**/*.yaml", True),
+        ("apps/a/web.yaml", "apps/*.yaml", False),
+        ("web.yaml", "**", True),
+        ("web.yaml", "./web.yaml", True),
+        ("webXyaml", "web.yaml", False),
+        ("apps/web.yaml.evil", "apps/*.yaml", False),
+        ("apps/../policies/x.rego", "apps/**", False),
+        ("../x.yaml", "**", False),
+        ("/etc/passwd", "**", False),
+        ("apps\\..\\x.yaml", "**", False),
+        ("apps//x.yaml", "**", False),
+        (".git/config", "**", False),
+        ("a/.git/config", "**", False),
+        (".github/workflows/ci.yaml", "**", False),
+        ("apps/web.yaml\n", "apps/*.yaml", False),
+        ("apps/(x).yaml", "apps/(x).yaml", True),
+    ],
+)
+def test_allowed_paths(path: str, glob: str, allowed: bool) -> None:
+    """Harm: an edit outside of what its owner allowed."""
+    assert is_allowed(path, [glob]) is allowed
+
+
+@given(st.text(max_size=80), st.text(max_size=40))
+def test_branch_names_are_safe_and_lead_back(resource: str, field: str) -> None:
+    """Harm: a workload's name breaks out of a reference, or two values share a branch."""
+    of = proposal(resource=resource, field=field)
+    name = branch_name(of)
+    assert name.startswith("finops/")
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-/")
+    assert "--" not in name.removeprefix("finops/")
+    assert len(name) < 100
+    assert key_of_branch(name) == of.key
+    assert branch_name(of.model_copy(update={"proposed": "1"})) == name
+
+
+def test_other_branches_are_nobodys_key() -> None:
+    """Harm: a person's branch is taken for one of ours and closed."""
+    for name in ("main", "finops/mine", "feature/x-0123456789abcdef", f"finops/x-{'g' * 16}"):
+        assert key_of_branch(name) is None
+    assert CPU
