@@ -54,8 +54,8 @@ def compact(value: float) -> str:
 def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     """Round numbers that cover [low, high], steps of 1, 2 or 5 times a power of ten."""
     span = high - low
-    if span <= 0 or not math.isfinite(span):
-        return [low]
+    if not math.isfinite(span) or span <= max(abs(low), abs(high)) * 1e-9:
+        return [low]  # nothing that a float of this size could tell apart
     raw = span / wanted
     power = 10 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
@@ -72,7 +72,7 @@ def spend_chart(
         return Markup("")
     values = [value for _, value in history]
     values += [end for point in forecast for end in (point.lo95, point.hi95, point.mean)]
-    grid = ticks(min(0.0, *values), max(values) or 1.0)
+    grid = _grid(values)
     first, last = min(days), max(days)
     x = _scale(first.toordinal(), max(last.toordinal(), first.toordinal() + 1),
                box.left, box.width - box.right)  # fmt: skip
@@ -102,7 +102,7 @@ def month_chart(months: Sequence[tuple[date, float, bool]], title: str, box: Box
     if not months:
         return Markup("")
     values = [value for _, value, _ in months]
-    grid = ticks(min(0.0, *values), max(0.0, *values) or 1.0)
+    grid = _grid(values)
     y = _scale(grid[0], grid[-1], box.height - box.bottom, box.top)
     slot = (box.width - box.left - box.right) / len(months)
     width = min(slot * 0.66, 72)
@@ -125,6 +125,12 @@ def month_chart(months: Sequence[tuple[date, float, bool]], title: str, box: Box
                 f'<text class="tick x" x="{middle:.1f}" y="{box.height - 8}">{escape(label)}</text>'
             )
     return Markup("".join([*parts, "</svg>"]))
+
+
+def _grid(values: Sequence[float]) -> list[float]:
+    """Ticks over `values` and zero: amounts are read by their distance from it."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    return ticks(low, high if high > low else low + 1)
 
 
 def _open(title: str, box: Box) -> str:

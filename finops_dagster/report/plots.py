@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -49,7 +49,8 @@ def render_plot_spend(
         means = [point.mean for point in forecast]
         axes.plot(days, means, color=_BLUE, linestyle="--", linewidth=1.4, label="expected")
     if history or forecast:
-        _money_axes(axes)
+        drawn = [day for day, _ in history] + [point.day for point in forecast]
+        _money_axes(axes, min(drawn), max(drawn))
         axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left")
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     else:
@@ -115,10 +116,12 @@ def _dress(axes: Axes, title: str) -> None:
     axes.tick_params(labelsize=8, colors=_GREY)
 
 
-def _money_axes(axes: Axes) -> None:
+def _money_axes(axes: Axes, first: date, last: date) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter
 
+    ends = _days((first - timedelta(days=1), last + timedelta(days=1)))
+    axes.set_xlim(ends[0], ends[1])
     locator = AutoDateLocator(maxticks=9)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     axes.xaxis.set_major_locator(locator)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from finops_dagster.report import render_plot_spend, render_plot_utilisation
@@ -42,12 +42,12 @@ def test_everything_is_drawn_inside(history: list[float], ahead: list[float]) ->
 @given(st.floats(-1e12, 1e12), st.floats(1e-3, 1e12))
 def test_ticks_cover_their_range(low: float, span: float) -> None:
     """An axis that ends below its values lies."""
+    assume(span > abs(low) * 1e-6)
     marks = ticks(low, low + span)
-    if len(marks) > 1:
-        step = marks[1] - marks[0]
-        assert marks[0] <= low + step * 1e-6
-        assert marks[-1] >= low + span - step * 1e-6
-        assert len(marks) <= 12
+    step = marks[1] - marks[0]
+    assert marks[0] <= low + step * 1e-3
+    assert marks[-1] >= low + span - step * 1e-3
+    assert len(marks) <= 12
 
 
 def test_titles_are_escaped() -> None:
