@@ -23,7 +23,7 @@ _MAD = 1.4826
 """Makes a median absolute deviation the standard deviation of a normal (1 / Phi^-1(3/4))."""
 SCALE_FLOOR = 0.02
 """Two percent of cost: nothing smaller is a deviation worth a person's time."""
-_SCALE_DAYS, _WEEKS, _MONTHS = 70, 8, 4
+_SCALE_DAYS, _WEEKS, _MONTHS, _LEVEL_DAYS = 70, 8, 4, 14
 _MONTH_DAY_SCALES = 4.0
 """A day of the month is special when two months or more deviated so much, the same way."""
 
@@ -45,8 +45,8 @@ class Expected:
     """The transformed days up to and including this one."""
 
 
-def expect(cost: Floats, day: int, days: pd.DatetimeIndex) -> Expected:
-    """Judge column `day` of `cost` (leaf, day) by the columns before it.
+def expect(cost: Floats, day: int, days: pd.DatetimeIndex, born: np.ndarray) -> Expected:
+    """Judge column `day` of `cost` (leaf, day) by the columns before it and since it was `born`.
 
     level = mean of 7- and 14-day medians; weekday = median of what 8 same weekdays had beyond
     their levels (Sunday's on a day all leaves take for one); month day, where seen in two
@@ -54,22 +54,34 @@ def expect(cost: Floats, day: int, days: pd.DatetimeIndex) -> Expected:
     """
     first = max(0, day - REACH)
     raw = cost[:, first : day + 1]
+    stamps = days[first : day + 1]
+    if raw.shape[1] <= _LEVEL_DAYS:
+        unknown = np.full(raw.shape[0], np.nan)
+        return Expected(unknown, unknown, np.full(raw.shape[0], _CENT), np.arcsinh(raw / _CENT))
     unit = _unit(raw[:, :-1])
     window = np.arcsinh(raw / unit[:, None])
-    count = window.shape[1]
     level = np.full_like(window, np.nan)
-    if count > 14:
-        level[:, 14:] = (_rolling(window, 7)[:, 7:] + _rolling(window, 14)) / 2
+    level[:, _LEVEL_DAYS:] = (_rolling(window, 7)[:, 7:] + _rolling(window, _LEVEL_DAYS)) / 2
     beyond = window - level
+    # the days before its first charge say nothing of a leaf's weeks
+    own = np.arange(first, day + 1)[None, :] >= born[:, None] + _LEVEL_DAYS
+    beyond = np.where(own, beyond, np.nan)
     weekday = np.stack([_lag(beyond, 7 * k) for k in range(1, _WEEKS + 1)])
     effect = np.nan_to_num(_median(weekday, 0))
     residual = beyond - effect
     past = residual[:, -1 - _SCALE_DAYS : -1]
     centre = _median(past, 1)
     scale = np.fmax(_MAD * _median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
-    month_day = _month_day(residual, scale, days[first : day + 1])
-    today = _like_a_sunday(beyond, effect, scale, days[first : day + 1])
-    expected = level[:, -1] + today + month_day
+    usual = level[:, -1] + _like_a_sunday(beyond, effect, scale, stamps)
+    money = np.where(own, raw - unit[:, None] * np.sinh(level + effect), np.nan)
+    expected = usual
+    # a day of the month adds a share of the day's cost, or a fee whatever the day: the nearer
+    for special in (
+        usual + _month_day(residual, residual, scale, stamps),
+        np.arcsinh(np.sinh(usual) + _month_day(residual, money, scale, stamps) / unit),
+    ):
+        nearer = np.abs(window[:, -1] - special) < np.abs(window[:, -1] - expected)
+        expected = np.where(nearer & (special != usual), special, expected)
     z = (window[:, -1] - expected) / scale
     return Expected(z, unit * np.sinh(expected), unit, window)
 
@@ -128,8 +140,8 @@ def _lag(values: Floats, n: int) -> Floats:
     return out
 
 
-def _month_day(residual: Floats, scale: Floats, days: pd.DatetimeIndex) -> Floats:
-    """What the same day of earlier months had beyond its level and weekday, else 0.
+def _month_day(residual: Floats, amount: Floats, scale: Floats, days: pd.DatetimeIndex) -> Floats:
+    """Median `amount` of the same day of earlier months, where two months or more had one, else 0.
 
     Counted from the first of the month and from its end: some charges come on the last day.
     """
@@ -147,8 +159,9 @@ def _month_day(residual: Floats, scale: Floats, days: pd.DatetimeIndex) -> Float
         middle = _median(earlier, 1)
         large = np.abs(earlier) > _MONTH_DAY_SCALES * scale[:, None]
         agree = (large & (np.sign(earlier) == np.sign(middle)[:, None])).sum(1) >= 2
-        middle = np.where(agree & np.isfinite(middle), middle, 0.0)
-        best = np.where(np.abs(middle) > np.abs(best), middle, best)
+        typical = np.nan_to_num(_median(amount[:, same][:, -_MONTHS:], 1))
+        typical = np.where(agree, typical, 0.0)
+        best = np.where(np.abs(typical) > np.abs(best), typical, best)
     return best
 
 

@@ -51,7 +51,7 @@ class Watch:
     def day(self, day: int) -> list[Hit]:
         """Anomalies of column `day`; call with rising days."""
         leaves = self._leaves
-        expected = expect(leaves.cost, day, leaves.days)
+        expected = expect(leaves.cost, day, leaves.days, leaves.born)
         age = day - leaves.born
         known = (age >= self._config.min_history_days) & np.isfinite(expected.z)
         usual = np.where(known, expected.cost, 0.0)
@@ -95,7 +95,7 @@ class Watch:
         far = open_ & (size > config.point_z) & (impact >= config.point_share * spend)
         p = 2 * stats.t.sf(size, _HEAVY_TAIL_DEGREES)
         found = _benjamini_hochberg(p, open_, config.discovery_rate)
-        found &= impact >= config.discovery_share * spend
+        found &= (impact >= config.discovery_share * spend) & (size > config.discovery_z)
         hit = (far | found) & (impact > 0)
         self._pointed[hit] = day
         return [

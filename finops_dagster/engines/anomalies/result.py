@@ -50,6 +50,9 @@ class DetectionConfig:
     discovery_rate: float = 0.2
     """Benjamini-Hochberg over the day's leaves, Student t(4) tails."""
     discovery_share: float = 0.01
+    discovery_z: float = 6.0
+    """Least |z| of a discovery: among a handful of leaves the rate alone would pass |z| of 3, one
+    day in five."""
     slow_z: float = 8.0
     slow_share: float = 0.05
     slow_days: int = 6

@@ -50,7 +50,7 @@ def corrections(missed: Floats, level: int) -> Floats:
 def bounds(
     quantiles: Floats, levels: tuple[int, ...], corrected: dict[int, Floats], point: Floats
 ) -> dict[str, Floats]:
-    """lo and hi of each level in z, widening with the level and always holding the point.
+    """Lo and hi of each level in z, widening with the level and always holding the point.
 
     `quantiles` (series, horizon, alphas) in rising order, the outermost of the widest level.
     """

@@ -206,7 +206,8 @@ def times(money: MoneyRange, factor: float) -> MoneyRange:
 
 def minus(money: MoneyRange, other: MoneyRange) -> MoneyRange:
     """`money` less the mid of `other`, keeping its own spread. Raises ValueError across
-    currencies."""
+    currencies.
+    """
     if money.currency != other.currency:
         raise ValueError(f"cannot take {other.currency} from {money.currency}")
     return MoneyRange(
