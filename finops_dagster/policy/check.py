@@ -1,13 +1,14 @@
 """Verdicts on the manifests of a file or a folder, and the reason for each that got none.
 
-Rendering (Kustomize, Helm) is not done here: what is checked is what is written.
+Rendering (Kustomize, Helm) is not done here: what is checked is what is written, with the labels
+that overlays add.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from finops_dagster.policy.functions import functions_of
 from finops_dagster.policy.inputs import mapping
 from finops_dagster.policy.judges import ManifestJudge, RegorusJudge
 from finops_dagster.policy.kustomize import (
+    MAX_VIEWS,
+    Kustomizations,
+    MazeError,
     is_kustomization,
     is_kustomization_file,
-    patch_files,
 )
 from finops_dagster.policy.verdicts import clean, ordered, severest
 
@@ -81,6 +84,9 @@ class _Resource:
     line: int
     part: int
     content: dict[str, Any]
+    """As it is written."""
+    rendered: tuple[dict[str, Any], ...]
+    """With what overlays add: once for each that adds something else."""
 
 
 def check_path(
@@ -92,9 +98,10 @@ def check_path(
     """Judge every manifest of `path`, a file or a folder, with `bundle`.
 
     `judge` answers in place of the embedded engine; `foreign` policies are asked as well, and the
-    severest answer counts. Labels of a Namespace that is declared in the same place are told to
-    the rules for what is in it. Links are not followed. Raises SettingsError where `path` does not exist, and
-    Unavailable where a judge's server does not answer.
+    severest answer counts. Labels, annotations and the namespace that a Kustomization in `path`
+    adds count, for every overlay that adds others; so are the labels of a Namespace declared there
+    told to the rules for what is in it. Links are not followed. Raises SettingsError where `path`
+    does not exist, and Unavailable where a judge's server does not answer.
     """
     if not path.exists():
         fault = Fault(
@@ -102,11 +109,11 @@ def check_path(
         )
         raise SettingsError(f"policy check: {path} does not exist", (fault,))
     files = list(_files(path))
-    patches = patch_files(file for file, _ in files)
+    kustomizations = Kustomizations(file for file, _ in files)
     resources: list[_Resource] = []
     refused: list[Refused] = []
     for file, name in files:
-        for found in _resources(file, name, patches):
+        for found in _resources(file, name, kustomizations):
             if isinstance(found, Refused):
                 refused.append(found)
             else:
@@ -132,7 +139,7 @@ def check_declared(
         except (ValueError, RecursionError):
             content = None
         if isinstance(content, dict):
-            resources.append(_Resource(each.file, each.document, 1, 0, content))
+            resources.append(_Resource(each.file, each.document, 1, 0, content, (content,)))
         else:
             refused.append(
                 Refused(file=each.file, document=each.document, reason="its manifest is no JSON")
@@ -175,7 +182,9 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
                 yield file, file.relative_to(path).as_posix()
 
 
-def _resources(file: Path, name: str, patches: Set[Path]) -> Iterator[_Resource | Refused]:
+def _resources(
+    file: Path, name: str, kustomizations: Kustomizations
+) -> Iterator[_Resource | Refused]:
     if file.is_symlink():
         yield Refused(file=name, reason="a link: what it points to is checked where it is")
         return
@@ -185,13 +194,17 @@ def _resources(file: Path, name: str, patches: Set[Path]) -> Iterator[_Resource 
     if file.suffix.lower() not in _MANIFESTS:
         yield Refused(file=name, reason=f"{file.suffix or 'such'} files are not read")
         return
-    if file.resolve() in patches:
+    if file.resolve() in kustomizations.patches:
         yield Refused(file=name, reason="a Kustomize patch: check what it renders")
         return
     try:
         documents = read_documents(file)
+        views = kustomizations.views(file)
     except UnreadableError as error:
         yield Refused(file=name, reason=clean(str(error)))
+        return
+    except MazeError:
+        yield Refused(file=name, reason=f"more than {MAX_VIEWS} overlays label it differently")
         return
     if not documents:
         yield Refused(file=name, reason="holds no document")
@@ -201,7 +214,8 @@ def _resources(file: Path, name: str, patches: Set[Path]) -> Iterator[_Resource 
             yield Refused(file=name, reason=found, document=document.index)
             continue
         for part, content in enumerate(found):
-            yield _Resource(name, document.index, document.line, part, content)
+            rendered = tuple(view.applied(content) for view in views)
+            yield _Resource(name, document.index, document.line, part, content, rendered)
 
 
 def _expand(content: Any) -> list[dict[str, Any]] | str:
@@ -232,11 +246,13 @@ def _item(
     subject = f"{found.file}#{found.document}"
     if found.part:
         subject = f"{subject}.{found.part}"
-    namespace = mapping(found.content.get("metadata")).get("namespace")
-    labels = namespaces.get(namespace, {}) if isinstance(namespace, str) else {}
-    verdicts = [
-        judge.judge_manifest(found.content, subject, namespace_labels=labels) for judge in judges
-    ]
+    verdicts = []
+    for content in found.rendered:
+        namespace = mapping(content.get("metadata")).get("namespace")
+        labels = namespaces.get(namespace, {}) if isinstance(namespace, str) else {}
+        verdicts += [
+            judge.judge_manifest(content, subject, namespace_labels=labels) for judge in judges
+        ]
     return CheckItem(
         file=found.file,
         document=found.document,

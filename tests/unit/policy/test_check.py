@@ -140,6 +140,44 @@ def test_patches_are_not_whole_resources(tmp_path: Path, bundle: RegoBundle) -> 
     }
 
 
+DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {team: t}}\n"
+
+
+def test_labels_that_overlays_add_count(tmp_path: Path, bundle: RegoBundle) -> None:
+    """Harm: a base is denied for labels that every overlay gives it, or one overlay's labels
+    hide that another gives none."""
+    files: dict[str, str | bytes] = {
+        "base/a.yaml": DEPLOYMENT,
+        "base/kustomization.yaml": "resources: [a.yaml]\ncommonLabels: {cost-center: c}",
+        "prod/kustomization.yaml": "resources: [../base]\ncomponents: [../labels]",
+        "labels/kustomization.yaml": "labels: [{pairs: {environment: prod}}]",
+    }
+    (item,) = check(tmp_path, bundle, files).items
+    assert (item.verdict, item.rules) == (Decision.ALLOW, ())
+    files["dev/kustomization.yaml"] = "resources: [../base]\nnamespace: dev"
+    (item,) = check(tmp_path, bundle, files).items
+    assert [rule.actual for rule in item.rules] == ["without environment"]
+
+
+def test_kustomizations_that_go_round(tmp_path: Path, bundle: RegoBundle) -> None:
+    """Harm: Kustomizations that include one another hang the check, or take all memory."""
+    files: dict[str, str | bytes] = {
+        "base/a.yaml": DEPLOYMENT,
+        "base/kustomization.yaml": "resources: [a.yaml, ../top]\ncomponents: [../top]",
+        "top/kustomization.yaml": "resources: [../base]\ncomponents: [../base]",
+    }
+    (item,) = check(tmp_path, bundle, files).items
+    assert item.verdict is Decision.DENY
+    for level in range(40):
+        for side in "xy":
+            below = "../base" if level == 0 else f"../x{level - 1}, ../y{level - 1}"
+            files[f"{side}{level}/kustomization.yaml"] = (
+                f"resources: [{below}]\ncommonLabels: {{l{level}: {side}}}"
+            )
+    report = check(tmp_path / "maze", bundle, files)
+    assert "overlays label it differently" in reasons(report)["base/a.yaml"]
+
+
 def test_labels_of_a_namespace_are_told_to_the_rules(tmp_path: Path, bundle: RegoBundle) -> None:
     """Harm: teams who let their namespace's labels count are told to label every pod again."""
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\n"
