@@ -5,7 +5,6 @@ What is expected is in `marts` and `landing`; what follows from a failure is the
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,13 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.quality import deliveries as delivered
 from finops_dagster.quality.checks import Check, Suite, standard
+from finops_dagster.quality.expectations import (
+    EXAMPLES,
+    batch_definition,
+    observed,
+    raised,
+    validate,
+)
 from finops_dagster.quality.frames import FrameUnavailableError, Table
 from finops_dagster.quality.landing import CONTROL_SUMS, DELIVERY_CHECKS, LANDING
 from finops_dagster.quality.marts import MARTS
@@ -27,7 +33,6 @@ from finops_dagster.quality.outcomes import AuditContext, AuditResult, LandingLi
 if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
 
-_EXAMPLES = 5
 _BY_ENDS = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_between")
 """Checks for which least, greatest and missing stand for all values."""
 _PAIR = ("column_A", "column_B")
@@ -154,7 +159,7 @@ class _Run:
         self.abstained: list[Abstained] = []
 
     def judge(self, checks: Sequence[Check]) -> AuditResult:
-        batch = _batch_definition()
+        batch = batch_definition()
         grouped: dict[tuple[str, str | None, bool], list[Check]] = defaultdict(list)
         for check in checks:
             grouped[check.frame, check.where, check.column is None].append(check)
@@ -273,11 +278,14 @@ class _Run:
         *,
         from_rows: bool,
     ) -> Iterable[Outcome]:
-        for check, result in zip(checks, self._validate(batch, frame, checks), strict=True):
+        name = f"{self.suite.table}.{checks[0].frame}"
+        whole, results = validate(name, batch, frame, checks)
+        self.results.append(whole)
+        for check, result in zip(checks, results, strict=True):
             detail = result["result"]
-            raised = _raised(result)
+            fault = raised(result)
             examples: tuple[Mapping[str, str], ...] = ()
-            if not result["success"] and not raised:
+            if not result["success"] and not fault:
                 positions = detail.get("partial_unexpected_index_list") or []
                 examples = tuple(self._examples(frame, check, positions, where, from_rows))
             yield Outcome(
@@ -286,7 +294,7 @@ class _Run:
                 column=", ".join(_columns(check)),
                 success=bool(result["success"]),
                 severity=check.severity,
-                observed=raised or _observed(detail),
+                observed=fault or observed(detail),
                 unexpected_count=int(detail.get("unexpected_count") or (not result["success"])),
                 examples=examples,
                 hint=check.hint,
@@ -300,7 +308,7 @@ class _Run:
         where: str | None,
         from_rows: bool,
     ) -> list[dict[str, str]]:
-        shown = list(positions)[:_EXAMPLES]
+        shown = list(positions)[:EXAMPLES]
         if from_rows:
             names = list(dict.fromkeys([*self.suite.grain, *_columns(check)]))
             return self.table.rows_at(shown, names, where)
@@ -309,30 +317,6 @@ class _Run:
             {str(name): "" if pd.isna(value) else str(value) for name, value in row.items()}
             for row in rows.to_dict("records")
         ]
-
-    def _validate(
-        self, batch: BatchDefinition[Any], frame: pd.DataFrame, checks: Sequence[Check]
-    ) -> list[Mapping[str, Any]]:
-        import great_expectations as gx
-        from great_expectations.expectations.registry import get_expectation_impl
-
-        suite = gx.ExpectationSuite(name=f"{self.suite.table}.{checks[0].frame}")
-        for check in checks:
-            arguments: dict[str, Any] = {**check.kwargs, "meta": {"name": check.name}}
-            if check.column is not None:
-                arguments["column"] = check.column
-            arguments["severity"] = "critical" if check.severity == "error" else "warning"
-            suite.add_expectation(get_expectation_impl(check.expectation)(**arguments))
-        validated = batch.get_batch({"dataframe": frame}).validate(
-            suite,
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES},
-        )
-        plain: dict[str, Any] = validated.to_json_dict()  # type: ignore[no-untyped-call]
-        self.results.append(plain)
-        by_name = {
-            result["expectation_config"]["meta"]["name"]: result for result in plain["results"]
-        }
-        return [by_name[check.name] for check in checks]
 
 
 def _columns(check: Check) -> list[str]:
@@ -343,43 +327,3 @@ def _columns(check: Check) -> list[str]:
 
 def _missing(check: Check, types: Mapping[str, str]) -> list[str]:
     return [name for name in _columns(check) if name not in types]
-
-
-def _raised(result: Mapping[str, Any]) -> str:
-    info = result.get("exception_info") or {}
-    entries = [info] if "raised_exception" in info else list(info.values())
-    for entry in entries:
-        if isinstance(entry, Mapping) and entry.get("raised_exception"):
-            return f"could not be judged: {entry.get('exception_message')}"
-    return ""
-
-
-def _observed(detail: Mapping[str, Any]) -> str:
-    if "observed_value" in detail:
-        value = detail["observed_value"]
-        if isinstance(value, list):
-            return f"{len(value)} values"
-        return str(value)
-    count, unexpected = detail.get("element_count"), detail.get("unexpected_count")
-    return f"{unexpected} of {count} unexpected"
-
-
-def _batch_definition() -> BatchDefinition[Any]:
-    """A whole-frame batch in an ephemeral context: no files, no progress bars, quiet."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
-
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(
-        mode="ephemeral",
-        project_config=DataContextConfig(
-            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-            progress_bars=ProgressBarsConfig(globally=False),
-        ),
-    )
-    source = context.data_sources.add_pandas("audit")
-    return source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("whole")

@@ -1,11 +1,10 @@
-"""Whether columns moved between two windows, and Evidently's report of it.
+"""Whether columns moved between two windows.
 
-The arithmetic is in `shift`; what a gate makes of the answer is in `gate`.
+The arithmetic is in `shift`, Evidently's report in `evidently`, what a gate makes of it in `gate`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.responsible_ai.evidently import Column, write_report
 from finops_dagster.responsible_ai.results import DriftOptions, DriftResult, FeatureDrift, Grade
 from finops_dagster.responsible_ai.shift import (
     SHOWN_CATEGORIES,
@@ -25,18 +25,7 @@ from finops_dagster.responsible_ai.shift import (
     index_of,
 )
 
-_METHOD = "psi_permuted"
-_METHOD_SHOWN = "Population stability index, threshold by permutation"
 _MIN_VALUES = 30
-
-
-@dataclass(frozen=True)
-class _Column:
-    name: str
-    reference: pd.Series[Any]
-    current: pd.Series[Any]
-    kept: tuple[Ints, Ints]
-    """Positions of the rows that have a value."""
 
 
 def judge_drift(
@@ -80,7 +69,7 @@ def judge_drift(
     share = sum(f.drifted for f in judged) / len(judged)
     result, reasons = _grade(judged, share, options)
     if html is not None:
-        _report(columns, judged, options, html)
+        write_report(columns, judged, options, html)
     return DriftResult(
         subject=subject,
         features=judged,
@@ -104,8 +93,8 @@ def _thinned(frame: pd.DataFrame, options: DriftOptions) -> pd.DataFrame:
 
 def _columns(
     subject: str, reference: pd.DataFrame, current: pd.DataFrame, block: str | None
-) -> tuple[list[_Column], list[Abstained]]:
-    columns: list[_Column] = []
+) -> tuple[list[Column], list[Abstained]]:
+    columns: list[Column] = []
     abstained = [
         Abstained(subject=f"{subject}: {name}", reason="the column is in one window only")
         for name in sorted({*map(str, reference.columns)} ^ {*map(str, current.columns)})
@@ -122,7 +111,7 @@ def _columns(
         if missing[0].any() or missing[1].any():
             whole = (np.arange(len(reference)), np.arange(len(current)))
             gaps = [m.map({True: "missing", False: "present"}) for m in missing]
-            columns.append(_Column(f"{name} (missing)", gaps[0], gaps[1], whole))
+            columns.append(Column(f"{name} (missing)", gaps[0], gaps[1], whole))
         if min(len(t) for t in there) < _MIN_VALUES:
             abstained.append(
                 Abstained(
@@ -133,7 +122,7 @@ def _columns(
             continue
         values = [p.iloc[t].reset_index(drop=True) for p, t in zip(pair, there, strict=True)]
         first, second = _collapsed(values[0], values[1])
-        columns.append(_Column(name, first, second, (there[0], there[1])))
+        columns.append(Column(name, first, second, (there[0], there[1])))
     return columns, abstained
 
 
@@ -169,7 +158,7 @@ def _blocks(
 
 
 def _judge(
-    columns: list[_Column],
+    columns: list[Column],
     blocks: tuple[Ints, Ints, int] | None,
     splits: Any,
     options: DriftOptions,
@@ -242,83 +231,3 @@ def _grade(
     if share >= options.share_fail or any(f.severity == "major" for f in drifted):
         return "fail", tuple(reasons)
     return ("warn" if drifted else "pass"), tuple(reasons)
-
-
-def _report(
-    columns: list[_Column], judged: tuple[FeatureDrift, ...], options: DriftOptions, html: Path
-) -> None:
-    """Evidently's data drift report with our index as its method and our thresholds."""
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
-
-    _register()
-    names = safe_names([column.name for column in columns])
-    numeric = [
-        names[c.name]
-        for c in columns
-        if pd.api.types.is_numeric_dtype(c.reference) and pd.api.types.is_numeric_dtype(c.current)
-    ]
-    texts = [name for name in names.values() if name not in numeric]
-    definition = DataDefinition(numerical_columns=numeric, categorical_columns=texts)
-    sets = []
-    for side in ("current", "reference"):
-        frame = pd.DataFrame(
-            {names[c.name]: _shown(c, side, names[c.name] in numeric) for c in columns}
-        )
-        sets.append(Dataset.from_pandas(frame, data_definition=definition))
-    preset = DataDriftPreset(
-        method=_METHOD,
-        per_column_threshold={names[f.feature]: f.threshold for f in judged},
-        drift_share=options.share_fail,
-    )
-    snapshot = Report([preset], include_tests=True).run(sets[0], sets[1])
-    html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(snapshot.get_html_str(as_iframe=False), encoding="utf-8")
-
-
-def _shown(column: _Column, side: str, numeric: bool) -> pd.Series[Any]:
-    values = column.current if side == "current" else column.reference
-    return values if numeric else values.map(_plain)
-
-
-def _plain(text: str) -> str:
-    """Text without characters that mark-up or a script could begin with."""
-    return "".join(c if c.isalnum() or c in " _-.:,()/%+=#" else "?" for c in text)[:80]
-
-
-def safe_names(names: list[str]) -> dict[str, str]:
-    """A name fit for a page that does not escape, for every name, all different.
-
-    Evidently writes names into a script element as they are: `</script>` in one would end it.
-    """
-    safe: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        base = _plain(name) or "?"
-        shown, number = base, 2
-        while shown in taken:
-            shown, number = f"{base} ({number})", number + 1
-        taken.add(shown)
-        safe[name] = shown
-    return safe
-
-
-def _register() -> None:
-    """Make our index known to Evidently, by name; doing so again changes nothing."""
-    from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
-    from evidently.legacy.core import ColumnType
-
-    test = StatTest(
-        name=_METHOD,
-        display_name=_METHOD_SHOWN,
-        allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
-        default_threshold=0.1,
-    )
-    register_stattest(test, _evidently_index)
-
-
-def _evidently_index(
-    reference: pd.Series[Any], current: pd.Series[Any], kind: Any, threshold: float
-) -> tuple[float, bool]:
-    score = index_of(reference.reset_index(drop=True), current.reset_index(drop=True))
-    return score, score >= threshold

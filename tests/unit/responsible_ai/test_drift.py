@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.drift import judge_drift, safe_names
+from finops_dagster.responsible_ai.drift import judge_drift
+from finops_dagster.responsible_ai.evidently import safe_names
 from finops_dagster.responsible_ai.results import DriftOptions, DriftResult
 from finops_dagster.responsible_ai.shift import adjusted, index_of
 
