@@ -130,7 +130,8 @@ def month_chart(months: Sequence[tuple[date, float, bool]], title: str, box: Box
 def _grid(values: Sequence[float]) -> list[float]:
     """Ticks over `values` and zero: amounts are read by their distance from it."""
     low, high = min(0.0, *values), max(0.0, *values)
-    return ticks(low, high if high > low else low + 1)
+    # A millionth of a currency unit is drawn as nothing.
+    return ticks(low, high if high - low > 1e-6 else low + 1)
 
 
 def _open(title: str, box: Box) -> str:
