@@ -86,14 +86,14 @@ class Watch:
         ]
 
     def _points(self, day: int, expected: Expected, known: np.ndarray, spend: Floats) -> list[Hit]:
-        from scipy import stats
+        from scipy import special
 
         config = self._config
         open_ = known & (day - self._missing > _MUTE_POINT_DAYS)
         impact = np.abs(self._leaves.cost[:, day] - expected.cost)
         size = np.abs(expected.z)
         far = open_ & (size > config.point_z) & (impact >= config.point_share * spend)
-        p = 2 * stats.t.sf(size, _HEAVY_TAIL_DEGREES)
+        p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
         found = _benjamini_hochberg(p, open_, config.discovery_rate)
         found &= (impact >= config.discovery_share * spend) & (size > config.discovery_z)
         hit = (far | found) & (impact > 0)

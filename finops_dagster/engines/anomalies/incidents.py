@@ -180,8 +180,8 @@ def _money(amount: float, currency: str) -> Money:
 
 def _confidence(stretch: list[Hit]) -> float:
     """1 - p of the farthest point or creep under Student t(4); facts are certain."""
-    from scipy import stats
+    from scipy import special
 
     if any(h.kind in (Channel.NEW, Channel.MISSING, Channel.PRICE) for h in stretch):
         return 1.0
-    return float(1 - 2 * stats.t.sf(max(abs(h.score) for h in stretch), 4))
+    return float(1 - 2 * special.stdtr(4, -max(abs(h.score) for h in stretch)))

@@ -78,7 +78,15 @@ def find(
     volumes, unjudged = unused_volumes(ground)
     findings += volumes
     abstained += unjudged
-    abstained += unmeasured(ground, frozenset(u.resource for u in used))
+    clustered = ground.window.clustered
+    abstained += [
+        Abstained(
+            subject=resource,
+            reason=f"measured in clusters {names} under one name: which is declared is not known",
+        )
+        for resource, names in clustered.items()
+    ]
+    abstained += unmeasured(ground, frozenset(u.resource for u in used) | set(clustered))
     for resource in sorted({f.resource for f in findings if f.kind in _COUNTED}):
         abstained += ground.no_carbon(resource)
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))

@@ -185,13 +185,13 @@ def half_width(daily: np.ndarray) -> float:
 
     t(.975, n - 1) s sqrt(1/n + 1/30), Hahn and Meeker, Statistical Intervals (1991), 4.8.
     """
-    from scipy import stats
+    from scipy import special
 
     n = daily.size
     if n < 2:
         raise ValueError("a spread takes two days or more")
     spread = float(np.std(daily, ddof=1))
-    t = float(stats.t.ppf(0.975, n - 1))
+    t = float(special.stdtrit(n - 1, 0.975))
     return float(t * spread * np.sqrt(1 / n + 1 / _FORECAST_DAYS))
 
 

@@ -43,6 +43,8 @@ class Window:
     end: datetime
     rows: pd.DataFrame
     days: int
+    clustered: dict[str, str]
+    """Resources measured in several clusters, and which: one declared name, several workloads."""
 
 
 def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
@@ -62,9 +64,16 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         values = rows[column].to_numpy(dtype=float, na_value=np.nan)
         rows[column] = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
     rows["container"] = rows["container"].fillna("").astype(str)
+    clustered: dict[str, str] = {}
+    if "cluster" in rows.columns:
+        pairs = rows[["resource", "cluster"]].drop_duplicates().dropna().sort_values("cluster")
+        names = pairs.groupby("resource")["cluster"].agg(["nunique", ", ".join])
+        several = names.loc[names["nunique"] > 1, "join"]
+        clustered = {str(r): str(c) for r, c in several.items()}
+        rows = rows.loc[~rows["resource"].isin(clustered)]
     rows = rows.drop_duplicates(["resource", "container", "time"], keep="last")
     rows = rows.sort_values(["resource", "container", "time"], kind="stable", ignore_index=True)
-    return Window(start=start, end=end, rows=_with_replicas(rows), days=days)
+    return Window(start=start, end=end, rows=_with_replicas(rows), days=days, clustered=clustered)
 
 
 def _with_replicas(rows: pd.DataFrame) -> pd.DataFrame:

@@ -343,3 +343,12 @@ def test_the_history_setting_bounds_the_evidence() -> None:
     assert FindingKind.RIGHTSIZE_CPU in {f.kind for f in find(*args).findings}
     wide = find(*args, SizingConfig(history_days=28))
     assert FindingKind.RIGHTSIZE_CPU not in {f.kind for f in wide.findings}
+
+
+def test_one_name_in_two_clusters_is_not_judged_as_one_workload() -> None:
+    """The smaller cluster's use would size the larger one's requests."""
+    there = measurements([BIG]).assign(cluster="other")
+    rows = pd.concat([measurements([BIG]), there])
+    result = find(rows, prices([BIG]), context([BIG]), AS_OF)
+    assert result.findings == []
+    assert "clusters main, other" in result.abstained[0].reason
