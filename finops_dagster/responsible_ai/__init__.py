@@ -21,7 +21,7 @@ from finops_dagster.responsible_ai.results import (
     Interval,
     PerformanceResult,
 )
-from finops_dagster.responsible_ai.windows import ModelWindow, model_windows
+from finops_dagster.responsible_ai.windows import ModelWindow, model_windows, newest_labelled
 
 __all__ = [
     "DriftOptions",
@@ -47,6 +47,7 @@ __all__ = [
     "judge_performance",
     "metrics",
     "model_windows",
+    "newest_labelled",
     "write_card",
     "write_explanations",
     "write_model_page",

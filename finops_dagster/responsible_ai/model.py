@@ -24,7 +24,12 @@ from finops_dagster.responsible_ai.results import (
     PerformanceResult,
     Task,
 )
-from finops_dagster.responsible_ai.windows import BLOCK, ModelWindow, ModelWindows, model_windows
+from finops_dagster.responsible_ai.windows import (
+    BLOCK,
+    ModelWindow,
+    model_windows,
+    newest_labelled,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class ModelSpec:
     protected: tuple[str, ...] = ()
     reference_days: int = 28
     analysis_days: int = 7
+
+    @property
+    def days(self) -> int:
+        """Days of log that judging it may look at, up to and with the day judged."""
+        return 2 * self.reference_days + self.analysis_days
 
 
 @dataclass(frozen=True)
@@ -68,25 +78,17 @@ def judge_model(
     """Judge `spec` for `as_of` and write `model.html` and `drift.html` into `folder`.
 
     Frames are rows of fct_model_predictions and fct_model_labels, of any models and days known by
-    then. Drift and quality compare the analysis window with the reference window; fairness is
-    over the analysis window alone, so that what was mended is not held against a model. Where
-    labels arrive late, quality and error rates are of the newest window that has them.
+    then: `spec.days` of them, so that labels which arrive late can be waited for. Drift and
+    quality compare the analysis window with the reference window; fairness is over the analysis
+    window alone, so that what was mended is not held against a model. Where labels arrive late,
+    quality and error rates are of the newest window that has them.
     """
-    windows = model_windows(
-        predictions,
-        labels,
-        model=spec.name,
-        features=spec.features,
-        protected=spec.protected,
-        as_of=as_of,
-        reference_days=spec.reference_days,
-        analysis_days=spec.analysis_days,
-    )
+    windows = _windows(predictions, labels, spec, as_of)
     evidently = folder / "drift.html"
     if isinstance(windows, Abstained):
         judged = gate(spec.name, windows, limits=limits)
         return _written(spec, as_of, judged, windows, windows, windows, folder, None, "")
-    reference, analysis = windows.reference, windows.analysis
+    reference, analysis = windows
     drift = judge_drift(
         spec.name,
         reference.drift_frame(),
@@ -99,11 +101,12 @@ def judge_model(
     fairness = judge_fairness(
         spec.name, analysis.groups, analysis.outcomes, task=spec.task, seed=seed
     )
+    labelled = _labelled(predictions, labels, spec, as_of, windows)
     performance: PerformanceResult | Abstained
-    if isinstance(windows.labelled, Abstained):
-        performance = windows.labelled
+    if isinstance(labelled, Abstained):
+        performance = labelled
     else:
-        before, known = windows.labelled
+        before, known = labelled
         performance = judge_performance(spec.name, before.outcomes, known.outcomes, task=spec.task)
         if known.last != analysis.last and isinstance(fairness, FairnessResult):
             errors = judge_fairness(
@@ -120,7 +123,7 @@ def judge_model(
         performance,
         folder,
         evidently if isinstance(drift, DriftResult) else None,
-        _described(windows),
+        _described(windows, labelled),
     )
 
 
@@ -157,12 +160,44 @@ def _written(
     )
 
 
-def _described(windows: ModelWindows) -> str:
-    text = _span(windows.reference, windows.analysis)
-    if not isinstance(windows.labelled, Abstained):
-        before, known = windows.labelled
-        if known.last != windows.analysis.last:
-            text += f"; errors, as labels arrive late: {_span(before, known)}"
+_Pair = tuple[ModelWindow, ModelWindow]
+
+
+def _windows(
+    predictions: pd.DataFrame, labels: pd.DataFrame | None, spec: ModelSpec, end: date
+) -> _Pair | Abstained:
+    return model_windows(
+        predictions,
+        labels,
+        model=spec.name,
+        features=spec.features,
+        protected=spec.protected,
+        as_of=end,
+        reference_days=spec.reference_days,
+        analysis_days=spec.analysis_days,
+    )
+
+
+def _labelled(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    spec: ModelSpec,
+    as_of: date,
+    windows: _Pair,
+) -> _Pair | Abstained:
+    """The windows that end with the newest day whose labels have arrived."""
+    end = newest_labelled(
+        predictions, labels, model=spec.name, as_of=as_of, reference_days=spec.reference_days
+    )
+    if isinstance(end, Abstained):
+        return end
+    return windows if end == as_of else _windows(predictions, labels, spec, end)
+
+
+def _described(windows: _Pair, labelled: _Pair | Abstained) -> str:
+    text = _span(*windows)
+    if not isinstance(labelled, Abstained) and labelled[1].last != windows[1].last:
+        text += f"; errors, as labels arrive late: {_span(*labelled)}"
     return text
 
 

@@ -50,20 +50,6 @@ BLOCK = "block: day"
 """Column of `drift_frame` that says which rows belong together."""
 
 
-@dataclass(frozen=True)
-class ModelWindows:
-    """The windows of one model for one day.
-
-    Inputs and answers are judged up to that day; errors up to the newest day whose labels have
-    arrived, which may be weeks before.
-    """
-
-    reference: ModelWindow
-    analysis: ModelWindow
-    labelled: tuple[ModelWindow, ModelWindow] | Abstained
-    """Reference and analysis where labels are known, or why there is none."""
-
-
 MATURE = 0.8
 """A day's labels have arrived when its labelled share is at least this part of what days of this
 model reach in the end (the 90th percentile over days: for some models most answers never get one).
@@ -80,63 +66,65 @@ def model_windows(
     as_of: date,
     reference_days: int,
     analysis_days: int,
-) -> ModelWindows | Abstained:
-    """The windows of `model` for `as_of`.
+) -> tuple[ModelWindow, ModelWindow] | Abstained:
+    """The reference and the analysis window of `model`: the latter ends with `as_of`.
 
     predictions: rows of fct_model_predictions (day, model, prediction_id, features, groups,
     prediction, probability); maps as dicts or as lists of pairs. labels: rows of
     fct_model_labels (model, prediction_id, label) or None; of several labels of one prediction
     the last by `time` counts. Where the log is shorter than both windows, the reference is what
-    there is before the analysis window. Labels more than `reference_days` late come too late to
-    say anything of today.
+    there is before the analysis window. What is newer than `as_of` is not looked at. Where labels
+    arrive late, ask `newest_labelled` for the day whose windows have them.
+    """
+    own = predictions[predictions["model"] == model]
+    days = pd.to_datetime(own["day"]).dt.date
+    start = as_of - timedelta(days=analysis_days - 1)
+    begin = start - timedelta(days=reference_days)
+    known = _labels(labels, model)
+    windows = []
+    for first, last in ((begin, start - timedelta(days=1)), (start, as_of)):
+        rows = own[(days >= first) & (days <= last)]
+        if rows.empty:
+            reason = f"the model logged no prediction from {first} to {last}"
+            return Abstained(subject=model, reason=reason)
+        windows.append(_window(rows, known, model, features, protected, first, last))
+    return windows[0], windows[1]
+
+
+def newest_labelled(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    *,
+    model: str,
+    as_of: date,
+    reference_days: int,
+) -> date | Abstained:
+    """The newest day up to `as_of` whose labels have arrived; frames as in `model_windows`.
+
+    Labels more than `reference_days` late come too late to say anything of today.
     """
     own = predictions[predictions["model"] == model]
     days = pd.to_datetime(own["day"]).dt.date
     own, days = own[days <= as_of], days[days <= as_of]
-    if own.empty:
-        return Abstained(subject=model, reason=f"the model logged no prediction up to {as_of}")
     known = _labels(labels, model)
-
-    def pair(end: date) -> tuple[ModelWindow, ModelWindow] | Abstained:
-        start = end - timedelta(days=analysis_days - 1)
-        begin = start - timedelta(days=reference_days)
-        windows = []
-        for first, last in ((begin, start - timedelta(days=1)), (start, end)):
-            rows = own[(days >= first) & (days <= last)]
-            if rows.empty:
-                reason = f"the model logged no prediction from {first} to {last}"
-                return Abstained(subject=model, reason=reason)
-            windows.append(_window(rows, known, model, features, protected, first, last))
-        return windows[0], windows[1]
-
-    now = pair(as_of)
-    if isinstance(now, Abstained):
-        return now
-    end = _newest_labelled(own, days, known)
-    labelled: tuple[ModelWindow, ModelWindow] | Abstained
-    if end is None:
-        labelled = Abstained(subject=model, reason="no label has arrived")
-    elif (as_of - end).days > reference_days:
-        labelled = Abstained(
-            subject=model,
-            reason=f"labels have arrived up to {end} only, more than {reference_days} days ago",
-        )
-    else:
-        labelled = pair(end)
-    return ModelWindows(reference=now[0], analysis=now[1], labelled=labelled)
-
-
-def _newest_labelled(
-    own: pd.DataFrame, days: pd.Series[Any], known: pd.Series[float]
-) -> date | None:
     has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
     by_day = pd.DataFrame({"day": days.to_numpy(), "has": has.to_numpy(dtype="float64")})
     share = by_day.groupby("day")["has"].mean()
-    usual = float(share.quantile(0.9))
-    if usual <= 0:
-        return None
-    arrived = [day for day, part in share.items() if part >= MATURE * usual]
-    return max(day for day in arrived if isinstance(day, date)) if arrived else None
+    usual = float(share.quantile(0.9)) if len(share) else 0.0
+    arrived = [
+        day
+        for day, part in share.items()
+        if isinstance(day, date) and usual > 0 and part >= MATURE * usual
+    ]
+    if not arrived:
+        return Abstained(subject=model, reason="no label has arrived")
+    newest = max(arrived)
+    if (as_of - newest).days > reference_days:
+        return Abstained(
+            subject=model,
+            reason=f"labels have arrived up to {newest} only, more than {reference_days} days ago",
+        )
+    return newest
 
 
 def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
