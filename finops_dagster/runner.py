@@ -10,7 +10,7 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -82,8 +82,13 @@ def _quiet(log: Path) -> Iterator[io.TextIOBase]:
             terminal.close()
 
 
-def run(settings: Settings, *, say: Callable[[str], None] | None = None) -> Outcome:
-    """Run every job for the decided day; stops at the first red one.
+def run(
+    settings: Settings,
+    *,
+    jobs: Sequence[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Run every job for the decided day, or `jobs` of them; stops at the first red one.
 
     `say` gets a progress line per step; without it they go to stderr. Nothing is raised for a
     stopped line or a source that is down: the outcome says so.
@@ -106,7 +111,7 @@ def run(settings: Settings, *, say: Callable[[str], None] | None = None) -> Outc
         progress = Progress(say or (lambda text: print(text, file=terminal)))
         definitions = build_defs(settings, loggers={LOGGER: progress.logger()})
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            for name in ORDER:
+            for name in jobs or ORDER:
                 progress.say(name)
                 result = definitions.resolve_job_def(name).execute_in_process(
                     instance=instance,

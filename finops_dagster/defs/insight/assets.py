@@ -90,7 +90,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.engines.forecasting import forecast
-        from finops_dagster.report import plot_forecast
+        from finops_dagster.defs.insight.pictures import spend_plots
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -99,7 +99,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             return _nothing(day, "forecasts", "daily cost", "no usage charges are published")
         series = facts.series(history)
         result = forecast(
-            series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily", threads=2
+            series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily"
         )
         day.write_frame("cost_series", series)
         day.write_frame("forecasts", result.frame)
@@ -113,7 +113,10 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 "rows_in": len(series),
                 "backtest": records_table(result.backtest.to_dict("records")),
                 "abstained": records_table([one.model_dump() for one in result.abstained]),
-                "plot": picture(plot_forecast(series, result.frame)),
+                **{
+                    f"plot_{currency}": picture(png)
+                    for currency, png in spend_plots(series, result.frame).items()
+                },
             }
         )
 

@@ -124,7 +124,7 @@ def _monitored(
             "model": model.name,
             "owner": model.owner,
             "gate": result.result,
-            "drifted_features": [one.name for one in drift.drifted]
+            "drifted_features": [one.feature for one in drift.drifted]
             if isinstance(drift, DriftResult)
             else None,
         }
