@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,6 +21,8 @@ from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.money import MoneyRange, Range
 
 NOW = datetime(2026, 5, 4, 6, 0, tzinfo=UTC)
+
+_DATE = "2026-05-01T12:00:00Z"
 
 CPU = "spec.template.spec.containers[name=server].resources.requests.cpu"
 MEMORY = "spec.template.spec.containers[name=server].resources.requests.memory"
@@ -108,6 +111,7 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
             "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false", *arguments,
         ],
         capture_output=True, check=True, input=stdin,
+        env={**os.environ, "GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE},
     )  # fmt: skip
     return done.stdout.decode()
 

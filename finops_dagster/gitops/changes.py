@@ -51,7 +51,7 @@ def plan_change_set(
     try:
         edit, _, _ = edit_value(desired_state, location, proposal.proposed)
     except Stopped as refused:
-        return Abstained(subject=subject, reason=refused.message)
+        return Abstained(subject=subject, reason=refused.message.removeprefix(f"{subject}: "))
     return ChangeSet(
         proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=(edit,)
     )

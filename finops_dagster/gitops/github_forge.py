@@ -213,6 +213,14 @@ class GitHubForge:
         found: bool | None = self._calls.attempt(lambda: self._pull(number)).mergeable
         return found is not False
 
+    def tidy(self, pull_requests: Sequence[PullRequest]) -> None:
+        """Delete branches of closed pull requests that are still where these ended."""
+        heads = self._heads()
+        in_use = {one.branch for one in pull_requests if one.state is PullRequestState.OPEN}
+        for one in pull_requests:
+            if one.branch not in in_use and heads.get(one.branch) == one.head_sha:
+                self._delete(one.branch)
+
     def diff(self, number: int) -> str:
         """Unified diff against the merge base, from GitHub's comparison."""
         pull_request = self._must_show(self._calls.attempt(lambda: self._pull(number)))

@@ -116,7 +116,8 @@ class LocalForge:
         if old is not None and self._git.shape(old) == (tree, (base_sha,)):
             return old
         commit = self._git.commit(tree, (base_sha,), message, self._author, self._now)
-        if not self._git.set_reference(reference, commit, old or ZERO):
+        written = self._git.set_reference(reference, commit, old or ZERO)
+        if not written and self._git.resolve(reference) != commit:
             raise Unavailable(f"{branch} was written by somebody else at the same time")
         return commit
 
@@ -206,6 +207,15 @@ class LocalForge:
         """Whether it merges into the target branch as that is now."""
         head = self._git.resolve(f"refs/heads/{self._read(number)[1].branch}")
         return head is not None and self._merged_tree(self.head(self._branch), head) is not None
+
+    def tidy(self, pull_requests: Sequence[PullRequest]) -> None:
+        """Delete branches of closed pull requests that are still where these ended."""
+        heads = self._git.references(f"refs/heads/{BRANCH_PREFIX}")
+        in_use = {one.branch for one in pull_requests if one.state is PullRequestState.OPEN}
+        for one in pull_requests:
+            reference = f"refs/heads/{one.branch}"
+            if one.branch not in in_use and heads.get(reference) == one.head_sha:
+                self._git.set_reference(reference, ZERO, one.head_sha)
 
     def diff(self, number: int) -> str:
         """Unified diff against the merge base."""

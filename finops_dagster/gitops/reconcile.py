@@ -40,6 +40,10 @@ class ReconcilingForge(Forge, Protocol):
         """False only where a merge is known to conflict."""
         ...
 
+    def tidy(self, pull_requests: Sequence[PullRequest]) -> None:
+        """Delete what branches a killed run left of those that are no longer open."""
+        ...
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -111,7 +115,10 @@ def reconcile(
     Unavailable if the forge does not answer.
     """
     run = _Run(forge, limits, forge.head(base_branch), act, now)
-    for pull_request in forge.pull_requests():
+    known = forge.pull_requests()
+    if act:
+        forge.tidy(known)
+    for pull_request in known:
         run.by_key.setdefault(pull_request.key, []).append(pull_request)
     chosen: dict[str, Wanted] = {}
     for item in wanted:

@@ -45,6 +45,8 @@ class Host(Protocol):
 
     def parents(self, commit: str) -> list[str]: ...
 
+    def create_branch(self, branch: str, commit: str) -> None: ...
+
     def tidy_body(self, number: int) -> None:
         """A person replaces the body of a pull request, marker and all."""
         ...
@@ -81,6 +83,9 @@ class LocalHost:
 
     def parents(self, commit: str) -> list[str]:
         return git(self.bare, "rev-list", "--no-walk", "--parents", commit).split()[1:]
+
+    def create_branch(self, branch: str, commit: str) -> None:
+        git(self.bare, "branch", branch, commit)
 
     def tidy_body(self, number: int) -> None:
         reference = f"refs/finops/pulls/{number}"
@@ -144,6 +149,9 @@ class GitHubHost:
 
     def parents(self, commit: str) -> list[str]:
         return [one.sha for one in self._github.get_repo(self.name).get_git_commit(commit).parents]
+
+    def create_branch(self, branch: str, commit: str) -> None:
+        self._github.get_repo(self.name).create_git_ref(f"refs/heads/{branch}", commit)
 
     def tidy_body(self, number: int) -> None:
         self._github.get_repo(self.name).get_pull(number).edit(body="tidied")

@@ -310,6 +310,19 @@ def test_killed_between_branch_and_update(host: Host) -> None:
     assert known.written_head == now.head_sha
 
 
+def test_what_a_killed_close_left_is_tidied(host: Host) -> None:
+    """Harm: branches of closed pull requests pile up, or the branch of an open one is deleted."""
+    first = opened(host)
+    run(host)
+    host.create_branch(first.branch, first.head_sha)
+    assert first.branch in host.branches()
+    run(host)
+    assert first.branch not in host.branches()
+    run(host, wanted(host, proposal()))
+    run(host, wanted(host, proposal()))
+    assert first.branch in host.branches()
+
+
 def test_limits_defer_what_comes_last(host: Host) -> None:
     """Harm: a team wakes up to a hundred pull requests."""
     items = [
