@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 1
+VERSION = 2
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
@@ -236,11 +236,3 @@ def _summary(
         changed=changed,
         **{key: int(value) for key, value in state["counts"].items()},
     )
-
-
-def as_json(summary: DemoSummary) -> dict[str, Any]:
-    """The summary as plain JSON values."""
-    return {
-        key: str(value) if isinstance(value, Path | date) else value
-        for key, value in asdict(summary).items()
-    }

@@ -6,7 +6,7 @@ How their demand moves is in demand; how they are written down is in manifests.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from finops_dagster.demo.catalogue import (
@@ -137,7 +137,6 @@ class Plan:
     seed: int
     workloads: tuple[Workload, ...]
     claims: tuple[Claim, ...]
-    by_resource: dict[str, Workload] = field(default_factory=dict)
 
 
 def _namespace(spec: Spec, environment: str) -> str:
@@ -188,9 +187,9 @@ def build(seed: int) -> Plan:
     draw.shuffle(plain)
     # Both samples unlabelled on purpose must meet policy, whatever the seed.
     fixed = ("image-resizer", "prod")
-    over_cpu = {fixed, *[item for item in plain if item != fixed][:11]}
+    over_cpu = {fixed, *[item for item in plain if item != fixed][: draw.randint(8, 11)]}
     draw.shuffle(plain)
-    over_memory = set(plain[:8])
+    over_memory = set(plain[: draw.randint(6, 9)])
     under = [item for item in plain if item not in over_cpu and item not in over_memory]
     under_cpu, under_memory = set(under[:2]), set(under[2:4])
     raised = {item for item in sorted(over_cpu) if item[1] == "prod" and item != fixed}
@@ -262,12 +261,7 @@ def build(seed: int) -> Plan:
                 claims=tuple(mounts.get(spec.name, ())) if env == "prod" else (),
             )
         )
-    return Plan(
-        seed=seed,
-        workloads=tuple(workloads),
-        claims=claims,
-        by_resource={workload.resource: workload for workload in workloads},
-    )
+    return Plan(seed=seed, workloads=tuple(workloads), claims=claims)
 
 
 def _ratio(

@@ -74,8 +74,8 @@ def _pod_template(
 
 def pod_hours(
     seed: int, workload: Workload, timeline: Timeline, minutes: Ints
-) -> tuple[dict[str, Floats], int]:
-    """vCPU-, GiB- and GPU-hours of a workload on each day, from hourly `minutes`; and the days."""
+) -> dict[str, Floats]:
+    """vCPU-, GiB- and GPU-hours of a workload on each day, from hourly `minutes`."""
     replicas, sizings, of = replicas_at(seed, workload, timeline, minutes)
     count = len(sizings)
     running = cron_running(workload, minutes, HOUR_MINUTES)
@@ -87,18 +87,15 @@ def pod_hours(
         [sum(c.memory_mib for c in s.containers) / 1024.0 if s else 0.0 for s in sizings]
     )
     gpus = np.array([float(sum(c.gpus for c in s.containers)) if s else 0.0 for s in sizings])
-    return {
-        "vCPU-hours": hours * cpu,
-        "GiB-hours": hours * memory,
-        "GPU-hours": hours * gpus,
-    }, count
+    return {"vCPU-hours": hours * cpu, "GiB-hours": hours * memory, "GPU-hours": hours * gpus}
 
 
 def add_workload(
     book: Book, seed: int, workload: Workload, timeline: Timeline, minutes: Ints, days: Ints
 ) -> None:
+    """Add a workload's vCPU-, GiB- and GPU-hours of each day."""
     cluster = workload.cluster
-    amounts, _ = pod_hours(seed, workload, timeline, minutes)
+    amounts = pod_hours(seed, workload, timeline, minutes)
     prices = {
         "vCPU-hours": ("vCPU-Hours", cluster.cpu_price),
         "GiB-hours": ("GiB-Hours", cluster.memory_price),

@@ -29,6 +29,7 @@ from finops_dagster.demo.volumes import Claims, claim_size
 from finops_dagster.domain.money import to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 
+UNTAGGED = "(untagged)"
 OVER_RATIO = 1.5
 """A request this many times the peak need is waste."""
 HEADROOM = 1.15
@@ -221,6 +222,7 @@ def _anomalies(seed: int, hidden: tuple[Event, ...], first: date, last: date) ->
             continue
         meter = by_key[event.meter]
         provider = PROVIDERS[ACCOUNTS[meter.account].provider]
+        team = meter.team if "team" in meter.tags else ""
         others = tuple(other for other in hidden if other is not event)
         cost = _cost(seed, meter, days, hidden)
         without = (
@@ -233,7 +235,7 @@ def _anomalies(seed: int, hidden: tuple[Event, ...], first: date, last: date) ->
         found.append(
             _item(
                 event.kind,
-                f"{ACCOUNTS[meter.account].id}/{meter.service.name}/{meter.team}",
+                f"{ACCOUNTS[meter.account].id}/{meter.service.name}/{team or UNTAGGED}",
                 meter.meter,
                 max(event.first, first),
                 until,
@@ -243,7 +245,7 @@ def _anomalies(seed: int, hidden: tuple[Event, ...], first: date, last: date) ->
                     "provider": provider.name,
                     "sub_account_id": ACCOUNTS[meter.account].id,
                     "service": meter.service.name,
-                    "team": meter.team if "team" in meter.tags else "",
+                    "team": team,
                     "region": meter.region,
                 },
             )

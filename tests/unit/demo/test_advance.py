@@ -22,7 +22,7 @@ LAST = AS_OF + timedelta(days=DAYS)
 
 
 def _named(plan: Plan, name: str) -> Workload:
-    return plan.by_resource[name]
+    return next(w for w in plan.workloads if w.resource == name)
 
 
 @pytest.fixture(scope="module")
