@@ -13,6 +13,7 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.ground import Ground, declared_amounts
+from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import (
     activities,
     idle,
@@ -34,12 +35,15 @@ def find(
     context: Context,
     as_of: date,
     config: SizingConfig | None = None,
+    daily: pd.DataFrame | None = None,
 ) -> FindResult:
     """Findings and abstentions for `as_of`, from what was measured up to and including it.
 
     `measurements`: columns of `fct_workload_measurements`. `prices`: what `unit_prices` returns.
     Rows after `as_of` are not looked at. A workload that is right as it is yields neither a
-    finding nor an abstention. Every saving is at the net unit price really paid in the window.
+    finding nor an abstention. `daily`: rows of `fct_workload_utilisation_daily` of the two months
+    before the window, if there are any; a peak there (month's end) forbids a cut below it. Every
+    saving is at the net unit price really paid in the window.
     """
     config = config or SizingConfig()
     owners = context.owners[["resource", "owner", "environment"]]
@@ -60,15 +64,16 @@ def find(
     findings: list[Finding] = []
     abstained: list[Abstained] = []
 
+    peaks = older_peaks(daily, ground.window)
     used = activities(ground)
     for use in used:
-        _take(idle(ground, use), findings, abstained)
+        _take(idle(ground, use, busiest(peaks, use.resource)), findings, abstained)
         _take(undeclared(ground, use), findings, abstained)
     stopped = frozenset(f.resource for f in findings)
     # one that only looks idle is not sized either: its use tells nothing yet
     unsure = frozenset(a.subject for a in abstained)
 
-    sized, unsized = size(ground, skip=stopped | unsure)
+    sized, unsized = size(ground, stopped | unsure, peaks)
     findings += sized
     abstained += unsized
     for use in used:

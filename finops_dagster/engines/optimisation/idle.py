@@ -15,6 +15,7 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import NO_CARBON, add
 from finops_dagster.engines.optimisation.ground import Ground
+from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.prices import minus, times
 from finops_dagster.engines.optimisation.profiles import NOT_WORKLOADS, wilson_upper
 from finops_dagster.engines.optimisation.quantities import GIB
@@ -94,8 +95,11 @@ def activities(ground: Ground) -> list[Activity]:
     return out
 
 
-def idle(ground: Ground, use: Activity) -> Finding | Abstained | None:
-    """IDLE_WORKLOAD or IDLE_GPU where the workload, or its GPUs, did nothing all window long."""
+def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstained | None:
+    """IDLE_WORKLOAD or IDLE_GPU where the workload, or its GPUs, did nothing all window long.
+
+    `before`: its highest day of CPU in the two months before, where that is known.
+    """
     if not use.resource.startswith(tuple(f"{kind}/" for kind in STOPPABLE)):
         return None
     gpu = bool(use.frame["gpu"].notna().any())
@@ -112,6 +116,11 @@ def idle(ground: Ground, use: Activity) -> Finding | Abstained | None:
         return Abstained(
             subject=use.resource,
             reason=f"looks idle, but {ground.managed[use.resource]} sets its scale",
+        )
+    if not gpu and before and before.amount > IDLE_CPU_SHARE * _mean(use.frame["request"]):
+        return Abstained(
+            subject=use.resource,
+            reason=f"looks idle, but worked on {before.day}, which may come back",
         )
     cost = ground.prices.cost_per_month(use.resource, COMPUTE)
     if cost is None:

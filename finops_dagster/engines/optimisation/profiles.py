@@ -112,8 +112,8 @@ def per_replica(rows: pd.DataFrame, declared_cores: pd.Series) -> pd.DataFrame:
 def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
     """One row per (resource, container) of `per_replica` samples.
 
-    Columns: samples, first, last, coverage (share of the window measured), replicas (mean),
-    cpu_q<level> and early_cpu_q<level> for QUANTILES over the whole and the first two thirds,
+    Columns: measured (the container's own name), samples, first, last, coverage (share of the
+    window measured), replicas (mean), cpu_q<level> and early_cpu_q<level> for QUANTILES over the whole and the first two thirds,
     memory_max, memory_drift (last-third mean less first-third mean, or 0 if lower), memory_mean,
     the same early_, late_samples, late_hours, running_cpu and running_memory (the last request
     seen, of one replica).
@@ -133,7 +133,7 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
         last=("time", "max"),
         seconds=("interval_seconds", "sum"),
         replicas=("replicas", "mean"),
-        kind=("kind", "first"),
+        measured=("measured", "first"),
         cpu_mean=("cpu", "mean"),
         cpu_samples=("cpu", "count"),
         memory_samples=("memory", "count"),

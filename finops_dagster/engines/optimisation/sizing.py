@@ -5,6 +5,7 @@ Idle, undeclared and off-hours workloads are judged elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.ground import Declared, Ground
+from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import (
     breach_shares,
     container_profiles,
@@ -84,8 +86,13 @@ class Case:
         return cpu_text(amount) if self.meter == "cpu" else memory_text(amount)
 
 
-def size(ground: Ground, skip: frozenset[str]) -> tuple[list[Finding], list[Abstained]]:
-    """Findings on the requests of every declared container; resources in `skip` are left out."""
+def size(
+    ground: Ground, skip: frozenset[str], peaks: Mapping[tuple[str, str, str], Peak]
+) -> tuple[list[Finding], list[Abstained]]:
+    """Findings on the requests of every declared container; resources in `skip` are left out.
+
+    `peaks` of days before the window (all replicas together) are not cut below.
+    """
     samples = per_replica(_named_as_declared(ground), _declared_cores(ground))
     samples = samples.loc[
         samples["resource"].isin(ground.resources) & ~samples["resource"].isin(skip)
@@ -103,7 +110,8 @@ def size(ground: Ground, skip: frozenset[str]) -> tuple[list[Finding], list[Abst
     for case in cases:
         over_share = _share(over, case)
         late_share = _share(late, case)
-        judged = _judge(ground, case, over_share, late_share)
+        peak = peaks.get((case.resource, str(case.profile["measured"]), case.meter))
+        judged = _judge(ground, case, over_share, late_share, peak)
         if isinstance(judged, Abstained):
             abstained.append(judged)
         elif judged is not None:
@@ -140,7 +148,9 @@ def _named_as_declared(ground: Ground) -> pd.DataFrame:
         if len(declared.get(resource, ())) == 1
     }
     renamed = rows["resource"].map(names)
-    return rows.assign(container=renamed.where(renamed.notna(), rows["container"]))
+    return rows.assign(
+        container=renamed.where(renamed.notna(), rows["container"]), measured=rows["container"]
+    )
 
 
 def _cases(
@@ -233,7 +243,7 @@ def _bounded(ground: Ground, case: Case, wanted: Decimal) -> Decimal:
 
 
 def _judge(
-    ground: Ground, case: Case, over_share: float, late_share: float
+    ground: Ground, case: Case, over_share: float, late_share: float, peak: Peak | None
 ) -> Finding | Abstained | None:
     wanted = case.wanted()
     risk = wilson_upper(
@@ -253,6 +263,13 @@ def _judge(
             subject=case.subject,
             reason=f"sized from the first two thirds of the window it would have been short in "
             f"{late_share:.1%} of the last third: its use is changing",
+        )
+    replicas = float(case.profile["replicas"])
+    if peak is not None and peak.amount > float(proposed) * replicas:
+        return Abstained(
+            subject=case.subject,
+            reason=f"needs only {case.text(proposed)} by the last {ground.window.days} days, but "
+            f"used more on {peak.day}, which may come back",
         )
     return _cut(ground, case, proposed, late_share, risk)
 

@@ -352,3 +352,43 @@ def test_one_name_in_two_clusters_is_not_judged_as_one_workload() -> None:
     result = find(rows, prices([BIG]), context([BIG]), AS_OF)
     assert result.findings == []
     assert "clusters main, other" in result.abstained[0].reason
+
+
+def test_a_peak_of_last_month_forbids_a_cut_below_it() -> None:
+    """A report that runs at month's end would be starved on the one day it is needed."""
+    peak_day = AS_OF - timedelta(days=25)
+    daily = pd.DataFrame(
+        {
+            "day": [peak_day, AS_OF - timedelta(days=200)],
+            "resource": BIG.resource,
+            "container": "server",
+            "cpu_cores_p95": [1.8, 50.0],
+            "memory_bytes_max": [0.2 * GIB, 50.0 * GIB],
+        }
+    )
+    args = (measurements([BIG]), prices([BIG]), context([BIG]), AS_OF)
+    kinds = {f.kind for f in find(*args, daily=daily).findings}
+    assert kinds == {FindingKind.RIGHTSIZE_MEMORY}
+    assert any(str(peak_day) in a.reason for a in find(*args, daily=daily).abstained)
+    low = daily.assign(cpu_cores_p95=0.3)
+    assert FindingKind.RIGHTSIZE_CPU in {f.kind for f in find(*args, daily=low).findings}
+
+
+def test_a_workload_that_worked_last_month_is_not_idle() -> None:
+    """A monthly job between two runs must not be stopped."""
+    idle = Workload(
+        "Deployment/shop/idle", steady(0.002, 0.0001, 8), steady(0.1 * GIB, 0.001 * GIB, 9),
+        network=20.0,
+    )  # fmt: skip
+    daily = pd.DataFrame(
+        {
+            "day": [AS_OF - timedelta(days=30)],
+            "resource": idle.resource,
+            "container": "server",
+            "cpu_cores_p95": [1.5],
+            "memory_bytes_max": [GIB],
+        }
+    )
+    result = find(measurements([idle]), prices([idle]), context([idle]), AS_OF, daily=daily)
+    assert result.findings == []
+    assert "worked on" in result.abstained[0].reason
