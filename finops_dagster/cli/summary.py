@@ -22,6 +22,7 @@ from finops_dagster.runner import Outcome
 from finops_dagster.settings import Settings
 from finops_dagster.storage.days import DayStore
 
+_RESULTS = ("pass", "warn", "fail")
 _ACTIONS = ("opened", "updated", "closed", "unchanged", "deferred")
 
 
@@ -68,7 +69,7 @@ def show(settings: Settings, outcome: Outcome) -> None:
     _findings(day)
     _proposals(day)
     _actions(day)
-    report = estate.report_folder(outcome.as_of) / "index.html"
+    report = estate.report_folder(outcome.as_of) / "report.html"
     out.print(f"\nReport: {report}", markup=False, soft_wrap=True)
     out.print(
         "`make ui` (or `finops ui`) shows every step in Dagster: its data, checks, plots and "
@@ -109,12 +110,16 @@ def _brief(value: float, currency: str) -> str:
 
 
 def _gates(day: DayStore) -> None:
-    rows = [
-        (gate.gate, gate.result, "; ".join(gate.reasons[:2]))
-        for name in ("gates_landing", "gates_audit", "gates")
-        for gate in day.items(name, GateResult)
-    ]
-    print_table("Gates", ("gate", "result", "why"), rows)
+    out = console()
+    for stage, name in (("landing", "gates_landing"), ("audit", "gates_audit"), ("AI", "gates")):
+        gates = day.items(name, GateResult)
+        counts = Counter(gate.result for gate in gates)
+        told = ", ".join(f"{counts[result]} {result}" for result in _RESULTS if counts[result])
+        out.print(f"Gates, {stage}: {told or 'none'}", style="bold", markup=False)
+        for gate in gates:
+            if gate.result != "pass":
+                why = "; ".join(gate.reasons[:2])
+                out.print(f"  {gate.result}: {gate.gate}: {why}", markup=False)
 
 
 def _incidents(day: DayStore) -> None:

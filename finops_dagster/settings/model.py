@@ -220,7 +220,7 @@ class SizingSettings(Section):
 
     history_days: int = Field(default=14, ge=7, le=60, description="Evidence window, in days.")
     max_change_share: float = Field(
-        default=0.6, gt=0, lt=1, description="A request is cut by at most this share at once."
+        default=0.5, gt=0, lt=1, description="A request is cut by at most this share at once."
     )
 
 

@@ -5,9 +5,7 @@ How it is laid out and worded is the report's business.
 
 from __future__ import annotations
 
-import os
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -167,8 +165,7 @@ def _freshness(estate: Estate) -> tuple[FreshnessRow, ...]:
 
 def _links(estate: Estate, as_of: date) -> tuple[Link, ...]:
     folder = estate.report_folder(as_of)
-    pages: list[Path] = [*sorted(folder.glob("audit/*.html")), *sorted(folder.glob("models/*.html"))]
-    return tuple(
-        Link(text=f"{page.parent.name}: {page.stem}", href=os.path.relpath(page, folder))
-        for page in pages
-    )
+    pages = sorted(folder.glob("audit/*.html"))
+    audits = [Link(text=f"audit: {page.stem}", href=f"audit/{page.name}") for page in pages]
+    named = estate.day(as_of).document("model_pages") or {}
+    return (*audits, *(Link(text=name, href=href) for name, href in named.items()))

@@ -201,6 +201,11 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_items("gates", health.gates)
         day.write_items("models_abstained", health.abstained)
         day.write_document("models", health.rows)
+        folder = estate.report_folder(as_of)
+        day.write_document(
+            "model_pages",
+            {name: page.relative_to(folder).as_posix() for name, page in health.pages.items()},
+        )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(health.gates),

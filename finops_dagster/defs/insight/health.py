@@ -17,16 +17,15 @@ from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai import (
     DriftResult,
+    FairnessResult,
     ModelRecord,
+    ModelSpec,
     explain,
     gate,
     judge_drift,
-    judge_fairness,
-    judge_performance,
-    model_windows,
+    judge_model,
     write_card,
     write_explanations,
-    write_model_page,
 )
 from finops_dagster.settings import ModelSettings
 from finops_dagster.storage.days import DayStore
@@ -57,75 +56,52 @@ def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health
 
 
 def _monitored(
-    reader: PublishedReader, model: ModelSettings, as_of: date, folder: Path, health: Health
+    reader: PublishedReader,
+    model: ModelSettings,
+    as_of: date,
+    folder: Path,
+    health: Health,
 ) -> None:
-    first = as_of - timedelta(days=model.reference_days + model.analysis_days - 1)
+    spec = ModelSpec(
+        name=model.name,
+        task=model.task.value,
+        features=model.features,
+        protected=model.protected,
+        reference_days=model.reference_days,
+        analysis_days=model.analysis_days,
+    )
+    first = as_of - timedelta(days=spec.days - 1)
     made = facts.predictions(reader, first, as_of)
-    windows = (
-        model_windows(
-            made,
-            facts.labels(reader, first, as_of),
-            model=model.name,
-            features=model.features,
-            protected=model.protected,
-            as_of=as_of,
-            reference_days=model.reference_days,
-            analysis_days=model.analysis_days,
-        )
-        if made is not None
-        else Abstained(subject=model.name, reason="no prediction log is published")
-    )
-    if isinstance(windows, Abstained):
-        result = gate(model.name, drift=windows)
-        health.gates.append(result)
-        health.abstained.append(windows)
+    if made is None:
+        missing = Abstained(subject=model.name, reason="no prediction log is published")
+        health.gates.append(gate(model.name, drift=missing))
+        health.abstained.append(missing)
         return
-    reference, analysis = windows
-    slug = f"model-{len(health.gates) + 1}"
-    evidently = folder / "models" / f"{slug}-drift.html"
-    drift = judge_drift(
-        model.name,
-        reference.drift_frame(),
-        analysis.drift_frame(),
+    judged = judge_model(
+        made,
+        facts.labels(reader, first, as_of),
+        spec,
+        as_of=as_of,
         seed=_SEED,
-        block="block: day",
-        html=evidently,
+        # names come from settings and logs: never a path
+        folder=folder / "models" / f"model-{len(health.gates) + 1}",
     )
-    fairness = judge_fairness(
-        model.name, analysis.groups, analysis.outcomes, task=model.task.value, seed=_SEED
-    )
-    performance = judge_performance(
-        model.name, reference.outcomes, analysis.outcomes, task=model.task.value
-    )
-    result = gate(model.name, drift, fairness, performance)
-    page = write_model_page(
-        folder / "models" / f"{slug}.html",
-        model.name,
-        result,
-        drift=drift,
-        fairness=fairness,
-        performance=performance,
-        evidently=evidently.name if evidently.exists() else None,
-        windows=f"{reference.first} to {reference.last}, held against "
-        f"{analysis.first} to {analysis.last}",
-    )
-    health.gates.append(result)
-    health.pages[model.name] = page
-    if evidently.exists():
-        health.pages[f"{model.name}: Evidently"] = evidently
-    health.abstained += [
-        one for one in (drift, fairness, performance) if isinstance(one, Abstained)
-    ]
-    for judged in (drift, fairness):
-        if not isinstance(judged, Abstained):
-            health.abstained += judged.abstained
+    health.gates.append(judged.gate)
+    health.pages[model.name] = judged.page
+    if judged.evidently is not None:
+        health.pages[f"{model.name}: Evidently"] = judged.evidently
+    for part in (judged.drift, judged.fairness, judged.performance):
+        if isinstance(part, Abstained):
+            health.abstained.append(part)
+        elif isinstance(part, DriftResult | FairnessResult):
+            health.abstained += part.abstained
     health.rows.append(
         {
             "model": model.name,
             "owner": model.owner,
-            "gate": result.result,
-            "drifted_features": [one.feature for one in drift.drifted]
-            if isinstance(drift, DriftResult)
+            "gate": judged.gate.result,
+            "drifted_features": [one.feature for one in judged.drift.drifted]
+            if isinstance(judged.drift, DriftResult)
             else None,
         }
     )

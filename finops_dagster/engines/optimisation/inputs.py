@@ -23,7 +23,7 @@ class SizingConfig:
     """Evidence window: the last so many days up to and including as_of."""
     min_history_days: int = 7
     """Less than this between first and last measurement and the engine abstains."""
-    max_change_share: float = 0.6
+    max_change_share: float = 0.5
     """A request is cut by at most this share at once."""
     min_change_share: float = 0.25
     """Requests nearer than this to the rule's amount are right as they are: a smaller cut is
