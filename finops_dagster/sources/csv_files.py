@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -39,12 +40,7 @@ def spool_csv(name: str, source: Path, target: Path) -> Spooled:
 
     `name` is what faults call the file. Never raises on what is in the file.
     """
-    try:
-        with open_bytes(source) as stream:
-            head = stream.read(_HEAD_BYTES)
-    except READ_ERRORS as error:
-        return _nothing(truncated(name, None, f"{error}."))
-    header, delimiter = _header(head)
+    header, delimiter = _header(_head(source))
     if not header:
         return _nothing(
             Fault(
@@ -65,14 +61,58 @@ def spool_csv(name: str, source: Path, target: Path) -> Spooled:
         )
         for column in repeated
     )
-    rows = _fast(source, target, len(columns), delimiter)
-    if rows is not None:
-        return Spooled(columns, rows, None, 0, notes=notes)
+    clean = _fast(source, target, len(columns), delimiter)
+    if clean is not None:
+        rows, ends_in_line, last = clean
+        faults, more = _ending(name, rows, ends_in_line, last)
+        return Spooled(columns, rows, None, 0, faults=faults, notes=(*notes, *more))
     return _row_by_row(name, source, target, columns, delimiter, notes)
 
 
 def _nothing(fault: Fault) -> Spooled:
     return Spooled((), 0, None, 0, faults=(fault,))
+
+
+def _head(source: Path) -> bytes:
+    """The first bytes of a file, as far as they can be read."""
+    head = bytearray()
+    try:
+        with open_bytes(source) as stream:
+            while len(head) < _HEAD_BYTES and (block := stream.read(_HEAD_BYTES)):
+                head += block
+    except READ_ERRORS:
+        pass  # what could be read may hold rows; reading them says where it ends
+    return bytes(head)
+
+
+def _ending(
+    name: str, rows: int, ends_in_line: bool, last: str
+) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """The fault or the note of a file whose last line has no end.
+
+    Some spreadsheets leave the last line end out, so that alone is no fault; a JSON value that
+    breaks off there is one.
+    """
+    if ends_in_line or not rows:
+        return (), ()
+    if last[:1] in ("{", "[") and not _is_json(last):
+        return (truncated(name, rows, "the last value of its last row breaks off."),), ()
+    note = Fault(
+        code="no_final_line_end",
+        file=name,
+        row=rows,
+        expected="A line end after the last row; there is none.",
+        hint="If the file may have been cut here, send row counts or totals with the delivery.",
+    )
+    return (), (note,)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _header(head: bytes) -> tuple[list[str], str]:
@@ -88,12 +128,13 @@ def _header(head: bytes) -> tuple[list[str], str]:
 
 
 class _Watched(io.RawIOBase):
-    """A stream that counts the quotes that pass through it."""
+    """A stream that counts the quotes that pass through it and remembers its last byte."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: io.RawIOBase) -> None:
         super().__init__()
-        self._stream = stream
+        self._stream = io.BufferedReader(stream)
         self.quotes = 0
+        self.last = b""
 
     def readable(self) -> bool:
         return True
@@ -101,39 +142,98 @@ class _Watched(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         block = self._stream.read(size)
         self.quotes += block.count(b'"')
+        self.last = block[-1:] or self.last
         return block
 
 
-def _fast(source: Path, target: Path, width: int, delimiter: str) -> int | None:
-    """Rows copied, or None if the file is not clean in every respect."""
+def _fast(source: Path, target: Path, width: int, delimiter: str) -> tuple[int, bool, str] | None:
+    """Rows copied, whether the last line has an end, and the last value of the last row.
+
+    None if the file is not clean in every respect.
+    """
     schema = spool_schema(width)
     names = schema.names[:-1]
-    rows = 0
+    rows, last = 0, ""
     try:
-        with open_bytes(source) as stream:
+        with open_bytes(source) as stream, pq.ParquetWriter(target, schema) as writer:
             watched = _Watched(stream)
-            with pq.ParquetWriter(target, schema) as writer:
-                reader = pacsv.open_csv(
-                    pa.PythonFile(watched, mode="r"),
-                    read_options=pacsv.ReadOptions(
-                        column_names=names, skip_rows_after_names=1, block_size=_BLOCK_BYTES
-                    ),
-                    parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                    convert_options=pacsv.ConvertOptions(
-                        column_types=dict.fromkeys(names, pa.string()),
-                        strings_can_be_null=False,
-                    ),
+            reader = pacsv.open_csv(
+                pa.PythonFile(watched, mode="r"),
+                read_options=pacsv.ReadOptions(
+                    column_names=names, skip_rows_after_names=1, block_size=_BLOCK_BYTES
+                ),
+                parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=pacsv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                ),
+            )
+            for batch in reader:
+                if not batch.num_rows:
+                    continue
+                numbers = pa.array(range(rows + 1, rows + batch.num_rows + 1), pa.int64())
+                writer.write_batch(
+                    pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema)
                 )
-                for batch in reader:
-                    numbers = pa.array(range(rows + 1, rows + batch.num_rows + 1), pa.int64())
-                    writer.write_batch(
-                        pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema)
-                    )
-                    rows += batch.num_rows
+                rows += batch.num_rows
+                last = batch.column(width - 1)[-1].as_py()
     except (pa.ArrowException, *READ_ERRORS):
         return None
     # an odd number is a quote never closed, or one inside a bare value: the slow path can tell
-    return rows if watched.quotes % 2 == 0 else None
+    if watched.quotes % 2:
+        return None
+    return rows, watched.last in (b"\n", b"\r"), last
+
+
+_COUNT = "field_count: the row has another number of values than the header"
+_QUOTES = "quoting: a quoted value does not end where it should"
+_ENDED = "truncated_file: the file ends in the middle"
+_ENCODING = "wrong_encoding: the row holds bytes that are not UTF-8"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One row as it was: its values, or what is wrong with it, `code: sentence`."""
+
+    number: int
+    raw: str
+    values: Sequence[str]
+    problem: str
+
+
+def _records(stream: io.RawIOBase, delimiter: str, width: int) -> Iterator[_Record]:
+    """Every row after the header. Empty lines are no rows."""
+    taken: list[str] = []
+
+    def watched() -> Iterator[str]:
+        for line in lines(stream):
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(watched(), delimiter=delimiter, strict=True)
+    number = -1  # the header is row 0
+    while True:
+        taken.clear()
+        values: Sequence[str] = ()
+        problem = ""
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = f"{_QUOTES}: {error}"
+        except READ_ERRORS as error:
+            yield _Record(number + 1, "".join(taken), (), f"{_ENDED}: {error}")
+            return
+        if not values and not problem:
+            continue
+        number += 1
+        raw = "".join(taken)
+        if not problem and len(values) != width:
+            problem = _COUNT
+        if not problem and not is_unicode(raw):
+            problem = _ENCODING
+        if number:
+            yield _Record(number, raw, values, problem)
 
 
 def _row_by_row(
@@ -144,81 +244,47 @@ def _row_by_row(
     delimiter: str,
     notes: tuple[Fault, ...],
 ) -> Spooled:
-    taken: list[str] = []
-
-    def watched(stream: BinaryIO) -> Iterator[str]:
-        for line in lines(stream):
-            taken.append(line)
-            yield line
-
-    number = 0
-    broken: dict[str, list[int]] = {}
-    ended = ""
+    broken: list[_Record] = []
+    last: _Record | None = None
     allowed = csv.field_size_limit(MAX_FIELD_BYTES)
     try:
         with SpoolWriter(target, len(columns)) as writer, open_bytes(source) as stream:
-            reader = csv.reader(watched(stream), delimiter=delimiter, strict=True)
-            header_seen = False
-            while True:
-                taken.clear()
-                row: list[str] | None
-                try:
-                    row = next(reader)
-                    problem = "" if len(row) == len(columns) else _COUNT
-                except StopIteration:
-                    break
-                except csv.Error as error:
-                    row, problem = None, f"{_QUOTES}: {error}"
-                except READ_ERRORS as error:
-                    ended = f"{error}."
-                    problem = ""
-                    row = None
-                raw = "".join(taken)
-                if not header_seen:
-                    header_seen = True
+            for record in _records(stream, delimiter, len(columns)):
+                last = record
+                if not record.problem:
+                    writer.add(record.number, record.values)
                     continue
-                if ended and not raw:
-                    break
-                if row == []:
-                    continue
-                number += 1
-                if ended:
-                    writer.add_broken(number, raw, f"truncated_file: {ended}")
-                    break
-                if not problem and not is_unicode(raw):
-                    problem = _ENCODING
-                if problem or row is None:
-                    code = problem.partition(":")[0]
-                    broken.setdefault(code, []).append(number)
-                    writer.add_broken(number, raw, problem)
-                else:
-                    writer.add(number, row)
+                broken.append(_Record(record.number, "", (), record.problem))
+                if record.raw:
+                    writer.add_broken(record.number, record.raw, record.problem)
     finally:
         csv.field_size_limit(allowed)
+    faults: tuple[Fault, ...] = ()
+    more: tuple[Fault, ...] = ()
+    if last is not None and not last.problem:
+        faults, more = _ending(name, last.number, last.raw.endswith(("\n", "\r")), last.values[-1])
     return Spooled(
         columns,
         writer.rows,
         writer.broken,
         writer.broken_rows,
-        faults=tuple(_faults(name, broken, ended, number, len(columns))),
-        notes=notes,
+        faults=(*_faults(name, broken, last, len(columns)), *faults),
+        notes=(*notes, *more),
     )
 
 
-_COUNT = "field_count: the row has another number of values than the header"
-_QUOTES = "quoting: a quoted value does not end where it should"
-_ENCODING = "wrong_encoding: the row holds bytes that are not UTF-8"
-
-
 def _faults(
-    name: str, broken: dict[str, list[int]], ended: str, last: int, width: int
+    name: str, broken: Sequence[_Record], last: _Record | None, width: int
 ) -> Iterator[Fault]:
-    if ended:
-        yield truncated(name, last or None, ended)
-    for code, rows in broken.items():
-        if rows[-1] == last and code in ("field_count", "quoting") and not ended:
-            yield truncated(name, last, "its last row is not complete.")
-            rows = rows[:-1]
+    """One fault per kind, at the first row that has it; a broken last row is a cut file."""
+    by_code: dict[str, list[int]] = {}
+    for record in broken:
+        by_code.setdefault(record.problem.partition(":")[0], []).append(record.number)
+    for row in by_code.pop("truncated_file", ()):
+        yield truncated(name, row, broken[-1].problem.partition(": ")[2] + ".")
+    for code, rows in by_code.items():
+        if last is not None and rows[-1] == last.number and code in ("field_count", "quoting"):
+            yield truncated(name, rows.pop(), "its last row is not complete.")
         if rows:
             yield Fault(
                 code=code,

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from finops_dagster.domain.deliveries import Delivery
+from finops_dagster.domain.errors import Unavailable
 from finops_dagster.sources.discovery import (
     Found,
     Hashes,
@@ -62,9 +63,12 @@ class FileSource:
 
     def read(self, delivery: Delivery) -> ReadResult:
         """Read one delivery. Raises Unavailable if its files are not those that were found."""
-        return read_delivery(
-            self.format, root_of(self.path), delivery, self.limits, self._hashes, self.options
-        )
+        root = root_of(self.path)
+        found = Found(delivery.files, delivery.known_at, delivery.control_totals, None)
+        held = delivery_id(root, found, self.name, delivery.partition, self._hashes)
+        if held != delivery.delivery_id:
+            raise Unavailable(f"Files of {self.name} changed since the delivery was found.")
+        return read_delivery(self.format, root, delivery, self.limits, self._hashes, self.options)
 
     def _partitions_of(self, root: Path, found: Found) -> list[date]:
         if found.partition is not None:

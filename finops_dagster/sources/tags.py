@@ -118,12 +118,11 @@ def _from_list(items: list[object]) -> dict[str, object] | None:
 def _pairs(text: str) -> _Pairs | None:
     """key=value, key:value with commas or semicolons between, as exports to spreadsheets have."""
     inner = text.strip().removeprefix("{").removesuffix("}")
-    for between in (";", ","):
-        parts = [part for part in inner.split(between) if part.strip()]
-        for joint in ("=", ":"):
-            if parts and all(joint in part for part in parts):
-                split = (part.partition(joint) for part in parts)
-                return {k.strip().strip("\"'"): v.strip().strip("\"'") for k, _, v in split}
+    parts = [part for part in inner.split(max(";,", key=inner.count)) if part.strip()]
+    for joint in ("=", ":"):
+        if parts and all(joint in part for part in parts):
+            split = (part.partition(joint) for part in parts)
+            return {k.strip().strip("\"'"): v.strip().strip("\"'") for k, _, v in split}
     return None
 
 

@@ -5,25 +5,28 @@ Text is copied once to Parquet, value by value as text, so that all later steps 
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from finops_dagster.domain.errors import Fault
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 ROW_NUMBER = "row_number"
 SPOOL_ROWS = 50_000
 READ_ERRORS = (EOFError, OSError, zlib.error)
 """What a damaged or half-sent file raises while its bytes are read."""
 
+_BLOCK = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _BROKEN = pa.schema([(ROW_NUMBER, pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
 
@@ -43,16 +46,62 @@ class Spooled:
     notes: tuple[Fault, ...] = ()
 
 
-def open_bytes(path: Path) -> BinaryIO:
+class _Unpacked(io.RawIOBase):
+    """Bytes of a gzip file, one member after the other.
+
+    Unlike the library's own reader it gives all that could be unpacked before it says that the
+    file ends in the middle: those rows are shown, not lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("rb")
+        self._unpack = zlib.decompressobj(wbits=31)
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._ready and self._more():
+            pass
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _more(self) -> bool:
+        """Unpack a little further; false at the end. Raises EOFError or zlib.error."""
+        packed = self._unpack.unconsumed_tail or self._unpack.unused_data
+        packed = packed or self._file.read(_BLOCK)
+        if self._unpack.eof:
+            if not packed.strip(b"\0"):
+                return False
+            self._unpack = zlib.decompressobj(wbits=31)
+        elif not packed:
+            raise EOFError("the packed data end before their end mark")
+        self._ready = self._unpack.decompress(packed, _BLOCK)
+        return True
+
+
+def open_bytes(path: Path) -> io.RawIOBase:
     """The file's bytes, unpacked if they are gzip by their first two bytes."""
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP_MAGIC
-    return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
+    return _Unpacked(path) if packed else path.open("rb", buffering=0)
 
 
-def lines(stream: BinaryIO) -> Iterator[str]:
+def lines(stream: io.RawIOBase) -> Iterator[str]:
     """Lines with their ends; bytes that are not UTF-8 survive as lone surrogates."""
-    yield from io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    # not buffered: a buffer drops what it holds when the next read fails
+    yield from io.TextIOWrapper(
+        cast("BinaryIO", stream), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    )
 
 
 def is_unicode(text: str) -> bool:
