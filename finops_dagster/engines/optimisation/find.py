@@ -14,17 +14,14 @@ from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.ground import Ground, declared_amounts
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
-from finops_dagster.engines.optimisation.idle import (
-    activities,
-    idle,
-    off_hours,
-    unused_volumes,
-)
+from finops_dagster.engines.optimisation.idle import activities, idle
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
+from finops_dagster.engines.optimisation.off_hours import off_hours
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.sizing import size
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
+from finops_dagster.engines.optimisation.volumes import unused_volumes
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
 

@@ -113,10 +113,10 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
     """One row per (resource, container) of `per_replica` samples.
 
     Columns: measured (the container's own name), samples, first, last, coverage (share of the
-    window measured), replicas (mean), cpu_q<level> and early_cpu_q<level> for QUANTILES over the whole and the first two thirds,
-    memory_max, memory_drift (last-third mean less first-third mean, or 0 if lower), memory_mean,
-    the same early_, late_samples, late_hours, running_cpu and running_memory (the last request
-    seen, of one replica).
+    window measured), replicas (mean), cpu_q<level> and early_cpu_q<level> for QUANTILES over the
+    whole and the first two thirds, memory_max, memory_drift (last-third mean less first-third
+    mean, or 0 if lower), memory_mean, the same early_, late_samples, late_hours, running_cpu and
+    running_memory (the last request seen, of one replica).
     """
     keys = ["resource", "container"]
     split = pd.Timestamp(window.start) + (window.end - window.start) * REHEARSAL_SHARE

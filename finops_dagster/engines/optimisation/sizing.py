@@ -6,14 +6,19 @@ Idle, undeclared and off-hours workloads are judged elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
+from finops_dagster.engines.optimisation.cases import (
+    METERS,
+    Case,
+    build_cases,
+    declared_cores,
+    named_as_declared,
+)
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import (
@@ -26,64 +31,14 @@ from finops_dagster.engines.optimisation.profiles import (
 )
 from finops_dagster.engines.optimisation.quantities import (
     GIB,
-    cpu_text,
-    memory_text,
-    neat_cpu,
-    neat_memory,
 )
 from finops_dagster.engines.optimisation.rules import (
-    RULES,
     Rule,
-    cpu_request,
-    memory_request,
-    tier_of,
 )
-
-METERS = ("cpu", "memory")
 
 _OFTEN = {"cpu": 0.05, "memory": 0.01}
 """Share of intervals over the request that is too little room: a CPU request may be exceeded
 now and then (a scheduler shares what is free), a memory request only at the risk of eviction."""
-_SAME = 0.02
-"""Declared and running requests closer than this are the same."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One container and one meter, with all that sizing asks about it."""
-
-    resource: str
-    container: str
-    meter: str
-    declared: Declared
-    current: Decimal
-    profile: pd.Series
-    replicas: pd.Series
-    """By day."""
-    rule: Rule
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Index of the container in the profiles."""
-        return self.resource, self.container
-
-    @property
-    def subject(self) -> str:
-        """What an abstention names."""
-        return f"{self.resource} {self.container} {self.meter}"
-
-    def wanted(self, prefix: str = "") -> Decimal:
-        """What the rule asks for one replica."""
-        ask = cpu_request if self.meter == "cpu" else memory_request
-        return self.neat(ask(self.profile, self.rule, prefix))
-
-    def neat(self, amount: Decimal) -> Decimal:
-        """`amount` rounded up to a step of its meter."""
-        return neat_cpu(amount) if self.meter == "cpu" else neat_memory(amount)
-
-    def text(self, amount: Decimal) -> str:
-        """`amount` as it is written in a manifest."""
-        return cpu_text(amount) if self.meter == "cpu" else memory_text(amount)
 
 
 def size(
@@ -93,14 +48,14 @@ def size(
 
     `peaks` of days before the window (all replicas together) are not cut below.
     """
-    samples = per_replica(_named_as_declared(ground), _declared_cores(ground))
+    samples = per_replica(named_as_declared(ground), declared_cores(ground))
     samples = samples.loc[
         samples["resource"].isin(ground.resources) & ~samples["resource"].isin(skip)
     ]
     if samples.empty:
         return [], []
     profiles = container_profiles(samples, ground.window)
-    cases, abstained = _cases(ground, profiles, replicas_by_day(samples))
+    cases, abstained = build_cases(ground, profiles, replicas_by_day(samples))
     if not cases:
         return [], abstained
     over = breach_shares(samples, _table(cases, [c.current for c in cases]))
@@ -117,104 +72,6 @@ def size(
         elif judged is not None:
             findings.append(judged)
     return findings, abstained
-
-
-def _declared_cores(ground: Ground) -> pd.Series:
-    cores = [
-        (resource, container, float(value.amount))
-        for (resource, container, what), value in ground.declared.items()
-        if what == "requests.cpu" and value.amount
-    ]
-    frame = pd.DataFrame(cores, columns=["resource", "container", "cores"])
-    frame = frame.drop_duplicates(["resource", "container"])
-    return frame.set_index(["resource", "container"])["cores"].astype(float)
-
-
-def _named_as_declared(ground: Ground) -> pd.DataFrame:
-    """Rows of the window, a lone measured container renamed to the lone declared one.
-
-    Charts and operators name the container of a single-container workload as they please.
-    """
-    rows = ground.window.rows
-    declared: dict[str, set[str]] = {}
-    for resource, container, what in ground.declared:
-        if what != "replicas":
-            declared.setdefault(resource, set()).add(container)
-    used = rows.loc[rows["cpu_cores"].notna() | rows["memory_working_set_bytes"].notna()]
-    lone = used.groupby("resource")["container"].agg(["nunique", "first"])
-    names = {
-        resource: next(iter(declared[resource]))
-        for resource in lone.index[lone["nunique"] == 1]
-        if len(declared.get(resource, ())) == 1
-    }
-    renamed = rows["resource"].map(names)
-    return rows.assign(
-        container=renamed.where(renamed.notna(), rows["container"]), measured=rows["container"]
-    )
-
-
-def _cases(
-    ground: Ground, profiles: pd.DataFrame, replicas: dict[tuple[str, str], pd.Series]
-) -> tuple[list[Case], list[Abstained]]:
-    """What can be judged, and why the rest cannot: once for a whole resource where that is why."""
-    cases: list[Case] = []
-    abstained: list[Abstained] = []
-    told: set[str] = set()
-    for key, profile in profiles.iterrows():
-        resource, container = (str(part) for part in key)  # type: ignore[attr-defined]
-        if resource in told:
-            continue
-        why = _unfit(ground, resource, profile)
-        if why:
-            told.add(resource)
-            abstained.append(Abstained(subject=resource, reason=why))
-            continue
-        rule = RULES[tier_of(ground.environment(resource))]
-        for meter in METERS:
-            declared = ground.declared.get((resource, container, f"requests.{meter}"))
-            why = _no_case(ground, resource, meter, declared, profile)
-            if why or declared is None or declared.amount is None:
-                subject = f"{resource} {container} {meter}"
-                abstained.append(Abstained(subject=subject, reason=why))
-                continue
-            by_day = replicas[(resource, container)]
-            cases.append(
-                Case(resource, container, meter, declared, declared.amount, profile, by_day, rule)
-            )
-    return cases, abstained
-
-
-def _unfit(ground: Ground, resource: str, profile: pd.Series) -> str:
-    """Why nothing of the resource can be sized; empty where something may be."""
-    if resource in ground.managed:
-        return f"{ground.managed[resource]} sets its scale: a new request would move that too"
-    span: timedelta = profile["last"] - profile["first"]
-    # the last sample is an interval too, hence the hour of grace
-    if span + timedelta(hours=1) < timedelta(days=ground.config.min_history_days):
-        days = span / timedelta(days=1)
-        return f"measured for {days:.1f} days, {ground.config.min_history_days} are needed"
-    return ""
-
-
-def _no_case(
-    ground: Ground, resource: str, meter: str, declared: Declared | None, profile: pd.Series
-) -> str:
-    """Why one meter of one container cannot be judged; empty where it can."""
-    if declared is None:
-        return f"no {meter} request is declared for this container"
-    if declared.amount is None or declared.amount <= 0:
-        return f"declared {meter} request {declared.text!r} is not a positive quantity"
-    if not profile[f"{meter}_samples"] or np.isnan(profile[_early(meter)]):
-        return f"{meter} was not measured in the first two thirds of the window"
-    running = float(profile[f"running_{meter}"])
-    if np.isfinite(running) and abs(running / float(declared.amount) - 1) > _SAME:
-        shown = f"{running:.3g} cores" if meter == "cpu" else f"{running / GIB:.3g} GiB"
-        return f"declared {declared.text}, last seen running with {shown}: not yet the same"
-    return ground.prices.why_not(resource, meter)
-
-
-def _early(meter: str) -> str:
-    return "early_cpu_q1" if meter == "cpu" else "early_memory_max"
 
 
 def _table(cases: list[Case], amounts: list[Decimal]) -> pd.DataFrame:

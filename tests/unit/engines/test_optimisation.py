@@ -31,13 +31,16 @@ from tests.unit.engines.estates import (
     volume,
 )
 
+CONFIG = SizingConfig(max_change_share=0.6)
 BIG = Workload("Deployment/shop/big", steady(0.3, 0.02, 1), steady(0.3 * GIB, 0.01 * GIB, 2))
 RIGHT = Workload("Deployment/shop/right", steady(0.7, 0.03, 3), steady(0.8 * GIB, 0.01 * GIB, 4))
 
 
 def judged(workloads: list[Workload], **changes: object) -> FindResult:
     """Find on an estate of these workloads alone."""
-    return find(measurements(workloads), prices(workloads), context(workloads, **changes), AS_OF)
+    return find(
+        measurements(workloads), prices(workloads), context(workloads, **changes), AS_OF, CONFIG
+    )
 
 
 def only(result: FindResult, kind: FindingKind) -> Finding:
@@ -256,7 +259,7 @@ def test_replicas_unknown_are_told_by_requests() -> None:
     """A DaemonSet has no replica count: its total use must not be taken for one pod's."""
     daemon = replace(BIG, resource="DaemonSet/shop/agent", replicas=5)
     rows = measurements([daemon]).assign(replicas=np.nan)
-    result = find(rows, prices([daemon]), context([daemon]), AS_OF)
+    result = find(rows, prices([daemon]), context([daemon]), AS_OF, CONFIG)
     finding = only(result, FindingKind.RIGHTSIZE_CPU)
     assert finding.evidence.figures["replicas"] == 5
     assert float(parse_quantity(finding.proposed)) < 0.5
