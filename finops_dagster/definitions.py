@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
+from finops_dagster.cli.common import settings_for
 from finops_dagster.defs.decision.assets import build_decision
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.gitops.assets import build_gitops
@@ -18,7 +19,6 @@ from finops_dagster.defs.publication.assets import build_publication
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
-from finops_dagster.cli.common import settings_for
 from finops_dagster.settings import Settings, environment_config, name_warehouse, telemetry_off
 
 

@@ -6,7 +6,6 @@ What the jobs do lives in defs; how the outcome is printed in cli.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import shutil
 import time
@@ -14,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from finops_dagster.domain.errors import Fault
 from finops_dagster.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+
+    from finops_dagster.defs.progress import Progress
 
 STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
 _SHIPPED_CONFIG = Path(__file__).parent / "defs" / "dagster.yaml"
@@ -64,7 +65,7 @@ def prepare_home(home: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet(log: Path) -> Iterator[io.TextIOBase]:
+def _quiet(log: Path) -> Iterator[TextIO]:
     """Send what tools print to `log`; yields the terminal for progress lines."""
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
@@ -73,7 +74,7 @@ def _quiet(log: Path) -> Iterator[io.TextIOBase]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield terminal  # type: ignore[misc]
+            yield terminal
         finally:
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
@@ -145,7 +146,7 @@ def _add(
         if event.event_type_value != "ASSET_MATERIALIZATION":
             continue
         materialization = event.step_materialization_data.materialization
-        stage = stages.get(materialization.asset_key.path[0])
+        place = stages.get(materialization.asset_key.path[0])
         figures = {
             name: value.value
             for name, value in materialization.metadata.items()
@@ -153,13 +154,13 @@ def _add(
         }
         # A run over several partitions repeats its figures on each of them.
         key = materialization.asset_key.to_user_string()
-        if stage is None or key in seen:
+        if place is None or key in seen:
             continue
         seen.add(key)
         rows_out = _whole(figures.get("dagster/row_count"))
-        stage.rows_out += rows_out
-        stage.rows_in += _whole(figures.get("rows_in", rows_out))
-        stage.rows_quarantined += _whole(figures.get("rows_quarantined"))
+        place.rows_out += rows_out
+        place.rows_in += _whole(figures.get("rows_in", rows_out))
+        place.rows_quarantined += _whole(figures.get("rows_quarantined"))
 
 
 def _whole(value: Any) -> int:

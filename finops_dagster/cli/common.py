@@ -19,6 +19,8 @@ from finops_dagster.settings import Settings, find_config, hide_secrets, load
 
 DEMO_FOLDER = Path("demo_estate")
 """Where the demo estate lives, in the current folder."""
+DEMO_SEED = 7
+DEMO_DAYS = 395
 
 Config = Annotated[
     Path | None,

@@ -159,9 +159,7 @@ def marts_command(
     records = frame.to_dict("records")
     if as_json:
         print_json(
-            envelope(
-                "marts", records, as_of=settings.decided_day(), publication_id=manifest.id
-            )
+            envelope("marts", records, as_of=settings.decided_day(), publication_id=manifest.id)
         )
     else:
         print_table(name, list(frame.columns), [list(r.values()) for r in records])

@@ -6,6 +6,7 @@ Lists and tools live in their own modules; printing in output.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,9 @@ import typer
 
 from finops_dagster.cli import lists, tools
 from finops_dagster.cli.common import (
+    DEMO_DAYS,
     DEMO_FOLDER,
+    DEMO_SEED,
     AsJson,
     AsOf,
     Config,
@@ -23,9 +26,6 @@ from finops_dagster.cli.common import (
 )
 from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.settings import child_environment, find_config, telemetry_off
-
-DEMO_SEED = 7
-DEMO_DAYS = 395
 
 app = typer.Typer(
     name="finops",
@@ -75,15 +75,18 @@ def run_command(
 
 
 def _make_demo() -> None:
-    """Make the demo estate in the current folder, unless it is there already."""
+    """Make the demo estate in the current folder; one that is there is left as it is.
+
+    State that belongs to an estate that was replaced goes with it.
+    """
     from finops_dagster import demo
 
     def say(text: str) -> None:
         sys.stderr.write(f"  {text}\n")
 
     sys.stderr.write(f"No finops.yaml here: using the demo estate in {DEMO_FOLDER}/\n")
-    if not (DEMO_FOLDER / "finops.yaml").exists():
-        demo.create(DEMO_FOLDER, seed=DEMO_SEED, days=DEMO_DAYS, progress=say)
+    if demo.create(DEMO_FOLDER, seed=DEMO_SEED, days=DEMO_DAYS, progress=say).created:
+        shutil.rmtree(DEMO_FOLDER / ".finops", ignore_errors=True)
 
 
 @app.command("init")
@@ -136,14 +139,10 @@ def ui_command(
     )
     sys.stderr.write(f"Dagster UI on http://localhost:{port} (Ctrl-C ends it)\n")
     arguments = ["dagster", "dev", "-m", "finops_dagster.definitions", "-p", str(port)]
-    os.execvpe(
-        str(Path(sys.executable).parent / "dagster"), arguments, environment
-    )
+    os.execvpe(str(Path(sys.executable).parent / "dagster"), arguments, environment)
 
 
 def main() -> None:
     """Entry point of the `finops` script."""
     telemetry_off()
     app()
-
-

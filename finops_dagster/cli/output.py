@@ -59,9 +59,7 @@ def envelope(
         "run_id": run_id,
         "items": plain(list(items)),
         "abstained": [one.model_dump() for one in abstained],
-        "errors": [
-            {key: value for key, value in fault.model_dump().items()} for fault in errors
-        ],
+        "errors": [fault.model_dump() for fault in errors],
         **plain(beside),
     }
 

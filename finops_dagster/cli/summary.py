@@ -95,10 +95,7 @@ def _spend(day: DayStore, as_of: date) -> None:
         if ahead is not None and not ahead.empty:
             mine = ahead.loc[ahead["unique_id"] == unique_id]
             if not mine.empty:
-                expected = (
-                    f"{_brief(mine['mean'].sum(), currency)} "
-                    f"in {len(mine)} days"
-                )
+                expected = f"{_brief(mine['mean'].sum(), currency)} in {len(mine)} days"
         rows.append((currency, _brief(last, currency), _brief(spent, currency), expected))
     print_table(
         "Usage at effective cost", ("currency", "last month", "this month", "forecast"), rows
@@ -113,7 +110,7 @@ def _gates(day: DayStore) -> None:
     out = console()
     for stage, name in (("landing", "gates_landing"), ("audit", "gates_audit"), ("AI", "gates")):
         gates = day.items(name, GateResult)
-        counts = Counter(gate.result for gate in gates)
+        counts: Counter[str] = Counter(gate.result for gate in gates)
         told = ", ".join(f"{counts[result]} {result}" for result in _RESULTS if counts[result])
         out.print(f"Gates, {stage}: {told or 'none'}", style="bold", markup=False)
         for gate in gates:
@@ -194,8 +191,7 @@ def _times(outcome: Outcome) -> None:
     )
     peak = max(stage.peak_rss_bytes for stage in outcome.stages)
     console().print(
-        f"Took {seconds(outcome.seconds)} ({spent}), {size(peak)} at most. "
-        f"Log: {outcome.log}",
+        f"Took {seconds(outcome.seconds)} ({spent}), {size(peak)} at most. Log: {outcome.log}",
         markup=False,
         soft_wrap=True,
     )

@@ -6,20 +6,26 @@ Each calls one package and prints its answer.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from finops_dagster.cli.common import DEMO_FOLDER, AsJson, Config, command, settings_for
+from finops_dagster.cli.common import (
+    DEMO_DAYS,
+    DEMO_FOLDER,
+    DEMO_SEED,
+    AsJson,
+    Config,
+    command,
+    settings_for,
+)
 from finops_dagster.cli.output import envelope, plain, print_json, print_table
 from finops_dagster.defs.estate import POLICIES, Estate
 from finops_dagster.domain.decisions import GateResult
 from finops_dagster.domain.errors import Fault, SettingsError
-
-DEMO_SEED = 7
-DEMO_DAYS = 395
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +74,10 @@ def demo_create(
     """Make the simulated estate, with its bills, telemetry, models and repository."""
     from finops_dagster import demo
 
-    return _print_demo(demo.create(out, seed, days, progress=_say), as_json)
+    made = demo.create(out, seed, days, progress=_say)
+    if made.created:
+        shutil.rmtree(out / ".finops", ignore_errors=True)
+    return _print_demo(made, as_json)
 
 
 @command("demo")
@@ -138,9 +147,7 @@ def set_command(
     from finops_dagster.desired_state import open_directory
     from finops_dagster.gitops.working_tree import set_value
 
-    diff = set_value(
-        repository, resource, field, value, open_index=open_directory, dry_run=dry_run
-    )
+    diff = set_value(repository, resource, field, value, open_index=open_directory, dry_run=dry_run)
     if as_json:
         row = {"resource": resource, "field": field, "value": value, "diff": diff}
         print_json(envelope("desired_state_set", [row], written=not dry_run))
@@ -186,7 +193,9 @@ def policy_check(
             or [(i.file, i.resource, i.verdict.value, "", "", "", "") for i in report.items],
         )
         if report.refused:
-            print_table("not judged", ("file", "reason"), [(r.file, r.reason) for r in report.refused])
+            print_table(
+                "not judged", ("file", "reason"), [(r.file, r.reason) for r in report.refused]
+            )
     return 1 if report.denied else 0
 
 
@@ -199,7 +208,9 @@ def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
     if as_json:
         print_json(envelope("ledger_conserve", rows))
     else:
-        print_table("conservation", list(rows[0]) if rows else ["none"], [list(r.values()) for r in rows])
+        print_table(
+            "conservation", list(rows[0]) if rows else ["none"], [list(r.values()) for r in rows]
+        )
     return 1 if any(row["difference"] for row in rows) else 0
 
 
@@ -208,7 +219,9 @@ def audit_verify(config: Config = None, as_json: AsJson = False) -> int:
     """Check the ledger's chain of hashes; exit code 1 if an entry was changed."""
     holds, wrong = Estate(settings_for(config)).ledger.verify()
     if as_json:
-        print_json(envelope("audit_verify", [{"entries": holds, "intact": not wrong, "fault": wrong}]))
+        print_json(
+            envelope("audit_verify", [{"entries": holds, "intact": not wrong, "fault": wrong}])
+        )
     else:
         typer.echo(wrong or f"{holds} entries, every hash holds.")
     return 1 if wrong else 0
@@ -281,7 +294,9 @@ def ai_gate(
     if as_json:
         print_json(envelope("ai_gate", [plain(gate) for gate in found]))
     else:
-        print_table("gate", ("gate", "result", "reasons"), [
-            (gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found
-        ])
+        print_table(
+            "gate",
+            ("gate", "result", "reasons"),
+            [(gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found],
+        )
     return 1 if any(gate.result == "fail" for gate in found) else 0

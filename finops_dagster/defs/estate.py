@@ -24,7 +24,7 @@ from finops_dagster.gitops.github_forge import GitHubForge
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
-from finops_dagster.settings import Rung, Settings, child_environment
+from finops_dagster.settings import Rung, Settings, SourceSettings, child_environment
 from finops_dagster.sources import FileSource, Limits, ReadResult, open_source
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout
@@ -125,19 +125,19 @@ class Estate:
 
     def _opened(self, table: str) -> list[FileSource]:
         settings = self.settings
-        configured = {
+        configured: dict[str, list[tuple[str, SourceSettings]]] = {
             "charges": [(one.format, one) for one in settings.billing],
             "measurements": [("telemetry", one) for one in settings.telemetry],
             "intensities": [("carbon", one) for one in settings.carbon],
             "predictions": [("predictions", one) for one in settings.predictions],
             "labels": [("labels", one) for one in settings.labels],
-        }[table]
+        }
         limits = Limits(
             quarantined_cost_share=settings.limits.quarantined_cost_share,
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
-        return [open_source(kind, one.name, one.path, limits) for kind, one in configured]
+        return [open_source(kind, one.name, one.path, limits) for kind, one in configured[table]]
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""
@@ -171,10 +171,11 @@ class Estate:
         if commit is None:
             return None
         if commit not in self._indexes:
+            forge = self.forge()
             self._indexes[commit] = (
-                open_repository(Path(settings.repository), commit)
-                if settings.forge == "local"
-                else index_files(self.forge().files(commit), commit)
+                index_files(forge.files(commit), commit)
+                if isinstance(forge, GitHubForge)
+                else open_repository(Path(settings.repository), commit)
             )
         return self._indexes[commit]
 
@@ -182,12 +183,13 @@ class Estate:
         settings = self.settings.desired_state
         if settings is None:
             return None
+        forge = self.forge()
         if not self.is_replay(as_of):
-            return self.forge().head(settings.branch)
+            return forge.head(settings.branch)
         before = self.cutoff(as_of)
-        if settings.forge == "local":
-            return commit_before(Path(settings.repository), settings.branch, before)
-        return self.forge().commit_before(settings.branch, before)
+        if isinstance(forge, GitHubForge):
+            return forge.commit_before(settings.branch, before)
+        return commit_before(Path(settings.repository), settings.branch, before)
 
     @cached_property
     def _indexes(self) -> dict[str, RepositoryIndex]:

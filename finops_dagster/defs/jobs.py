@@ -97,9 +97,7 @@ def build_schedule(estate: Estate) -> dg.ScheduleDefinition:
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         tick = context.scheduled_execution_time.isoformat()
-        return dg.RunRequest(
-            run_key=tick, tags={**tags_for(estate, BILLING_JOB), DAILY_TAG: tick}
-        )
+        return dg.RunRequest(run_key=tick, tags={**tags_for(estate, BILLING_JOB), DAILY_TAG: tick})
 
     return daily
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.decisions import GateResult
+from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError
 from finops_dagster.quality import (
     AuditContext,
@@ -27,7 +27,7 @@ from finops_dagster.quality import (
 )
 from finops_dagster.storage.exports import write_exports
 from finops_dagster.storage.lake import in_force
-from finops_dagster.storage.publication import Manifest, PublicationStore, Version
+from finops_dagster.storage.publication import PublicationStore, Version
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,7 @@ def land_window(
 
 def judge_landed(estate: Estate, table: str, results: Sequence[Landed]) -> AuditResult:
     """Great Expectations over what landed, and the faults of whole deliveries."""
-    files = [
-        estate.lake.rows_file(one.delivery) for one in results if not one.set_faults
-    ]
+    files = [estate.lake.rows_file(one.delivery) for one in results if not one.set_faults]
     limits = estate.settings.limits
     return judge_landing(
         table,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.domain.errors import Fault
@@ -47,6 +48,13 @@ def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | 
             dg.TableRecord({name: _text(value) for name, value in row.items()})
             for row in rows[:_SHOWN]
         ]
+    )
+
+
+def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue | str:
+    """The first rows of a frame."""
+    return records_table(
+        [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     )
 
 

@@ -44,7 +44,7 @@ class Progress:
         """A Dagster logger that feeds this object instead of the terminal."""
         handler = _Handler(self)
 
-        @dg.logger(description="Feeds the progress lines of `finops run`.")
+        @dg.logger({}, description="Feeds the progress lines of `finops run`.")
         def progress(_: dg.InitLoggerContext) -> logging.Logger:
             logger = logging.Logger(LOGGER, level=logging.DEBUG)
             logger.addHandler(handler)
@@ -72,9 +72,9 @@ class _Handler(logging.Handler):
         self._progress = progress
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "dagster_event", None) or getattr(
-            record, "dagster_meta", {}
-        ).get("dagster_event")
+        event = getattr(record, "dagster_event", None) or getattr(record, "dagster_meta", {}).get(
+            "dagster_event"
+        )
         if event is not None and event.step_key is not None:
             kind = str(event.event_type_value)
             if kind in ("STEP_START", "STEP_SUCCESS", "STEP_FAILURE"):

@@ -78,9 +78,17 @@ def store(estate: Estate, as_of: date) -> PublicationStore:
     return PublicationStore(estate.layout.replay(estate.judge.bundle, as_of) / "published")
 
 
+def chosen_for(estate: Estate, as_of: date) -> dict[str, Any]:
+    """What `choose` said of a day, as the day keeps it. Raises Stopped before it was asked."""
+    document = estate.day(as_of).document("publication")
+    if document is None:
+        raise Stopped(f"No publication was chosen for {as_of.isoformat()}: run decide for it.")
+    return dict(document)
+
+
 def reader(estate: Estate, as_of: date) -> PublishedReader:
     """A reader of the publication that was chosen for a day."""
-    chosen = estate.day(as_of).document("publication")
+    chosen = chosen_for(estate, as_of)
     if chosen["reconstructed"]:
         rebuilt = store(estate, as_of)
         manifest = rebuilt.current()

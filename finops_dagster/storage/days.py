@@ -35,22 +35,19 @@ class DayStore:
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a frame; its columns must have types that Parquet knows."""
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        atomically(
-            self.path(f"{name}.parquet"), lambda aside: pq.write_table(table, aside)
-        )
+        atomically(self.path(f"{name}.parquet"), lambda aside: pq.write_table(table, aside))
 
     def frame(self, name: str) -> pd.DataFrame | None:
         """The frame, or None if it was not written for this day."""
         path = self.path(f"{name}.parquet")
         if not path.exists():
             return None
-        return pq.read_table(path).to_pandas(date_as_object=True)
+        read: pd.DataFrame = pq.read_table(path).to_pandas(date_as_object=True)
+        return read
 
     def write_items(self, name: str, items: Sequence[BaseModel]) -> None:
         """Write a list of frozen types, ids (where they have one) included."""
-        write_json(
-            self.path(f"{name}.json"), [json.loads(canonical_json(item)) for item in items]
-        )
+        write_json(self.path(f"{name}.json"), [json.loads(canonical_json(item)) for item in items])
 
     def items(self, name: str, type_: type[Item]) -> list[Item]:
         """The items, typed; an empty list if the file was not written for this day."""

@@ -56,8 +56,7 @@ PULL_REQUESTS = pa.schema(
 def write_exports(ledger: Ledger, folder: Path, as_of: date) -> None:
     """Write proposals.parquet and pull_requests.parquet of the days before `as_of`."""
     verdicts = {
-        verdict.subject: verdict.decision.value
-        for verdict in _typed(ledger, "verdict", Verdict)
+        verdict.subject: verdict.decision.value for verdict in _typed(ledger, "verdict", Verdict)
     }
     proposals = [p for p in _typed(ledger, "proposal", Proposal) if p.as_of < as_of]
     decided = {proposal.id: proposal.as_of for proposal in proposals}

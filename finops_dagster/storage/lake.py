@@ -105,9 +105,7 @@ class Lake:
         quarantine: pa.RecordBatchReader,
     ) -> None:
         """Write both streams of a delivery; `seal` makes it count."""
-        write_parquet(
-            self.rows_file(delivery), rows, arrow_schema(LANDING_TABLES[delivery.table])
-        )
+        write_parquet(self.rows_file(delivery), rows, arrow_schema(LANDING_TABLES[delivery.table]))
         write_parquet(self.quarantine_file(delivery), quarantine, quarantine.schema)
 
     def seal(self, landed: Landed) -> None:

@@ -55,7 +55,7 @@ class Ledger:
         return self.root / "chain.jsonl"
 
     def entries(self, kind: str | None = None) -> Iterator[Entry]:
-        """Every entry in order, of one kind or all. A torn last line (a killed writer) is not one."""
+        """Every entry in order, of one kind or all; a torn last line of a killed writer is none."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8") as file:

@@ -267,7 +267,10 @@ class PublishedReader:
             connection.execute("set TimeZone = 'UTC'; set threads = 2")
             names = [str(path) for path in paths]
             connection.read_parquet(names, union_by_name=True).create_view("mart")
-            return connection.execute(query).to_arrow_table().to_pandas(date_as_object=True)
+            found: pd.DataFrame = (
+                connection.execute(query).to_arrow_table().to_pandas(date_as_object=True)
+            )
+            return found
 
     def rows(self, mart: str, where: str | None, limit: int) -> pd.DataFrame:
         """Rows of a mart that meet a condition that a person typed.
@@ -285,7 +288,7 @@ class PublishedReader:
                 relation = connection.table(mart)
                 relation = relation.filter(where) if where else relation
                 relation = relation.limit(limit) if limit else relation
-                return relation.to_arrow_table().to_pandas(date_as_object=True)
+                found: pd.DataFrame = relation.to_arrow_table().to_pandas(date_as_object=True)
             except duckdb.Error as error:
                 raise SettingsError(
                     f"--where cannot be used: {str(error).splitlines()[0]}",
@@ -298,7 +301,8 @@ class PublishedReader:
                         ),
                     ),
                 ) from error
+            return found
 
     def columns(self, mart: str) -> list[str]:
         """Column names of a mart."""
-        return pq.read_schema(self.paths(mart)[0]).names
+        return [str(name) for name in pq.read_schema(self.paths(mart)[0]).names]

@@ -3,7 +3,6 @@
 Each body reads what the day has so far, calls one worker and writes what it said.
 """
 
-
 from typing import Any
 
 import dagster as dg
@@ -12,11 +11,12 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.decision.context import policy_context, spend_outlook
 from finops_dagster.defs.decision.reporting import report_data
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import Clocks, window
-from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Verdict
+from finops_dagster.domain.decisions import Decision, Finding, Proposal
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
 VERDICTS = dg.AssetKey(["decision", "verdicts"])
@@ -45,7 +45,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         as_of, _ = window(context)
         day = estate.day(as_of)
         findings = day.items("findings", Finding)
-        chosen = day.document("publication")
+        chosen = rebuild.chosen_for(estate, as_of)
         limits = estate.settings.limits
         stale = rebuild.stale(chosen, limits.publication_age_days)
         made, left = propose(
@@ -95,11 +95,10 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         as_of, _ = window(context)
         day = estate.day(as_of)
         made = day.items("proposals", Proposal)
-        outlook = spend_outlook(day.frame("cost_series"), day.frame("forecasts"), as_of)
+        spent = facts.month_to_date(rebuild.reader(estate, as_of), as_of)
+        outlook = spend_outlook(spent, day.frame("forecasts"), as_of)
         declared = estate.declared(as_of)
-        judged = [
-            estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made
-        ]
+        judged = [estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made]
         day.write_items("verdicts", judged)
         estate.record(as_of, "verdict", judged)
         counts = {d.value: sum(v.decision is d for v in judged) for d in Decision}
@@ -143,5 +142,3 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(metadata={"report": link(page)})
 
     return [proposals, verdicts, report]
-
-

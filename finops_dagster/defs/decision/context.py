@@ -15,39 +15,44 @@ import pandas as pd
 from finops_dagster.domain.decisions import DeclaredResource, Proposal
 from finops_dagster.domain.periods import month_start, next_month
 
+Outlook = Mapping[tuple[str, str, str], dict[str, str]]
+"""(team, environment, currency) -> its spend of the month, so far and as expected, as text."""
+
 
 def spend_outlook(
-    series: pd.DataFrame | None, forecasts: pd.DataFrame | None, as_of: date
-) -> dict[tuple[str, str], dict[str, str]]:
-    """(team, currency) -> month to date, and forecast of the rest of the month, as text."""
-    if series is None or series.empty:
+    month_to_date: pd.DataFrame | None, forecasts: pd.DataFrame | None, as_of: date
+) -> Outlook:
+    """Month to date of a team in an environment, and what its month will come to.
+
+    The forecast is of the team: an environment gets the share of it that it had this month.
+    Without a forecast of the team there is none of the environment either.
+    """
+    if month_to_date is None or month_to_date.empty:
         return {}
-    start = pd.Timestamp(month_start(as_of))
-    end = pd.Timestamp(next_month(month_start(as_of)))
-    teams = series.loc[(series["scope"] == "team") & (series["ds"] >= start)]
-    spent = teams.groupby(["name", "currency", "unique_id"], as_index=False)["y"].sum()
+    spent = month_to_date.assign(cost=month_to_date["cost"].astype(float))
+    whole = spent.groupby(["team", "currency"])["cost"].sum().to_dict()
     rest: dict[str, float] = {}
     if forecasts is not None and not forecasts.empty:
+        end = pd.Timestamp(next_month(month_start(as_of)))
         ahead = forecasts.loc[pd.to_datetime(forecasts["ds"]) < end]
-        rest = ahead.groupby("unique_id")["mean"].sum().to_dict()
-    return {
-        (row.name_, row.currency): {
-            "currency": row.currency,
-            "team_month_to_date": f"{row.y:.2f}",
-            **(
-                {"team_forecast": f"{row.y + rest[row.unique_id]:.2f}"}
-                if row.unique_id in rest
-                else {}
-            ),
-        }
-        for row in spent.rename(columns={"name": "name_"}).itertuples(index=False)
-    }
+        summed = ahead.groupby("unique_id")["mean"].sum()
+        rest = {str(name): float(value) for name, value in summed.items()}
+    outlook: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in spent.to_dict("records"):
+        team, currency, cost = row["team"], row["currency"], row["cost"]
+        told = {"currency": currency, "team_month_to_date": f"{cost:.2f}"}
+        total = whole[(team, currency)]
+        ahead_of_team = rest.get(f"team|{currency}|{team}")
+        if ahead_of_team is not None and total > 0:
+            told["team_forecast"] = f"{cost + ahead_of_team * cost / total:.2f}"
+        outlook[(team, row["environment"], currency)] = told
+    return outlook
 
 
 def policy_context(
     proposal: Proposal,
     declared: Mapping[str, DeclaredResource],
-    outlook: Mapping[tuple[str, str], dict[str, str]],
+    outlook: Outlook,
 ) -> dict[str, Any]:
     """The context document of one proposal; see policies/README.md for its form."""
     kind, namespace, name = proposal.resource.split("/", 2)
@@ -63,5 +68,7 @@ def policy_context(
         },
         "environment": proposal.environment,
         "team": proposal.owner,
-        "spend": outlook.get((proposal.owner, proposal.saving_per_month.currency), {}),
+        "spend": outlook.get(
+            (proposal.owner, proposal.environment, proposal.saving_per_month.currency), {}
+        ),
     }

@@ -37,7 +37,7 @@ def report_data(estate: Estate, as_of: date) -> ReportData:
     """Everything the page of `as_of` is made of."""
     day = estate.day(as_of)
     reader = rebuild.reader(estate, as_of)
-    chosen = day.document("publication") or {}
+    chosen = rebuild.chosen_for(estate, as_of)
     spend = facts.spend(reader, as_of)
     coverage = facts.tag_coverage(reader, as_of)
     return ReportData(

@@ -12,7 +12,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
-from finops_dagster.defs.metadata import link, picture, records_table
+from finops_dagster.defs.metadata import frame_table, link, picture, records_table
 from finops_dagster.defs.shared import WAREHOUSE_POOL, Clocks, window
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
@@ -89,8 +89,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.engines.forecasting import forecast
         from finops_dagster.defs.insight.pictures import spend_plots
+        from finops_dagster.engines.forecasting import forecast
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -111,7 +111,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(result.frame),
                 "rows_in": len(series),
-                "backtest": records_table(result.backtest.to_dict("records")),
+                "backtest": frame_table(result.backtest),
                 "abstained": records_table([one.model_dump() for one in result.abstained]),
                 **{
                     f"plot_{currency}": picture(png)

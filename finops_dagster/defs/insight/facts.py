@@ -68,6 +68,26 @@ def series(history: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def month_to_date(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """team, environment, currency, cost (Decimal): usage of the month that `as_of` is in."""
+    month = as_of.replace(day=1)
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            coalesce(team, '{UNTAGGED}') as team,
+            coalesce(environment, '') as environment,
+            billing_currency as currency,
+            sum(effective_cost) as cost
+        from mart
+        where charge_category = 'Usage'
+          and charge_date between date '{month.isoformat()}' and date '{as_of.isoformat()}'
+        group by all order by all
+        """,
+        first=month,
+    )
+
+
 def workload_costs(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
     """Rows of fct_costs_daily that name a workload, for its net unit prices."""
     first = as_of - timedelta(days=days)

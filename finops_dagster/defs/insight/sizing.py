@@ -49,9 +49,7 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
         ),
         as_of,
-        SizingConfig(
-            history_days=days, max_change_share=estate.settings.sizing.max_change_share
-        ),
+        SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
     )
 
 

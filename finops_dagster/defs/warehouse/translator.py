@@ -18,7 +18,7 @@ _LEDGER = "ledger"
 
 
 def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
-    """`landing/<table>` (or `ledger/<table>`) for sources, `warehouse/<layer>/<model>` for models."""
+    """`landing/<table>` or `ledger/<table>` for sources, `warehouse/<layer>/<name>` for models."""
     if resource["resource_type"] == "source":
         stage = _LEDGER if resource["source_name"] == _LEDGER else _LANDING
         return dg.AssetKey([stage, resource["name"]])
