@@ -120,11 +120,17 @@ def month_chart(months: Sequence[tuple[date, float, bool]], title: str, box: Box
                 f'<text class="value" x="{middle:.1f}" y="{top - 4:.1f}">{compact(value)}</text>'
             )
         if position % every == 0:
-            label = month(first) if slot > 58 else month(first)[:3]
+            label = month(first) if slot > 62 else _short(first, position == 0)
             parts.append(
                 f'<text class="tick x" x="{middle:.1f}" y="{box.height - 8}">{escape(label)}</text>'
             )
     return Markup("".join([*parts, "</svg>"]))
+
+
+def _short(first: date, named: bool) -> str:
+    """The month, with its year where a reader needs it: at the start and in January."""
+    name = month(first)[:3]
+    return f"{name} {first:%y}" if named or first.month == 1 else name
 
 
 def _grid(values: Sequence[float]) -> list[float]:

@@ -130,6 +130,15 @@ def share(part: float, digits: int = 0) -> str:
     return f"{part * 100:.{digits}f} %"
 
 
+def change(part: float) -> str:
+    """`+14 %`, `-0.3 %`, `unchanged`: a fraction by which something moved."""
+    if not math.isfinite(part):
+        return "unknown"
+    if abs(part) < 0.0005:
+        return "unchanged"
+    return f"{part * 100:+,.{0 if abs(part) >= 0.1 else 1}f} %"
+
+
 def size(value: float) -> str:
     """`1.5 GiB` of bytes: binary units, three significant digits."""
     if not math.isfinite(value):

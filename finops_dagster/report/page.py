@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from finops_dagster.domain.decisions import Decision, Finding
+from finops_dagster.domain.decisions import Decision
 from finops_dagster.report import charts, format, summary
 from finops_dagster.report.data import ReportData, StageGate
 
@@ -73,6 +74,7 @@ def render_text(data: ReportData) -> str:
                  "count", "words", "when", "month", "quantity"):  # fmt: skip
         environment.filters[name] = getattr(format, name)
     environment.filters["share"] = _share
+    environment.filters["change"] = _change
     environment.filters["href"] = safe_href
     environment.filters["breakable"] = breakable
     return environment.get_template("page.html.j2").render(**_view(data))
@@ -95,6 +97,10 @@ def _share(part: float, digits: int = 0) -> str:
     return format.share(part, digits).replace(" %", "\u00a0%")
 
 
+def _change(part: float) -> str:
+    return format.change(part).replace(" %", "\u00a0%")
+
+
 def breakable(text: str) -> Markup:
     """`text` escaped, with places to break a line after dots, slashes and brackets."""
     return Markup(re.sub(r"([./\]])", r"\1<wbr>", str(escape(visible(text)))))
@@ -102,7 +108,7 @@ def breakable(text: str) -> Markup:
 
 def _view(data: ReportData) -> dict[str, Any]:
     spend = summary.spend_by_currency(data)
-    findings = sorted(data.findings, key=_saving_first)
+    findings = summary.by_currency(data.findings, [one.currency for one in spend])
     return {
         "data": data,
         "spend": spend,
@@ -112,9 +118,10 @@ def _view(data: ReportData) -> dict[str, Any]:
             s.currency: [(row, _team_chart(row, s.currency)) for row in s.team_series]
             for s in spend
         },
-        "findings": findings,
-        "waste": summary.waste_total(findings),
-        "waste_by_owner": summary.waste_by_owner(findings),
+        "findings": data.findings,
+        "findings_by_currency": findings,
+        "waste": summary.waste_total(data.findings),
+        "waste_by_owner": summary.waste_by_owner(data.findings),
         "judged": summary.judged(data),
         "verdict_words": VERDICTS,
         "gates": _gates(data.gates),
@@ -126,23 +133,27 @@ def _view(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _saving_first(finding: Finding) -> tuple[str, Any, str]:
-    saving = finding.saving_per_month
-    return saving.currency, -saving.mid, finding.id
+@dataclass(frozen=True)
+class _Stage:
+    """The gates of one stage: those with something to say, and those that passed in silence."""
+
+    spoke: tuple[StageGate, ...]
+    silent: tuple[StageGate, ...]
 
 
-def _gates(gates: tuple[StageGate, ...]) -> dict[str, list[StageGate]]:
+def _gates(gates: tuple[StageGate, ...]) -> dict[str, _Stage]:
     """By stage, in the order of the line; within one, what failed first."""
     order = {"fail": 0, "warn": 1, "pass": 2}
-    stages = [*STAGES, *sorted({gate.stage for gate in gates} - set(STAGES))]
-    found = {
-        stage: sorted(
-            (gate for gate in gates if gate.stage == stage),
-            key=lambda gate: (order[gate.gate.result], gate.gate.gate),
-        )
-        for stage in stages
-    }
-    return {STAGES.get(stage, format.words(stage)): rows for stage, rows in found.items() if rows}
+    ranked = sorted(gates, key=lambda one: (order[one.gate.result], one.gate.gate))
+    stages = [*STAGES, *sorted({one.stage for one in gates} - set(STAGES))]
+    found = {}
+    for stage in stages:
+        rows = [one for one in ranked if one.stage == stage]
+        silent = [one for one in rows if one.gate.result == "pass" and not one.gate.reasons]
+        spoke = [one for one in rows if one not in silent]
+        if rows:
+            found[STAGES.get(stage, format.words(stage))] = _Stage(tuple(spoke), tuple(silent))
+    return found
 
 
 def _month_chart(spend: summary.CurrencySpend) -> Any:

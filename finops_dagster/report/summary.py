@@ -29,7 +29,8 @@ from finops_dagster.report.data import FORECAST_COLUMNS, TOTAL, ReportData
 
 CHART_DAYS = 90
 TEAMS_SHOWN = 12
-UNTAGGED = "(no team)"
+UNTAGGED = "(untagged)"
+"""As the series of cost without a team is called."""
 
 _WHOLE = frozenset(
     {
@@ -246,7 +247,7 @@ def _groups(
                 name=name,
                 amount=Money(amount=value, currency=currency),
                 share=float(value / total) if total else 0.0,
-                change=float(value / past - 1) if past else None,
+                change=float(value / past - 1) if past is not None and past > 0 else None,
                 ahead=_expected(ahead.get(name, ()), currency),
             )
         )
@@ -325,6 +326,17 @@ def _turned(saving: MoneyRange) -> MoneyRange:
 
 def _currencies(findings: Iterable[Finding]) -> list[str]:
     return sorted({f.saving_per_month.currency for f in findings})
+
+
+def by_currency(findings: Sequence[Finding], order: Sequence[str]) -> dict[str, list[Finding]]:
+    """Findings by currency, in the `order` of the currencies; the largest saving first."""
+    ranked = sorted(findings, key=lambda f: (-f.saving_per_month.mid, f.id))
+    known = [*order, *(currency for currency in _currencies(findings) if currency not in order)]
+    found = {
+        currency: [f for f in ranked if f.saving_per_month.currency == currency]
+        for currency in known
+    }
+    return {currency: rows for currency, rows in found.items() if rows}
 
 
 def waste_total(findings: Sequence[Finding]) -> dict[str, MoneyRange]:

@@ -57,7 +57,7 @@ def spend(first: date, currency: str = "USD", scale: float = 1.0) -> pd.DataFram
 def forecast(frame: pd.DataFrame, currency: str, days: int = 30) -> pd.DataFrame:
     """A made-up forecast: the last week again, bands widening."""
     rows = []
-    named = frame.assign(team=frame["team"].fillna("(no team)"))
+    named = frame.assign(team=frame["team"].fillna("(untagged)"))
     groups = [("total", named), *named.groupby("team")]
     for series, group in groups:
         daily = group.groupby("charge_date")["effective_cost"].agg(

@@ -66,6 +66,14 @@ def test_shares_never_show_a_false_zero() -> None:
     assert format.share(float("nan")) == "unknown"
 
 
+def test_changes_have_a_sign_and_no_false_zero() -> None:
+    """A rise and a fall of the same size must not look alike."""
+    assert format.change(0.141) == "+14 %"
+    assert format.change(-0.0031) == "-0.3 %"
+    assert format.change(0.00001) == "unchanged"
+    assert format.change(12.5) == "+1,250 %"
+
+
 def test_quantities_sizes_and_words() -> None:
     """Units and codes must read the same on page and terminal."""
     assert format.quantity(1234.5, "kWh") == "1,234 kWh"
