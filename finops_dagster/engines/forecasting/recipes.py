@@ -58,7 +58,7 @@ RECIPES: dict[Frequency, Recipe] = {
         min_context=28,
         clip=15.0,
         check_every=7,
-        members=(Member(150, 0.07, 5, 20, 0.7, 0.6, 5, 30_000, True),),
+        members=(Member(150, 0.07, 5, 20, 0.7, 0.6, 5, 24_000, True),),
     ),
     "hourly": Recipe(
         frequency="hourly",
