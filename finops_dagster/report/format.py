@@ -6,6 +6,7 @@ Escaping for HTML or Markdown is the business of whoever writes those.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -21,6 +22,11 @@ _MINOR_UNITS = {
 """Digits after the point where they are not two: ISO 4217, list one."""
 
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def total(values: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of one currency; raises TypeError for a float among them."""
+    return sum(values, Decimal(0))
 
 
 def places(currency: str) -> int:

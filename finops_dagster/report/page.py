@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from finops_dagster.domain.decisions import Decision
 from finops_dagster.report import charts, format, summary
+from finops_dagster.report import spend as spending
 from finops_dagster.report.data import ReportData, StageGate
 
 FILE_NAME = "report.html"
@@ -107,7 +108,7 @@ def breakable(text: str) -> Markup:
 
 
 def _view(data: ReportData) -> dict[str, Any]:
-    spend = summary.spend_by_currency(data)
+    spend = spending.spend_by_currency(data)
     findings = summary.by_currency(data.findings, [one.currency for one in spend])
     return {
         "data": data,
@@ -129,7 +130,7 @@ def _view(data: ReportData) -> dict[str, Any]:
         "abstained": summary.reasons(data.abstained),
         "no_forecast": [one for one in data.abstained if "forecast" in one.subject.lower()],
         "coverage": summary.coverage(data),
-        "chart_days": summary.CHART_DAYS,
+        "chart_days": spending.CHART_DAYS,
     }
 
 
@@ -156,18 +157,18 @@ def _gates(gates: tuple[StageGate, ...]) -> dict[str, _Stage]:
     return found
 
 
-def _month_chart(spend: summary.CurrencySpend) -> Any:
+def _month_chart(spend: spending.CurrencySpend) -> Any:
     rows = [(row.first, float(row.amount.amount), row.whole) for row in spend.months]
     return charts.month_chart(rows, f"Spend by month in {spend.currency}")
 
 
-def _spend_chart(spend: summary.CurrencySpend) -> Any:
+def _spend_chart(spend: spending.CurrencySpend) -> Any:
     title = f"Daily spend in {spend.currency}, all teams"
     if spend.total.forecast:
         title += f", and forecast for {len(spend.total.forecast)} days"
     return charts.spend_chart(spend.total.history, spend.total.forecast, title)
 
 
-def _team_chart(row: summary.SeriesRow, currency: str) -> Any:
+def _team_chart(row: spending.SeriesRow, currency: str) -> Any:
     title = f"Daily spend of {visible(row.name)} in {currency}, with forecast"
     return charts.spend_chart(row.history, row.forecast, title, charts.SMALL)

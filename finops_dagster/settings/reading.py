@@ -6,7 +6,7 @@ What may be set is in `model`; the YAML itself is read in `marks`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,7 +62,7 @@ def load(path: Path, *, check_paths: bool = True) -> Settings:
     try:
         settings = Settings(**marked.data)
     except ValidationError as error:
-        faults = tuple(_fault(detail, marked, file) for detail in error.errors())
+        faults = tuple(_fault(detail, marked, file) for detail in _causes(error.errors()))
         raise SettingsError(f"{file} cannot be used: {len(faults)} to mend", faults) from error
     except SourceParseError as error:
         raise SettingsError("The environment cannot be used", (_json_fault(error),)) from error
@@ -92,6 +92,16 @@ def _text(path: Path) -> str:
         hint=hint,
     )
     raise SettingsError(f"{path} cannot be read: {found}", (fault,))
+
+
+def _causes(details: Sequence[Any]) -> list[Any]:
+    """Details without those that only follow from one inside them, as a list left empty by it."""
+    places = [tuple(detail["loc"]) for detail in details]
+    return [
+        detail
+        for detail, place in zip(details, places, strict=True)
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
 
 
 def _fault(detail: Any, marked: Marked, file: str) -> Fault:

@@ -16,7 +16,7 @@ import pytest
 
 from finops_dagster.domain.decisions import Abstained, FindingKind
 from finops_dagster.domain.money import MoneyRange
-from finops_dagster.report import ReportData, render_report, summary
+from finops_dagster.report import ReportData, render_report, spend, summary
 from finops_dagster.report.page import render_text, safe_href
 
 VOID = {"meta", "line", "path", "rect", "circle", "wbr", "br", "i"}
@@ -120,19 +120,19 @@ def test_figures_are_those_of_the_data(full: ReportData) -> None:
 
 def test_currencies_are_never_added(full: ReportData) -> None:
     """One total over two currencies is a number of nothing."""
-    spend = summary.spend_by_currency(full)
-    assert [row.currency for row in spend] == ["USD", "EUR"]
-    usd, eur = (row.current.amount.amount for row in spend)
+    rows = spend.spend_by_currency(full)
+    assert [row.currency for row in rows] == ["USD", "EUR"]
+    usd, eur = (row.current.amount.amount for row in rows)
     both = usd + eur
     assert f"{both:,.0f}" not in render_text(full)
-    assert all(row.amount.currency == s.currency for s in spend for row in s.teams)
+    assert all(row.amount.currency == s.currency for s in rows for row in s.teams)
 
 
 def test_parts_sum_to_the_whole(full: ReportData) -> None:
     """A team that is lost between table and total is a team nobody asks."""
-    for spend in summary.spend_by_currency(full):
-        assert sum(row.amount.amount for row in spend.teams) == spend.current.amount.amount
-        assert sum(row.amount.amount for row in spend.services) == spend.current.amount.amount
+    for one in spend.spend_by_currency(full):
+        assert sum(row.amount.amount for row in one.teams) == one.current.amount.amount
+        assert sum(row.amount.amount for row in one.services) == one.current.amount.amount
 
 
 def test_sparse_input_says_why_not(sparse: ReportData) -> None:

@@ -162,6 +162,13 @@ def test_every_problem_is_told_at_once(folder: Path) -> None:
     assert {fault.column for fault in caught.value.faults} == {"actt", "schedule", "history_days"}
 
 
+def test_one_cause_is_told_once(folder: Path) -> None:
+    """A second fault that only follows from the first sends a person to the wrong line."""
+    with pytest.raises(SettingsError) as caught:
+        load(write(folder, "estate: acme\nbilling:\n  - name: cloud\n    path:\n"))
+    assert [fault.column for fault in caught.value.faults] == ["billing[0].path"]
+
+
 def test_missing_empty_and_foreign_files_are_refused(folder: Path) -> None:
     """A stack trace for a file that is not there tells nobody what to do."""
     with pytest.raises(SettingsError) as caught:
