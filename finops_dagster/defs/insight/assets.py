@@ -90,7 +90,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.pictures import spend_plots
-        from finops_dagster.engines.forecasting import forecast
+        from finops_dagster.engines.forecasting import forecast, model_inputs
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -106,13 +106,20 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
         day.write_document("forecast_record", asdict(result.record))
-        day.write_items("forecasts_abstained", result.abstained)
+        inputs = model_inputs(series[["unique_id", "ds", "y"]])
+        abstained = list(result.abstained)
+        if isinstance(inputs, Abstained):
+            abstained.append(inputs)
+        else:
+            day.write_frame("forecast_inputs_reference", inputs[0])
+            day.write_frame("forecast_inputs_current", inputs[1])
+        day.write_items("forecasts_abstained", abstained)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
                 "rows_in": len(series),
                 "backtest": frame_table(result.backtest),
-                "abstained": records_table([one.model_dump() for one in result.abstained]),
+                "abstained": records_table([one.model_dump() for one in abstained]),
                 **{
                     f"plot_{currency}": picture(png)
                     for currency, png in spend_plots(series, result.frame).items()

@@ -120,7 +120,9 @@ def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> Non
     inputs = day.frame("forecast_inputs_reference"), day.frame("forecast_inputs_current")
     drift: DriftResult | Abstained
     if inputs[0] is None or inputs[1] is None:
-        drift = Abstained(subject=FORECASTER, reason="its inputs were not kept")
+        drift = Abstained(
+            subject=FORECASTER, reason="the history is too short to compare its inputs"
+        )
     else:
         evidently = folder / "models" / "forecaster-drift.html"
         drift = judge_drift(

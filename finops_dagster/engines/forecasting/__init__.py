@@ -4,7 +4,8 @@ Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
 from finops_dagster.engines.forecasting.engine import forecast
+from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
 
-__all__ = ["ForecastResult", "Frequency", "ModelRecord", "forecast"]
+__all__ = ["ForecastResult", "Frequency", "ModelRecord", "forecast", "model_inputs"]
