@@ -89,4 +89,4 @@ class Range(BaseModel):
 
 def to_decimal(value: float, places: int = 10) -> Decimal:
     """A model's float as Decimal, rounded to `places`; only for estimates, never for bills."""
-    return Decimal(repr(round(value, places)))
+    return Decimal(repr(round(float(value), places)))

@@ -17,8 +17,9 @@ UNTAGGED = "(untagged)"
 def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     """Daily effective cost of usage by account, service and team, up to `as_of`.
 
-    Columns account, service, team, currency, ds, cost (Decimal). One-off charges (purchases,
-    taxes, credits, refunds) are no usage and are left out: they are not forecast.
+    Columns account, service, team, currency, ds, cost (Decimal), quantity (null where the leaf
+    is measured in several units). One-off charges (purchases, taxes, credits, refunds) are no
+    usage and are left out: they are not forecast.
     """
     return reader.frame(
         "fct_costs_daily",
@@ -29,7 +30,11 @@ def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
             coalesce(team, '{UNTAGGED}') as team,
             billing_currency as currency,
             charge_date as ds,
-            sum(effective_cost) as cost
+            sum(effective_cost) as cost,
+            case
+                when count(distinct coalesce(sku_meter, '') || '/' || coalesce(consumed_unit, ''))
+                    = 1 then sum(consumed_quantity)::double
+            end as quantity
         from mart
         where charge_category = 'Usage' and charge_date <= date '{as_of.isoformat()}'
         group by all
@@ -125,6 +130,13 @@ def measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFram
     """fct_workload_measurements of the last `days` days."""
     return reader.frame(
         "fct_workload_measurements", first=as_of - timedelta(days=days - 1), last=as_of
+    )
+
+
+def utilisation(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_workload_utilisation_daily of the last `days` days: for peaks before the window."""
+    return reader.frame(
+        "fct_workload_utilisation_daily", first=as_of - timedelta(days=days - 1), last=as_of
     )
 
 

@@ -23,6 +23,10 @@ from finops_dagster.engines.optimisation import (
 from finops_dagster.storage.publication import PublishedReader
 
 
+_PEAK_DAYS = 76
+"""Two months and a fortnight: what peaks at month ends has peaked twice in them."""
+
+
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings of a day, from its publication and its desired state."""
     days = estate.settings.sizing.history_days
