@@ -16,11 +16,10 @@ import pyarrow.parquet as pq
 
 from finops_dagster.domain.deliveries import DeliveredFile
 from finops_dagster.domain.errors import Fault
-from finops_dagster.sources.csv_files import spool_csv
 from finops_dagster.sources.discovery import Hashes
-from finops_dagster.sources.json_lines import spool_json_lines
 from finops_dagster.sources.manifest import SIDECAR, read_manifest, resolve_inside
 from finops_dagster.sources.parsing import RawColumn, identifier, literal
+from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.text_files import ROW_NUMBER, Spooled, truncated
 
 _VIRTUAL = {"file_row_number", "file_index", "filename"}
@@ -72,6 +71,7 @@ def open_delivery(
     files: Sequence[DeliveredFile],
     scratch: Path,
     hashes: Hashes,
+    spools: Spools,
 ) -> Opened:
     """Open every file that is there and inside `root`; the rest becomes faults."""
     opened = Opened()
@@ -79,50 +79,55 @@ def open_delivery(
     for path in [path for path, count in repeated.items() if count > 1]:
         opened.faults.append(_twice(str(path), str(path)))
     scans: dict[int, _Scan] = {}
-    digests: dict[str, int] = {}
-    for file in {one.path: one for one in files}.values():
-        number = len(opened.names)
-        opened.names.append(str(file.path))
-        real = resolve_inside(root, file.path)
-        if isinstance(real, Fault):
-            opened.faults.append(real)
-            opened.unreadable.append(number)
-            continue
-        if file.path.name == SIDECAR:
-            opened.names.pop()
-            opened.faults.append(_bad_note(real, str(file.path)))
-            continue
-        opened.paths[number] = real
-        scan, rows = _open_file(connection, number, str(file.path), real, scratch, opened)
+    first_with: dict[str, int] = {}
+    present = _present(root, files, hashes, opened)
+    spools.keep({(str(file.path), digest) for _, file, _, digest in present})
+    for number, file, real, digest in present:
+        name = str(file.path)
+        target = scratch / f"{number}.parquet"
+        if _is_parquet(real):
+            scan = _open_parquet(connection, name, real, target, opened)
+            rows = scan.rows if scan else 0
+        else:
+            scan, rows = _open_text(spools.open(name, digest, real, target), number, target, opened)
         if scan is None:
             opened.unreadable.append(number)
             continue
         scans[number] = scan
-        digest = hashes.of(real)
-        if rows and digest in digests:
-            opened.faults.append(_twice(str(file.path), opened.names[digests[digest]]))
+        if rows and digest in first_with:
+            opened.faults.append(_twice(name, opened.names[first_with[digest]]))
         if rows:
-            digests.setdefault(digest, number)
+            first_with.setdefault(digest, number)
         opened.faults.extend(_against_note(file, rows, digest))
     _group(connection, scans, opened)
     return opened
 
 
-def _open_file(
-    connection: duckdb.DuckDBPyConnection,
-    number: int,
-    name: str,
-    real: Path,
-    scratch: Path,
-    opened: Opened,
+def _present(
+    root: Path, files: Sequence[DeliveredFile], hashes: Hashes, opened: Opened
+) -> list[tuple[int, DeliveredFile, Path, str]]:
+    """Number, file, real path and digest of what is there and inside; the rest becomes faults."""
+    present = []
+    for file in {one.path: one for one in files}.values():
+        real = resolve_inside(root, file.path)
+        if file.path.name == SIDECAR and isinstance(real, Path):
+            opened.faults.append(_bad_note(real, str(file.path)))
+            continue
+        number = len(opened.names)
+        opened.names.append(str(file.path))
+        if isinstance(real, Fault):
+            opened.faults.append(real)
+            opened.unreadable.append(number)
+            continue
+        opened.paths[number] = real
+        present.append((number, file, real, hashes.of(real)))
+    return present
+
+
+def _open_text(
+    spooled: Spooled, number: int, target: Path, opened: Opened
 ) -> tuple[_Scan | None, int]:
-    """The scan of a file and how many rows it has, broken ones included."""
-    target = scratch / f"{number}.parquet"
-    if _is_parquet(real):
-        scan = _open_parquet(connection, name, real, target, opened)
-        return scan, scan.rows if scan else 0
-    is_json = any(part in (".jsonl", ".ndjson") for part in map(str.lower, real.suffixes))
-    spooled = (spool_json_lines if is_json else spool_csv)(name, real, target)
+    """The scan of a text file and how many rows it has, broken ones included."""
     opened.faults.extend(spooled.faults)
     opened.notes.extend(spooled.notes)
     if spooled.broken:

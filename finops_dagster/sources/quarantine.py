@@ -67,7 +67,7 @@ class Quarantine:
     ) -> Iterator[pa.RecordBatch]:
         for one in typed:
             if self.set_faults or one.bad_rows:
-                for batch in stream(connection, one, self._sql(one)):
+                for batch in stream(connection, one, self._sql(one), self.opened.names):
                     yield self._complete(dict(zip(batch.schema.names, batch.columns, strict=True)))
         if self.strays:
             for columns in self._strays():

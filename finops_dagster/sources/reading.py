@@ -18,6 +18,7 @@ from finops_dagster.sources.discovery import Hashes, partition_of
 from finops_dagster.sources.opening import Opened, drop_damaged, open_delivery
 from finops_dagster.sources.quarantine import Quarantine, stray_rows
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
+from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.views import Counts, Format
 
 
@@ -50,12 +51,13 @@ def partitions_of(
     root: Path,
     files: Sequence[DeliveredFile],
     hashes: Hashes,
+    spools: Spools,
     options: ReadOptions,
 ) -> list[date]:
     """The partitions that the rows of `files` are in, oldest first; empty if none can be told."""
     space = _Workspace(options)
     try:
-        opened = open_delivery(space.connection, root, files, space.path, hashes)
+        opened = open_delivery(space.connection, root, files, space.path, hashes, spools)
         try:
             typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
             found = counting.partitions(space.connection, fmt, typed)
@@ -75,12 +77,13 @@ def read_delivery(
     delivery: Delivery,
     limits: Limits,
     hashes: Hashes,
+    spools: Spools,
     options: ReadOptions,
 ) -> ReadResult:
     """Open, count and judge a delivery; its rows are read while the result is drained."""
     space = _Workspace(options)
     try:
-        return _read(fmt, root, delivery, limits, hashes, space)
+        return _read(fmt, root, delivery, limits, hashes, spools, space)
     except BaseException:
         space.close()
         raise
@@ -92,10 +95,11 @@ def _read(
     delivery: Delivery,
     limits: Limits,
     hashes: Hashes,
+    spools: Spools,
     space: _Workspace,
 ) -> ReadResult:
     connection = space.connection
-    opened = open_delivery(connection, root, delivery.files, space.path, hashes)
+    opened = open_delivery(connection, root, delivery.files, space.path, hashes, spools)
     before = _stamps(opened)
     try:
         prepared = _prepare(fmt, connection, delivery, opened)

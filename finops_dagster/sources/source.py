@@ -19,6 +19,7 @@ from finops_dagster.sources.discovery import (
 )
 from finops_dagster.sources.reading import partitions_of, read_delivery
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
+from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.views import Format, partition_at
 
 
@@ -32,7 +33,11 @@ class FileSource:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
     _hashes: Hashes = field(default_factory=Hashes, repr=False)
+    _spools: Spools = field(init=False, repr=False)
     _partitions: dict[str, list[date]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._spools = Spools(self.options.scratch)
 
     def deliveries(self) -> Iterator[Delivery]:
         """Every delivery found, oldest `known_at` first. Raises Unavailable.
@@ -68,7 +73,9 @@ class FileSource:
         held = delivery_id(root, found, self.name, delivery.partition, self._hashes)
         if held != delivery.delivery_id:
             raise Unavailable(f"Files of {self.name} changed since the delivery was found.")
-        return read_delivery(self.format, root, delivery, self.limits, self._hashes, self.options)
+        return read_delivery(
+            self.format, root, delivery, self.limits, self._hashes, self._spools, self.options
+        )
 
     def _partitions_of(self, root: Path, found: Found) -> list[date]:
         if found.partition is not None:
@@ -76,7 +83,7 @@ class FileSource:
         bytes_id = content(root, found, self._hashes)
         if bytes_id not in self._partitions:
             self._partitions[bytes_id] = partitions_of(
-                self.format, root, found.files, self._hashes, self.options
+                self.format, root, found.files, self._hashes, self._spools, self.options
             )
         # rows of unknown time are set aside under the time of their arrival
         fallback = partition_at(self.format.partition_key, found.known_at)

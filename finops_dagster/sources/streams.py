@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finops_dagster.domain.deliveries import Delivery
-from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.sources.counting import Typed
 from finops_dagster.sources.opening import Opened
@@ -54,7 +54,7 @@ def good_rows(
     def batches() -> Iterator[pa.RecordBatch]:
         for one in typed:
             shape = _shape(table, one, delivery, opened, drained.tags)
-            for batch in stream(connection, one, shape.sql):
+            for batch in stream(connection, one, shape.sql, opened.names):
                 drained.good += batch.num_rows
                 yield shape.build(batch, schema)
         drained.ended.add("rows")
@@ -62,11 +62,33 @@ def good_rows(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def stream(connection: duckdb.DuckDBPyConnection, one: Typed, sql: str) -> Iterator[pa.RecordBatch]:
+def stream(
+    connection: duckdb.DuckDBPyConnection, one: Typed, sql: str, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, one.group.row_bytes)))
     # a cursor of its own: two streams of one connection would end each other
     with connection.cursor() as cursor:
-        yield from cursor.execute(sql).to_arrow_reader(rows)
+        try:
+            yield from cursor.execute(sql).to_arrow_reader(rows)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _damaged(names, str(error)) from error
+
+
+def _damaged(names: Sequence[str], error: str) -> Stopped:
+    """Pages damaged in a column that nothing was counted over: nothing has landed yet."""
+    files = ", ".join(names)[:500]
+    return Stopped(
+        f"{files} cannot be read to the end.",
+        (
+            Fault(
+                code="unreadable_file",
+                file=names[0] if len(names) == 1 else None,
+                expected=f"Files that can be read to their end ({files}); "
+                f"{error.splitlines()[0][:200] if error else 'no reason given'}",
+                hint="Have them sent again; nothing of this delivery was taken in.",
+            ),
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from finops_dagster.domain.errors import SettingsError, Unavailable
-from finops_dagster.sources import open_source
+from finops_dagster.sources import ReadOptions, open_source, spools
 
 
 def found(path: Path, format_name: str = "focus"):
@@ -154,3 +155,39 @@ def test_files_changed_since_found_are_not_read(tmp_path, write_csv, charge) -> 
     write_csv(path, [charge(BilledCost="999")])
     with pytest.raises(Unavailable):
         source.read(delivery)
+
+
+def test_a_text_file_of_many_periods_is_parsed_once(
+    tmp_path, write_csv, charge, monkeypatch
+) -> None:
+    """Thirteen months in one file must not take thirteen times as long."""
+    parsed: list[str] = []
+
+    def counted(name: str, source: Path, target: Path):
+        parsed.append(name)
+        return spool_csv(name, source, target)
+
+    spool_csv = spools.spool_csv
+    monkeypatch.setattr(spools, "spool_csv", counted)
+    rows = [charge(BillingPeriodStart=f"2025-{m:02}-01T00:00:00Z",
+                   BillingPeriodEnd=f"2025-{m:02}-28T00:00:00Z") for m in range(1, 7)]  # fmt: skip
+    source = open_source("focus", "src", write_csv(tmp_path / "b.csv", rows))
+    results = [source.read(delivery) for delivery in source.deliveries()]
+    assert [result.rows.read_all().num_rows for result in results] == [1] * 6
+    for result in results:
+        result.close()
+    assert parsed == ["b.csv"]
+
+
+def test_scratch_space_is_given_back(tmp_path, write_csv, charge) -> None:
+    """A daily run that leaves its copies behind fills the disk in a month."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    path = write_csv(tmp_path / "in" / "b.csv", [charge(), charge(BilledCost="x")])
+    source = open_source("focus", "src", path, options=ReadOptions(scratch=scratch))
+    for delivery in source.deliveries():
+        with source.read(delivery) as result:
+            result.rows.read_all()
+    del source
+    gc.collect()
+    assert list(scratch.iterdir()) == []

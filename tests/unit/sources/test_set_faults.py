@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from finops_dagster.domain.errors import Stopped
 from finops_dagster.sources import Limits, open_source
 
 
@@ -378,3 +379,32 @@ def test_set_faults_are_known_before_any_row_is_given(tmp_path: Path, write_csv,
         assert result.rows.read_all().num_rows == 0
         with pytest.raises(RuntimeError):
             _ = result.landed
+
+
+def test_damage_met_while_rows_go_out_stops_the_line(tmp_path, charge) -> None:
+    """A big bill is read twice: pages that only the second reading sees must not land half."""
+    folder = tmp_path / "billing_period=2025-01-01" / "d"
+    folder.mkdir(parents=True)
+    rows = 30_000
+    table = pa.table(
+        {
+            **{key: pa.array([value] * rows) for key, value in charge().items()},
+            "ListUnitPrice": pa.array(
+                [Decimal(n * 7919 % 1_000_003) for n in range(rows)], pa.decimal128(20, 2)
+            ),
+        }
+    )
+    path = folder / "b.parquet"
+    pq.write_table(table, path, compression="gzip", use_dictionary=["BillingCurrency"])
+    column = pq.read_metadata(path).row_group(0).column(table.schema.names.index("ListUnitPrice"))
+    content = bytearray(path.read_bytes())
+    start = column.data_page_offset + column.total_compressed_size // 2
+    content[start : start + 2000] = b"\xff" * 2000
+    path.write_bytes(bytes(content))
+    source = open_source("focus", "src", tmp_path)
+    (delivery,) = source.deliveries()
+    with source.read(delivery) as result:
+        assert result.set_faults == ()
+        with pytest.raises(Stopped) as caught:
+            result.rows.read_all()
+    assert caught.value.faults[0].code == "unreadable_file"
