@@ -33,7 +33,7 @@ AsOf = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
-def settings_for(config: Path | None) -> Settings:
+def settings_for(config: Path | None, *, check_paths: bool = True) -> Settings:
     """Settings of the estate that a command is about. Raises SettingsError."""
     found = find_config(config, Path.cwd())
     if found is None:
@@ -51,7 +51,7 @@ def settings_for(config: Path | None) -> Settings:
                 ),
             )
         found = demo
-    return load(found)
+    return load(found, check_paths=check_paths)
 
 
 def day_of(settings: Settings, as_of: datetime | None) -> date:

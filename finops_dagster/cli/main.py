@@ -109,7 +109,7 @@ def doctor_command(config: Config = None, as_json: AsJson = False) -> int:
     """Check settings, paths, versions, credentials and reachability; say what to mend."""
     from finops_dagster.cli.checking import checks
 
-    found = checks(settings_for(config))
+    found = checks(settings_for(config, check_paths=False))
     if as_json:
         print_json(envelope("doctor", [vars(check) for check in found]))
     else:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.decision.context import policy_context, spend_outlook
-from finops_dagster.defs.decision.reporting import report_data
+from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
@@ -134,11 +134,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def report(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.report import render_report
-
         as_of, _ = window(context)
-        folder = estate.report_folder(as_of)
-        page = render_report(report_data(estate, as_of), folder)
-        return dg.MaterializeResult(metadata={"report": link(page)})
+        return dg.MaterializeResult(metadata={"report": link(write_report(estate, as_of))})
 
     return [proposals, verdicts, report]

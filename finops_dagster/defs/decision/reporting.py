@@ -5,7 +5,9 @@ How it is laid out and worded is the report's business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,7 +15,14 @@ import pandas as pd
 from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
-from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
+from finops_dagster.domain.decisions import (
+    Abstained,
+    Finding,
+    GateResult,
+    Proposal,
+    PullRequest,
+    Verdict,
+)
 from finops_dagster.engines.anomalies import Incident
 from finops_dagster.report import (
     BacktestRow,
@@ -21,6 +30,7 @@ from finops_dagster.report import (
     Link,
     ReportData,
     StageGate,
+    render_report,
 )
 from finops_dagster.report import Incident as ReportedIncident
 from finops_dagster.report.data import COVERAGE_COLUMNS, FORECAST_COLUMNS, SPEND_COLUMNS, TOTAL
@@ -33,8 +43,10 @@ _NOTES = (
 )
 
 
-def report_data(estate: Estate, as_of: date) -> ReportData:
-    """Everything the page of `as_of` is made of."""
+def report_data(
+    estate: Estate, as_of: date, pull_requests: Sequence[PullRequest] = ()
+) -> ReportData:
+    """Everything the page of `as_of` is made of; `pull_requests`: those that are open by now."""
     day = estate.day(as_of)
     reader = rebuild.reader(estate, as_of)
     chosen = rebuild.chosen_for(estate, as_of)
@@ -55,6 +67,7 @@ def report_data(estate: Estate, as_of: date) -> ReportData:
         findings=tuple(day.items("findings", Finding)),
         proposals=tuple(day.items("proposals", Proposal)),
         verdicts={one.subject: one for one in day.items("verdicts", Verdict)},
+        pull_requests=tuple(pull_requests),
         not_proposed=tuple(day.items("proposals_abstained", Abstained)),
         abstained=tuple(
             one for name in _ENGINES for one in day.items(f"{name}_abstained", Abstained)
@@ -64,6 +77,12 @@ def report_data(estate: Estate, as_of: date) -> ReportData:
         links=_links(estate, as_of),
         notes=_NOTES,
     )
+
+
+def write_report(estate: Estate, as_of: date, pull_requests: Sequence[PullRequest] = ()) -> Path:
+    """Write the page of a day, again once its pull requests are known; returns its path."""
+    data = report_data(estate, as_of, pull_requests)
+    return render_report(data, estate.report_folder(as_of))
 
 
 def _or_empty(frame: pd.DataFrame | None, columns: tuple[str, ...]) -> pd.DataFrame:

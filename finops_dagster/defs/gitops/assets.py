@@ -8,9 +8,10 @@ from dataclasses import asdict
 import dagster as dg
 
 from finops_dagster.defs.decision.assets import VERDICTS
+from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import CLOCK_TAG, PUBLISH_JOB
-from finops_dagster.defs.metadata import records_table
+from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import FORGE_POOL, RETRY
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal, Verdict
 
@@ -109,14 +110,17 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         )
         document = asdict(actions)
         day.write_document("actions", document)
+        known = forge.pull_requests()
         if actions.acted:
-            estate.record_pull_requests(forge.pull_requests())
+            estate.record_pull_requests(known)
+        page = write_report(estate, as_of, known)
         counts = {
             name: len(items) for name, items in document.items() if isinstance(items, tuple | list)
         }
         return dg.MaterializeResult(
             metadata={
                 "acted": actions.acted,
+                "report": link(page),
                 "rows_in": len(wanted),
                 **counts,
                 "actions": records_table(

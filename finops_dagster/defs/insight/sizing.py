@@ -22,7 +22,6 @@ from finops_dagster.engines.optimisation import (
 )
 from finops_dagster.storage.publication import PublishedReader
 
-
 _PEAK_DAYS = 76
 """Two months and a fortnight: what peaks at month ends has peaked twice in them."""
 
@@ -54,6 +53,7 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
         ),
         as_of,
         SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
+        daily=facts.utilisation(reader, as_of, _PEAK_DAYS),
     )
 
 

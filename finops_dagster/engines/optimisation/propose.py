@@ -5,6 +5,7 @@ Whether a proposal is allowed is for policy to say, how many open at once for th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -24,7 +25,7 @@ def propose(
     min_confidence: float,
     as_of: date,
 ) -> tuple[list[Proposal], list[Abstained]]:
-    """One proposal a key at most, best saving first, and a reason for every finding left out.
+    """One proposal a key at most, the best of each currency first, and a reason for every finding left out.
 
     Left out: no edit known; confidence below `min_confidence`; saving below `min_saving` a month
     (each in its own currency) or an interval that reaches down to nothing, save where a request
@@ -53,8 +54,16 @@ def propose(
             left.append(Abstained(subject=subject, reason=why))
         else:
             taken[finding.key] = finding
+    # Amounts of different currencies have no order among them: the best of each come first.
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for finding in taken.values():
+        currency = finding.saving_per_month.currency
+        ranked.append((ranks[currency], currency, finding))
+        ranks[currency] += 1
+    ranked.sort(key=lambda item: item[:2])
     proposals = [
-        _proposal(finding, reconstructed, publication_id, as_of) for finding in taken.values()
+        _proposal(finding, reconstructed, publication_id, as_of) for _, _, finding in ranked
     ]
     return proposals, left
 
