@@ -13,6 +13,17 @@ import pandas as pd
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.quality.outcomes import LandingLimits
 
+_DELIVERY_COLUMNS = [
+    "delivery_id",
+    "source",
+    "partition",
+    "set_faults",
+    "what",
+    "rows_unaccounted",
+    "over_row_limit",
+    "rows_missing_in_files",
+]
+
 
 def deliveries(
     landed: Sequence[Landed],
@@ -38,7 +49,8 @@ def deliveries(
                 "rows_missing_in_files": expected - rows_in_files.get(one.delivery.delivery_id, 0),
             }
         )
-    return pd.DataFrame(rows)
+    # Columns are named for the day without a delivery: nothing is wrong with no rows.
+    return pd.DataFrame(rows, columns=_DELIVERY_COLUMNS)
 
 
 def costs(landed: Sequence[Landed], limits: LandingLimits) -> pd.DataFrame:

@@ -193,3 +193,10 @@ def test_a_measurement_below_zero_fails(tmp_path: Path) -> None:
     path = landing_file(tmp_path, "measurements", [row])
     one = landed(1, billed_in={}, billed_landed={})
     assert failed(judge_landing("measurements", [path], [one])) == {"measurements.value_in_range"}
+
+
+@pytest.mark.parametrize("table", LANDING_TABLES)
+def test_a_table_that_nobody_delivers_to_is_no_fault(table: str) -> None:
+    """Harm: a first look at a bill alone is stopped because there is no telemetry."""
+    result = judge_landing(table, [], [])
+    assert result.success, result.failures
