@@ -1,4 +1,7 @@
-"""Grid carbon intensity by region and hour, location-based or market-based."""
+"""Grid carbon intensity by region and hour, location-based or market-based.
+
+How such rows are read is in `signals`.
+"""
 
 from __future__ import annotations
 

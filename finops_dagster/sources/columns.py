@@ -1,4 +1,7 @@
-"""Which delivered column is which column of a table, whatever its case, underscores and spaces."""
+"""Which delivered column is which column of a table, whatever its case, underscores and spaces.
+
+The SQL of single values is in `parsing`; which columns there are is a format's business.
+"""
 
 from __future__ import annotations
 

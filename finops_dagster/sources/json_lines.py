@@ -1,4 +1,7 @@
-"""JSON Lines files: one object a line, every value kept as the text it was written in."""
+"""JSON Lines files: one object a line, every value kept as the text it was written in.
+
+What the values mean is not looked at.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Labels: what turned out to be true of a prediction, by the day it became known."""
+"""Labels: what turned out to be true of a prediction, by the day it became known.
+
+How such rows are read is in `signals`.
+"""
 
 from __future__ import annotations
 

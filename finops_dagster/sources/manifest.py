@@ -5,7 +5,7 @@ Finding folders and hashing files is in `discovery`.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -88,8 +88,3 @@ def _outside(name: str) -> Fault:
         expected="A file inside the source's own folder; this path leads out of it.",
         hint=f"List files relative to {SIDECAR}, without '..', absolute paths or links.",
     )
-
-
-def window_in(total: ControlTotal, first: date, after: date) -> bool:
-    """Whether a control total speaks of the window [first, after)."""
-    return total.start < after and total.end > first

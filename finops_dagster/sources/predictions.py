@@ -1,4 +1,7 @@
-"""Prediction logs: what a monitored model was given and said."""
+"""Prediction logs: what a monitored model was given and said.
+
+What turned out to be true is in `labels`; how such rows are read, in `signals`.
+"""
 
 from __future__ import annotations
 

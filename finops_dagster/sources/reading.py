@@ -1,12 +1,16 @@
-"""Reads one delivery: opens its files, counts, judges, then hands out rows or sets all aside."""
+"""Reads one delivery: opens its files, counts, judges, then hands out rows or sets all aside.
+
+The order of the steps lives here; each step is a module of its own.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -20,6 +24,8 @@ from finops_dagster.sources.quarantine import Quarantine, stray_rows
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
 from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.views import Counts, Format
+
+T = TypeVar("T")
 
 
 class _Workspace:
@@ -58,14 +64,12 @@ def partitions_of(
     space = _Workspace(options)
     try:
         opened = open_delivery(space.connection, root, files, space.path, hashes, spools)
-        try:
+
+        def look() -> list[date | None]:
             typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
-            found = counting.partitions(space.connection, fmt, typed)
-        except duckdb.Error:
-            if not drop_damaged(space.connection, opened):
-                raise
-            typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
-            found = counting.partitions(space.connection, fmt, typed)
+            return counting.partitions(space.connection, fmt, typed)
+
+        found = _despite_damage(space.connection, opened, look)
     finally:
         space.close()
     return [one for one in found if one is not None]
@@ -101,13 +105,9 @@ def _read(
     connection = space.connection
     opened = open_delivery(connection, root, delivery.files, space.path, hashes, spools)
     before = _stamps(opened)
-    try:
-        prepared = _prepare(fmt, connection, delivery, opened)
-    except duckdb.Error:
-        if not drop_damaged(connection, opened):
-            raise
-        prepared = _prepare(fmt, connection, delivery, opened)
-    typed, strays, counts, notes = prepared
+    typed, strays, counts, notes = _despite_damage(
+        connection, opened, lambda: _prepare(fmt, connection, delivery, opened)
+    )
     faults = [*opened.faults]
     for one in typed:
         faults.extend(one.view.faults)
@@ -134,6 +134,18 @@ def _read(
     return ReadResult(
         delivery, rows, quarantine.reader(connection, typed), set_faults, account, space.close
     )
+
+
+def _despite_damage(
+    connection: duckdb.DuckDBPyConnection, opened: Opened, step: Callable[[], T]
+) -> T:
+    """Do a step; if files turn out to be damaged, do it again without them."""
+    try:
+        return step()
+    except duckdb.Error:
+        if not drop_damaged(connection, opened):
+            raise
+        return step()
 
 
 def _prepare(

@@ -1,4 +1,7 @@
-"""What telemetry, carbon, predictions and labels share: flat rows under the table's own names."""
+"""What telemetry, carbon, predictions and labels share: flat rows under the table's own names.
+
+What makes each of them special is in its own module.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A configured place that one format is delivered to: finds deliveries and reads them."""
+"""A configured place that one format is delivered to: finds deliveries and reads them.
+
+No format and no settings: both are handed in.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +49,14 @@ class FileSource:
         the one before it, byte for byte under the same file names, is left out.
         """
         root = root_of(self.path)
-        arrivals = [
-            (found.known_at, partition, content(root, found, self._hashes), found)
-            for found in find(self.path, self.format.partition_key)
-            for partition in self._partitions_of(root, found)
-        ]
+        try:
+            arrivals = [
+                (found.known_at, partition, content(root, found, self._hashes), found)
+                for found in find(self.path, self.format.partition_key)
+                for partition in self._partitions_of(root, found)
+            ]
+        except OSError as error:
+            raise Unavailable(f"{self.name} could not be read: {error}.") from error
         last: dict[date, str] = {}
         for known_at, partition, bytes_id, found in sorted(arrivals, key=lambda a: a[:3]):
             if last.get(partition) == bytes_id:

@@ -1,4 +1,7 @@
-"""Measurements: what exporters said of workloads, one metric of one container at one time."""
+"""Measurements: what exporters said of workloads, one metric of one container at one time.
+
+How such rows are read is in `signals`.
+"""
 
 from __future__ import annotations
 
