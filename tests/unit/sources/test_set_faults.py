@@ -408,3 +408,35 @@ def test_damage_met_while_rows_go_out_stops_the_line(tmp_path, charge) -> None:
         with pytest.raises(Stopped) as caught:
             result.rows.read_all()
     assert caught.value.faults[0].code == "unreadable_file"
+
+
+def test_a_bill_cut_anywhere_is_refused_or_says_so(tmp_path, write_csv, charge, read_one) -> None:
+    """Uploads stop at any byte: none of the places may pass for a whole bill in silence.
+
+    A cut right behind a line end leaves a whole file; only counts or totals can tell that one.
+    """
+    whole = write_csv(tmp_path / "b.csv", [charge(ResourceName=f"web {n}") for n in range(3)])
+    content = whole.read_bytes()
+    body = content.index(b"\n") + 1
+    path = tmp_path / "cut" / "b.csv"
+    path.parent.mkdir()
+    for end in range(body + 1, len(content), 7):
+        if content[end - 1 : end] in (b"\n", b"\r"):
+            continue
+        path.write_bytes(content[:end])
+        read = read_one("focus", path)
+        assert read.set_codes or "no_final_line_end" in read.conformance, content[body:end]
+        assert read.landed.rows_in == read.rows.num_rows + read.quarantine.num_rows > 0
+
+
+def test_a_period_without_rows_is_no_fault_and_an_empty_file_is_one(
+    tmp_path, write_csv, charge, read_one
+) -> None:
+    """A month in which nothing was spent has a header; a file of no bytes was never written."""
+    folder = tmp_path / "billing_period=2025-01-01"
+    path = write_csv(folder / "a.csv", [charge()])
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    read = read_one("focus", tmp_path)
+    assert (read.set_codes, read.landed.rows_in) == ([], 0)
+    path.write_text("")
+    assert read_one("focus", tmp_path).set_codes == ["empty_file"]
