@@ -9,13 +9,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import GateResult
+from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError
 from finops_dagster.quality import (
@@ -122,7 +122,7 @@ def judge_landed(estate: Estate, table: str, results: Sequence[Landed]) -> Audit
     """Great Expectations over what landed, and the faults of whole deliveries."""
     files = [estate.lake.rows_file(one.delivery) for one in results if not one.set_faults]
     limits = estate.settings.limits
-    return judge_landing(
+    audit = judge_landing(
         table,
         files,
         results,
@@ -132,6 +132,10 @@ def judge_landed(estate: Estate, table: str, results: Sequence[Landed]) -> Audit
             invoice_tolerance=limits.invoice_tolerance,
         ),
     )
+    if results:
+        return audit
+    reason = "no delivery came" if estate.sources(table) else "no source of it is in the settings"
+    return replace(audit, abstained=(Abstained(subject=table, reason=reason),))
 
 
 def dbt_vars(
@@ -231,7 +235,9 @@ def judge_exported(
     versions: Sequence[Version],
     as_of: date,
 ) -> list[AuditResult]:
-    """Great Expectations over every candidate mart of a clock."""
+    """Great Expectations over every candidate mart of a clock; none where nothing was delivered."""
+    if not versions:
+        return []
     held = store.current()
     partitions = sorted({version.partition for version in versions})
     paths: dict[str, tuple[Path, ...]] = {
@@ -277,10 +283,13 @@ def keep_gates(estate: Estate, stage: str, audits: Sequence[AuditResult]) -> Non
         reasons = [
             f"{one.name}: {one.observed}. {one.hint}" for one in (*audit.failures, *audit.warnings)
         ]
+        if not audit.outcomes:
+            # nothing was judged, so nothing passed
+            reasons += [one.reason for one in audit.abstained]
         result: Literal["pass", "warn", "fail"] = "pass"
         if audit.failures:
             result = "fail"
-        elif audit.warnings:
+        elif audit.warnings or not audit.outcomes:
             result = "warn"
         kept[audit.table] = GateResult(gate=audit.table, result=result, reasons=tuple(reasons))
     day.write_items(name, [kept[table] for table in sorted(kept)])

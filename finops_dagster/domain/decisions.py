@@ -192,9 +192,7 @@ class ChangeSet(_Frozen):
     @property
     def fingerprint(self) -> str:
         """Hash of what is written, not of where: a moved line is still the same change."""
-        return content_id(
-            "change", [(self.key, e.file, e.before, e.after) for e in self.edits]
-        )
+        return content_id("change", [(self.key, e.file, e.before, e.after) for e in self.edits])
 
 
 class PullRequestState(StrEnum):

@@ -25,7 +25,7 @@ def propose(
     min_confidence: float,
     as_of: date,
 ) -> tuple[list[Proposal], list[Abstained]]:
-    """One proposal a key at most, the best of each currency first, and a reason for every finding left out.
+    """One proposal a key at most, best of each currency first; a reason for each finding left.
 
     Left out: no edit known; confidence below `min_confidence`; saving below `min_saving` a month
     (each in its own currency) or an interval that reaches down to nothing, save where a request
