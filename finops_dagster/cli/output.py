@@ -76,6 +76,9 @@ def console() -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table for people; text from bills and logs is shown as text, never as markup."""
+    if not rows:
+        console().print(f"{title}: none", markup=False)
+        return
     table = Table(title=Text(title), title_justify="left", header_style="bold", pad_edge=False)
     for column in columns:
         numeric = column.endswith(("cost", "saving", "rows", "kg", "seconds", "number"))

@@ -23,6 +23,7 @@ from finops_dagster.settings import Settings
 from finops_dagster.storage.days import DayStore
 
 _RESULTS = ("pass", "warn", "fail")
+_REASONS_SHOWN = 5
 _ACTIONS = ("opened", "updated", "closed", "unchanged", "deferred")
 
 
@@ -68,6 +69,7 @@ def show(settings: Settings, outcome: Outcome) -> None:
     _incidents(day)
     _findings(day)
     _proposals(day)
+    _not_judged(day)
     _actions(day)
     report = estate.report_folder(outcome.as_of) / "report.html"
     out.print(f"\nReport: {report}", markup=False, soft_wrap=True)
@@ -163,6 +165,20 @@ def _proposals(day: DayStore) -> None:
     for (decision, _), savings in sorted(groups.items()):
         rows.append((words(decision), len(savings), money_range(_sum(savings))))
     print_table("Proposals by verdict", ("verdict", "proposals", "saving per month, 95 %"), rows)
+
+
+def _not_judged(day: DayStore) -> None:
+    """How much was not judged or not proposed, by reason, the commonest first."""
+    reasons = Counter(
+        one.reason
+        for name in ("forecasts", "incidents", "findings", "models", "proposals")
+        for one in day.items(f"{name}_abstained", Abstained)
+    )
+    shown = [(count, reason) for reason, count in reasons.most_common(_REASONS_SHOWN)]
+    if len(reasons) > _REASONS_SHOWN:
+        rest = sum(reasons.values()) - sum(count for count, _ in shown)
+        shown.append((rest, "other reasons: see the report"))
+    print_table("Not judged or not proposed", ("times", "reason"), shown)
 
 
 def _actions(day: DayStore) -> None:

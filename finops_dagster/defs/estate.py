@@ -72,8 +72,20 @@ class Estate:
         return child_environment(FINOPS_WAREHOUSE=str(warehouse))
 
     def cutoff(self, as_of: date) -> datetime:
-        """The instant up to which knowledge may be used to decide for `as_of`."""
-        return known_by(as_of, self.settings.decide_at)
+        """The instant up to which knowledge may be used to decide for `as_of`.
+
+        When its decision was due; for the day that is decided now, by the wall clock, now: who
+        decides late knows more, and the publication says so. A later replay of the day does not.
+        """
+        due = known_by(as_of, self.settings.decide_at)
+        if self.settings.as_of is None and not self.is_replay(as_of):
+            return max(due, self._started)
+        return due
+
+    @cached_property
+    def _started(self) -> datetime:
+        """One now for all steps of a process."""
+        return datetime.now(UTC)
 
     def now(self) -> datetime:
         """The time that commits and comments carry: an estate with a fixed day lives in it."""

@@ -32,13 +32,6 @@ CLOCK_TAG = "finops/clock"
 def build_jobs(clocks: Clocks) -> list[dg.UnresolvedAssetJobDefinition]:
     """One job per clock tag. All run in one process: their steps are short, and starting a
     process for each would cost more than the work (41 s against 13 s on a small graph)."""
-    partitions: dict[str, dg.PartitionsDefinition[str] | None] = {
-        BILLING_JOB: clocks.months,
-        SIGNALS_JOB: clocks.days,
-        DECIDE_JOB: clocks.days,
-        PUBLISH_JOB: None,
-        LEDGER_JOB: None,
-    }
     descriptions = {
         BILLING_JOB: "Bills: land, transform, audit and publish whole billing periods.",
         SIGNALS_JOB: "Telemetry, carbon and prediction logs: the same, by UTC day.",
@@ -50,7 +43,6 @@ def build_jobs(clocks: Clocks) -> list[dg.UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             name,
             selection=dg.AssetSelection.tag(CLOCK_TAG, name),
-            partitions_def=partitions[name],
             executor_def=dg.in_process_executor,
             description=descriptions[name],
         )

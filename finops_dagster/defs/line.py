@@ -95,9 +95,12 @@ def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
 
 
 def land(estate: Estate, delivery: Delivery) -> Landed:
-    """Read one delivery to its end, unless that was done before; returns what became of it."""
+    """Read one delivery to its end, unless it was accepted before; returns what became of it.
+
+    A refused one is read again: limits in the settings may have changed since.
+    """
     held = estate.lake.record(delivery)
-    if held is not None:
+    if held is not None and not held.set_faults:
         return held
     with estate.read(delivery) as reading:
         estate.lake.write(delivery, reading.rows, reading.quarantine)
