@@ -13,7 +13,6 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := $(shell sed -n 's/^required-version = "==\(.*\)"/\1/p' pyproject.toml)
 STAMP := $(VENV)/.installed
-EMULATE_VERSION := 0.11.2
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -47,15 +46,15 @@ ui: install  ## Dagster's UI
 lint: install  ## ruff, mypy, import contracts, SQL and policies
 	@echo "lint     ruff"; $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@echo "lint     mypy"; $(BIN)/mypy --no-error-summary
-	@echo "lint     imports"; $(BIN)/lint-imports --no-timing > $(VENV)/.lint-imports 2>&1 || { cat $(VENV)/.lint-imports; exit 1; }
+	@echo "lint     imports"; $(BIN)/lint-imports --no-logo > $(VENV)/.lint-imports 2>&1 || { cat $(VENV)/.lint-imports; exit 1; }
 	@echo "lint     SQL"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sqlfluff lint --nofail-warnings --disable-progress-bar dbt_project/models
 	@echo "lint     policies"; $(BIN)/python -m finops_dagster.policy policies > $(VENV)/.lint-policies 2>&1 || { cat $(VENV)/.lint-policies; exit 1; }
 
 format: install  ## write what ruff would have
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-# Browser and GitHub emulator, where this machine lets us install them; tests skip, with a reason,
-# where they are absent.
+# The browser, where this machine lets us install it; tests that need it skip, with a reason, where
+# it is absent. The GitHub emulator is installed by the tests that talk to it.
 test-tools:
 	@command -v chromium chromedriver >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -63,12 +62,6 @@ test-tools:
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
 	      || echo "tools    chromium could not be installed: browser tests will be skipped"; \
 	  else echo "tools    no chromium: browser tests will be skipped"; fi; }
-	@test -x node_modules/.bin/emulate || { \
-	  if command -v npm >/dev/null; then \
-	    echo "tools    GitHub emulator"; \
-	    npm install --no-save --no-audit --no-fund --silent "emulate@$(EMULATE_VERSION)" >/dev/null 2>&1 \
-	      || echo "tools    the emulator could not be installed: GitHub tests will be skipped"; \
-	  else echo "tools    no npm: GitHub tests will be skipped"; fi; }
 
 test: install lint test-tools  ## all of CI: lint, unit, contract, dbt, policies, Dagster, end to end
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
