@@ -22,6 +22,8 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.report.format import money_range
 
+_TABLE_ROWS = 50
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
@@ -135,7 +137,12 @@ def marts_command(
     where: Annotated[
         str | None, typer.Option("--where", help="SQL condition over the mart's columns.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Rows at most; 0 is all.")] = 1000,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Rows at most; 0 is all. Without it a table has 50 and JSON has all."
+        ),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> int:
@@ -155,14 +162,25 @@ def marts_command(
                 ),
             ),
         )
-    frame = store.reader(manifest).rows(name, where, limit)
-    records = frame.to_dict("records")
+    if limit is None:
+        limit = 0 if as_json else _TABLE_ROWS
+    # One row more than is shown tells whether there are more.
+    frame = store.reader(manifest).rows(name, where, limit + 1 if limit else 0)
+    cut = bool(limit) and len(frame) > limit
+    records = frame.head(limit if cut else len(frame)).to_dict("records")
     if as_json:
-        print_json(
-            envelope("marts", records, as_of=settings.decided_day(), publication_id=manifest.id)
+        answer = envelope(
+            "marts",
+            records,
+            as_of=settings.decided_day(),
+            publication_id=manifest.id,
+            truncated=cut,
         )
-    else:
-        print_table(name, list(frame.columns), [list(r.values()) for r in records])
+        print_json(answer)
+        return 0
+    print_table(name, list(frame.columns), [list(r.values()) for r in records])
+    if cut:
+        typer.echo(f"Only the first {limit} rows: --limit 0 shows all.", err=True)
     return 0
 
 

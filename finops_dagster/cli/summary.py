@@ -194,9 +194,10 @@ def _actions(day: DayStore) -> None:
                 f"  {name}: {item['title']}  {item['url']}", markup=False, soft_wrap=True
             )
     if actions["acted"] and not any(actions[name] for name in ("opened", "updated", "closed")):
-        console().print(
-            "  Nothing was opened: every proposal is open already or was settled.", markup=False
-        )
+        text = "  Nothing was opened, updated or closed: what is wanted is open already or settled"
+        reasons = Counter(item["reason"] for item in actions["deferred"])
+        waiting = "".join(f"; {count} wait: {why}" for why, count in reasons.most_common())
+        console().print(f"{text}{waiting}.", markup=False)
 
 
 def _times(outcome: Outcome) -> None:

@@ -5,8 +5,13 @@ Each calls one package and prints its answer.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -128,10 +133,28 @@ def index_command(
 def _opened(repository: Path, commit: str | None) -> Any:
     from finops_dagster.desired_state import open_directory, open_repository
 
-    bare = (repository / "HEAD").exists() and (repository / "objects").exists()
-    if commit is not None or bare:
+    if commit is not None or _is_bare(repository):
         return open_repository(repository, commit)
     return open_directory(repository)
+
+
+def _is_bare(path: Path) -> bool:
+    return (path / "HEAD").exists() and (path / "objects").exists()
+
+
+@contextlib.contextmanager
+def _written_out(path: Path) -> Iterator[Path]:
+    """The files of `path`; of a bare repository, which has none on disk, those of its HEAD."""
+    if not _is_bare(path):
+        yield path
+        return
+    from finops_dagster.gitops.git_objects import Git
+
+    archive = io.BytesIO(Git(path).run("archive", "--format=tar", "HEAD"))
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=archive) as tar:
+        files = [member for member in tar if member.isfile() or member.isdir()]
+        tar.extractall(folder, files, filter="data")
+        yield Path(folder)
 
 
 @command("desired_state_set")
@@ -173,7 +196,8 @@ def policy_check(
     from finops_dagster.policy.sarif import sarif
 
     loaded = RegoBundle.load(bundle)
-    report = check_path(path, loaded)
+    with _written_out(path) as files:
+        report = check_path(files, loaded)
     if format_ == "sarif":
         print_json(sarif(report, loaded.rules, version("finops-dagster")))
     elif as_json or format_ == "json":

@@ -145,7 +145,11 @@ def intensity(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame |
     return reader.frame(
         "fct_workload_carbon_daily",
         """
-        select resource, sum(location_gco2e) / nullif(sum(energy_kwh), 0) as gco2e_per_kwh
+        -- in one order: a sum of doubles must not depend on which thread came first
+        select
+            resource,
+            sum(location_gco2e order by day, cluster, region)
+            / nullif(sum(energy_kwh order by day, cluster, region), 0) as gco2e_per_kwh
         from mart where location_gco2e is not null group by resource
         """,
         first=as_of - timedelta(days=days - 1),
