@@ -20,6 +20,7 @@ from finops_dagster.domain.decisions import (
     PullRequestState,
 )
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.domain.incidents import Incident
 from finops_dagster.report.format import money_range
 
 _TABLE_ROWS = 50
@@ -115,8 +116,6 @@ def _print_abstained(abstained: list[Abstained]) -> None:
 @command("incidents")
 def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
     """Anomalies that share a cause, with their money."""
-    from finops_dagster.engines.anomalies import Incident
-
     day, items, abstained = _decided("incidents", config, as_of, Incident)
     if as_json:
         shown = [{"id": item.id, **item.model_dump(mode="json")} for item in items]

@@ -15,8 +15,8 @@ import pandas as pd
 from finops_dagster.cli.output import console, envelope, print_table
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
+from finops_dagster.domain.incidents import Incident
 from finops_dagster.domain.money import Money, MoneyRange, to_decimal
-from finops_dagster.engines.anomalies import Incident
 from finops_dagster.report.format import money, money_brief, money_range, seconds, size, words
 from finops_dagster.runner import Outcome
 from finops_dagster.settings import Settings

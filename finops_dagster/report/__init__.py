@@ -6,7 +6,6 @@ Nothing is judged or summed up here that an engine or a mart should say.
 from finops_dagster.report.data import (
     BacktestRow,
     FreshnessRow,
-    Incident,
     Link,
     ReportData,
     StageGate,
@@ -17,7 +16,6 @@ from finops_dagster.report.plots import render_plot_spend, render_plot_utilisati
 __all__ = [
     "BacktestRow",
     "FreshnessRow",
-    "Incident",
     "Link",
     "ReportData",
     "StageGate",

@@ -19,7 +19,7 @@ from finops_dagster.domain.decisions import (
     PullRequest,
     Verdict,
 )
-from finops_dagster.domain.money import Money
+from finops_dagster.domain.incidents import Incident
 
 SPEND_COLUMNS = ("charge_date", "billing_currency", "team", "service_name", "effective_cost")
 FORECAST_COLUMNS = ("currency", "series", "date", "mean", "lo80", "hi80", "lo95", "hi95")
@@ -34,20 +34,6 @@ class StageGate:
 
     stage: str
     gate: GateResult
-
-
-@dataclass(frozen=True)
-class Incident:
-    """Anomalies that share a cause, with the money they moved since they began."""
-
-    id: str
-    kind: str
-    since: date
-    money: Money
-    """Spend above what was expected; negative where spend fell away."""
-    cause: str
-    dimensions: Mapping[str, str] = field(default_factory=dict)
-    """Such as team, service, account: where it was seen."""
 
 
 @dataclass(frozen=True)

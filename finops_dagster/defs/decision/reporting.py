@@ -23,7 +23,7 @@ from finops_dagster.domain.decisions import (
     PullRequest,
     Verdict,
 )
-from finops_dagster.engines.anomalies import Incident
+from finops_dagster.domain.incidents import Incident
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
@@ -32,7 +32,6 @@ from finops_dagster.report import (
     StageGate,
     render_report,
 )
-from finops_dagster.report import Incident as ReportedIncident
 from finops_dagster.report.data import COVERAGE_COLUMNS, FORECAST_COLUMNS, SPEND_COLUMNS, TOTAL
 from finops_dagster.storage.days import DayStore
 
@@ -63,7 +62,7 @@ def report_data(
         forecast=_forecast(day),
         backtest=_backtest(day),
         gates=_gates(estate, day, as_of),
-        incidents=tuple(_incident(one) for one in day.items("incidents", Incident)),
+        incidents=tuple(day.items("incidents", Incident)),
         findings=tuple(day.items("findings", Finding)),
         proposals=tuple(day.items("proposals", Proposal)),
         verdicts={one.subject: one for one in day.items("verdicts", Verdict)},
@@ -144,20 +143,6 @@ def _gates(estate: Estate, day: DayStore, as_of: date) -> tuple[StageGate, ...]:
             ("ai", day, "gates"),
         )
         for gate in store.items(name, GateResult)
-    )
-
-
-def _incident(incident: Incident) -> ReportedIncident:
-    top = incident.dimensions[0] if incident.dimensions else None
-    return ReportedIncident(
-        id=incident.id,
-        kind=incident.kind.value,
-        since=incident.since,
-        money=incident.money,
-        cause=incident.cause,
-        dimensions={"account": top.account, "service": top.service, "team": top.team}
-        if top
-        else {},
     )
 
 

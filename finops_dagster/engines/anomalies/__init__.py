@@ -4,12 +4,6 @@ Pure and causal: no forecaster, no storage, and no day judged by what came after
 """
 
 from finops_dagster.engines.anomalies.detect import detect
-from finops_dagster.engines.anomalies.result import (
-    Channel,
-    DetectionConfig,
-    DetectionResult,
-    Incident,
-    Part,
-)
+from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
 
-__all__ = ["Channel", "DetectionConfig", "DetectionResult", "Incident", "Part", "detect"]
+__all__ = ["DetectionConfig", "DetectionResult", "detect"]

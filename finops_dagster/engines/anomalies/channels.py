@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finops_dagster.domain.incidents import Channel
 from finops_dagster.engines.anomalies.baseline import Expected, expect, slow_statistic
 from finops_dagster.engines.anomalies.leaves import Floats, Leaves
-from finops_dagster.engines.anomalies.result import Channel, DetectionConfig
+from finops_dagster.engines.anomalies.result import DetectionConfig
 
 _HEAVY_TAIL_DEGREES = 4
 _MISSING_TOTAL, _MISSING_LEAVES, _MISSING_LOW = 0.5, 0.6, 0.5

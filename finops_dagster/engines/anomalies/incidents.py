@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from finops_dagster.domain.decisions import Evidence
+from finops_dagster.domain.incidents import Channel, Incident, Part
 from finops_dagster.domain.money import Money, MoneyRange, to_decimal
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.anomalies.channels import Hit
 from finops_dagster.engines.anomalies.leaves import Floats, Leaves
-from finops_dagster.engines.anomalies.result import Channel, DetectionConfig, Incident, Part
+from finops_dagster.engines.anomalies.result import DetectionConfig
 
 _COUNTED_SHARE = 0.25
 """A day still belongs to an incident while its excess is a quarter of the largest, same sign."""

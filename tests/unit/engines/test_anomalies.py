@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finops_dagster.engines.anomalies import Channel, DetectionConfig, DetectionResult, detect
+from finops_dagster.domain.incidents import Channel
+from finops_dagster.engines.anomalies import DetectionConfig, DetectionResult, detect
 
 DAYS = pd.date_range("2025-01-01", periods=300)
 AS_OF: date = DAYS[-1].date()

@@ -23,11 +23,11 @@ from finops_dagster.domain.decisions import (
     RuleResult,
     Verdict,
 )
+from finops_dagster.domain.incidents import Channel, Incident, Part
 from finops_dagster.domain.money import Money, MoneyRange, Range
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
-    Incident,
     Link,
     ReportData,
     StageGate,
@@ -36,6 +36,34 @@ from finops_dagster.report import (
 AS_OF = date(2026, 10, 31)
 TEAMS = ("payments", "search", "ml-platform", "checkout", "data-eng", "mobile", "identity", None)
 HOSTILE = "<script>alert(1)</script>"
+
+
+def _incident(
+    kind: Channel, since: date, amount: str, currency: str, team: str, service: str, cause: str
+) -> Incident:
+    money = Money(amount=Decimal(amount), currency=currency)
+    nothing = Decimal(0)
+    return Incident(
+        kind=kind,
+        resource=f"1234/{service}/{team}",
+        owner=team,
+        since=since,
+        last_seen=since,
+        ongoing=False,
+        currency=currency,
+        money=money,
+        saving_per_month=MoneyRange(low=nothing, mid=nothing, high=nothing, currency=currency),
+        cause=cause,
+        dimensions=(Part(account="1234", service=service, team=team, money=money),),
+        confidence=0.99,
+        evidence=Evidence(
+            window_start=datetime(2026, 9, 1, tzinfo=UTC),
+            window_end=datetime(2026, 10, 28, tzinfo=UTC),
+            samples=57,
+            figures={},
+        ),
+        as_of=date(2026, 10, 27),
+    )
 
 
 def spend(first: date, currency: str = "USD", scale: float = 1.0) -> pd.DataFrame:
@@ -222,13 +250,10 @@ def full() -> ReportData:
             StageGate("ai", GateResult(gate="churn", result="warn", reasons=("few labels yet",))),
         ),
         incidents=(
-            Incident("incident-1", "level_shift", date(2026, 10, 19), Money(
-                amount=Decimal("1240.5"), currency="USD"),
-                "Database spend of search doubled from one day to the next.",
-                {"team": "search", "service": "Database"}),
-            Incident("incident-2", "drop", date(2026, 10, 27), Money(
-                amount=Decimal("-88.2"), currency="EUR"), "Storage of mobile fell away.",
-                {"team": "mobile"}),
+            _incident(Channel.SLOW, date(2026, 10, 19), "1240.5", "USD", "search", "Database",
+                      "Database spend of search doubled from one day to the next."),
+            _incident(Channel.POINT, date(2026, 10, 27), "-88.2", "EUR", "mobile", "Storage",
+                      "Storage of mobile fell away."),
         ),
         findings=tuple(found),
         proposals=tuple(made),

@@ -1,0 +1,86 @@
+"""Anomalies that share a cause: what cost moved, when, where and by how much.
+
+How they are found is the engine's business.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from finops_dagster.domain.decisions import Evidence
+from finops_dagster.domain.ids import content_id
+from finops_dagster.domain.money import Money, MoneyRange, Range
+
+
+class Channel(StrEnum):
+    """Which test an anomaly failed."""
+
+    POINT = "point"
+    """One day far from what its level, weekday and day of month make expected."""
+    SLOW = "slow"
+    """A week that has crept away from the weeks three to six before it."""
+    PRICE = "price"
+    """The unit price moved, whatever the quantity did."""
+    MISSING = "missing"
+    """Most of an account is absent: a delivery fault until shown otherwise."""
+    NEW = "new"
+    """A service that a team had never had."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Part(_Frozen):
+    """One leaf's share of an incident."""
+
+    account: str
+    service: str
+    team: str
+    money: Money
+    """Cost beyond what was expected, since the incident began; negative for a fall."""
+
+
+class Incident(_Frozen):
+    """Anomalies of one account that share their time, with the money of them."""
+
+    kind: Channel
+    """Of the part that weighs most."""
+    resource: str
+    """ACCOUNT/SERVICE/TEAM of that part."""
+    owner: str
+    since: date
+    last_seen: date
+    """Day of its newest anomaly."""
+    ongoing: bool
+    """Whether the cost is still away from what was expected."""
+    currency: str
+    money: Money
+    """Cost beyond what was expected, from `since` to `as_of`, all parts together."""
+    saving_per_month: MoneyRange
+    """What a month of the present excess comes to; nothing where it is over."""
+    cause: str
+    """One sentence for a person."""
+    dimensions: tuple[Part, ...]
+    """Heaviest first."""
+    confidence: float
+    """One less the chance of so large a deviation on a normal day."""
+    evidence: Evidence
+    as_of: date
+    field: str = ""
+    current: str = ""
+    proposed: str = ""
+    carbon_kg_per_month: Range | None = None
+    """Not known from cost alone."""
+    risk: float = 0.0
+    """Nothing is changed by an incident."""
+
+    @property
+    def id(self) -> str:
+        """The same incident keeps its id from day to day."""
+        return content_id(
+            "incident", {"resource": self.resource, "since": self.since, "currency": self.currency}
+        )
