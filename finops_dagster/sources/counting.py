@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -105,6 +105,21 @@ def partitions(
             }
         found.update(ends)
     return sorted(found, key=lambda p: (p is None, p or date.min))
+
+
+def reaches(
+    connection: duckdb.DuckDBPyConnection, fmt: Format, typed: Sequence[Typed]
+) -> dict[date, datetime]:
+    """Every partition that rows are in, with the latest moment that a row of it tells of."""
+    found: dict[date, datetime] = {}
+    for one in typed:
+        for day, latest in connection.execute(
+            f"SELECT {partition_sql(fmt.partition_key, fmt.clock)}, "
+            f"coalesce(max({fmt.moment}), max({fmt.clock})) "
+            f"FROM {one.name} WHERE {fmt.clock} IS NOT NULL GROUP BY 1"
+        ).fetchall():
+            found[day] = max(found.get(day, latest), latest)
+    return dict(sorted(found.items()))
 
 
 def confine(fmt: Format, typed: Sequence[Typed], partition: date, present: Sequence[date | None],

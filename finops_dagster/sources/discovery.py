@@ -33,6 +33,8 @@ class Found:
     control_totals: tuple[ControlTotal, ...]
     partition: date | None
     """From a folder named KEY=DATE; None where only the rows can tell."""
+    told: bool = False
+    """Whether the sender said when it became known; else `known_at` is when it was written."""
 
 
 @dataclass
@@ -186,6 +188,7 @@ def _noted(root: Path, folder: Path, key: str) -> Found:
         manifest.known_at or _newest(root, [*beside, note]),
         manifest.control_totals,
         _named(note, key),
+        told=manifest.known_at is not None,
     )
 
 

@@ -37,6 +37,7 @@ class FocusFormat:
     table = CHARGES
     partition_key: PartitionKey = "billing_period"
     clock = "billing_period_start"
+    moment = "charge_period_start"
     strict_partition = True
     key: Sequence[str] = ()
     partial_key: Sequence[str] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -52,27 +52,29 @@ class _Workspace:
         self._folder.cleanup()
 
 
-def partitions_of(
+def reaches_of(
     fmt: Format,
     root: Path,
     files: Sequence[DeliveredFile],
     hashes: Hashes,
     spools: Spools,
     options: ReadOptions,
-) -> list[date]:
-    """The partitions that the rows of `files` are in, oldest first; empty if none can be told."""
+) -> dict[date, datetime]:
+    """The partitions that the rows of `files` are in, oldest first, and how far each reaches.
+
+    Empty if none can be told.
+    """
     space = _Workspace(options)
     try:
         opened = open_delivery(space.connection, root, files, space.path, hashes, spools)
 
-        def look() -> list[date | None]:
+        def look() -> dict[date, datetime]:
             typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
-            return counting.partitions(space.connection, fmt, typed)
+            return counting.reaches(space.connection, fmt, typed)
 
-        found = _despite_damage(space.connection, opened, look)
+        return _despite_damage(space.connection, opened, look)
     finally:
         space.close()
-    return [one for one in found if one is not None]
 
 
 def read_delivery(

@@ -35,6 +35,7 @@ class SignalFormat:
     strict_partition: bool = True
     partition_key: PartitionKey = "day"
     clock: str = "time"
+    moment: str = "time"
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. Columns the table does not know are left out and reported."""

@@ -15,7 +15,7 @@ import duckdb
 
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import Fault
-from finops_dagster.domain.periods import month_start, next_month
+from finops_dagster.domain.periods import day_start, month_start, next_month
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.sources.parsing import Note, RawColumn
 from finops_dagster.sources.shapes import Limits
@@ -84,6 +84,11 @@ class Format(Protocol):
         ...
 
     @property
+    def moment(self) -> str:
+        """Column that says when what a row tells of began: nobody knew of it before."""
+        ...
+
+    @property
     def strict_partition(self) -> bool:
         """Whether a row of another partition than its folder's is faulted."""
         ...
@@ -128,6 +133,12 @@ def partition_at(key: PartitionKey, moment: datetime) -> date:
     """The partition that `moment` is in."""
     day = moment.astimezone(UTC).date()
     return month_start(day) if key == "billing_period" else day
+
+
+def end_of(key: PartitionKey, partition: date) -> datetime:
+    """The instant at which a partition ends."""
+    after = next_month(partition) if key == "billing_period" else partition + timedelta(days=1)
+    return day_start(after)
 
 
 def within(key: PartitionKey, clock: str, partition: date) -> str:

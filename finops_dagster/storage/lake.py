@@ -108,9 +108,29 @@ class Lake:
         write_parquet(self.rows_file(delivery), rows, arrow_schema(LANDING_TABLES[delivery.table]))
         write_parquet(self.quarantine_file(delivery), quarantine, quarantine.schema)
 
+    def _of_the_same_instant(self, delivery: Delivery) -> list[Delivery]:
+        folder = self._record_path(delivery).parent
+        held = [
+            Landed.model_validate_json(path.read_text(encoding="utf-8")).delivery
+            for path in folder.glob(f"{delivery.partition.isoformat()}.*.json")
+        ]
+        return [
+            one
+            for one in held
+            if one.known_at == delivery.known_at and one.delivery_id != delivery.delivery_id
+        ]
+
     def seal(self, landed: Landed) -> None:
-        """Record what became of a delivery; one with a set fault is kept out of the warehouse."""
+        """Record what became of a delivery; one with a set fault is kept out of the warehouse.
+
+        A delivery of the same instant that landed before is another state of the same files, and
+        nothing says which came later but that this one is there now: it takes the other's place.
+        """
         delivery = landed.delivery
+        for rival in self._of_the_same_instant(delivery):
+            self.rows_file(rival).unlink(missing_ok=True)
+            self._accepted_path(rival).unlink(missing_ok=True)
+            self._record_path(rival).unlink(missing_ok=True)
         if landed.set_faults:
             self.rows_file(delivery).unlink(missing_ok=True)
             self._accepted_path(delivery).unlink(missing_ok=True)

@@ -43,6 +43,25 @@ def test_bare_file_is_known_when_it_was_last_changed(tmp_path, write_csv, charge
     assert delivery.partition == date(2025, 1, 1)
 
 
+def test_an_old_bill_copied_today_was_known_when_its_days_ended(
+    tmp_path, write_csv, charge
+) -> None:
+    """Harm: last year's bill cannot be looked at as it was then, for it was copied here today."""
+    days = ("2025-01-30T00:00:00Z", "2025-01-31T00:00:00Z")
+    later = {
+        "BillingPeriodStart": "2025-02-01T00:00:00Z",
+        "BillingPeriodEnd": "2025-03-01T00:00:00Z",
+    }
+    rows = [charge(ChargePeriodStart=day, ChargePeriodEnd="2025-02-01T00:00:00Z") for day in days]
+    rows.append(charge(ChargePeriodStart="2025-02-03T07:00:00Z",
+                       ChargePeriodEnd="2025-02-03T08:00:00Z", **later))  # fmt: skip
+    write_csv(tmp_path / "a.csv", rows)
+    assert [d.known_at for d in found(tmp_path)] == [
+        datetime(2025, 2, 1, tzinfo=UTC),
+        datetime(2025, 2, 4, tzinfo=UTC),
+    ]
+
+
 def test_deliveries_of_a_period_come_oldest_first(tmp_path, write_csv, charge, note) -> None:
     """The last one known is in force: order decides which bill that is."""
     for day in (9, 7, 8):
