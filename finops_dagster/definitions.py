@@ -3,7 +3,8 @@
 `defs` is what Dagster loads; `build_defs` is what everything else calls.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -23,17 +24,38 @@ from finops_dagster.settings import Settings, environment_config, name_warehouse
 
 
 def build_defs(
-    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+    settings: Settings,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> dg.Definitions:
     """Definitions of the estate that `settings` describe.
 
-    `loggers`: what a run in this process reports to. Raises FinopsError if dbt cannot parse.
+    `loggers`: what a run in this process reports to. `reread`: the settings as they are later,
+    asked at each tick of schedule and sensor. Raises FinopsError if dbt cannot parse.
     """
+    with warnings.catch_warnings():
+        # Partitioned checks and backfill policies are meant; dagster is pinned to one release.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _definitions(settings, loggers, reread)
+
+
+def _definitions(
+    settings: Settings,
+    loggers: Mapping[str, dg.LoggerDefinition] | None,
+    reread: Callable[[], Settings] | None,
+) -> dg.Definitions:
     estate = Estate(settings)
+
+    def newest() -> Estate:
+        now = reread() if reread else settings
+        # the same estate remembers the files it has hashed
+        return estate if now == settings else Estate(now)
+
     name_warehouse(estate.layout.warehouse)
     time = clocks(settings.start, settings.decided_day())
     manifest = prepared_manifest(estate.dbt_project)
-    jobs = build_jobs(time)
+    jobs = build_jobs()
     return dg.Definitions(
         assets=[
             *build_landing(time),
@@ -44,8 +66,8 @@ def build_defs(
             *build_gitops(),
         ],
         jobs=jobs,
-        schedules=[build_schedule(estate)],
-        sensors=[build_sensor(estate, jobs)],
+        schedules=[build_schedule(settings.schedule, newest)],
+        sensors=[build_sensor(newest, jobs)],
         resources={
             "estate": estate,
             "dbt": DbtCliResource(
@@ -60,4 +82,8 @@ def build_defs(
 def defs() -> dg.Definitions:
     """The estate of FINOPS_CONFIG, of ./finops.yaml, or the demo's."""
     telemetry_off()
-    return build_defs(settings_for(environment_config()))
+
+    def read() -> Settings:
+        return settings_for(environment_config())
+
+    return build_defs(read(), reread=read)

@@ -5,7 +5,6 @@ Lists and tools live in their own modules; printing in output.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ from finops_dagster.cli.common import (
     settings_for,
 )
 from finops_dagster.cli.output import envelope, print_json, print_table
-from finops_dagster.settings import child_environment, find_config, telemetry_off
+from finops_dagster.settings import find_config, telemetry_off
 
 app = typer.Typer(
     name="finops",
@@ -128,18 +127,10 @@ def ui_command(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
 ) -> int:
     """Open the Dagster UI of the estate, with its daemon; Ctrl-C ends both."""
-    from finops_dagster import runner
-    from finops_dagster.storage.files import Layout
+    from finops_dagster.cli.ui import serve
 
     settings = settings_for(config)
-    home = runner.prepare_home(Layout(settings.state_dir).dagster_home.absolute())
-    found = find_config(config, Path.cwd()) or DEMO_FOLDER / "finops.yaml"
-    environment = child_environment(
-        secrets=True, DAGSTER_HOME=str(home), FINOPS_CONFIG=str(found.absolute())
-    )
-    sys.stderr.write(f"Dagster UI on http://localhost:{port} (Ctrl-C ends it)\n")
-    arguments = ["dagster", "dev", "-m", "finops_dagster.definitions", "-p", str(port)]
-    os.execvpe(str(Path(sys.executable).parent / "dagster"), arguments, environment)
+    return serve(settings, find_config(config, Path.cwd()) or DEMO_FOLDER / "finops.yaml", port)
 
 
 def main() -> None:

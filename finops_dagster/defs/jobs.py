@@ -5,14 +5,14 @@ A Dagster job has one partitions definition, so months, days and the unpartition
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import dagster as dg
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.shared import Clocks, range_tags
+from finops_dagster.defs.shared import range_tags
 from finops_dagster.domain.periods import month_start
 
 BILLING_JOB = "ingest_billing"
@@ -29,7 +29,7 @@ CLOCK_TAG = "finops/clock"
 """On every asset: the job that materialises it."""
 
 
-def build_jobs(clocks: Clocks) -> list[dg.UnresolvedAssetJobDefinition]:
+def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     """One job per clock tag. All run in one process: their steps are short, and starting a
     process for each would cost more than the work (41 s against 13 s on a small graph)."""
     descriptions = {
@@ -77,25 +77,29 @@ def tags_for(estate: Estate, job: str) -> dict[str, str]:
     return {}
 
 
-def build_schedule(estate: Estate) -> dg.ScheduleDefinition:
-    """Starts the first job of the day; the sensor below hands on to the next ones."""
+def build_schedule(cron: str, newest: Callable[[], Estate]) -> dg.ScheduleDefinition:
+    """Starts the first job of the day; the sensor below hands on to the next ones.
+
+    `newest`: the estate by its settings as they are at the tick, days after this was loaded.
+    """
 
     @dg.schedule(
         name="daily",
-        cron_schedule=estate.settings.schedule,
+        cron_schedule=cron,
         execution_timezone="UTC",
         job_name=BILLING_JOB,
         description="Every day: bills, signals, decision, pull requests, ledger.",
     )
     def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         tick = context.scheduled_execution_time.isoformat()
-        return dg.RunRequest(run_key=tick, tags={**tags_for(estate, BILLING_JOB), DAILY_TAG: tick})
+        tags = {**tags_for(newest(), BILLING_JOB), DAILY_TAG: tick}
+        return dg.RunRequest(run_key=tick, tags=tags)
 
     return daily
 
 
 def build_sensor(
-    estate: Estate, jobs: list[dg.UnresolvedAssetJobDefinition]
+    newest: Callable[[], Estate], jobs: list[dg.UnresolvedAssetJobDefinition]
 ) -> dg.SensorDefinition:
     """Starts the next job when one of a scheduled day has succeeded; a red run stops the day."""
 
@@ -117,7 +121,7 @@ def build_sensor(
         yield dg.RunRequest(
             run_key=f"{tick}/{following}",
             job_name=following,
-            tags={**tags_for(estate, following), DAILY_TAG: tick},
+            tags={**tags_for(newest(), following), DAILY_TAG: tick},
         )
 
     return next_job

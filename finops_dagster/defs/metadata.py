@@ -9,6 +9,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 import pandas as pd
@@ -106,15 +107,21 @@ def picture(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
 
 
-def link(path: Path) -> dg.MetadataValue:
-    """A report on this machine."""
-    return dg.MetadataValue.url(path.resolve().as_uri())
+PAGES = "/pages/"
+"""Where the UI serves the pages of reports: a browser opens no file:// link from a web page."""
+
+
+def link(state: Path, page: Path) -> dg.MetadataValue:
+    """A page under the state folder, as the UI of this estate serves it."""
+    return dg.MetadataValue.url(PAGES + quote(page.relative_to(state).as_posix()))
 
 
 def audit_metadata(
-    audits: Sequence[AuditResult], pages: Sequence[Path], refused: Sequence[Fault] = ()
+    audits: Sequence[AuditResult],
+    pages: Mapping[str, dg.MetadataValue],
+    refused: Sequence[Fault] = (),
 ) -> dict[str, Any]:
-    """What failed and what could not be judged, with the audit's pages.
+    """What failed and what could not be judged, with links to the audit's pages by name.
 
     `summary` is one paragraph: what is wrong, where, and what to do. `refused`: why whole
     deliveries were.
@@ -149,5 +156,5 @@ def audit_metadata(
                 for one in audit.abstained
             ]
         ),
-        **{f"page_{page.stem}": link(page) for page in pages},
+        **pages,
     }

@@ -20,6 +20,9 @@ FORGE_POOL = "forge"
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 """For steps that read from elsewhere: an interrupted read is worth trying again."""
 
+OWNERS = ("team:finops",)
+"""Of every asset that dbt does not name another owner for."""
+
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 

@@ -15,7 +15,7 @@ from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
-from finops_dagster.defs.shared import Clocks, window
+from finops_dagster.defs.shared import OWNERS, Clocks, window
 from finops_dagster.domain.decisions import Decision, Finding, Proposal
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
@@ -27,6 +27,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
     """The assets of stage decision, all on the daily clock."""
     common: dict[str, Any] = {
         "group_name": "decision",
+        "owners": OWNERS,
         "partitions_def": clocks.days,
         "tags": {CLOCK_TAG: DECIDE_JOB},
     }
@@ -35,6 +36,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         key=PROPOSALS,
         description="One intended change per value, best saving first; and why the rest is not.",
         deps=[FINDINGS],
+        kinds={"python"},
         **common,
     )
     def proposals(
@@ -135,6 +137,8 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         as_of, _ = window(context)
-        return dg.MaterializeResult(metadata={"report": link(write_report(estate, as_of))})
+        return dg.MaterializeResult(
+            metadata={"report": link(estate.layout.root, write_report(estate, as_of))}
+        )
 
     return [proposals, verdicts, report]

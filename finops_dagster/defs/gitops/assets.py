@@ -12,7 +12,7 @@ from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import CLOCK_TAG, PUBLISH_JOB
 from finops_dagster.defs.metadata import link, records_table
-from finops_dagster.defs.shared import FORGE_POOL, RETRY
+from finops_dagster.defs.shared import FORGE_POOL, OWNERS, RETRY
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal, Verdict
 
 CHANGE_SETS = dg.AssetKey(["gitops", "change_sets"])
@@ -27,6 +27,7 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         key=CHANGE_SETS,
         description="The exact edits of each proposal at the newest commit of the desired state.",
         group_name="gitops",
+        owners=OWNERS,
         kinds={"git"},
         deps=[dg.AssetDep(VERDICTS, partition_mapping=dg.LastPartitionMapping())],
         tags=tags,
@@ -74,6 +75,7 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         description="Opens, updates and closes pull requests if settings say `act: true`; else "
         "lists what it would do. Running it again changes nothing.",
         group_name="gitops",
+        owners=OWNERS,
         kinds={"git"},
         deps=[CHANGE_SETS],
         pool=FORGE_POOL,
@@ -120,7 +122,7 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "acted": actions.acted,
-                "report": link(page),
+                "report": link(estate.layout.root, page),
                 "rows_in": len(wanted),
                 **counts,
                 "actions": records_table(

@@ -13,7 +13,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import frame_table, link, picture, records_table
-from finops_dagster.defs.shared import WAREHOUSE_POOL, Clocks, window
+from finops_dagster.defs.shared import OWNERS, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
 
@@ -32,6 +32,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     """The assets of stage insight, all on the daily clock."""
     common: dict[str, Any] = {
         "group_name": "insight",
+        "owners": OWNERS,
         "partitions_def": clocks.days,
         "tags": {CLOCK_TAG: DECIDE_JOB},
     }
@@ -41,6 +42,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         description="The publication this day is decided on: the last one known when its decision "
         "was due, or one rebuilt from the deliveries known then.",
         deps=_UPSTREAM,
+        kinds={"parquet"},
         pool=WAREHOUSE_POOL,
         **common,
     )
@@ -131,6 +133,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         key=INCIDENTS,
         description="Unexpected cost, merged to incidents by cause, with its money.",
         deps=[PUBLICATION],
+        kinds={"python"},
         **common,
     )
     def incidents(
@@ -160,6 +163,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         key=FINDINGS,
         description="Waste and shortage in what runs, priced at the rate really paid.",
         deps=[PUBLICATION, DESIRED_STATE],
+        kinds={"python"},
         **common,
     )
     def findings(
@@ -227,7 +231,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                     ]
                 ),
                 "abstained": records_table([one.model_dump() for one in health.abstained]),
-                **{name: link(page) for name, page in health.pages.items()},
+                **{name: link(estate.layout.root, page) for name, page in health.pages.items()},
             }
         )
 

@@ -10,8 +10,13 @@ import dagster as dg
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
-from finops_dagster.defs.metadata import audit_metadata, landing_metadata, table_schema_metadata
-from finops_dagster.defs.shared import RETRY, SINGLE_RUN, Clocks, window
+from finops_dagster.defs.metadata import (
+    audit_metadata,
+    landing_metadata,
+    link,
+    table_schema_metadata,
+)
+from finops_dagster.defs.shared import OWNERS, RETRY, SINGLE_RUN, Clocks, window
 from finops_dagster.domain.schemas import LANDING_TABLES
 
 GATE = "landing_gate"
@@ -43,6 +48,7 @@ def _landing_asset(
         key=key,
         description=_DESCRIPTIONS[table],
         group_name="landing",
+        owners=OWNERS,
         kinds={"parquet"},
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -75,7 +81,11 @@ def _landing_asset(
                 dg.AssetCheckResult(
                     check_name=GATE,
                     passed=audit.success,
-                    metadata=audit_metadata([audit], [page], line.refusals(results)),
+                    metadata=audit_metadata(
+                        [audit],
+                        {"report": link(estate.layout.root, page)},
+                        line.refusals(results),
+                    ),
                 )
             ],
         )

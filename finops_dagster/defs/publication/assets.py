@@ -11,8 +11,8 @@ import dagster as dg
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
-from finops_dagster.defs.metadata import audit_metadata, records_table
-from finops_dagster.defs.shared import SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.defs.metadata import audit_metadata, link, records_table
+from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.storage.publication import Version
 
 AUDIT = "audit"
@@ -48,6 +48,7 @@ def _clock_assets(
         key=candidates_key,
         description="Candidate marts as immutable Parquet, judged by Great Expectations.",
         group_name="publication",
+        owners=OWNERS,
         kinds={"parquet", "greatexpectations"},
         deps=marts,
         partitions_def=partitions,
@@ -75,10 +76,13 @@ def _clock_assets(
             estate.publications, estate.layout.warehouse, clock, inputs, cutoff
         )
         audits = line.judge_exported(estate, estate.publications, clock, versions, as_of)
-        pages = [
-            audit.write_html(estate.layout.reports(as_of) / "audit" / f"{audit.table}.html")
+        folder = estate.layout.reports(as_of) / "audit"
+        pages = {
+            f"report_{audit.table}": link(
+                estate.layout.root, audit.write_html(folder / f"{audit.table}.html")
+            )
             for audit in audits
-        ]
+        }
         line.keep_gates(estate, "audit", audits)
         estate.publications.keep_candidates(clock.name, versions)
         yield dg.MaterializeResult(
@@ -99,6 +103,7 @@ def _clock_assets(
         key=["publication", clock.name],
         description="The versions in force: what every later step reads.",
         group_name="publication",
+        owners=OWNERS,
         kinds={"parquet"},
         deps=[candidates_key],
         partitions_def=partitions,

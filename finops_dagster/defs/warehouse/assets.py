@@ -15,16 +15,18 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, LEDGER_JOB, SIGNALS_JOB
-from finops_dagster.defs.shared import SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.defs.warehouse.events import described
 from finops_dagster.defs.warehouse.translator import Translator, asset_key
 
 
-def build_warehouse(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]:
+def build_warehouse(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The models of each clock, selected by their dbt tag."""
     return [
         _clock_models(manifest, line.BILLING, BILLING_JOB, clocks.months),
         _clock_models(manifest, line.SIGNALS, SIGNALS_JOB, clocks.days),
         _ledger_models(manifest),
+        *_ledger_tables(manifest),
     ]
 
 
@@ -52,9 +54,8 @@ def _clock_models(
         cutoff = estate.cutoff(estate.settings.decided_day())
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
         arguments = line.dbt_arguments(f"tag:{clock.name}", variables)
-        yield from dbt.cli(
-            arguments, context=context, target_path=estate.layout.root / "dbt" / clock.name
-        ).stream()
+        target = estate.layout.root / "dbt" / clock.name
+        yield from described(dbt.cli(arguments, context=context, target_path=target))
 
     return models
 
@@ -76,11 +77,26 @@ def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
         line.export_ledger(estate, as_of)
         variables = line.dbt_vars(estate, estate.cutoff(as_of), date.min, as_of, None)
         arguments = line.dbt_arguments("tag:ledger", variables)
-        yield from dbt.cli(
-            arguments, context=context, target_path=estate.layout.root / "dbt" / "ledger"
-        ).stream()
+        target = estate.layout.root / "dbt" / "ledger"
+        yield from described(dbt.cli(arguments, context=context, target_path=target))
 
     return models
+
+
+def _ledger_tables(manifest: Path) -> list[dg.AssetSpec]:
+    """What the ledger holds, as Parquet: written by its models' own job, never materialised."""
+    sources = json.loads(manifest.read_text(encoding="utf-8"))["sources"].values()
+    return [
+        dg.AssetSpec(
+            asset_key(source),
+            description=source["description"],
+            group_name="ledger",
+            kinds={"parquet"},
+            owners=OWNERS,
+        )
+        for source in sources
+        if source["source_name"] == "ledger"
+    ]
 
 
 def mart_keys(manifest: Path) -> dict[str, list[dg.AssetKey]]:

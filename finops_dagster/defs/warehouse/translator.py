@@ -5,16 +5,18 @@ The models themselves live in dbt_project.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
-from finops_dagster.defs.jobs import CLOCK_TAG
+from finops_dagster.defs.jobs import CLOCK_TAG, LEDGER_JOB
+from finops_dagster.defs.shared import OWNERS
 
 _LANDING = "landing"
 _LEDGER = "ledger"
+_STAGE = "warehouse"
 
 
 def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
@@ -22,7 +24,7 @@ def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
     if resource["resource_type"] == "source":
         stage = _LEDGER if resource["source_name"] == _LEDGER else _LANDING
         return dg.AssetKey([stage, resource["name"]])
-    return dg.AssetKey(["warehouse", _topic(resource), resource["name"]])
+    return dg.AssetKey([_STAGE, _topic(resource), resource["name"]])
 
 
 def _topic(resource: Mapping[str, Any]) -> str:
@@ -45,7 +47,12 @@ class Translator(DagsterDbtTranslator):
         return asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return _topic(dbt_resource_props)
+        # what is built of the ledger comes after the stages it tells of
+        return _LEDGER if self._job == LEDGER_JOB else _STAGE
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        owner = dbt_resource_props.get("meta", {}).get("owner")
+        return [f"team:{owner}"] if owner else OWNERS
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
         return {CLOCK_TAG: self._job}
