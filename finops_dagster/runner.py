@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.errors import Fault, FinopsError
 from finops_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
 _SHIPPED_CONFIG = Path(__file__).parent / "defs" / "dagster.yaml"
+_SEE_LOG = "The run's log and the UI say more."
+_NO_REASON = "failed without a reason."
 _EXIT_BY_ERROR = {"Stopped": 1, "SettingsError": 2, "Unavailable": 3}
 
 
@@ -114,16 +116,23 @@ def run(
         with dg.DagsterInstance.from_config(str(home)) as instance:
             for name in jobs or ORDER:
                 progress.say(name)
+                try:
+                    tags = tags_for(estate, name)
+                except FinopsError as error:  # a source that cannot be asked what it has
+                    outcome.exit_code = error.exit_code
+                    outcome.stopped = " ".join([error.message, *map(str, error.faults)])
+                    outcome.faults += error.faults or [_fault(error)]
+                    break
                 result = definitions.resolve_job_def(name).execute_in_process(
                     instance=instance,
                     raise_on_error=False,
-                    tags=tags_for(estate, name),
+                    tags=tags,
                     run_config={"loggers": {LOGGER: {}}},
                 )
                 outcome.run_id = result.run_id
                 _add(stages, progress, result)
                 if not result.success:
-                    _explain(outcome, result)
+                    _explain(outcome, result, estate.layout.quarantine)
                     break
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -172,8 +181,20 @@ def _stage_of(step: str) -> str:
     return head if head in STAGES else "warehouse"
 
 
-def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
+def _fault(error: FinopsError) -> Fault:
+    return Fault(code=_code(type(error).__name__), expected=error.message, hint=_SEE_LOG)
+
+
+def _code(class_name: str) -> str:
+    """`SettingsError` as scripts match it: settings_error."""
+    name = class_name.rpartition(".")[2]
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).strip("_") or "failed"
+
+
+def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult, quarantine: Path) -> None:
     """Say in one paragraph why the line stopped: the checks that failed, else the error."""
+    from finops_dagster.defs.metadata import faults_of
+
     failed = [
         check
         for check in result.get_asset_check_evaluations()
@@ -183,12 +204,21 @@ def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
         outcome.exit_code = 1
         told = []
         for check in failed:
+            name = f"{check.asset_key.to_user_string()} {check.check_name}"
             summary = check.metadata.get("summary")
-            text = str(summary.value) if summary is not None else "failed"
-            told.append(f"{check.asset_key.to_user_string()} {check.check_name}: {text}")
+            text = str(summary.value) if summary is not None else _NO_REASON
+            told.append(f"{name}: {text}")
+            outcome.faults += faults_of(check.metadata) or [
+                Fault(code=check.check_name, expected=text, hint=_SEE_LOG)
+            ]
+        aside = (
+            f" What was set aside is in {quarantine}, each row with its reasons."
+            if any(check.asset_key.path[0] == "landing" for check in failed)
+            else ""
+        )
         outcome.stopped = (
             f"Stopped by {len(failed)} check{'s' if len(failed) > 1 else ''}; the last "
-            f"publication stays in force. {' '.join(told)}"
+            f"publication stays in force. {' '.join(told)}{aside}"
         )
         return
     for event in result.all_events:
@@ -196,10 +226,14 @@ def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            name = error.cls_name if error is not None else ""
-            outcome.exit_code = _EXIT_BY_ERROR.get(str(name), 4)
+            name = str(error.cls_name) if error is not None else ""
+            outcome.exit_code = _EXIT_BY_ERROR.get(name, 4)
             text = error.message.strip() if error is not None else "no reason was recorded"
-            outcome.stopped = f"{event.step_key} failed. {text} The log is {outcome.log}."
+            # Dagster puts the name of the class before what it says
+            text = text.removeprefix(f"{name}: ")
+            step = str(event.step_key).replace("__", "/")
+            outcome.stopped = f"{step} failed. {text} The log is {outcome.log}."
+            outcome.faults.append(Fault(code=_code(name), expected=text, hint=_SEE_LOG))
             return
     outcome.exit_code = 4
     outcome.stopped = f"{result.job_def.name} failed without a failed step; see {outcome.log}."

@@ -29,6 +29,10 @@ from finops_dagster.storage.exports import write_exports
 from finops_dagster.storage.lake import in_force
 from finops_dagster.storage.publication import PublicationStore, Version
 
+_ROWS_TOLD = 20
+"""Of the rows set aside in a refused delivery: the quarantine holds them all."""
+_FILES_TOLD = 3
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -138,7 +142,7 @@ def judge_landed(estate: Estate, table: str, results: Sequence[Landed]) -> Audit
     if results:
         return audit
     reason = "no delivery came" if estate.sources(table) else "no source of it is in the settings"
-    return replace(audit, abstained=(Abstained(subject=table, reason=reason),))
+    return replace(audit, outcomes=(), abstained=(Abstained(subject=table, reason=reason),))
 
 
 def dbt_vars(
@@ -264,17 +268,22 @@ def judge_exported(
 
 
 def refusals(results: Iterable[Landed]) -> list[Fault]:
-    """Why deliveries were refused as a whole, each with its source and partition."""
+    """Why deliveries were refused as a whole, each with the first rows that were set aside.
+
+    A fault of no one file gets the delivery's files: a person wants to know where to look.
+    """
     return [
-        fault.model_copy(
-            update={
-                "file": fault.file
-                or f"{one.delivery.source}, delivery of {one.delivery.partition.isoformat()}"
-            }
-        )
+        fault.model_copy(update={"file": f"{one.delivery.source}: {fault.file or _files(one)}"})
         for one in results
-        for fault in one.set_faults
+        if one.set_faults
+        for fault in (*one.set_faults, *one.row_faults[:_ROWS_TOLD])
     ]
+
+
+def _files(landed: Landed) -> str:
+    files = [str(file.path) for file in landed.delivery.files]
+    told = ", ".join(files[:_FILES_TOLD]) or f"{landed.delivery.partition.isoformat()}, no file"
+    return told + (f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else "")
 
 
 def keep_gates(estate: Estate, stage: str, audits: Sequence[AuditResult]) -> None:

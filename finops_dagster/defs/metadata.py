@@ -17,9 +17,13 @@ import pandas as pd
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import TableSchema
-from finops_dagster.quality import AuditResult
+from finops_dagster.quality import AuditResult, Outcome
 
 _SHOWN = 20
+_TOLD = 3
+"""Faults in a paragraph: a person mends the first and runs again; scripts are given them all."""
+_FAULTS = "faults"
+"""What is wrong, by file, row and column, as JSON: the command line hands it on."""
 
 
 def table_schema_metadata(table: TableSchema) -> dict[str, Any]:
@@ -101,6 +105,30 @@ def landing_metadata(results: Iterable[Landed]) -> dict[str, Any]:
     }
 
 
+def faults_of(metadata: Mapping[str, dg.MetadataValue]) -> list[Fault]:
+    """What `audit_metadata` kept of what is wrong."""
+    kept = metadata.get(_FAULTS)
+    if not isinstance(kept, dg.JsonMetadataValue) or not isinstance(kept.value, list):
+        return []
+    return [Fault.model_validate(one) for one in kept.value]
+
+
+def _fault(outcome: Outcome) -> Fault:
+    """A failed expectation as a fault; its examples say which rows, where they can."""
+    rows = "; ".join(
+        ", ".join(f"{name} {value}" for name, value in example.items() if value)
+        for example in outcome.examples[:2]
+    )
+    return Fault(
+        code=outcome.name,
+        file=outcome.name.partition(".")[0],
+        column=outcome.column or None,
+        expected=f"{outcome.name.partition('.')[2]}: {outcome.observed}"
+        + (f" ({rows})." if rows else "."),
+        hint=outcome.hint,
+    )
+
+
 def picture(png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG inside Markdown: the UI shows it beside the figures."""
     encoded = base64.b64encode(png).decode("ascii")
@@ -123,18 +151,17 @@ def audit_metadata(
 ) -> dict[str, Any]:
     """What failed and what could not be judged, with links to the audit's pages by name.
 
-    `summary` is one paragraph: what is wrong, where, and what to do. `refused`: why whole
-    deliveries were.
+    `summary` is one paragraph: what is wrong, where, and what to do; `faults` the same for
+    scripts. `refused`: why whole deliveries were.
     """
     outcomes = [outcome for audit in audits for outcome in audit.outcomes]
     failed = [outcome for audit in audits for outcome in audit.failures]
-    told = [str(fault) for fault in refused] or [
-        f"{outcome.name}: {outcome.observed}. {outcome.hint}" for outcome in failed
-    ]
+    faults = list(refused) or [_fault(outcome) for outcome in failed]
+    told = [str(fault) for fault in faults]
+    more = f" And {len(told) - _TOLD} more." if len(told) > _TOLD else ""
     return {
-        "summary": " ".join(told[:5]) + (f" And {len(told) - 5} more." if len(told) > 5 else "")
-        if told
-        else "nothing is wrong",
+        "summary": " ".join(told[:_TOLD]) + more if told else "nothing is wrong",
+        _FAULTS: dg.MetadataValue.json([fault.model_dump() for fault in faults]),
         "expectations": len(outcomes),
         "failed": records_table(
             [
