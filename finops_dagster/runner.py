@@ -195,11 +195,12 @@ def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult, quarantine: Pa
     """Say in one paragraph why the line stopped: the checks that failed, else the error."""
     from finops_dagster.defs.metadata import faults_of
 
-    failed = [
-        check
+    # a run over several partitions tells the same of each of them
+    failed = {
+        (check.asset_key, check.check_name): check
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity.value == "ERROR"
-    ]
+    }.values()
     if failed:
         outcome.exit_code = 1
         told = []

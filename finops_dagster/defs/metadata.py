@@ -6,7 +6,8 @@ Formatting only; the numbers are made elsewhere.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +65,13 @@ def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue | str:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    """As a person reads it: numbers to the hundredth, small ones to three digits."""
+    if value is None:
+        return ""
+    if isinstance(value, float | Decimal):
+        size = abs(float(value))
+        return f"{value:,.2f}" if size >= 1 or size == 0 else f"{value:.3g}"
+    return str(value)
 
 
 def landing_metadata(results: Iterable[Landed]) -> dict[str, Any]:
@@ -133,6 +140,28 @@ def picture(png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG inside Markdown: the UI shows it beside the figures."""
     encoded = base64.b64encode(png).decode("ascii")
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+
+
+def judged(
+    context: dg.AssetExecutionContext, name: str, passed: bool, metadata: Mapping[str, Any]
+) -> Iterator[dg.Output | dg.AssetCheckEvaluation]:
+    """The result of a blocking check, told of each partition of the run.
+
+    A run over a range would else tell it of none, and each partition's check would look skipped.
+    """
+    for output, spec in context.assets_def.check_specs_by_output_name.items():
+        if spec.name == name and spec.key in context.selected_asset_check_keys:
+            yield dg.Output(None, output_name=output)
+    for partition in context.partition_keys:
+        yield dg.AssetCheckEvaluation(
+            asset_key=context.asset_key,
+            check_name=name,
+            passed=passed,
+            metadata=metadata,
+            description=str(metadata["summary"]),
+            blocking=True,
+            partition=partition,
+        )
 
 
 PAGES = "/pages/"

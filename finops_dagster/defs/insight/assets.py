@@ -91,7 +91,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.defs.insight.pictures import spend_plots
+        from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import forecast, model_inputs
 
         as_of, _ = window(context)
@@ -120,12 +120,12 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(result.frame),
                 "rows_in": len(series),
-                "backtest": frame_table(result.backtest),
-                "abstained": records_table([one.model_dump() for one in abstained]),
                 **{
                     f"plot_{currency}": picture(png)
                     for currency, png in spend_plots(series, result.frame).items()
                 },
+                "backtest": frame_table(backtest_table(result.backtest)),
+                "abstained": records_table([one.model_dump() for one in abstained]),
             }
         )
 
@@ -154,7 +154,17 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(result.incidents),
                 "rows_in": len(history),
-                "incidents": records_table([one.model_dump() for one in result.incidents]),
+                "incidents": records_table(
+                    [
+                        {
+                            "since": one.since,
+                            "kind": one.kind.value,
+                            "money": f"{one.money.amount:,.2f} {one.currency}",
+                            "cause": one.cause,
+                        }
+                        for one in result.incidents
+                    ]
+                ),
                 "abstained": records_table([one.model_dump() for one in result.abstained]),
             }
         )

@@ -1,4 +1,4 @@
-"""Plots for the pages of assets: which series to draw, and in which currency.
+"""Plots and figures for the pages of assets: which series to show, and in which currency.
 
 How they are drawn is the report's business.
 """
@@ -11,6 +11,8 @@ from finops_dagster.report import render_plot_spend
 from finops_dagster.report.charts import Point
 
 _SHOWN_DAYS = 120
+_SCOPES = {"total": 1, "team": 2}
+_FIGURES = ("smape", "mase", "coverage_80", "coverage_95")
 
 
 def spend_plots(series: pd.DataFrame, forecasts: pd.DataFrame) -> dict[str, bytes]:
@@ -31,3 +33,12 @@ def spend_plots(series: pd.DataFrame, forecasts: pd.DataFrame) -> dict[str, byte
         ]
         plots[currency] = render_plot_spend(history, points, currency, title="Daily usage cost")
     return plots
+
+
+def backtest_table(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Errors of the forecast and of seasonal naive side by side: all series, totals, teams."""
+    shown = backtest.loc[~backtest["unique_id"].str.startswith("service|")]
+    order = shown["unique_id"].map(lambda name: (_SCOPES.get(name.split("|")[0], 0), name))
+    columns = {name: shown[name] for name in _FIGURES if name in shown}
+    table = pd.DataFrame({"series": shown["unique_id"], "model": shown["model"], **columns})
+    return table.loc[order.sort_values().index]

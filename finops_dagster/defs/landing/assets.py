@@ -4,6 +4,7 @@ How each source is read lives in sources; what is expected of it in quality.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
 from finops_dagster.defs.metadata import (
     audit_metadata,
+    judged,
     landing_metadata,
     link,
     table_schema_metadata,
@@ -67,7 +69,7 @@ def _landing_asset(
     )
     def landed(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[Any]:
         first, last = window(context)
         cutoff = estate.cutoff(estate.settings.decided_day())
         results = line.land_window(estate, table, first, last, cutoff)
@@ -75,19 +77,9 @@ def _landing_asset(
         as_of = estate.settings.decided_day()
         page = audit.write_html(estate.layout.reports(as_of) / "audit" / f"landing-{table}.html")
         line.keep_gates(estate, "landing", [audit])
-        yield dg.MaterializeResult(
-            metadata=landing_metadata(results),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=GATE,
-                    passed=audit.success,
-                    metadata=audit_metadata(
-                        [audit],
-                        {"report": link(estate.layout.root, page)},
-                        line.refusals(results),
-                    ),
-                )
-            ],
-        )
+        shown = {"report": link(estate.layout.root, page)}
+        yield dg.MaterializeResult(metadata={**landing_metadata(results), **shown})
+        metadata = audit_metadata([audit], shown, line.refusals(results))
+        yield from judged(context, GATE, audit.success, metadata)
 
     return landed

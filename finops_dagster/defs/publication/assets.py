@@ -5,13 +5,14 @@ What is expected of a mart lives in quality; how versions are kept in storage.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
-from finops_dagster.defs.metadata import audit_metadata, link, records_table
+from finops_dagster.defs.metadata import audit_metadata, judged, link, records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.storage.publication import Version
 
@@ -68,7 +69,7 @@ def _clock_assets(
     )
     def candidates(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[Any]:
         as_of = estate.settings.decided_day()
         cutoff = estate.cutoff(as_of)
         inputs = line.built_inputs(estate, clock, *window(context), cutoff)
@@ -89,15 +90,11 @@ def _clock_assets(
             metadata={
                 "dagster/row_count": sum(v.rows for v in versions),
                 "candidates": records_table([_row(v) for v in versions]),
+                **pages,
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=AUDIT,
-                    passed=all(audit.success for audit in audits),
-                    metadata=audit_metadata(audits, pages),
-                )
-            ],
         )
+        passed = all(audit.success for audit in audits)
+        yield from judged(context, AUDIT, passed, audit_metadata(audits, pages))
 
     @dg.asset(
         key=["publication", clock.name],
