@@ -267,22 +267,28 @@ def judge_exported(
     ]
 
 
-def refusals(results: Iterable[Landed]) -> list[Fault]:
+def refusals(estate: Estate, results: Iterable[Landed]) -> list[Fault]:
     """Why deliveries were refused as a whole, each with the first rows that were set aside.
 
-    A fault of no one file gets the delivery's files: a person wants to know where to look.
+    Files are named by their whole path; a fault of no one file gets the delivery's files.
     """
     return [
-        fault.model_copy(update={"file": f"{one.delivery.source}: {fault.file or _files(one)}"})
+        fault.model_copy(update={"file": _place(estate, one.delivery, fault.file)})
         for one in results
         if one.set_faults
         for fault in (*one.set_faults, *one.row_faults[:_ROWS_TOLD])
     ]
 
 
-def _files(landed: Landed) -> str:
-    files = [str(file.path) for file in landed.delivery.files]
-    told = ", ".join(files[:_FILES_TOLD]) or f"{landed.delivery.partition.isoformat()}, no file"
+def _place(estate: Estate, delivery: Delivery, file: str | None) -> str:
+    files = [str(one.path) for one in delivery.files]
+    root = next(
+        (one.folder for one in estate.sources(delivery.table) if one.name == delivery.source),
+        Path(delivery.source),
+    )
+    if file is not None:
+        return str(root / file) if file in files else f"{root}: {file}"
+    told = ", ".join(str(root / name) for name in files[:_FILES_TOLD]) or str(root)
     return told + (f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else "")
 
 

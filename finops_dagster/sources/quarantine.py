@@ -166,7 +166,7 @@ def _fault(file: str, row: int | None, reason: str) -> Fault:
         file=file,
         row=row,
         column=None if column in ("row", "file") else column,
-        expected=sentence,
+        expected=f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}.",
         hint="Mend it where it comes from and have the delivery sent again.",
     )
 

@@ -43,6 +43,11 @@ class FileSource:
     def __post_init__(self) -> None:
         self._spools = Spools(self.options.scratch)
 
+    @property
+    def folder(self) -> Path:
+        """What the paths of its deliveries start from."""
+        return self.path.parent if self.path.is_file() else self.path
+
     def deliveries(self) -> Iterator[Delivery]:
         """Every delivery found, oldest `known_at` first. Raises Unavailable.
 

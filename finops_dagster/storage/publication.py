@@ -104,11 +104,17 @@ class PublicationStore:
         raise KeyError(id_)
 
     def known_by(self, cutoff: datetime) -> Manifest | None:
-        """The last manifest with nothing in it that was known after `cutoff`."""
+        """The last manifest with nothing in it that was known after `cutoff`.
+
+        One that a killed run wrote down but did not put in force is none.
+        """
+        current = self.current()
         paths = sorted((self.root / "manifests").glob("*.json"), reverse=True)
         for path in paths:
             manifest = self._read(path)
-            if manifest is not None and manifest.known_at <= cutoff:
+            if manifest is None or current is None or manifest.known_at > cutoff:
+                continue
+            if manifest.sequence < current.sequence or manifest.id == current.id:
                 return manifest
         return None
 
@@ -217,6 +223,8 @@ class PublicationStore:
                 versions=ordered,
             )
             name = f"{manifest.sequence:08d}-{manifest.id}.json"
+            for left in (self.root / "manifests").glob(f"{manifest.sequence:08d}-*.json"):
+                left.unlink()  # a killed run wrote it down and never put it in force
             document = json.loads(manifest.model_dump_json())
             write_json(self.root / "manifests" / name, document)
             write_json(self.root / "current.json", document)

@@ -79,7 +79,7 @@ def _landing_asset(
         line.keep_gates(estate, "landing", [audit])
         shown = {"report": link(estate.layout.root, page)}
         yield dg.MaterializeResult(metadata={**landing_metadata(results), **shown})
-        metadata = audit_metadata([audit], shown, line.refusals(results))
+        metadata = audit_metadata([audit], shown, line.refusals(estate, results))
         yield from judged(context, GATE, audit.success, metadata)
 
     return landed

@@ -82,3 +82,18 @@ def test_a_condition_reads_no_files(tmp_path: Path) -> None:
     assert len(reader.rows("fct_costs", "team = 'a'", 0)) == 1
     with pytest.raises(SettingsError, match="--where"):
         reader.rows("fct_costs", "team in (select content from read_text('/etc/hostname'))", 0)
+
+
+def test_what_was_written_down_but_never_put_in_force_is_no_publication(tmp_path: Path) -> None:
+    """Harm: after a kill a day is decided on a publication that nobody else ever saw."""
+    store = PublicationStore(tmp_path / "published")
+    first = store.publish(export(store, warehouse(tmp_path / "w.duckdb")), NOW)
+    current = (store.root / "current.json").read_bytes()
+    store.publish(export(store, warehouse(tmp_path / "w.duckdb", "9")), NOW)
+    (store.root / "current.json").write_bytes(current)  # as if killed just before it
+    assert store.known_by(NOW) == first
+    third = store.publish(export(store, warehouse(tmp_path / "w.duckdb", "7")), NOW)
+    assert third.sequence == first.sequence + 1
+    assert sorted((store.root / "manifests").iterdir())[1:] == [
+        store.root / "manifests" / f"{third.sequence:08d}-{third.id}.json"
+    ]
