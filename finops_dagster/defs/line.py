@@ -246,7 +246,16 @@ def judge_exported(
     if not versions:
         return []
     held = store.current()
-    partitions = sorted({version.partition for version in versions})
+    given = {delivery for version in versions for delivery in version.inputs}
+    # The clock's first mart has a row for whatever came of its first table. A day of which only
+    # the other signals came has none, and is no fault.
+    filled = sorted(
+        {
+            one.delivery.partition
+            for one in estate.lake.records(clock.tables[0])
+            if one.delivery.delivery_id in given
+        }
+    )
     paths: dict[str, tuple[Path, ...]] = {
         mart: tuple(store.path(v) for v in versions if v.mart == mart) for mart in clock.marts
     }
@@ -257,8 +266,7 @@ def judge_exported(
             AuditContext(
                 as_of=as_of,
                 max_age_days=estate.settings.limits.publication_age_days,
-                # the clock's first mart has a row for whatever landed; others may be empty
-                partitions=tuple(partitions) if mart == clock.marts[0] else (),
+                partitions=tuple(filled) if mart == clock.marts[0] else (),
                 previous_rows={v.partition: v.rows for v in held.of(mart)} if held else {},
                 related=paths,
             ),
