@@ -33,6 +33,8 @@ def serve(settings: Settings, config: Path, port: int) -> int:
         DAGSTER_HOME=str(prepare_home(state.dagster_home)),
         FINOPS_CONFIG=str(config.absolute()),
     )
+    log = state.root / "logs" / "ui.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     here = Path(sys.executable)
     commands = {
         "daemon": [
@@ -49,14 +51,20 @@ def serve(settings: Settings, config: Path, port: int) -> int:
     try:
         for name, command in commands.items():
             # a group of their own: Ctrl-C reaches them through us, once
-            children[name] = subprocess.Popen(
-                command, env=environment, cwd=PROJECT_ROOT, start_new_session=True
-            )
-        sys.stderr.write(f"Dagster UI on http://localhost:{port} (Ctrl-C ends it)\n")
+            with log.open("ab") as output:
+                children[name] = subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=PROJECT_ROOT,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        sys.stderr.write(f"Dagster UI on http://localhost:{port} (Ctrl-C ends it); log: {log}\n")
         while True:
             for name, child in children.items():
                 if child.poll() is not None:
-                    sys.stderr.write(f"The {name} ended by itself, code {child.returncode}.\n")
+                    sys.stderr.write(f"The {name} ended by itself; {log} says why.\n")
                     return 4
             time.sleep(1)
     except KeyboardInterrupt:

@@ -142,26 +142,30 @@ def picture(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
 
 
-def judged(
-    context: dg.AssetExecutionContext, name: str, passed: bool, metadata: Mapping[str, Any]
+def each_partition(
+    context: dg.AssetExecutionContext, result: dg.AssetCheckResult
 ) -> Iterator[dg.Output | dg.AssetCheckEvaluation]:
-    """The result of a blocking check, told of each partition of the run.
+    """The result of a check, told of each partition of the run.
 
-    A run over a range would else tell it of none, and each partition's check would look skipped.
+    A run over a range would else tell it of none, and the check of each would look skipped.
     """
+    partitioned = context.has_partition_key or context.has_partition_key_range
     for output, spec in context.assets_def.check_specs_by_output_name.items():
-        if spec.name == name and spec.key in context.selected_asset_check_keys:
+        if (spec.asset_key, spec.name) != (result.asset_key, result.check_name):
+            continue
+        if spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=output)
-    for partition in context.partition_keys:
-        yield dg.AssetCheckEvaluation(
-            asset_key=context.asset_key,
-            check_name=name,
-            passed=passed,
-            metadata=metadata,
-            description=str(metadata["summary"]),
-            blocking=True,
-            partition=partition,
-        )
+        for partition in context.partition_keys if partitioned else [None]:
+            yield dg.AssetCheckEvaluation(
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                passed=result.passed,
+                metadata=result.metadata,
+                description=result.description,
+                severity=result.severity,
+                blocking=spec.blocking,
+                partition=partition,
+            )
 
 
 PAGES = "/pages/"

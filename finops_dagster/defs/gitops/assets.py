@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from finops_dagster.defs.decision.assets import VERDICTS
+from finops_dagster.defs.decision.assets import REPORT, VERDICTS
 from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import CLOCK_TAG, PUBLISH_JOB
@@ -77,7 +77,8 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         group_name="gitops",
         owners=OWNERS,
         kinds={"git"},
-        deps=[CHANGE_SETS],
+        # last of all: it writes the day's report once more, with what it opened
+        deps=[CHANGE_SETS, dg.AssetDep(REPORT, partition_mapping=dg.LastPartitionMapping())],
         pool=FORGE_POOL,
         retry_policy=RETRY,
         tags=tags,

@@ -13,7 +13,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
 from finops_dagster.defs.metadata import (
     audit_metadata,
-    judged,
+    each_partition,
     landing_metadata,
     link,
     table_schema_metadata,
@@ -80,6 +80,13 @@ def _landing_asset(
         shown = {"report": link(estate.layout.root, page)}
         yield dg.MaterializeResult(metadata={**landing_metadata(results), **shown})
         metadata = audit_metadata([audit], shown, line.refusals(estate, results))
-        yield from judged(context, GATE, audit.success, metadata)
+        result = dg.AssetCheckResult(
+            asset_key=key,
+            check_name=GATE,
+            passed=audit.success,
+            metadata=metadata,
+            description=metadata["summary"],
+        )
+        yield from each_partition(context, result)
 
     return landed

@@ -12,7 +12,7 @@ import dagster as dg
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
-from finops_dagster.defs.metadata import audit_metadata, judged, link, records_table
+from finops_dagster.defs.metadata import audit_metadata, each_partition, link, records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.storage.publication import Version
 
@@ -47,7 +47,7 @@ def _clock_assets(
 
     @dg.asset(
         key=candidates_key,
-        description="Candidate marts as immutable Parquet, judged by Great Expectations.",
+        description="Candidate marts as immutable Parquet, each_partition by Great Expectations.",
         group_name="publication",
         owners=OWNERS,
         kinds={"parquet", "greatexpectations"},
@@ -93,8 +93,15 @@ def _clock_assets(
                 **pages,
             },
         )
-        passed = all(audit.success for audit in audits)
-        yield from judged(context, AUDIT, passed, audit_metadata(audits, pages))
+        metadata = audit_metadata(audits, pages)
+        result = dg.AssetCheckResult(
+            asset_key=candidates_key,
+            check_name=AUDIT,
+            passed=all(audit.success for audit in audits),
+            metadata=metadata,
+            description=metadata["summary"],
+        )
+        yield from each_partition(context, result)
 
     @dg.asset(
         key=["publication", clock.name],

@@ -42,7 +42,7 @@ def _clock_models(
         name=f"dbt_{clock.name}",
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
-        dagster_dbt_translator=Translator(job),
+        dagster_dbt_translator=Translator(job, partitions),
         pool=WAREHOUSE_POOL,
     )
     def models(
@@ -55,7 +55,7 @@ def _clock_models(
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
         arguments = line.dbt_arguments(f"tag:{clock.name}", variables)
         target = estate.layout.root / "dbt" / clock.name
-        yield from described(dbt.cli(arguments, context=context, target_path=target))
+        yield from described(context, dbt.cli(arguments, context=context, target_path=target))
 
     return models
 
@@ -65,7 +65,7 @@ def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
         manifest=manifest,
         select="tag:ledger",
         name="dbt_ledger",
-        dagster_dbt_translator=Translator(LEDGER_JOB),
+        dagster_dbt_translator=Translator(LEDGER_JOB, None),
         pool=WAREHOUSE_POOL,
     )
     def models(
@@ -78,7 +78,7 @@ def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
         variables = line.dbt_vars(estate, estate.cutoff(as_of), date.min, as_of, None)
         arguments = line.dbt_arguments("tag:ledger", variables)
         target = estate.layout.root / "dbt" / "ledger"
-        yield from described(dbt.cli(arguments, context=context, target_path=target))
+        yield from described(context, dbt.cli(arguments, context=context, target_path=target))
 
     return models
 

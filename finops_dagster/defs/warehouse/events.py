@@ -5,17 +5,20 @@ How a model is named in Dagster lives in translator.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import dagster as dg
 from dagster_dbt import DbtCliInvocation
 from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from finops_dagster.defs.metadata import each_partition
+
 _SCHEMA = "dagster/column_schema"
 
 
-def described(invocation: DbtCliInvocation) -> Iterator[Any]:
+def described(context: dg.AssetExecutionContext, invocation: DbtCliInvocation) -> Iterator[Any]:
     """Every event of a dbt build in its order; those of marts with row counts and column lineage.
 
     They come when dbt has ended and so given the file back. Raises what dbt failed with, after
@@ -28,20 +31,31 @@ def described(invocation: DbtCliInvocation) -> Iterator[Any]:
     except DagsterDbtCliRuntimeError as error:
         failure = error
     for event in events:
-        yield _with_figures(invocation, event) if _is_mart(invocation, event) else event
+        node = _mart(invocation, event)
+        if isinstance(event, dg.AssetCheckResult):
+            yield from each_partition(context, event)
+        else:
+            yield event if node is None else _with_figures(invocation, node, event)
     if failure is not None:
         raise failure
 
 
-def _with_figures(invocation: DbtCliInvocation, event: Any) -> Any:
-    one = DbtEventIterator(iter([event]), invocation).fetch_row_counts().fetch_column_metadata()
-    told = next(one)
+def _with_figures(invocation: DbtCliInvocation, node: Mapping[str, Any], event: Any) -> Any:
+    stream = DbtEventIterator(iter([event]), invocation).fetch_row_counts()
+    if not any(name.startswith("source.") for name in node["depends_on"]["nodes"]):
+        # what is read from landed files has no columns that lineage could be told from
+        stream = stream.fetch_column_metadata()
+    told = next(stream)
     # The schema that the model declares has descriptions; the one of the file has none.
     kept = {name: value for name, value in told.metadata.items() if name != _SCHEMA}
     return told.with_metadata(kept)
 
 
-def _is_mart(invocation: DbtCliInvocation, event: Any) -> bool:
+def _mart(invocation: DbtCliInvocation, event: Any) -> Mapping[str, Any] | None:
+    """The mart that an event tells of, as dbt's manifest has it."""
     named = (getattr(event, "metadata", None) or {}).get("unique_id")
-    node = invocation.manifest["nodes"].get(named.value) if named is not None else None
-    return node is not None and node["fqn"][1] == "marts" and node["resource_type"] == "model"
+    node: Mapping[str, Any] | None = (
+        invocation.manifest["nodes"].get(named.value) if named is not None else None
+    )
+    is_mart = node is not None and node["resource_type"] == "model" and node["fqn"][1] == "marts"
+    return node if is_mart else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from finops_dagster.defs.jobs import CLOCK_TAG, LEDGER_JOB
 from finops_dagster.defs.shared import OWNERS
@@ -35,8 +35,9 @@ def _topic(resource: Mapping[str, Any]) -> str:
 class Translator(DagsterDbtTranslator):
     """One translator for every dbt clock; `job` is what materialises its models."""
 
-    def __init__(self, job: str) -> None:
+    def __init__(self, job: str, partitions: dg.PartitionsDefinition[str] | None) -> None:
         self._job = job
+        self._partitions = partitions
         super().__init__(
             settings=DagsterDbtTranslatorSettings(
                 enable_asset_checks=True, enable_source_tests_as_checks=False
@@ -49,6 +50,19 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         # what is built of the ledger comes after the stages it tells of
         return _LEDGER if self._job == LEDGER_JOB else _STAGE
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or self._partitions is None:
+            return spec
+        # one month's pass must not hide another month's failure
+        return spec._replace(partitions_def=self._partitions)
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         owner = dbt_resource_props.get("meta", {}).get("owner")
