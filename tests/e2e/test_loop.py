@@ -1,0 +1,483 @@
+"""The loop as people and scripts meet it: two runs, the pull requests, every command's answer.
+
+What the numbers are worth is asked in the other modules of this folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import dagster as dg
+import pytest
+
+from tests.e2e.estate import SEED, Answer, World, finops, git
+
+ENVELOPE = {"schema", "as_of", "run_id", "items", "abstained", "errors"}
+DECIDED = {
+    "id", "kind", "resource", "field", "current", "proposed", "owner", "saving_per_month",
+    "carbon_kg_per_month", "risk", "confidence", "evidence",
+}  # fmt: skip
+PULL_REQUEST = {
+    "number", "key", "kind", "resource", "branch", "base_sha", "state", "title", "url", "files",
+    "saving_per_month", "carbon_kg_per_month", "verdict", "rules", "fingerprint",
+}  # fmt: skip
+
+
+def answered(answer: Answer, name: str, code: int = 0) -> dict[str, Any]:
+    """The promised envelope, alone on stdout, with the promised exit code."""
+    assert answer.code == code, answer.err
+    document = answer.json
+    assert document["schema"] == f"finops.{name}/1"
+    assert document.keys() >= ENVELOPE
+    return document
+
+
+def is_money(value: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) is not None
+
+
+@pytest.fixture(scope="module")
+def pulls(world: World) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = answered(world.finops("prs", "--json"), "prs")["items"]
+    return items
+
+
+def test_the_first_run_brings_a_bill_to_pull_requests(world: World) -> None:
+    """A loop that ends before its pull requests, or that hides what a stage did, is no loop."""
+    document = answered(world.first, "run")
+    assert document["as_of"] == "2026-10-22"
+    assert [stage["stage"] for stage in document["items"]] == [
+        "landing", "warehouse", "publication", "insight", "decision", "gitops",
+    ]  # fmt: skip
+    for stage in document["items"]:
+        assert stage["status"] == "done"
+        assert stage["seconds"] > 0
+        assert stage["peak_rss_bytes"] > 0
+        assert stage.keys() >= {"rows_in", "rows_out", "rows_quarantined"}
+    landing = document["items"][0]
+    assert landing["rows_in"] == landing["rows_out"] + landing["rows_quarantined"] > 100_000
+    assert document["publication_id"].startswith("pub-")
+    assert document["opened"] >= 5
+    assert document["verdicts"]["allow"] >= 5
+    assert document["verdicts"]["deny"] >= 1
+    assert document["errors"] == []
+    assert all(one["subject"] and one["reason"] for one in document["abstained"])
+
+
+def test_progress_is_told_step_by_step_and_never_among_the_json(world: World) -> None:
+    """A script that reads stdout must not meet progress; a person must see where time goes."""
+    for step in ("landing/charges", "publication/billing", "gitops/pull_requests"):
+        assert re.search(rf"ok +{step} +[0-9.]+ s", world.first.err)
+
+
+def test_the_second_run_changes_nothing(world: World) -> None:
+    """Pull requests opened twice, or a ledger that grows without news, would bury reviewers."""
+    first, second = world.first.json, answered(world.second, "run")
+    assert (second["opened"], second["updated"], second["closed"]) == (0, 0, 0)
+    assert second["unchanged"] == first["opened"] >= 5
+    assert world.refs[0] == world.refs[1] == world.refs[2]
+    assert second["publication_id"] == first["publication_id"]
+    assert second["verdicts"] == first["verdicts"]
+    assert world.entries[0] == world.entries[1]
+
+
+def test_people_are_told_what_was_found_and_that_nothing_was_opened(world: World) -> None:
+    """Silence after a second run reads as a failure; a FinOps lead needs the whole picture."""
+    assert world.again.code == 0, world.again.err
+    text = " ".join(world.again.out.split())
+    unchanged = world.second.json["unchanged"]
+    assert f"Pull requests: 0 opened, 0 updated, 0 closed, {unchanged} unchanged" in text
+    assert "Nothing was opened" in text
+    for part in (
+        "Usage at effective cost", "forecast", "Gates, landing: 5 pass", "Gates, AI:",
+        "Cost incidents", "Findings", "Rightsize CPU", "Proposals by verdict", "Needs approval",
+        "report.html", "make ui",
+    ):  # fmt: skip
+        assert part in text
+    (report,) = re.findall(r"Report: (\S+report\.html)", text)
+    assert (world.folder / report).exists()
+
+
+def test_each_pull_request_carries_what_is_promised(
+    world: World, pulls: list[dict[str, Any]]
+) -> None:
+    """Scripts and reviewers rely on these fields; a pull request without money has no point."""
+    main = git(world.repository, "rev-parse", "main").strip()
+    assert len(pulls) >= 5
+    assert [one["number"] for one in pulls] == list(range(1, len(pulls) + 1))
+    assert len({one["key"] for one in pulls}) == len(pulls)
+    for one in pulls:
+        assert one.keys() >= PULL_REQUEST
+        assert one["state"] == "open"
+        assert one["base_sha"] == main
+        assert [file["hunks"] for file in one["files"]] == [1]
+        saving = one["saving_per_month"]
+        assert saving["currency"] in ("USD", "EUR")
+        assert all(is_money(saving[end]) for end in ("low", "mid", "high"))
+        assert Decimal(saving["low"]) <= Decimal(saving["mid"]) <= Decimal(saving["high"])
+        carbon = one["carbon_kg_per_month"]
+        assert carbon["low"] <= carbon["mid"] <= carbon["high"]
+        assert one["verdict"] in ("allow", "needs_approval")
+
+
+def test_plain_git_shows_each_pull_request_as_one_changed_line(
+    world: World, pulls: list[dict[str, Any]]
+) -> None:
+    """A change that also touches layout, comments or neighbours is not what was reviewed."""
+    for one in pulls:
+        span = f"main..{one['branch']}"
+        (commit,) = git(world.repository, "log", "--format=%s", span).splitlines()
+        assert commit == one["title"]
+        (row,) = git(world.repository, "diff", "--numstat", span).splitlines()
+        assert row.split("\t") == ["1", "1", one["files"][0]["path"]]
+        diff = git(world.repository, "diff", span)
+        assert len(re.findall(r"^@@ ", diff, re.MULTILINE)) == 1
+        path = one["files"][0]["path"]
+        before = git(world.repository, "show", f"main:{path}").split("\n")
+        after = git(world.repository, "show", f"{one['branch']}:{path}").split("\n")
+        assert len(before) == len(after)
+        ((old, new),) = [(b, a) for b, a in zip(before, after, strict=True) if b != a]
+        # all that differs is one value: what is left of it and any comment right of it are the same
+        value = r"[\"']?[0-9]+(?:\.[0-9]+)?(?:m|[KMGT]i?)?[\"']?"
+        parts = [re.split(value, line) for line in (old, new)]
+        assert parts[0] == parts[1]
+        differing = [
+            (b, a)
+            for b, a in zip(re.findall(value, old), re.findall(value, new), strict=True)
+            if b != a
+        ]
+        assert len(differing) == 1
+
+
+def test_a_pull_request_explains_itself(world: World, pulls: list[dict[str, Any]]) -> None:
+    """A reviewer who has to ask why, how much, how sure and how to undo will not merge."""
+    for number in (1, len(pulls)):
+        (item,) = answered(world.finops("pr", "show", str(number), "--json"), "pr")["items"]
+        assert item.keys() >= PULL_REQUEST | {"body", "diff"}
+        plain = git(world.repository, "diff", f"main...{item['branch']}")
+        hunk = plain[plain.index("@@") :]
+        assert item["diff"][item["diff"].index("@@") :].strip() == hunk.strip()
+        for heading in ("Why", "Evidence", "Expected effect", "Risk", "Policy", "How to undo"):
+            assert f"### {heading}" in item["body"]
+        assert re.search(r"[0-9,]+ samples over [0-9]+ days", item["body"])
+        assert item["saving_per_month"]["currency"] in item["body"]
+        assert all(rule in item["body"] for rule in item["rules"])
+    text = world.finops("pr", "show", "1")
+    assert text.code == 0
+    assert "### Why" in text.out
+    assert "@@" in text.out
+
+
+@pytest.mark.parametrize("name", ["findings", "proposals", "incidents"])
+def test_what_was_decided_is_listed(world: World, name: str) -> None:
+    """A decision that cannot be listed cannot be held against anything."""
+    document = answered(world.finops(name, "--as-of", "2026-10-22", "--json"), name)
+    assert document["as_of"] == "2026-10-22"
+    assert len(document["items"]) >= 2
+    fields = DECIDED | ({"since", "money", "cause", "dimensions"} if name == "incidents" else set())
+    for item in document["items"]:
+        assert item.keys() >= fields
+        assert is_money(item["saving_per_month"]["mid"])
+        assert item["evidence"]["figures"]
+    assert len({item["id"] for item in document["items"]}) == len(document["items"])
+    undecided = world.finops(name, "--as-of", "2026-10-01", "--json")
+    assert answered(undecided, name, 2)["errors"][0]["code"] == "not_decided"
+
+
+def test_marts_are_whole_and_take_conditions_but_no_commands(world: World) -> None:
+    """A silently cut answer makes wrong sums; a condition that writes would be an open door."""
+    where = "team = 'ledger' and charge_category = 'Usage'"
+    document = answered(
+        world.finops("marts", "fct_costs_daily", "--where", where, "--json"), "marts"
+    )
+    assert len(document["items"]) > 1000
+    assert document["truncated"] is False
+    assert document["publication_id"] == world.first.json["publication_id"]
+    assert {row["team"] for row in document["items"]} == {"ledger"}
+    assert all(is_money(row["effective_cost"]) for row in document["items"])
+    some = world.finops("marts", "fct_costs_daily", "--limit", "3", "--json").json
+    assert (len(some["items"]), some["truncated"]) == (3, True)
+    for hostile in ("1 = 1; drop table fct_costs_daily", "no_such_column = 1"):
+        answer = world.finops("marts", "fct_costs_daily", "--where", hostile, "--json")
+        assert answered(answer, "marts", 2)["errors"][0]["code"] == "bad_condition"
+    unknown = world.finops("marts", "fct_nothing", "--json")
+    assert "fct_costs_daily" in answered(unknown, "marts", 2)["errors"][0]["expected"]
+
+
+def test_the_index_names_the_bytes_of_each_value(world: World) -> None:
+    """An edit is made at these bytes: if they are wrong, another value is changed."""
+    document = answered(
+        world.finops("desired-state", "index", "gitops.git", "--json"), "desired_state_index"
+    )
+    assert document["commit"] == git(world.repository, "rev-parse", "main").strip()
+    editable = [item for item in document["items"] if item["editable"]]
+    assert len(editable) > 100
+    assert all(item["reason"] for item in document["items"] if not item["editable"])
+    for item in editable[::25]:
+        data = git(world.repository, "show", f"main:{item['file']}").encode()
+        owned = data[item["start_byte"] : item["end_byte"]].decode()
+        assert owned.strip("\"'") == item["value"]
+    refused = {one["file"]: one["reason"] for one in document["refused"]}
+    for ending in (".tf", "template.yaml", "serverless.yml", "values-prod.yaml"):
+        assert any(
+            file.endswith(ending) and "not yet" in reason for file, reason in refused.items()
+        )
+
+
+def test_set_writes_one_line_or_says_why_not(world: World, tmp_path: Path) -> None:
+    """A value set by hand must be as exact as one set by a pull request, or not be set at all."""
+    clone = tmp_path / "clone"
+    git(world.folder, "clone", "-q", "gitops.git", str(clone))
+    field = "spec.template.spec.containers[name=server].resources.requests.cpu"
+    wanted = ("--resource", "Deployment/ledger/ledger-api", "--field", field, "--value", "1100m")
+    command = ("desired-state", "set", str(clone), *wanted)
+    assert "1100m" in finops(tmp_path, *command, "--dry-run").out
+    assert git(clone, "status", "--porcelain") == ""
+    done = answered(finops(tmp_path, *command, "--json"), "desired_state_set")
+    assert done["items"][0]["diff"].count("\n+ ") == 1
+    assert [row.split("\t")[:2] for row in git(clone, "diff", "--numstat").splitlines()] == [
+        ["1", "1"]
+    ]
+    refused = finops(
+        tmp_path, "desired-state", "set", str(clone), "--resource", "Deployment/ledger/ledger-api",
+        "--field", "metadata.name", "--value", "other", "--json",
+    )  # fmt: skip
+    assert answered(refused, "desired_state_set", 1)["errors"][0]["expected"]
+    assert len(git(clone, "diff", "--numstat").splitlines()) == 1
+
+
+def test_policy_check_denies_with_exit_code_one(world: World, tmp_path: Path) -> None:
+    """CI relies on the exit code; a repository that is skipped in silence would always pass."""
+    answer = world.finops("policy", "check", "gitops.git", "--format", "json")
+    document = answered(answer, "policy_check", 1)
+    denied = {item["resource"] for item in document["items"] if item["verdict"] == "deny"}
+    assert "Deployment/vision/image-resizer" in denied
+    rules = [rule for item in document["items"] for rule in item["rules"]]
+    assert all(rule.keys() >= {"id", "title", "actual", "limit", "fix"} for rule in rules)
+    assert all(one["file"] and one["reason"] for one in document["refused"])
+    sarif = world.finops("policy", "check", "gitops.git", "--format", "sarif")
+    assert sarif.code == 1
+    assert sarif.json["version"] == "2.1.0"
+    assert sarif.json["runs"][0]["results"]
+    (tmp_path / "good.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: plain\n  namespace: shop\n"
+    )
+    good = finops(tmp_path, "policy", "check", "good.yaml", "--format", "json")
+    assert [item["verdict"] for item in answered(good, "policy_check")["items"]] == ["allow"]
+
+
+def test_an_audit_finds_an_altered_ledger(
+    world: World, another_estate: Callable[..., Path]
+) -> None:
+    """A ledger whose past can be rewritten unseen proves nothing."""
+    (chain,) = answered(world.finops("audit", "verify", "--json"), "audit_verify")["items"]
+    assert chain["intact"]
+    assert chain["entries"] > 50
+    parts = ("finops.yaml", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git")
+    folder = another_estate(*parts, ".finops/ledger")
+    (log,) = [
+        path
+        for path in sorted((folder / ".finops" / "ledger").rglob("*"))
+        if path.suffix in (".jsonl", ".log", ".ndjson")
+    ]
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[3] = lines[3].replace("2026-10-22", "2026-10-21", 1)
+    log.write_text("".join(lines), encoding="utf-8")
+    answer = finops(folder, "audit", "verify", "--json")
+    (broken,) = answered(answer, "audit_verify", 1)["items"]
+    assert not broken["intact"]
+    assert broken["fault"]
+
+
+def test_the_gates_of_the_models_tell_the_ill_from_the_well(world: World) -> None:
+    """A gate that passes all, or fails all, stops no bad model and is soon switched off."""
+    reasons = {}
+    for model, result in (("credit-risk", "fail"), ("churn", "fail"), ("demand-forecast", "pass")):
+        answer = world.finops("ai", "gate", model, "--json")
+        (gate,) = answered(answer, "ai_gate", 1 if result == "fail" else 0)["items"]
+        assert (gate["gate"], gate["result"]) == (model, result)
+        reasons[model] = " ".join(gate["reasons"])
+    assert "female" in reasons["credit-risk"]
+    assert "support_calls" in reasons["churn"]
+    assert "tenure_months" in reasons["churn"]
+    assert answered(world.finops("ai", "gate", "nobody", "--json"), "ai_gate", 2)["errors"]
+
+
+def test_merge_and_close_are_what_git_and_the_list_show(
+    another_estate: Callable[..., Path],
+) -> None:
+    """A merge that git does not show, or a rejection that is forgotten, breaks all trust."""
+    parts = ("finops.yaml", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git")
+    folder = another_estate(*parts)
+    before = git(folder / "gitops.git", "rev-parse", "main")
+    (merged,) = answered(finops(folder, "pr", "merge", "1", "--json"), "pr")["items"]
+    (closed,) = answered(finops(folder, "pr", "close", "2", "--json"), "pr")["items"]
+    assert (merged["state"], closed["state"]) == ("merged", "rejected")
+    changed = git(folder / "gitops.git", "diff", "--numstat", f"{before.strip()}..main")
+    assert changed.split() == ["1", "1", merged["files"][0]["path"]]
+    listed = {item["number"]: item["state"] for item in finops(folder, "prs", "--json").items}
+    assert (listed[1], listed[2], listed[3]) == ("merged", "rejected", "open")
+    (only,) = finops(folder, "prs", "--state", "merged", "--json").items
+    assert only["number"] == 1
+    unknown = answered(finops(folder, "pr", "merge", "99", "--json"), "pr", 2)
+    assert unknown["errors"][0]["code"] == "unknown_pull_request"
+    # what is settled stays settled: nobody can merge what was rejected
+    assert finops(folder, "pr", "merge", "2", "--json").code == 1
+    assert finops(folder, "prs", "--state", "rejected", "--json").items[0]["number"] == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("act: true", "act: true\nactt: true", ("actt", "unknown_key")),
+        ("open_pull_requests: 10", "open_pull_requests: many", ("limits.open_pull_requests", "")),
+        ("path: exports/aws", "path: exports/nowhere", ("billing[0].path", "missing_path")),
+    ],
+)
+def test_wrong_settings_name_the_key_and_the_line(
+    another_estate: Callable[..., Path], old: str, new: str, told: tuple[str, str]
+) -> None:
+    """A person who is told only that settings are wrong has to guess which, and where."""
+    folder = another_estate("finops.yaml")
+    for name in ("telemetry", "carbon", "predictions", "labels", "gitops.git"):
+        (folder / name).mkdir()
+    for name in ("aws", "azure", "gcp"):
+        (folder / "exports" / name).mkdir(parents=True)
+    settings = folder / "finops.yaml"
+    settings.write_text(settings.read_text().replace(old, new))
+    answer = finops(folder, "run", "--json")
+    (fault,) = answered(answer, "run", 2)["errors"]
+    assert fault["column"] == told[0]
+    assert told[1] in fault["code"]
+    key = told[0].rsplit(".", 1)[-1]
+    assert key in settings.read_text().splitlines()[fault["row"] - 1]
+    assert fault["hint"]
+    assert key in answer.err
+    missing = finops(folder, "run", "--config", "nowhere.yaml", "--json")
+    assert answered(missing, "run", 2)["errors"][0]["file"].endswith("nowhere.yaml")
+
+
+def test_a_forge_that_is_down_is_exit_code_three(another_estate: Callable[..., Path]) -> None:
+    """A script that cannot tell a refusal from an outage retries the wrong one."""
+    folder = another_estate("finops.yaml")
+    for name in ("telemetry", "carbon", "predictions", "labels", "exports/aws", "exports/azure",
+                 "exports/gcp"):  # fmt: skip
+        (folder / name).mkdir(parents=True)
+    settings = folder / "finops.yaml"
+    text = settings.read_text().replace("forge: local", "forge: github")
+    text = text.replace("repository: gitops.git", "repository: acme/gitops")
+    # port 9 of this machine: nobody listens
+    text = text.replace("  branch: main", "  branch: main\n  api_url: http://127.0.0.1:9")
+    settings.write_text(text)
+    answer = finops(folder, "prs", "--json", FINOPS_GITHUB_TOKEN="not-a-token")
+    assert answered(answer, "prs", 3)["errors"]
+    assert "not-a-token" not in answer.out + answer.err
+
+
+def test_the_demo_is_created_once(tmp_path: Path) -> None:
+    """A demo that is rebuilt at each call would lose what was merged."""
+    command = ("demo", "create", "--seed", str(SEED), "--days", "35", "--out", "estate", "--json")
+    (made,) = answered(finops(tmp_path, *command), "demo")["items"]
+    assert made["created"]
+    truth = json.loads((tmp_path / "estate" / "truth.json").read_text())
+    assert all(
+        item.keys() == {"kind", "resource", "field", "from", "to", "expected"} for item in truth
+    )
+    (again,) = answered(finops(tmp_path, *command), "demo")["items"]
+    assert not again["created"]
+    assert answered(finops(tmp_path, *command[:4], "--days", "1", "--json"), "demo", 1)["errors"]
+
+
+@pytest.fixture(scope="module")
+def instance(another_dagster_home: Path) -> Any:
+    with dg.DagsterInstance.from_config(str(another_dagster_home)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def another_dagster_home(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+
+    home = tmp_path_factory.mktemp("dagster") / "home"
+    shutil.copytree(world.folder / ".finops" / "dagster", home)
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return home
+
+
+def test_dagster_has_every_run(instance: dg.DagsterInstance) -> None:
+    """A run that the UI does not know cannot be looked into when it goes wrong."""
+    runs = instance.get_runs()
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    names = [run.job_name for run in runs]
+    assert {name: names.count(name) for name in names} == {
+        "ingest_billing": 2, "ingest_signals": 2, "decide": 2, "publish_changes": 3,
+        "ledger_marts": 2,
+    }  # fmt: skip
+
+
+def test_dagster_shows_what_a_person_looks_for(world: World, instance: dg.DagsterInstance) -> None:
+    """An asset page without counts, plot or report is a green box that tells nothing."""
+
+    def page(link: Any) -> Path:
+        """The file behind a link: the UI serves the state folder under /pages/."""
+        assert link.value.startswith("/pages/")
+        return world.folder / ".finops" / unquote(link.value.removeprefix("/pages/"))
+
+    def metadata(*path: str) -> dict[str, Any]:
+        event = instance.get_latest_materialization_event(dg.AssetKey(list(path)))
+        assert event is not None and event.asset_materialization is not None, path
+        return dict(event.asset_materialization.metadata)
+
+    rows = metadata("landing", "charges")["dagster/row_count"].value
+    assert isinstance(rows, int) and rows > 1000
+    assert metadata("insight", "findings")["dagster/row_count"].value >= 10
+    for currency in ("EUR", "USD"):
+        plot = metadata("insight", "forecasts")[f"plot_{currency}"]
+        assert "data:image/png;base64," in plot.value
+    assert page(metadata("decision", "report")["report"]).name == "report.html"
+    models = metadata("insight", "models")
+    for name in ("churn: Evidently", "credit-risk", "cost forecaster: explanations"):
+        assert "<html" in page(models[name]).read_text(encoding="utf-8")
+    assert metadata("gitops", "pull_requests")["opened"].value == 0
+
+
+def test_dagster_knows_columns_of_tables(world: World) -> None:
+    """A table whose columns the UI does not show has to be looked up in code."""
+    from finops_dagster.definitions import build_defs
+    from finops_dagster.settings import load
+
+    specs = {
+        spec.key: spec.metadata
+        for spec in build_defs(load(world.folder / "finops.yaml")).resolve_all_asset_specs()
+    }
+    for path in (["landing", "charges"], ["warehouse", "marts", "fct_costs_daily"]):
+        schema = specs[dg.AssetKey(path)]["dagster/column_schema"]
+        columns = {column.name for column in getattr(schema, "schema", schema).columns}
+        assert columns >= {"billed_cost", "billing_currency", "charge_category"}
+
+
+def test_dagster_has_the_checks_of_every_gate(instance: dg.DagsterInstance) -> None:
+    """A gate without a recorded verdict may never have been asked."""
+    checks: dict[str, list[bool]] = {}
+    for run in instance.get_runs():
+        for record in instance.all_logs(
+            run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ):
+            event = record.dagster_event
+            assert event is not None
+            found = event.asset_check_evaluation_data
+            name = f"{found.asset_key.to_user_string()} {found.check_name}"
+            checks.setdefault(name, []).append(found.passed)
+    assert all(all(passed) for passed in checks.values())
+    landed = [name for name in checks if name.startswith("landing/")]
+    published = [name for name in checks if name.startswith("publication/")]
+    dbt = [name for name in checks if name.startswith("warehouse/")]
+    assert len(landed) == 5
+    assert len(published) >= 2
+    assert len(dbt) >= 20
