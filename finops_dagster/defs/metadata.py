@@ -64,6 +64,13 @@ def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue | str:
     )
 
 
+def frame_schema(frame: pd.DataFrame) -> dg.TableSchema:
+    """Columns of a frame with the types they have in it."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(str(name), str(kind)) for name, kind in frame.dtypes.items()]
+    )
+
+
 def _text(value: Any) -> str:
     """As a person reads it: numbers to the hundredth, small ones to three digits."""
     if value is None:

@@ -96,7 +96,9 @@ def create(
     say("demo: repository")
     repository.write_repository(out / "gitops.git", plan)
     counts = _live(out, plan, {}, {}, first, first, AS_OF, say)
-    (out / "finops.yaml").write_text(settings_file.settings_text(seed, AS_OF), encoding="utf-8")
+    (out / "finops.yaml").write_text(
+        settings_file.settings_text(seed, first, AS_OF), encoding="utf-8"
+    )
     state = {
         "stamp": stamp,
         "complete": True,

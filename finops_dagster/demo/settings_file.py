@@ -15,7 +15,7 @@ from finops_dagster.domain.errors import Stopped
 _AS_OF = re.compile(r"(?m)^as_of: .*$")
 
 
-def settings_text(seed: int, as_of: date) -> str:
+def settings_text(seed: int, start: date, as_of: date) -> str:
     """The whole file."""
     models = "\n".join(
         f"  - name: {model.name}\n    task: {model.task}\n    owner: {model.owner}\n"
@@ -25,7 +25,9 @@ def settings_text(seed: int, as_of: date) -> str:
     )
     clusters = "\n".join(f"  {name}: {region}" for name, region in CLUSTER_REGIONS.items())
     allowed = "\n".join(f'    - "{pattern}"' for pattern in ALLOWED_PATHS)
-    return _TEXT.format(seed=seed, as_of=as_of, models=models, clusters=clusters, allowed=allowed)
+    return _TEXT.format(
+        seed=seed, start=start, as_of=as_of, models=models, clusters=clusters, allowed=allowed
+    )
 
 
 def with_as_of(text: str, as_of: date) -> str:
@@ -43,6 +45,8 @@ estate: Halden Group demo
 
 # The day decided for. The demo has its own calendar; leave it out to mean yesterday, UTC.
 as_of: {as_of}
+# First day of its history.
+start: {start}
 
 # true: open, update and close pull requests. false: only say what would be done.
 act: true

@@ -5,6 +5,7 @@ That the daemon does so is asked end to end.
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_a_tick_follows_settings_that_have_moved_on(settings: Settings) -> None:
 def test_each_job_hands_on_to_the_next(definitions: dg.Definitions) -> None:
     """A day that ended after its bills would propose nothing, and be green."""
     tags = {DAILY_TAG: TICK.isoformat()}
-    for job, after in zip(ORDER, ORDER[1:], strict=False):
+    for job, after in itertools.pairwise(ORDER):
         (request,) = following(definitions, job, tags)
         assert request.job_name == after
         assert request.tags[DAILY_TAG] == TICK.isoformat()

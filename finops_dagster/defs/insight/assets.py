@@ -4,6 +4,7 @@ Each body reads one publication, calls one engine, writes what it said and shows
 """
 
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
-from finops_dagster.defs.metadata import frame_table, link, picture, records_table
+from finops_dagster.defs.metadata import frame_schema, frame_table, link, picture, records_table
 from finops_dagster.defs.shared import OWNERS, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
@@ -119,7 +120,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
+                "dagster/column_schema": frame_schema(result.frame),
                 "rows_in": len(series),
+                "report": _day_page(estate, as_of),
                 **{
                     f"plot_{currency}": picture(png)
                     for currency, png in spend_plots(series, result.frame).items()
@@ -154,6 +157,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(result.incidents),
                 "rows_in": len(history),
+                "report": _day_page(estate, as_of),
                 "incidents": records_table(
                     [
                         {
@@ -189,6 +193,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.findings),
+                "report": _day_page(estate, as_of),
                 "findings": records_table(
                     [
                         {
@@ -246,6 +251,11 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         )
 
     return [publication, desired_state, forecasts, incidents, findings, models]
+
+
+def _day_page(estate: Estate, as_of: date) -> dg.MetadataValue:
+    """The day's page for people; it is there once the day is decided."""
+    return link(estate.layout.root, estate.report_folder(as_of) / "report.html")
 
 
 def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:
