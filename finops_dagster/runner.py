@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
 _SHIPPED_CONFIG = Path(__file__).parent / "defs" / "dagster.yaml"
+_PROCESS = "finops/process"
+"""Tag of a run in this process: host/pid, to tell a killed run from one that goes on."""
 _SEE_LOG = "The run's log and the UI say more."
 _NO_REASON = "failed without a reason."
 _EXIT_BY_ERROR = {"Stopped": 1, "SettingsError": 2, "Unavailable": 3}
@@ -114,6 +117,7 @@ def run(
         progress = Progress(say or (lambda text: print(text, file=terminal)))
         definitions = build_defs(settings, loggers={LOGGER: progress.logger()})
         with dg.DagsterInstance.from_config(str(home)) as instance:
+            _bury(instance)
             for name in jobs or ORDER:
                 progress.say(name)
                 try:
@@ -126,7 +130,7 @@ def run(
                 result = definitions.resolve_job_def(name).execute_in_process(
                     instance=instance,
                     raise_on_error=False,
-                    tags=tags,
+                    tags={**tags, _PROCESS: _process(os.getpid())},
                     run_config={"loggers": {LOGGER: {}}},
                 )
                 outcome.run_id = result.run_id
@@ -136,6 +140,31 @@ def run(
                     break
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}/{pid}"
+
+
+def _bury(instance: dg.DagsterInstance) -> None:
+    """Mark runs as failed whose process was killed: nobody else will, and they look alive."""
+    import dagster as dg
+
+    left = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(left):
+        host, _, pid = run.tags.get(_PROCESS, "").rpartition("/")
+        if host == socket.gethostname() and not _alive(int(pid)):
+            instance.report_run_failed(run, "Its process ended before it did; a later run goes on.")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 is not sent: it only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def _add(
