@@ -74,6 +74,8 @@ def _definitions(
                 project_dir=str(estate.dbt_project), dbt_executable=dbt_executable()
             ),
         },
+        # what is materialised from the UI runs as the jobs do: see build_jobs
+        executor=dg.in_process_executor,
         loggers=loggers,
     )
 

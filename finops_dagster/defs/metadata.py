@@ -154,15 +154,15 @@ def each_partition(
 ) -> Iterator[dg.Output | dg.AssetCheckEvaluation]:
     """The result of a check, told of each partition of the run.
 
-    A run over a range would else tell it of none, and the check of each would look skipped.
+    A run over a range would else tell it of none, and the check of each would look skipped. A
+    check without partitions is told once.
     """
-    partitioned = context.has_partition_key or context.has_partition_key_range
     for output, spec in context.assets_def.check_specs_by_output_name.items():
         if (spec.asset_key, spec.name) != (result.asset_key, result.check_name):
             continue
         if spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=output)
-        for partition in context.partition_keys if partitioned else [None]:
+        for partition in context.partition_keys if spec.partitions_def else [None]:
             yield dg.AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,

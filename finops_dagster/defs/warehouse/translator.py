@@ -33,11 +33,14 @@ def _topic(resource: Mapping[str, Any]) -> str:
 
 
 class Translator(DagsterDbtTranslator):
-    """One translator for every dbt clock; `job` is what materialises its models."""
+    """One translator for every dbt clock.
 
-    def __init__(self, job: str, partitions: dg.PartitionsDefinition[str] | None) -> None:
+    `job` is what materialises its models; `checked` the partitions that its tests are told of.
+    """
+
+    def __init__(self, job: str, checked: dg.PartitionsDefinition[str] | None = None) -> None:
         self._job = job
-        self._partitions = partitions
+        self._checked = checked
         super().__init__(
             settings=DagsterDbtTranslatorSettings(
                 enable_asset_checks=True, enable_source_tests_as_checks=False
@@ -59,10 +62,9 @@ class Translator(DagsterDbtTranslator):
         project: DbtProject | None,
     ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        if spec is None or self._partitions is None:
+        if spec is None or self._checked is None:
             return spec
-        # one month's pass must not hide another month's failure
-        return spec._replace(partitions_def=self._partitions)
+        return spec._replace(partitions_def=self._checked)
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         owner = dbt_resource_props.get("meta", {}).get("owner")
