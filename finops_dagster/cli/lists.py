@@ -5,6 +5,7 @@ They read what runs have kept and change nothing, save `pr merge` and `pr close`
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -224,11 +225,12 @@ def _pull(item: PullRequest, *, diff: str | None = None) -> dict[str, Any]:
     return plain
 
 
-def _find(config: Any, number: int) -> tuple[Any, PullRequest]:
-    forge = Estate(settings_for(config)).forge()
+def _find(config: Any, number: int) -> tuple[date, Any, PullRequest]:
+    settings = settings_for(config)
+    forge = Estate(settings).forge()
     for item in forge.pull_requests():
         if item.number == number:
-            return forge, item
+            return settings.decided_day(), forge, item
     raise SettingsError(
         f"There is no pull request {number}.",
         (
@@ -244,10 +246,10 @@ def _find(config: Any, number: int) -> tuple[Any, PullRequest]:
 @command("pr")
 def show_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
     """A pull request with its body and its diff."""
-    forge, item = _find(config, number)
+    day, forge, item = _find(config, number)
     diff = forge.diff(number)
     if as_json:
-        print_json(envelope("pr", [_pull(item, diff=diff)]))
+        print_json(envelope("pr", [_pull(item, diff=diff)], as_of=day))
     else:
         typer.echo(f"#{item.number} {item.title} ({item.state.value})\n{item.url}\n")
         typer.echo(f"{item.body}\n\n{diff}")
@@ -257,20 +259,20 @@ def show_command(number: int, config: Config = None, as_json: AsJson = False) ->
 @command("pr")
 def merge_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
     """Merge a pull request into its target branch."""
-    forge, _ = _find(config, number)
-    return _report(forge, forge.merge(number), as_json)
+    day, forge, _ = _find(config, number)
+    return _report(day, forge, forge.merge(number), as_json)
 
 
 @command("pr")
 def close_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
     """Close a pull request unmerged: the same change is not proposed again."""
-    forge, _ = _find(config, number)
-    return _report(forge, forge.close(number, PullRequestState.REJECTED), as_json)
+    day, forge, _ = _find(config, number)
+    return _report(day, forge, forge.close(number, PullRequestState.REJECTED), as_json)
 
 
-def _report(forge: Any, item: PullRequest, as_json: bool) -> int:
+def _report(day: date, forge: Any, item: PullRequest, as_json: bool) -> int:
     if as_json:
-        print_json(envelope("pr", [_pull(item, diff=forge.diff(item.number))]))
+        print_json(envelope("pr", [_pull(item, diff=forge.diff(item.number))], as_of=day))
     else:
         typer.echo(f"#{item.number} {item.title}: {item.state.value}")
     return 0

@@ -228,9 +228,10 @@ def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
     """Every sum of money from the files to the marts; exit code 1 if one differs."""
     from finops_dagster.defs.conservation import conserved
 
-    rows = conserved(Estate(settings_for(config)))
+    settings = settings_for(config)
+    rows = conserved(Estate(settings))
     if as_json:
-        print_json(envelope("ledger_conserve", rows))
+        print_json(envelope("ledger_conserve", rows, as_of=settings.decided_day()))
     else:
         print_table(
             "conservation", list(rows[0]) if rows else ["none"], [list(r.values()) for r in rows]
@@ -241,11 +242,11 @@ def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
 @command("audit_verify")
 def audit_verify(config: Config = None, as_json: AsJson = False) -> int:
     """Check the ledger's chain of hashes; exit code 1 if an entry was changed."""
-    holds, wrong = Estate(settings_for(config)).ledger.verify()
+    settings = settings_for(config)
+    holds, wrong = Estate(settings).ledger.verify()
     if as_json:
-        print_json(
-            envelope("audit_verify", [{"entries": holds, "intact": not wrong, "fault": wrong}])
-        )
+        row = {"entries": holds, "intact": not wrong, "fault": wrong}
+        print_json(envelope("audit_verify", [row], as_of=settings.decided_day()))
     else:
         typer.echo(wrong or f"{holds} entries, every hash holds.")
     return 1 if wrong else 0
@@ -316,7 +317,8 @@ def ai_gate(
             ),
         )
     if as_json:
-        print_json(envelope("ai_gate", [plain(gate) for gate in found]))
+        answer = [plain(gate) for gate in found]
+        print_json(envelope("ai_gate", answer, as_of=settings.decided_day()))
     else:
         print_table(
             "gate",

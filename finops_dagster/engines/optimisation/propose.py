@@ -25,7 +25,7 @@ def propose(
     min_confidence: float,
     as_of: date,
 ) -> tuple[list[Proposal], list[Abstained]]:
-    """One proposal a key at most, best of each currency first; a reason for each finding left.
+    """One proposal a key at most, shortages first, and a reason for each finding left out.
 
     Left out: no edit known; confidence below `min_confidence`; saving below `min_saving` a month
     (each in its own currency) or an interval that reaches down to nothing, save where a request
@@ -54,17 +54,16 @@ def propose(
             left.append(Abstained(subject=subject, reason=why))
         else:
             taken[finding.key] = finding
-    # Amounts of different currencies have no order among them: the best of each come first.
+    # What runs short comes first: it may fail before any saving is made. Then, since amounts of
+    # different currencies have no order among them, the best of each.
     ranks: Counter[str] = Counter()
     ranked = []
     for finding in taken.values():
         currency = finding.saving_per_month.currency
-        ranked.append((ranks[currency], currency, finding))
+        ranked.append((finding.kind not in _RAISES, ranks[currency], currency, finding))
         ranks[currency] += 1
-    ranked.sort(key=lambda item: item[:2])
-    proposals = [
-        _proposal(finding, reconstructed, publication_id, as_of) for _, _, finding in ranked
-    ]
+    ranked.sort(key=lambda item: item[:3])
+    proposals = [_proposal(finding, reconstructed, publication_id, as_of) for *_, finding in ranked]
     return proposals, left
 
 
