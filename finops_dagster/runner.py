@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import time
@@ -16,12 +17,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from finops_dagster.domain.errors import Fault, FinopsError
+from finops_dagster.domain.errors import Fault, FinopsError, Unavailable
 from finops_dagster.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from finops_dagster.defs.estate import Estate
     from finops_dagster.defs.progress import Progress
 
 STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
@@ -108,6 +110,10 @@ def run(
 
     started = time.monotonic()
     estate = Estate(settings)
+    if (start := _oldest_bill(estate)) < settings.start:
+        # a first look may be at a bill of years ago: history starts with it
+        settings = settings.model_copy(update={"start": start})
+        estate = Estate(settings)
     as_of = settings.decided_day()
     home = prepare_home(estate.layout.dagster_home)
     log = estate.layout.root / "logs" / f"{as_of.isoformat()}.log"
@@ -140,6 +146,18 @@ def run(
                     break
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _oldest_bill(estate: Estate) -> date:
+    """Month of the oldest bill that is known; the start of history where none is."""
+    from finops_dagster.defs import line
+
+    start = estate.settings.start
+    try:
+        bills = line.expected(estate, line.BILLING, estate.cutoff(estate.settings.decided_day()))
+    except Unavailable:
+        return start  # told when its job asks
+    return min((one.partition for one in bills), default=start)
 
 
 def _process(pid: int) -> str:
@@ -260,7 +278,7 @@ def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult, quarantine: Pa
             outcome.exit_code = _EXIT_BY_ERROR.get(name, 4)
             text = error.message.strip() if error is not None else "no reason was recorded"
             # Dagster puts the name of the class before what it says
-            text = text.removeprefix(f"{name}: ")
+            text = re.sub(rf"^[\w.]*{re.escape(name)}: ", "", text)
             step = str(event.step_key).replace("__", "/")
             outcome.stopped = f"{step} failed. {text} The log is {outcome.log}."
             outcome.faults.append(Fault(code=_code(name), expected=text, hint=_SEE_LOG))

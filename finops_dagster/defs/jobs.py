@@ -61,6 +61,8 @@ def ingest_window(estate: Estate, clock: line.Clock) -> tuple[date, date]:
     if clock is line.SIGNALS:
         first = estate.settings.first_day(as_of)
         days = [day for day in days if first <= day <= as_of]
+    else:
+        days = [day for day in days if day >= month_start(estate.settings.start)]
     days = [day for day in days if day <= newest]
     return (days[0], days[-1]) if days else (newest, newest)
 

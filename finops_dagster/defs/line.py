@@ -17,7 +17,7 @@ from typing import Any, Literal
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
-from finops_dagster.domain.errors import Fault, FinopsError
+from finops_dagster.domain.errors import Fault, FinopsError, Stopped
 from finops_dagster.quality import (
     AuditContext,
     AuditResult,
@@ -74,6 +74,22 @@ def expected(estate: Estate, clock: Clock, cutoff: datetime) -> list[Delivery]:
         for delivery in source.deliveries()
     ]
     return in_force(found, cutoff)
+
+
+def nothing_known(estate: Estate, clock: Clock) -> Stopped:
+    """Why there is nothing to publish: no delivery came, or none by the day decided for."""
+    as_of = estate.settings.decided_day()
+    cutoff = estate.cutoff(as_of)
+    sources = [source for table in clock.tables for source in estate.sources(table)]
+    later = [one.known_at for source in sources for one in source.deliveries()]
+    came = f"the first was known at {min(later).isoformat()}" if later else "none has come"
+    where = ", ".join(str(source.path) for source in sources)
+    hint = "Decide for a later day." if later else "Put an export there (Parquet or CSV)."
+    wanted = f"A delivery known by {cutoff.isoformat()}, when {as_of} is decided; {came}."
+    return Stopped(
+        f"Nothing was delivered to {where}: {wanted} {hint}",
+        (Fault(code="no_delivery", file=where, expected=wanted, hint=hint),),
+    )
 
 
 def inputs_by_partition(deliveries: Iterable[Delivery]) -> dict[date, list[str]]:

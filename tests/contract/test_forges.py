@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -428,6 +428,34 @@ def test_removed_marker_is_survived(host: Host) -> None:
     assert not run(host).closed
     assert not run(host, wanted(host, proposal())).opened
     assert len(state_of(host)) == 1
+
+
+def test_files_of_a_commit_are_those_of_that_commit(github_url: str) -> None:
+    """Harm: a proposal is planned on files of another commit, or on bytes that were decoded."""
+    odd = "apps/a b/ünï (1).yml"
+    more = {odd: "a: 'ü'\r\n".encode(), "notes.txt": b"no manifest", "big.json": b"{}" * 70_000}
+    host = GitHubHost(github_url, START)
+    first = host.forge().head("main")
+    second = host.commit("main", {**more, WEB: deployment("web", cpu="3")})
+    assert host.forge().files(first) == START
+    assert host.forge().files(second) == {
+        **START, WEB: deployment("web", cpu="3"), odd: more[odd], "big.json": more["big.json"],
+    }  # fmt: skip
+    assert host.forge().files(second, (".txt",)) == {"notes.txt": b"no manifest"}
+    with pytest.raises(Unavailable):
+        host.forge().files("0" * 40)
+
+
+def test_the_commit_of_a_past_day_is_the_newest_made_by_then(github_url: str) -> None:
+    """Harm: a past day is decided again on what the repository declared later."""
+    host = GitHubHost(github_url, START)
+    before = datetime.now(UTC) - timedelta(days=1)
+    assert host.forge().commit_before("main", before) is None
+    second = host.commit("main", {WEB: deployment("web", cpu="3")})
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert host.forge().commit_before("main", later) == second == host.forge().head("main")
+    with pytest.raises(Unavailable):
+        host.forge().commit_before("no-such-branch", later)
 
 
 def test_an_unreachable_github_is_told_without_the_token() -> None:
