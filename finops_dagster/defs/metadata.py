@@ -14,6 +14,9 @@ from urllib.parse import quote
 
 import dagster as dg
 import pandas as pd
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.domain.errors import Fault
@@ -162,7 +165,9 @@ def each_partition(
             continue
         if spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=output)
-        for partition in context.partition_keys if spec.partitions_def else [None]:
+        keys = list(context.partition_keys) if spec.partitions_def else []
+        built = _built(context.instance, spec.asset_key, keys)
+        for partition in keys or [None]:
             yield dg.AssetCheckEvaluation(
                 asset_key=spec.asset_key,
                 check_name=spec.name,
@@ -172,7 +177,24 @@ def each_partition(
                 severity=result.severity,
                 blocking=spec.blocking,
                 partition=partition,
+                target_materialization_data=built.get(partition),
             )
+
+
+def _built(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: list[str]
+) -> dict[str | None, AssetCheckEvaluationTargetMaterializationData]:
+    """Partition -> what a check of it now is about: without, the UI takes it for outdated."""
+    if not partitions:
+        return {}
+    wanted = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=partitions)
+    found = instance.fetch_materializations(wanted, limit=len(partitions)).records
+    return {
+        one.partition_key: AssetCheckEvaluationTargetMaterializationData(
+            run_id=one.run_id, storage_id=one.storage_id, timestamp=one.timestamp
+        )
+        for one in reversed(found)
+    }
 
 
 PAGES = "/pages/"

@@ -109,7 +109,7 @@ def test_every_check_was_told_of_every_partition(ui: Ui) -> None:
 
 @pytest.mark.slow
 def test_a_tick_starts_a_day_and_the_sensor_hands_it_on(ui: Ui) -> None:
-    """A schedule that starts nothing, or a day that stops after its bills, is noticed weeks late."""
+    """A schedule that starts nothing, or a day that stops after its bills, is seen weeks late."""
     ui.schedule(on=True)
     tick = until("a tick", lambda: (ui.ticks() or [""])[0], 150)
     ui.schedule(on=False)

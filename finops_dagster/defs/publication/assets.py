@@ -116,6 +116,8 @@ def _clock_assets(
     )
     def published(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
         versions = estate.publications.candidates(clock.name)
+        if not versions and estate.publications.current() is None:
+            raise line.nothing_known(estate, clock)
         manifest = estate.publications.publish(versions, datetime.now(UTC))
         return dg.MaterializeResult(
             metadata={
