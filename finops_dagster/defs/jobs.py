@@ -13,7 +13,7 @@ import dagster as dg
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.shared import range_tags
-from finops_dagster.domain.periods import month_start
+from finops_dagster.domain.periods import month_start, next_month
 
 BILLING_JOB = "ingest_billing"
 SIGNALS_JOB = "ingest_signals"
@@ -57,13 +57,14 @@ def ingest_window(estate: Estate, clock: line.Clock) -> tuple[date, date]:
     """
     as_of = estate.settings.decided_day()
     newest = month_start(as_of) if clock is line.BILLING else as_of
+    last = next_month(newest) if clock is line.BILLING else newest  # some is billed next month
     days = line.pending(estate, clock, estate.cutoff(as_of))
     if clock is line.SIGNALS:
         first = estate.settings.first_day(as_of)
         days = [day for day in days if first <= day <= as_of]
     else:
         days = [day for day in days if day >= month_start(estate.settings.start)]
-    days = [day for day in days if day <= newest]
+    days = [day for day in days if day <= last]
     return (days[0], days[-1]) if days else (newest, newest)
 
 

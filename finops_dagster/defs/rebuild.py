@@ -14,7 +14,7 @@ from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, Stopped
-from finops_dagster.domain.periods import month_start
+from finops_dagster.domain.periods import month_start, next_month
 from finops_dagster.storage.publication import Manifest, PublicationStore, PublishedReader
 
 
@@ -105,7 +105,10 @@ def _rebuild(estate: Estate, as_of: date, cutoff: datetime) -> Manifest:
     if held is not None:
         return held
     windows = {
-        line.BILLING: (month_start(estate.settings.start), month_start(as_of)),
+        line.BILLING: (
+            month_start(estate.settings.start),
+            next_month(month_start(as_of)),
+        ),
         line.SIGNALS: (estate.settings.first_day(as_of), as_of),
     }
     refused: list[Fault] = []

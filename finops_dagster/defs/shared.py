@@ -35,15 +35,16 @@ class Clocks:
 
 
 def clocks(start: date, last: date) -> Clocks:
-    """Partitions from `start`'s month on, and at least to `last`.
+    """Partitions from `start`'s month on, and at least to `last` and the month after it.
 
+    What is used at the end of a month may be billed in the next.
     A simulated estate may live ahead of the wall clock: `end_offset` reaches its last day.
     """
     today = datetime.now(UTC).date()
     ahead_days = max(0, (last - today).days + 1)
     months_open = 1
     month = month_start(today)
-    while month < month_start(last):
+    while month < next_month(month_start(last)):
         month = next_month(month)
         months_open += 1
     return Clocks(

@@ -60,8 +60,9 @@ class Parsed:
 
 
 def literal(text: str) -> str:
-    """A SQL string literal of any text."""
-    return "'" + text.replace("'", "''") + "'"
+    """A SQL string literal of any text; SQL has no way to write NUL inside of one."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in text else quoted
 
 
 def identifier(name: str) -> str:
