@@ -12,20 +12,10 @@ import re
 from collections.abc import Iterator
 
 from finops_dagster.desired_state.nodes import Node, Scalar
+from finops_dagster.domain.fields import Step, field_steps
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_$-]+\Z")
 _BARE_NAME = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
-_TOKEN = re.compile(
-    r"""\.?(?P<key>[^.\[\]"']+)
-      | \.?\["(?P<quoted>(?:[^"\\]|\\.)*)"\]
-      | \.?\['(?P<single>[^']*)'\]
-      | \.?\[(?P<index>[0-9]+)\]
-      | \.?\[(?P<by>[A-Za-z0-9_]+)=(?:"(?P<qname>(?:[^"\\]|\\.)*)"|(?P<name>[^\]]*))\]""",
-    re.VERBOSE,
-)
-
-Step = str | int | tuple[str, str]
-"""A key, a position, or (key, value) that selects a list's item."""
 
 
 def leaves(node: Node) -> Iterator[tuple[str, Scalar]]:
@@ -60,7 +50,7 @@ def item_names(items: list[Node]) -> list[str] | None:
 def resolve(tree: Node, path: str) -> str | None:
     """Canonical form of `path` if it leads to one scalar of `tree`, else None."""
     try:
-        steps = _pointer(path) if path.startswith("/") else _dotted(path)
+        steps = field_steps(path)
     except ValueError:
         return None
     return _resolve(tree, steps, "")
@@ -106,34 +96,6 @@ def _position(items: list[Node], step: Step) -> int | None:
         and value.text == wanted
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _pointer(path: str) -> list[Step]:
-    """RFC 6901."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
-
-
-def _dotted(path: str) -> list[Step]:
-    steps: list[Step] = []
-    at = 0
-    while at < len(path):
-        token = _TOKEN.match(path, at)
-        if token is None:
-            raise ValueError(f"{path!r} is not a field path")
-        at = token.end()
-        if token["key"] is not None:
-            steps.append(token["key"])
-        elif token["quoted"] is not None:
-            steps.append(str(json.loads(f'"{token["quoted"]}"')))
-        elif token["single"] is not None:
-            steps.append(token["single"])
-        elif token["index"] is not None:
-            steps.append(int(token["index"]))
-        elif token["qname"] is not None:
-            steps.append((token["by"], str(json.loads(f'"{token["qname"]}"'))))
-        else:
-            steps.append((token["by"], token["name"]))
-    return steps
 
 
 def _key(key: str, before: str) -> str:

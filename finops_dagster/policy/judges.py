@@ -5,6 +5,7 @@ Asking an OPA server is next door; reading files is elsewhere.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ class ManifestJudge(Protocol):
         ...
 
 
-class BundleJudge:
+class BundleJudge(ABC):
     """Makes the input document, has it evaluated and reads the answer; how is the subclass's."""
 
     def __init__(self, bundle: RegoBundle) -> None:
@@ -81,9 +82,9 @@ class BundleJudge:
             return unevaluable("the bundle has no verdict on it", subject, self.policies)
         return verdict_of(answer, subject, self.policies)
 
+    @abstractmethod
     def _answer(self, document: Mapping[str, Any]) -> Any:
         """Value of data.finops.verdict, or UNDEFINED. Raises EngineError, Unavailable."""
-        raise NotImplementedError
 
 
 class RegorusJudge(BundleJudge):

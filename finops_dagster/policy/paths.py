@@ -7,22 +7,13 @@ JSON pointer. Files and bytes are no business of this module.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from typing import Any
 
-_TOKEN = re.compile(
-    r"""\.?(?P<key>[^.\[\]"']+)
-      | \.?\["(?P<quoted>(?:[^"\\]|\\.)*)"\]
-      | \.?\['(?P<single>[^']*)'\]
-      | \.?\[(?P<index>[0-9]{1,6})\]
-      | \.?\[(?P<by>[A-Za-z0-9_]+)=(?:"(?P<qname>(?:[^"\\]|\\.)*)"|(?P<name>[^\]]*))\]""",
-    re.VERBOSE,
-)
+from finops_dagster.domain.fields import Step, field_steps
+
 _WHOLE = re.compile(r"-?[0-9]{1,18}\Z")
 _FRACTION = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\Z")
-
-Step = str | int | tuple[str, str]
 
 
 def changed(manifest: dict[str, Any], field: str, value: str) -> dict[str, Any] | None:
@@ -32,7 +23,7 @@ def changed(manifest: dict[str, Any], field: str, value: str) -> dict[str, Any] 
     are not. `value` is text; it becomes a number where the present value is one, or none is there.
     """
     try:
-        steps = _steps(field)
+        steps = field_steps(field)
     except ValueError:
         return None
     if not steps:
@@ -98,28 +89,3 @@ def _position(items: list[Any], step: Step) -> int | None:
         if isinstance(item, dict) and str(item.get(key)) == wanted
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _steps(field: str) -> list[Step]:
-    if field.startswith("/"):  # RFC 6901
-        return [part.replace("~1", "/").replace("~0", "~") for part in field[1:].split("/")]
-    steps: list[Step] = []
-    at = 0
-    while at < len(field):
-        token = _TOKEN.match(field, at)
-        if token is None:
-            raise ValueError(f"{field!r} is not a field path")
-        at = token.end()
-        if token["key"] is not None:
-            steps.append(token["key"])
-        elif token["quoted"] is not None:
-            steps.append(str(json.loads(f'"{token["quoted"]}"')))
-        elif token["single"] is not None:
-            steps.append(token["single"])
-        elif token["index"] is not None:
-            steps.append(int(token["index"]))
-        elif token["qname"] is not None:
-            steps.append((token["by"], str(json.loads(f'"{token["qname"]}"'))))
-        else:
-            steps.append((token["by"], token["name"]))
-    return steps
