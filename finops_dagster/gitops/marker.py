@@ -22,6 +22,7 @@ from finops_dagster.gitops.changes import key_of_branch
 MAX_BODY_CHARACTERS = 65_536
 """GitHub's limit for the body of a pull request or comment; also held in bytes here."""
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PATTERN = re.compile(r"<!-- finops-pull-request/1 (\{[^<>]*\}) -->")
 
 
@@ -62,12 +63,20 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
     )
 
 
+def _escaped(string: re.Match[str]) -> str:
+    """A JSON string with nothing in it that could end the comment or be taken for markup.
+
+    Only strings: the sign of a number has to stay one, and cannot do either.
+    """
+    text = string.group()
+    for character in "<>&@-`":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    payload = metadata_of(pull_request).model_dump_json()
-    # Escaped so that no text inside can end the comment or be taken for markup.
-    for character in "<>&@-`":
-        payload = payload.replace(character, f"\\u{ord(character):04x}")
+    payload = _STRING.sub(_escaped, metadata_of(pull_request).model_dump_json())
     marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
     return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker

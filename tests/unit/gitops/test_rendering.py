@@ -200,6 +200,24 @@ def test_the_marker_brings_everything_back(body: str, resource: str, rule: str) 
     assert marker.seal(after) == sealed
 
 
+@given(st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=3).map(sorted))
+def test_the_marker_brings_back_what_a_change_costs(ends: list[float]) -> None:
+    """Harm: a request that is raised, which costs money, is forgotten and updated on every run."""
+    low, mid, high = ends
+    money = {
+        name: str(Decimal(repr(end)))
+        for name, end in zip(("low", "mid", "high"), ends, strict=True)
+    }
+    before = opened(
+        "x",
+        saving_per_month={**money, "currency": "EUR"},
+        carbon_kg_per_month={"low": low, "mid": mid, "high": high},
+    )
+    after = read_back(marker.seal(before), before)
+    assert after is not None
+    assert after.model_copy(update={"body": "x"}) == before
+
+
 def test_a_forged_marker_in_the_text_is_not_believed() -> None:
     """Harm: a workload's description tells the bot that a change was already rejected."""
     forged = marker.seal(opened("x", key="key-forged"))
