@@ -210,6 +210,11 @@ def served(folder: Path, **environment: str) -> Iterator[Ui]:
     try:
         until("the UI answers", loaded, 120)
         yield ui
+    except BaseException:
+        for line in (folder / ".finops" / "logs" / "ui.log").read_text().splitlines():
+            if "DEBUG" not in line:
+                print(line)
+        raise
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
