@@ -70,16 +70,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         [charge(1, "2026-02-01", "1000")],
         sealed=False,
     )
+    # another state of the same files, known at the same instant: `restated` takes its place
+    estate.deliver(
+        "charges", JANUARY, "replaced", "2026-02-20T03:00", [charge(1, "2026-01-05", "500")]
+    )
     estate.deliver(
         "charges",
         JANUARY,
         "restated",
         "2026-02-20T03:00",
         [charge(1, "2026-01-05", "11"), charge(2, "2026-01-08", "1", charge_class="Correction")],
-    )
-    # known at the same instant as `restated`: the greater id is in force
-    estate.deliver(
-        "charges", JANUARY, "older-id", "2026-02-20T03:00", [charge(1, "2026-01-05", "500")]
     )
     early = estate.dbt(
         "build", *BILLING, **_month(JANUARY, FEBRUARY, cutoff="2026-02-19T06:00:00+00:00")
