@@ -191,9 +191,9 @@ class Estate:
         if commit not in self._indexes:
             forge = self.forge()
             self._indexes[commit] = (
-                index_files(forge.files(commit), commit)
-                if isinstance(forge, GitHubForge)
-                else open_repository(Path(settings.repository), commit)
+                open_repository(Path(settings.repository), commit)
+                if isinstance(forge, LocalForge)
+                else index_files(forge.files(commit), commit)
             )
         return self._indexes[commit]
 
@@ -205,9 +205,9 @@ class Estate:
         if not self.is_replay(as_of):
             return forge.head(settings.branch)
         before = self.cutoff(as_of)
-        if isinstance(forge, GitHubForge):
-            return forge.commit_before(settings.branch, before)
-        return commit_before(Path(settings.repository), settings.branch, before)
+        if isinstance(forge, LocalForge):
+            return commit_before(Path(settings.repository), settings.branch, before)
+        return forge.commit_before(settings.branch, before)
 
     @cached_property
     def _indexes(self) -> dict[str, RepositoryIndex]:
