@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import time
@@ -32,7 +31,6 @@ _PROCESS = "finops/process"
 """Tag of a run in this process: host/pid, to tell a killed run from one that goes on."""
 _SEE_LOG = "The run's log and the UI say more."
 _NO_REASON = "failed without a reason."
-_EXIT_BY_ERROR = {"Stopped": 1, "SettingsError": 2, "Unavailable": 3}
 
 
 @dataclass
@@ -130,10 +128,12 @@ def run(
                     tags = tags_for(estate, name)
                 except FinopsError as error:  # a source that cannot be asked what it has
                     outcome.exit_code = error.exit_code
-                    outcome.stopped = " ".join([error.message, *map(str, error.faults)])
-                    outcome.faults += error.faults or [_fault(error)]
+                    outcome.stopped = _told(error)
+                    outcome.faults += _faults(error)
                     break
-                result = definitions.resolve_job_def(name).execute_in_process(
+                raised: list[BaseException] = []
+                job = definitions.resolve_job_def(name).with_hooks({_keep_error(raised)})
+                result = job.execute_in_process(
                     instance=instance,
                     raise_on_error=False,
                     tags={**tags, _PROCESS: _process(os.getpid())},
@@ -142,7 +142,7 @@ def run(
                 outcome.run_id = result.run_id
                 _add(stages, progress, result)
                 if not result.success:
-                    _explain(outcome, result, estate.layout.quarantine)
+                    _explain(outcome, result, raised, estate.layout.quarantine)
                     break
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -228,17 +228,47 @@ def _stage_of(step: str) -> str:
     return head if head in STAGES else "warehouse"
 
 
-def _fault(error: FinopsError) -> Fault:
-    return Fault(code=_code(type(error).__name__), expected=error.message, hint=_SEE_LOG)
+def _faults(error: BaseException) -> Sequence[Fault]:
+    """What an error says is wrong; of one without faults, its own words."""
+    if isinstance(error, FinopsError) and error.faults:
+        return error.faults
+    code = _code(type(error).__name__)
+    return (Fault(code=code, expected=str(error).strip(), hint=_SEE_LOG),)
+
+
+def _told(error: BaseException) -> str:
+    """An error and its faults in one paragraph, each thing once."""
+    text = str(error).strip()
+    faults = error.faults if isinstance(error, FinopsError) else ()
+    return " ".join([text, *(str(fault) for fault in faults if fault.hint not in text)])
 
 
 def _code(class_name: str) -> str:
     """`SettingsError` as scripts match it: settings_error."""
-    name = class_name.rpartition(".")[2]
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).strip("_") or "failed"
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in class_name).strip("_")
 
 
-def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult, quarantine: Path) -> None:
+def _keep_error(raised: list[BaseException]) -> dg.HookDefinition:
+    """A hook that keeps what a step raised: its event in the log has the message alone."""
+    import dagster as dg
+
+    @dg.failure_hook(name="keep_error")
+    def keep_error(context: dg.HookContext) -> None:
+        error = context.op_exception
+        while not isinstance(error, FinopsError | None) and error.__cause__ is not None:
+            error = error.__cause__  # Dagster's own errors wrap what a step raised
+        if error is not None:
+            raised.append(error)
+
+    return keep_error
+
+
+def _explain(
+    outcome: Outcome,
+    result: dg.ExecuteInProcessResult,
+    raised: Sequence[BaseException],
+    quarantine: Path,
+) -> None:
     """Say in one paragraph why the line stopped: the checks that failed, else the error."""
     from finops_dagster.defs.metadata import faults_of
 
@@ -269,19 +299,13 @@ def _explain(outcome: Outcome, result: dg.ExecuteInProcessResult, quarantine: Pa
             f"publication stays in force. {' '.join(told)}{aside}"
         )
         return
-    for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE":
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            name = str(error.cls_name) if error is not None else ""
-            outcome.exit_code = _EXIT_BY_ERROR.get(name, 4)
-            text = error.message.strip() if error is not None else "no reason was recorded"
-            # Dagster puts the name of the class before what it says
-            text = re.sub(rf"^[\w.]*{re.escape(name)}: ", "", text)
-            step = str(event.step_key).replace("__", "/")
-            outcome.stopped = f"{step} failed. {text} The log is {outcome.log}."
-            outcome.faults.append(Fault(code=_code(name), expected=text, hint=_SEE_LOG))
-            return
     outcome.exit_code = 4
-    outcome.stopped = f"{result.job_def.name} failed without a failed step; see {outcome.log}."
+    outcome.stopped = f"{result.job_def.name} failed before any step could say why: {outcome.log}."
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE" and raised:
+            error = raised[-1]
+            outcome.exit_code = error.exit_code if isinstance(error, FinopsError) else 4
+            step = str(event.step_key).replace("__", "/")
+            outcome.stopped = f"{step} failed. {_told(error)} The log is {outcome.log}."
+            outcome.faults += _faults(error)
+            return

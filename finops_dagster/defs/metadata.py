@@ -67,10 +67,16 @@ def frame_table(frame: pd.DataFrame) -> dg.TableMetadataValue | str:
     )
 
 
-def frame_schema(frame: pd.DataFrame) -> dg.TableSchema:
-    """Columns of a frame with the types they have in it."""
+def frame_schema(
+    frame: pd.DataFrame, descriptions: Mapping[str, str] | None = None
+) -> dg.TableSchema:
+    """Columns of a frame with the types they have in it, and what they mean where it is told."""
+    told = descriptions or {}
     return dg.TableSchema(
-        columns=[dg.TableColumn(str(name), str(kind)) for name, kind in frame.dtypes.items()]
+        columns=[
+            dg.TableColumn(str(name), str(kind), description=told.get(str(name)))
+            for name, kind in frame.dtypes.items()
+        ]
     )
 
 

@@ -3,6 +3,7 @@
 Each body reads one publication, calls one engine, writes what it said and shows it.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -13,12 +14,20 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
-from finops_dagster.defs.metadata import frame_schema, frame_table, link, picture, records_table
+from finops_dagster.defs.metadata import (
+    each_partition,
+    frame_schema,
+    frame_table,
+    link,
+    picture,
+    records_table,
+)
 from finops_dagster.defs.shared import OWNERS, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
 
 FORECAST_DAYS = 30
+MODEL_GATE = "model_gate"
 PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
@@ -93,7 +102,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
-        from finops_dagster.engines.forecasting import forecast, model_inputs
+        from finops_dagster.engines.forecasting import FRAME_COLUMNS, forecast, model_inputs
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -120,7 +129,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
-                "dagster/column_schema": frame_schema(result.frame),
+                "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
                 "rows_in": len(series),
                 "report": _day_page(estate, as_of),
                 **{
@@ -214,11 +223,19 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         description="Drift, fairness and gate of every monitored model and of our own forecaster.",
         deps=[PUBLICATION, FORECASTS],
         kinds={"evidently"},
+        check_specs=[
+            dg.AssetCheckSpec(
+                MODEL_GATE,
+                asset=MODELS,
+                partitions_def=clocks.days,
+                description="Every model passes its gate. One that does not stops no line.",
+            )
+        ],
         **common,
     )
     def models(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[Any]:
         from finops_dagster.defs.insight.health import judge_models
 
         as_of, _ = window(context)
@@ -232,23 +249,30 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             "model_pages",
             {name: page.relative_to(folder).as_posix() for name, page in health.pages.items()},
         )
-        return dg.MaterializeResult(
+        gates = records_table(
+            [
+                {"gate": one.gate, "result": one.result, "reasons": "; ".join(one.reasons)}
+                for one in health.gates
+            ]
+        )
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(health.gates),
-                "gates": records_table(
-                    [
-                        {
-                            "gate": one.gate,
-                            "result": one.result,
-                            "reasons": "; ".join(one.reasons),
-                        }
-                        for one in health.gates
-                    ]
-                ),
+                "gates": gates,
                 "abstained": records_table([one.model_dump() for one in health.abstained]),
                 **{name: link(estate.layout.root, page) for name, page in health.pages.items()},
             }
         )
+        failed = [one.gate for one in health.gates if one.result == "fail"]
+        result = dg.AssetCheckResult(
+            asset_key=MODELS,
+            check_name=MODEL_GATE,
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"fails: {', '.join(failed)}" if failed else "none fails",
+            metadata={"gates": gates},
+        )
+        yield from each_partition(context, result)
 
     return [publication, desired_state, forecasts, incidents, findings, models]
 

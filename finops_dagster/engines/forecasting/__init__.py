@@ -6,6 +6,13 @@ Pure: history in, frames out. Storage, plots and model cards are not made here.
 from finops_dagster.engines.forecasting.engine import forecast
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import Frequency
-from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
+from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastResult, ModelRecord
 
-__all__ = ["ForecastResult", "Frequency", "ModelRecord", "forecast", "model_inputs"]
+__all__ = [
+    "FRAME_COLUMNS",
+    "ForecastResult",
+    "Frequency",
+    "ModelRecord",
+    "forecast",
+    "model_inputs",
+]

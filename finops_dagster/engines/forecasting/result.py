@@ -11,6 +11,19 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
 
+FRAME_COLUMNS = {
+    "unique_id": "The series",
+    "ds": "Start of the step, UTC",
+    "step": "Steps after the last value known, from 1",
+    "mean": "Forecast, in the unit of the series",
+    **{
+        f"{end}{level}": f"{side} end of the interval that holds the truth in {level} % of cases"
+        for level in (80, 95)
+        for end, side in (("lo", "Lower"), ("hi", "Upper"))
+    },
+}
+"""What the columns of a forecast's frame mean."""
+
 
 @dataclass(frozen=True)
 class ModelRecord:

@@ -68,8 +68,9 @@ class Case:
         return neat_cpu(amount) if self.meter == "cpu" else neat_memory(amount)
 
     def text(self, amount: Decimal) -> str:
-        """`amount` as it is written in a manifest."""
-        return cpu_text(amount) if self.meter == "cpu" else memory_text(amount)
+        """`amount` as it is written in a manifest, in the unit that is there where it can be."""
+        write = cpu_text if self.meter == "cpu" else memory_text
+        return write(amount, self.declared.text)
 
 
 def declared_cores(ground: Ground) -> pd.Series:

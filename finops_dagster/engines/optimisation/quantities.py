@@ -76,19 +76,27 @@ def neat_memory(size_bytes: Decimal) -> Decimal:
     return Decimal(_up(size_bytes / MIB, _MEMORY_STEPS_MIB)) * MIB
 
 
-def cpu_text(cores: Decimal) -> str:
-    """`250m`, or `2` for whole cores. Raises ValueError where a millicore is not enough."""
+def cpu_text(cores: Decimal, like: str = "") -> str:
+    """`250m`, or `2` for whole cores; `2000m` where `like` is in millicores.
+
+    Raises ValueError where a millicore is not enough.
+    """
     millicores = cores * 1000
     if millicores != millicores.to_integral_value():
         raise ValueError(f"{cores} cores are not whole millicores")
     whole = int(millicores)
-    return str(whole // 1000) if whole % 1000 == 0 else f"{whole}m"
+    return f"{whole}m" if whole % 1000 or like.endswith("m") else str(whole // 1000)
 
 
-def memory_text(size_bytes: Decimal) -> str:
-    """`512Mi`, or `2Gi` for whole GiB. Raises ValueError where it is not whole MiB."""
+def memory_text(size_bytes: Decimal, like: str = "") -> str:
+    """`512Mi`, or `2Gi` for whole GiB; `2048Mi` where `like` is in MiB.
+
+    Raises ValueError where it is not whole MiB.
+    """
     mebibytes = size_bytes / MIB
     if mebibytes != mebibytes.to_integral_value():
         raise ValueError(f"{size_bytes} bytes are not whole MiB")
     whole = int(mebibytes)
-    return f"{whole // 1024}Gi" if whole and whole % 1024 == 0 else f"{whole}Mi"
+    return (
+        f"{whole}Mi" if whole % 1024 or not whole or like.endswith("Mi") else f"{whole // 1024}Gi"
+    )

@@ -61,6 +61,14 @@ def test_memory_text_round_trips(mebibytes: int) -> None:
     assert parse_quantity(memory_text(size)) == size
 
 
+def test_keeps_the_unit_that_is_there() -> None:
+    """`4000m` that becomes `2` reads as if the unit had changed with the amount."""
+    assert cpu_text(Decimal(2), like="4000m") == "2000m"
+    assert cpu_text(Decimal("1.5"), like="4") == "1500m"
+    assert memory_text(Decimal(8192 * MIB), like="16384Mi") == "8192Mi"
+    assert memory_text(Decimal(8192 * MIB), like="17179869184") == "8Gi"
+
+
 @given(st.decimals("0.0001", "1000", allow_nan=False), st.decimals("0.0001", "1000"))
 def test_neat_cpu_is_never_below_and_keeps_the_order(first: Decimal, second: Decimal) -> None:
     """Rounding down, or swapping two sizes, would take away what the rule asked for."""
