@@ -64,6 +64,8 @@ class Landed(BaseModel):
     """BilledCost by currency over all rows read; empty for tables without money."""
     billed_landed: dict[str, Amount]
     billed_quarantined: dict[str, Amount]
+    file_billed: dict[str, Amount] = {}
+    """What the files themselves say they cost, by currency, from their own cost column."""
     quarantined_cost_unknown: int
     """Quarantined rows whose cost could not be read: their share of cost is not known."""
     set_faults: tuple[Fault, ...]

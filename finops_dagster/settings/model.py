@@ -83,8 +83,10 @@ class SourceSettings(Section):
 class BillingSettings(SourceSettings):
     """One billing export."""
 
-    format: Literal["focus"] = Field(
-        default="focus", description="Format of the export: FOCUS 1.0 to 1.2, Parquet or CSV."
+    format: str = Field(
+        default="focus",
+        pattern=r"^[a-z0-9_]+$",
+        description="Format of the export: focus (1.0 to 1.4), or another of docs/billing.md.",
     )
 
 

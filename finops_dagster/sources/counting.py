@@ -241,7 +241,7 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
     connection.execute(
         "CREATE OR REPLACE TABLE totals (bad BOOLEAN, account VARCHAR, currency VARCHAR, "
         "day DATE, unknown BIGINT, billed DECIMAL(38,20), billed_weight DECIMAL(38,20), "
-        "effective_weight DECIMAL(38,20))"
+        "effective_weight DECIMAL(38,20), by_file DECIMAL(38,20))"
     )
     # a charge of another month (a correction, a commitment) is paid in this one
     day = day_of(
@@ -253,9 +253,9 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
         connection.execute(
             "INSERT INTO totals SELECT bad, billing_account_id, billing_currency, day, "
             "count_if(unknown), sum(billed_cost), sum(abs(billed_cost)), "
-            "sum(abs(effective_cost)) FROM ("
+            "sum(abs(effective_cost)), sum(by_file) FROM ("
             f"SELECT ({bad}) AS bad, billing_account_id, billing_currency, "
-            "billed_cost, effective_cost, "
+            f"billed_cost, effective_cost, {one.view.file_cost} AS by_file, "
             f"{day} AS day, "
             "(billed_cost IS NULL OR effective_cost IS NULL OR (billing_currency IS NULL "
             "AND (billed_cost <> 0 OR effective_cost <> 0))) AS unknown "
@@ -267,18 +267,21 @@ def _with_money(connection: duckdb.DuckDBPyConnection, good: int, bad: int, lost
     billed: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
     weight_all: dict[str, tuple[Decimal, Decimal]] = {}
     weight_bad: dict[str, tuple[Decimal, Decimal]] = {}
+    by_file: dict[str, Decimal] = {}
     unknown = lost
-    for is_bad, currency, not_known, amount, weight, effective in connection.execute(
+    for is_bad, currency, not_known, amount, weight, effective, own in connection.execute(
         "SELECT bad, currency, sum(unknown)::BIGINT, coalesce(sum(billed), 0), "
-        "coalesce(sum(billed_weight), 0), coalesce(sum(effective_weight), 0) "
+        "coalesce(sum(billed_weight), 0), coalesce(sum(effective_weight), 0), "
+        "coalesce(sum(by_file), 0) "
         "FROM totals GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         unknown += not_known
         if currency is None:
             continue
         billed[is_bad][currency] = amount
+        by_file[currency] = by_file.get(currency, Decimal(0)) + own
         held = weight_all.get(currency, (Decimal(0), Decimal(0)))
         weight_all[currency] = (held[0] + weight, held[1] + effective)
         if is_bad:
             weight_bad[currency] = (weight, effective)
-    return Counts(good, bad + lost, unknown, billed[0], billed[1], weight_all, weight_bad)
+    return Counts(good, bad + lost, unknown, billed[0], billed[1], by_file, weight_all, weight_bad)

@@ -201,6 +201,7 @@ def _landed(
         billed_in=everything,
         billed_landed={} if set_faults else counts.billed_good,
         billed_quarantined=everything if set_faults else counts.billed_bad,
+        file_billed=counts.billed_by_file,
         quarantined_cost_unknown=counts.cost_unknown,
         set_faults=set_faults,
         row_faults=tuple(drained.row_faults),

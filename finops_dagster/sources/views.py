@@ -50,6 +50,8 @@ class View:
     """Deviations that make the whole delivery useless."""
     extras: list[RawColumn] = field(default_factory=list)
     """Columns the format does not know, for `x_columns`."""
+    file_cost: str = "billed_cost"
+    """SQL of what the file itself says that a row costs, where the table has money."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Counts:
     cost_unknown: int = 0
     billed_good: dict[str, Decimal] = field(default_factory=dict)
     billed_bad: dict[str, Decimal] = field(default_factory=dict)
+    billed_by_file: dict[str, Decimal] = field(default_factory=dict)
+    """Over all rows, by what the files themselves say that a row costs."""
     weight_all: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """Sum of the absolute billed and effective cost: what shares are taken of."""
     weight_bad: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)

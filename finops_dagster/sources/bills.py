@@ -1,0 +1,133 @@
+"""A provider's own bill as charges: its native columns, and how charge columns follow from them.
+
+What any one provider's columns mean is in a module of its own; FOCUS needs none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from finops_dagster.domain.deliveries import Delivery
+from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.schemas import CHARGES, Column, LogicalType
+from finops_dagster.sources.columns import match, parse, value_checks
+from finops_dagster.sources.invoices import judge_bill
+from finops_dagster.sources.parsing import RawColumn, is_text, squeeze
+from finops_dagster.sources.shapes import Limits
+from finops_dagster.sources.views import PROVENANCE, Check, Counts, PartitionKey, View
+
+
+@dataclass(frozen=True)
+class Native:
+    """A column of the provider's own. Expressions name it `n_NAME`; it is typed there."""
+
+    name: str
+    """snake_case; a delivered column matches it whatever its case and punctuation."""
+    type: LogicalType = LogicalType.STRING
+    required: bool = False
+    """Without the column the file is not of this format; without a value its row is set aside."""
+    aliases: tuple[str, ...] = ()
+    kept: bool = False
+    """Whether its text is in `x_columns` too, beside what follows from it."""
+
+
+@dataclass(frozen=True)
+class BillFormat:
+    """Implements `Format` from a mapping. Override `dynamic` where column names are data."""
+
+    label: str
+    """How people call the format, for faults."""
+    natives: tuple[Native, ...]
+    values: Mapping[str, str]
+    """Column of CHARGES -> SQL over natives and over columns of CHARGES with an entry before it; a
+    column without an entry is null. Tags may be a map, or text in any notation of `tags`."""
+    file_cost: str
+    """SQL of what the file itself says that a row costs: its sum is the file's total."""
+    checks: tuple[Check, ...] = ()
+    """Row faults beside unreadable and missing values."""
+    table = CHARGES
+    partition_key: PartitionKey = field(default="billing_period", init=False)
+    clock: str = field(default="billing_period_start", init=False)
+    moment: str = field(default="charge_period_start", init=False)
+    strict_partition: bool = True
+    key: Sequence[str] = field(default=(), init=False)
+    partial_key: Sequence[str] = field(default=(), init=False)
+
+    def dynamic(self, left: Sequence[RawColumn]) -> tuple[dict[str, str], list[RawColumn]]:
+        """Values had from columns that are no natives, and those of `left` that are not used up."""
+        return {}, list(left)
+
+    def view(self, columns: Sequence[RawColumn], files: str) -> View:
+        """See `Format`."""
+        names = {squeeze(native.name): native.name for native in self.natives}
+        aliases = {squeeze(a): native.name for native in self.natives for a in native.aliases}
+        shown = {native.name: native.name for native in self.natives}
+        matched = match(columns, names, aliases, shown, files)
+        view = View(file_cost=self.file_cost)
+        for native in self.natives:
+            self._add_native(view, native, matched.of.get(native.name), files)
+        more, left = self.dynamic(matched.left)
+        values = {**self.values, **more}
+        for column in self.table.columns:
+            if column.name not in (*PROVENANCE, "x_columns") and column.name not in values:
+                view.values[column.name] = parse(column, None).sql
+        for name, sql in values.items():
+            view.values[name] = sql
+        for column in self.table.columns:
+            if not column.nullable and column.name in values:
+                view.checks.append(_missing(column.name, self.label))
+        view.checks.extend(self.checks)
+        kept = [matched.of[n.name] for n in self.natives if n.kept and n.name in matched.of]
+        view.extras = [_nothing_for_empty(column) for column in (*left, *kept)]
+        return view
+
+    def _add_native(self, view: View, native: Native, raw: RawColumn | None, files: str) -> None:
+        column = Column(
+            name=f"n_{native.name}", type=native.type, description="", nullable=not native.required
+        )
+        if raw is None and native.required:
+            view.faults.append(_absent(native.name, self.label, files))
+        parsed = parse(column, raw)
+        view.values[column.name] = parsed.sql
+        shown = raw.name if raw else native.name
+        view.notes.extend((shown, note) for note in parsed.notes)
+        view.checks.extend(value_checks(column, shown, parsed))
+
+    def judge(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        delivery: Delivery,
+        counts: Counts,
+        limits: Limits,
+    ) -> list[Fault]:
+        """See `Format`. Cost set aside within its limit, and invoices within their tolerance."""
+        return judge_bill(connection, delivery, counts, limits)
+
+
+def _nothing_for_empty(column: RawColumn) -> RawColumn:
+    """Providers have hundreds of columns that are empty in most rows: those are not kept."""
+    if not is_text(column):
+        return column
+    return RawColumn(column.name, f"nullif({column.sql}, '')", column.type)
+
+
+def _missing(column: str, label: str) -> Check:
+    return Check(
+        "value_missing",
+        column,
+        f"({column} IS NULL)",
+        f"'no value follows from the columns of {label}; the row is useless without'",
+    )
+
+
+def _absent(name: str, label: str, files: str) -> Fault:
+    return Fault(
+        code="column_missing",
+        file=files,
+        column=name,
+        expected=f"A column {name}, which every bill in the format {label} has.",
+        hint="Export the column, or name the format the file really is in.",
+    )
