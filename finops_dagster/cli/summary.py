@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
@@ -64,6 +64,7 @@ def show(settings: Settings, outcome: Outcome) -> None:
         return
     day = estate.day(outcome.as_of)
     out.print(f"\n{settings.estate}, decided for {outcome.as_of}", style="bold", markup=False)
+    _age(estate, outcome.as_of)
     _spend(day, outcome.as_of)
     _gates(day)
     _incidents(day)
@@ -79,6 +80,22 @@ def show(settings: Settings, outcome: Outcome) -> None:
         markup=False,
     )
     _times(outcome)
+
+
+def _age(estate: Estate, as_of: date) -> None:
+    """Say that the newest bill is old, and how to decide for its own day instead."""
+    known = [one.delivery.known_at for one in estate.lake.records("charges") if not one.set_faults]
+    if not known:
+        return
+    newest = max(known).date() - timedelta(days=1)
+    days = (as_of - newest).days
+    if days > estate.settings.limits.publication_age_days:
+        console().print(
+            f"The newest bill ends {days} days before that. To see it as it was then: the same "
+            f"command with --as-of {newest}",
+            style="yellow",
+            markup=False,
+        )
 
 
 def _spend(day: DayStore, as_of: date) -> None:
