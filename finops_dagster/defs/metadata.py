@@ -114,6 +114,7 @@ def landing_metadata(results: Iterable[Landed]) -> dict[str, Any]:
                     "source": one.delivery.source,
                     "partition": one.delivery.partition.isoformat(),
                     "known_at": one.delivery.known_at.isoformat(),
+                    "version": ", ".join(one.versions),
                     "rows": one.rows_in,
                     "quarantined": one.rows_quarantined,
                     "billed": ", ".join(

@@ -66,6 +66,8 @@ class Landed(BaseModel):
     billed_quarantined: dict[str, Amount]
     file_billed: dict[str, Amount] = {}
     """What the files themselves say they cost, by currency, from their own cost column."""
+    versions: tuple[str, ...] = ()
+    """Of the format, told by the files' columns, oldest first; empty where it has none."""
     quarantined_cost_unknown: int
     """Quarantined rows whose cost could not be read: their share of cost is not known."""
     set_faults: tuple[Fault, ...]

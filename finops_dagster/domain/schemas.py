@@ -84,6 +84,11 @@ _PROVENANCE = (
 )
 
 FOCUS_COLUMNS: tuple[Column, ...] = (
+    _c("allocated_method_details", _S, "FOCUS AllocatedMethodDetails (1.3), JSON text"),
+    _c("allocated_method_id", _S, "FOCUS AllocatedMethodId (1.3)"),
+    _c("allocated_resource_id", _S, "FOCUS AllocatedResourceId (1.3)"),
+    _c("allocated_resource_name", _S, "FOCUS AllocatedResourceName (1.3)"),
+    _c("allocated_tags", _SM, "FOCUS AllocatedTags (1.3)"),
     _c("availability_zone", _S, "FOCUS AvailabilityZone"),
     _c("billed_cost", _M, "FOCUS BilledCost", unit="billing_currency", required=True),
     _c("billing_account_id", _S, "FOCUS BillingAccountId", required=True),
@@ -107,21 +112,47 @@ FOCUS_COLUMNS: tuple[Column, ...] = (
     _c("commitment_discount_status", _S, "FOCUS CommitmentDiscountStatus: Used or Unused"),
     _c("commitment_discount_type", _S, "FOCUS CommitmentDiscountType"),
     _c("commitment_discount_unit", _S, "FOCUS CommitmentDiscountUnit"),
+    _c(
+        "commitment_program_eligibility_details",
+        _S,
+        "FOCUS CommitmentProgramEligibilityDetails (1.4), JSON text",
+    ),
     _c("consumed_quantity", _M, "FOCUS ConsumedQuantity", unit="consumed_unit"),
     _c("consumed_unit", _S, "FOCUS ConsumedUnit"),
+    _c("contract_applied", _S, "FOCUS ContractApplied (1.3), JSON text with the keys of 1.4"),
     _c("contracted_cost", _M, "FOCUS ContractedCost", unit="billing_currency"),
     _c("contracted_unit_price", _M, "FOCUS ContractedUnitPrice", unit="billing_currency"),
     _c("effective_cost", _M, "FOCUS EffectiveCost", unit="billing_currency", required=True),
+    _c("host_provider_name", _S, "FOCUS HostProviderName (1.3)"),
+    _c("invoice_detail_id", _S, "FOCUS InvoiceDetailId (1.4)"),
     _c("invoice_id", _S, "FOCUS InvoiceId (1.2)"),
     _c("invoice_issuer_name", _S, "FOCUS InvoiceIssuerName"),
     _c("list_cost", _M, "FOCUS ListCost", unit="billing_currency"),
     _c("list_unit_price", _M, "FOCUS ListUnitPrice", unit="billing_currency"),
     _c("pricing_category", _S, "FOCUS PricingCategory"),
     _c("pricing_currency", _S, "FOCUS PricingCurrency (1.2)"),
+    _c(
+        "pricing_currency_contracted_unit_price",
+        _M,
+        "FOCUS PricingCurrencyContractedUnitPrice (1.2)",
+        unit="pricing_currency",
+    ),
+    _c(
+        "pricing_currency_effective_cost",
+        _M,
+        "FOCUS PricingCurrencyEffectiveCost (1.2)",
+        unit="pricing_currency",
+    ),
+    _c(
+        "pricing_currency_list_unit_price",
+        _M,
+        "FOCUS PricingCurrencyListUnitPrice (1.2)",
+        unit="pricing_currency",
+    ),
     _c("pricing_quantity", _M, "FOCUS PricingQuantity", unit="pricing_unit"),
     _c("pricing_unit", _S, "FOCUS PricingUnit"),
-    _c("provider_name", _S, "FOCUS ProviderName"),
-    _c("publisher_name", _S, "FOCUS PublisherName"),
+    _c("provider_name", _S, "FOCUS ProviderName (to 1.3), or who took its place"),
+    _c("publisher_name", _S, "FOCUS PublisherName (to 1.3)"),
     _c("region_id", _S, "FOCUS RegionId"),
     _c("region_name", _S, "FOCUS RegionName"),
     _c("resource_id", _S, "FOCUS ResourceId"),
@@ -129,6 +160,7 @@ FOCUS_COLUMNS: tuple[Column, ...] = (
     _c("resource_type", _S, "FOCUS ResourceType"),
     _c("service_category", _S, "FOCUS ServiceCategory"),
     _c("service_name", _S, "FOCUS ServiceName"),
+    _c("service_provider_name", _S, "FOCUS ServiceProviderName (1.3)"),
     _c("service_subcategory", _S, "FOCUS ServiceSubcategory (1.1)"),
     _c("sku_id", _S, "FOCUS SkuId"),
     _c("sku_meter", _S, "FOCUS SkuMeter (1.1)"),
@@ -139,7 +171,10 @@ FOCUS_COLUMNS: tuple[Column, ...] = (
     _c("sub_account_type", _S, "FOCUS SubAccountType (1.2)"),
     _c("tags", _SM, "FOCUS Tags"),
 )
-"""FOCUS 1.2 in snake_case. required = the row is useless without it, so it is quarantined."""
+"""FOCUS 1.4 in snake_case, and what 1.4 dropped.
+
+required = the row is useless without it, so it is quarantined.
+"""
 
 CHARGES = TableSchema(
     name="charges",

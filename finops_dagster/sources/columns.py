@@ -24,6 +24,7 @@ from finops_dagster.sources.parsing import (
     parse_time,
     squeeze,
 )
+from finops_dagster.sources.text_files import unnumbered
 from finops_dagster.sources.views import Check
 
 _SQL_TYPES = {
@@ -59,6 +60,8 @@ class Matched:
 
     of: dict[str, RawColumn] = field(default_factory=dict)
     left: list[RawColumn] = field(default_factory=list)
+    repeated: dict[str, list[RawColumn]] = field(default_factory=dict)
+    """Those left over that have the name of a column that is there already."""
     notes: list[Fault] = field(default_factory=list)
 
 
@@ -104,6 +107,10 @@ def match(
                     )
                 )
     matched.left = [column for column in delivered if column.sql not in taken]
+    for column in matched.left:
+        target = names.get(squeeze(unnumbered(column.name)))
+        if target is not None and target in matched.of:
+            matched.repeated.setdefault(target, []).append(column)
     return matched
 
 

@@ -21,10 +21,22 @@ ALIASES: dict[str, str] = {
     "invoiceissuer": "invoice_issuer_name",
     "provider": "provider_name",
     "publisher": "publisher_name",
-    "serviceprovidername": "provider_name",
+    "hostprovider": "host_provider_name",
+    "serviceprovider": "service_provider_name",
 }
-"""The display names that differ from the column's id, and FOCUS 1.3's successor of ProviderName.
-They count only where the column itself is absent."""
+"""The display names that differ from the column's id. They count only where the column itself is
+absent."""
+
+JSON_COLUMNS = (
+    "allocated_method_details",
+    "commitment_program_eligibility_details",
+    "contract_applied",
+    "sku_price_details",
+)
+"""JSON objects kept as text: they hold numbers and lists, which a map of text would not."""
+
+DROPPED = ("provider_name", "publisher_name")
+"""Columns to 1.3 that 1.4 does not have any more."""
 
 _NEW_IN: dict[str, tuple[str, ...]] = {
     "1.4": ("commitmentprogrameligibilitydetails", "invoicedetailid"),
@@ -59,8 +71,31 @@ _NEW_IN: dict[str, tuple[str, ...]] = {
 }
 
 
+_DATASETS: dict[str, tuple[str, ...]] = {
+    "Contract Commitment": ("contractcommitmentid", "contractcommitmentcategory"),
+    "Billing Period": ("billingperiodstatus",),
+    "Invoice Detail": ("invoicedetailgrain", "invoiceissuestatus"),
+}
+"""Datasets of FOCUS 1.3 and 1.4 beside Cost and Usage, by columns that only they have."""
+
+
+def dataset_of(squeezed: set[str]) -> str:
+    """Which FOCUS dataset these columns are of; Cost and Usage is the bill."""
+    if "chargeperiodstart" in squeezed:
+        return "Cost and Usage"
+    for dataset, names in _DATASETS.items():
+        if squeezed.intersection(names):
+            return dataset
+    return "Cost and Usage"
+
+
 def version_of(squeezed: set[str]) -> str:
-    """The newest version that brought one of these columns; 1.0 if none did."""
+    """The newest version that brought one of these columns; 1.0 if none did.
+
+    1.4 brought only conditional columns, but dropped two that every bill before had.
+    """
+    if "serviceprovidername" in squeezed and not squeezed & {squeeze(name) for name in DROPPED}:
+        return "1.4"
     for version, names in _NEW_IN.items():
         if squeezed.intersection(names):
             return version

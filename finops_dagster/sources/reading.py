@@ -131,7 +131,9 @@ def _read(
         expected = 0 if set_faults else counts.rows_good
         if _stamps(opened) != before or drained.good != expected:
             raise Unavailable(f"Files of {delivery.source} changed while they were read.")
-        return _landed(delivery, counts, set_faults, drained, [*opened.notes, *notes])
+        versions = tuple(sorted({one.view.version for one in typed if one.view.version}))
+        notes_of_all = [*opened.notes, *notes, *_map_notes(drained)]
+        return _landed(delivery, counts, set_faults, drained, notes_of_all, versions)
 
     return ReadResult(
         delivery, rows, quarantine.reader(connection, typed), set_faults, account, space.close
@@ -190,6 +192,7 @@ def _landed(
     set_faults: tuple[Fault, ...],
     drained: streams.Drained,
     notes: list[Fault],
+    versions: tuple[str, ...],
 ) -> Landed:
     everything = _added(counts.billed_good, counts.billed_bad)
     total = counts.rows_good + counts.rows_bad
@@ -202,10 +205,11 @@ def _landed(
         billed_landed={} if set_faults else counts.billed_good,
         billed_quarantined=everything if set_faults else counts.billed_bad,
         file_billed=counts.billed_by_file,
+        versions=versions,
         quarantined_cost_unknown=counts.cost_unknown,
         set_faults=set_faults,
         row_faults=tuple(drained.row_faults),
-        conformance=tuple(dict.fromkeys([*notes, *_tag_notes(drained)])),
+        conformance=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -216,26 +220,27 @@ def _added(one: dict[str, Decimal], other: dict[str, Decimal]) -> dict[str, Deci
     }
 
 
-def _tag_notes(drained: streams.Drained) -> list[Fault]:
+def _map_notes(drained: streams.Drained) -> list[Fault]:
     notes = []
-    if mended := drained.tags.mended - drained.tags.unreadable:
-        notes.append(
-            Fault(
-                code="tags_notation",
-                column="Tags",
-                expected=f"One JSON object without repeated keys; {mended} row(s) had another "
-                "notation.",
-                hint="Nothing to do: it was mended.",
+    for column, reader in sorted(drained.maps.items()):
+        if mended := reader.mended - reader.unreadable:
+            notes.append(
+                Fault(
+                    code="tags_notation",
+                    column=column,
+                    expected=f"One JSON object without repeated keys; {mended} row(s) had another "
+                    "notation.",
+                    hint="Nothing to do: it was mended.",
+                )
             )
-        )
-    if drained.tags.unreadable:
-        notes.append(
-            Fault(
-                code="tags_unreadable",
-                column="Tags",
-                expected=f"Tags in a known notation; {drained.tags.unreadable} row(s) have none, "
-                "their text is kept in x_columns.",
-                hint="Export tags as JSON: these rows belong to nobody.",
+        if reader.unreadable:
+            notes.append(
+                Fault(
+                    code="tags_unreadable",
+                    column=column,
+                    expected=f"Tags in a known notation; {reader.unreadable} row(s) have none, "
+                    "their text is kept in x_columns.",
+                    hint="Export tags as JSON: these rows belong to nobody.",
+                )
             )
-        )
     return notes

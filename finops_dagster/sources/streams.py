@@ -23,6 +23,8 @@ from finops_dagster.sources.tags import TagReader, columns_as_map
 from finops_dagster.sources.views import PROVENANCE
 
 _BATCH_BYTES = 256 * 1024 * 1024
+_TEXT_MAPS = {"tags": "Tags", "allocated_tags": "AllocatedTags"}
+"""Maps that bills write as text in many notations, by what people call them."""
 
 
 @dataclass
@@ -33,7 +35,8 @@ class Drained:
     aside: int = 0
     ended: set[str] = field(default_factory=set)
     row_faults: list[Fault] = field(default_factory=list)
-    tags: TagReader = field(default_factory=TagReader)
+    maps: dict[str, TagReader] = field(default_factory=dict)
+    """By the name that people know the column by."""
 
     @property
     def done(self) -> bool:
@@ -53,7 +56,7 @@ def good_rows(
 
     def batches() -> Iterator[pa.RecordBatch]:
         for one in typed:
-            shape = _shape(table, one, delivery, opened, drained.tags)
+            shape = _shape(table, one, delivery, opened, drained.maps)
             for batch in stream(connection, one, shape.sql, opened.names):
                 drained.good += batch.num_rows
                 yield shape.build(batch, schema)
@@ -98,7 +101,11 @@ class _Shape:
 
 
 def _shape(
-    table: TableSchema, one: Typed, delivery: Delivery, opened: Opened, reader: TagReader
+    table: TableSchema,
+    one: Typed,
+    delivery: Delivery,
+    opened: Opened,
+    readers: dict[str, TagReader],
 ) -> _Shape:
     """How one group is selected, and how a batch of it becomes a batch of the table."""
     files = pa.array(opened.names, pa.string())
@@ -125,12 +132,14 @@ def _shape(
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         more = [columns[f"x{n}"] for n in range(len(extras))]
         more_names = list(names)
-        tags = columns.get("tags")
-        if tags is not None and pa.types.is_string(tags.type):
-            columns["tags"], failed = reader.read(tags)
+        for name, shown in _TEXT_MAPS.items():
+            text = columns.get(name)
+            if text is None or not pa.types.is_string(text.type):
+                continue
+            columns[name], failed = readers.setdefault(shown, TagReader()).read(text)
             if failed.true_count:
-                more.append(pc.if_else(failed, tags, pa.scalar(None, pa.string())))
-                more_names.append("Tags")
+                more.append(pc.if_else(failed, text, pa.scalar(None, pa.string())))
+                more_names.append(shown)
         columns["file"] = files.take(columns["file_no"])
         columns.update((name, pa.repeat(value, rows)) for name, value in constants.items())
         if "x_columns" in schema.names:

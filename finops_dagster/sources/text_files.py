@@ -6,6 +6,7 @@ Text is copied once to Parquet, value by value as text, so that all later steps 
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ SPOOL_ROWS = 50_000
 READ_ERRORS = (EOFError, OSError, zlib.error)
 """What a damaged or half-sent file raises while its bytes are read."""
 
+_NUMBERED = re.compile(r" \(\d+\)$")
 _BLOCK = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _BROKEN = pa.schema([(ROW_NUMBER, pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
@@ -194,6 +196,11 @@ def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]
             repeated.append(name)
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(unique), tuple(repeated)
+
+
+def unnumbered(name: str) -> str:
+    """The name that `unique_names` made this one of."""
+    return _NUMBERED.sub("", name)
 
 
 def truncated(file: str, row: int | None, what: str) -> Fault:

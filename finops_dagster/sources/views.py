@@ -52,6 +52,12 @@ class View:
     """Columns the format does not know, for `x_columns`."""
     file_cost: str = "billed_cost"
     """SQL of what the file itself says that a row costs, where the table has money."""
+    kind: str = ""
+    """SQL aggregate over one file's rows (its natives `n_...` and `file_name`) that says what kind
+    of file it is, where kinds count differently. Values then see `file_kind`, and `period_kinds`:
+    those of all files with rows of the same partition."""
+    version: str = ""
+    """Of the format, told by the columns, where the format has versions."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 {#- Rows of one landing table within its clock's window. `{{ landing(source('focus', 'charges')) }}`
     A table that nothing was ever landed in is empty, with the columns its source declares.
-    The partition's date comes as `partition_date`. -#}
+    The partition's date comes as `partition_date`. What was landed before the table had all of its
+    columns has nulls there, by the types its source declares. -#}
 {% macro landing(relation) %}
     {{- return(adapter.dispatch('landing', 'finops')(relation)) -}}
 {% endmacro %}
@@ -26,9 +27,14 @@
             * exclude ("partition"),
             "partition" as partition_date
         from read_parquet(
-            '{{ pattern }}', hive_partitioning = true, hive_types = {'partition': date}
+            '{{ pattern }}',
+            union_by_name = true,
+            hive_partitioning = true,
+            hive_types = {'partition': date}
         )
         where "partition" between {{ window.first }} and {{ window.last }}
+        union all by name
+        select * from {{ nothing_of(relation, {'partition_date': 'date'}) }}
     )
     {%- endset -%}
     {{- return(rows) -}}

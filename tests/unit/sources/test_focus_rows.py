@@ -192,13 +192,28 @@ def test_file_names_are_not_patterns(tmp_path, write_csv, charge, read_one, name
     assert sorted(read.rows["file"].to_pylist()) == sorted([name, "part-1.csv"])
 
 
-def test_repeated_header_keeps_both_columns(tmp_path, charge, read_one) -> None:
-    """The second BilledCost must neither replace the first nor vanish."""
+def _with_repeated_cost(charge, cost: str) -> str:
     row = charge()
-    path = tmp_path / "b.csv"
     tags = '"' + row["Tags"].replace('"', '""') + '"'
     values = ",".join([*list(row.values())[:-1], tags])
-    path.write_text(",".join([*row, "BilledCost"]) + "\n" + values + ",99\n")
+    return ",".join([*row, "BilledCost"]) + "\n" + values + f",{cost}\n"
+
+
+def test_two_costs_of_one_name_that_differ_are_refused(tmp_path, charge, read_one) -> None:
+    """Which of two BilledCost columns is the bill cannot be told: guessing invents money."""
+    path = tmp_path / "b.csv"
+    path.write_text(_with_repeated_cost(charge, "99"))
+    read = read_one("focus", path)
+    assert read.rows.num_rows == 0
+    (fault,) = read.landed.row_faults
+    assert (fault.code, fault.row, fault.column) == ("duplicate_column", 1, "BilledCost")
+    assert "'1.25" in fault.expected and "'99'" in fault.expected
+
+
+def test_repeated_header_keeps_both_columns(tmp_path, charge, read_one) -> None:
+    """A second BilledCost of the same amount is no harm, but does not vanish."""
+    path = tmp_path / "b.csv"
+    path.write_text(_with_repeated_cost(charge, "1.250"))
     read = read_one("focus", path)
     assert read.rows["billed_cost"].to_pylist() == [Decimal("1.25")]
     assert read.conformance["duplicate_column"] == ["BilledCost"]

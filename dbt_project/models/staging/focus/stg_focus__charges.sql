@@ -24,9 +24,12 @@ renamed as (
         -- ids
         source,
         delivery_id,
+        allocated_method_id,
+        allocated_resource_id,
         billing_account_id,
         capacity_reservation_id,
         commitment_discount_id,
+        invoice_detail_id,
         invoice_id,
         region_id,
         resource_id,
@@ -36,6 +39,8 @@ renamed as (
 
         -- strings
         file,
+        allocated_method_details,
+        allocated_resource_name,
         availability_zone,
         billing_account_name,
         billing_account_type,
@@ -50,7 +55,10 @@ renamed as (
         commitment_discount_status,
         commitment_discount_type,
         commitment_discount_unit,
+        commitment_program_eligibility_details,
         consumed_unit,
+        contract_applied,
+        host_provider_name,
         invoice_issuer_name,
         pricing_category,
         pricing_currency,
@@ -62,6 +70,7 @@ renamed as (
         resource_type,
         service_category,
         service_name,
+        service_provider_name,
         service_subcategory,
         sku_meter,
         sku_price_details,
@@ -78,9 +87,13 @@ renamed as (
         effective_cost,
         list_cost,
         list_unit_price,
+        pricing_currency_contracted_unit_price,
+        pricing_currency_effective_cost,
+        pricing_currency_list_unit_price,
         pricing_quantity,
 
         -- maps
+        allocated_tags,
         tags,
         x_columns,
 
