@@ -90,17 +90,17 @@ class Table:
         self._need(tuple(wanted))
         parts = []
         for name, distinct in wanted.items():
-            value = self._value(name)
-            empty = f"{value} is null"
-            if self.types[name] in _FLOATS:
-                empty += f" or isnan({value})"
+            quoted, value = _quoted(name), self._value(name)
+            # NaN is a missing value too; where there is none, aggregates skip null by themselves
+            given = f"not isnan({quoted})" if self.types[name] in _FLOATS else "true"
+            some = f"filter ({given})" if given != "true" else ""
             if distinct:
-                parts.append(f"list(distinct {value}) filter (not ({empty}))")
+                parts.append(f"list(distinct {value}) filter ({given} and {quoted} is not null)")
             else:
-                parts.append(
-                    f"[min({value}) filter (not ({empty})), max({value}) filter (not ({empty}))]"
-                )
-            parts.append(f"count(*) filter ({empty})")
+                # the sign of the least is the least sign: taken once, not of every row
+                least, most = f"min({quoted}) {some}", f"max({quoted}) {some}"
+                parts.append(f"[{self._shown(name, least)}, {self._shown(name, most)}]")
+            parts.append(f"count(*) - count({quoted}) {some}")
         found = self._connection.execute(
             f"select count(*), {', '.join(parts)} from audited {_where(where)}"
         ).fetchone()
@@ -133,8 +133,10 @@ class Table:
         ).df()
 
     def _value(self, name: str) -> str:
-        quoted = _quoted(name)
-        return f"sign({quoted})" if self.types[name].startswith("DECIMAL") else quoted
+        return self._shown(name, _quoted(name))
+
+    def _shown(self, name: str, value: str) -> str:
+        return f"sign({value})" if self.types[name].startswith("DECIMAL") else value
 
     def _frame(self, names: Sequence[str], where: str | None) -> pd.DataFrame:
         chosen = ", ".join(f"{self._value(name)} as {_quoted(name)}" for name in names)
