@@ -47,7 +47,12 @@ class Clock:
 BILLING = Clock(
     name="billing",
     tables=("charges",),
-    marts=("fct_costs_daily", "fct_tag_coverage_daily", "fct_bill_conservation"),
+    marts=(
+        "fct_costs_daily",
+        "fct_tag_coverage_daily",
+        "fct_bill_conservation",
+        "fct_restatements",
+    ),
     partition_column="billing_period",
 )
 SIGNALS = Clock(

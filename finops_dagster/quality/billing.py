@@ -20,14 +20,14 @@ COSTS = Suite(
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
         "environment business_unit cost_center charge_category charge_class "
-        "sku_meter consumed_unit commitment_discount_status billing_currency"
+        "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency"
     ),
     columns=names(
         "source billing_period charge_date provider_name billing_account_id "
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
         "environment business_unit cost_center charge_category charge_class "
-        "sku_meter consumed_unit commitment_discount_status billing_currency "
+        "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency "
         "billed_cost effective_cost list_cost contracted_cost consumed_quantity "
         "charge_count"
     ),
@@ -222,6 +222,70 @@ CONSERVATION = Suite(
             """,
             columns=names(
                 "billing_period source billing_currency metric difference landing_total mart_total"
+            ),
+        )
+    },
+)
+
+_SIDES = (
+    "billed_before",
+    "billed_after",
+    "billed_difference",
+    "effective_before",
+    "effective_after",
+    "effective_difference",
+)
+
+RESTATEMENTS = Suite(
+    table="fct_restatements",
+    partition="billing_period",
+    grain=names(
+        "billing_period source delivery_id service_name billing_account_id sub_account_id "
+        "billing_currency charge_class"
+    ),
+    columns=names(
+        "billing_period source delivery_id known_at before_delivery_id before_known_at "
+        "service_name billing_account_id sub_account_id billing_currency charge_class "
+        "billed_before billed_after billed_difference effective_before effective_after "
+        "effective_difference after_period_end"
+    ),
+    money=_SIDES,
+    always_filled=False,
+    checks=(
+        *not_null("billing_period", "source", "delivery_id", "before_delivery_id", *_SIDES),
+        one_of("charge_class", ("Correction",)),
+        Check(
+            name="differences_are_of_their_sides",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="sides",
+            hint="What a delivery is said to have changed is not what it says less what the one "
+            "before it said: build the mart again.",
+        ),
+    ),
+    frames={
+        "sides": Frame(
+            sql="""
+                with changed as (
+                    select billing_period, source, delivery_id, before_delivery_id,
+                        billing_currency,
+                        unnest(['billed', 'effective']) as metric,
+                        unnest([billed_difference, effective_difference]) as difference,
+                        unnest([billed_after - billed_before, effective_after - effective_before])
+                            as told
+                    from {table}
+                )
+                select billing_period, source, delivery_id, billing_currency, metric,
+                    case when sum(difference) = sum(told) then '0'
+                        else coalesce(cast(sum(difference) - sum(told) as varchar), 'unknown')
+                        end as difference
+                from changed group by all
+            """,
+            columns=names(
+                "billing_period source delivery_id before_delivery_id billing_currency "
+                "billed_before billed_after billed_difference effective_before effective_after "
+                "effective_difference"
             ),
         )
     },

@@ -53,6 +53,11 @@ class Suite:
     money: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     frames: Mapping[str, Frame] = field(default_factory=dict)
+    always_filled: bool = True
+    """False for a table that rightly has no rows where nothing happened."""
+
+
+_OF_FILLED = frozenset({"has_rows", "rows_against_previous", "newest_is_fresh"})
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -169,4 +174,6 @@ def standard(suite: Suite) -> tuple[Check, ...]:
                 hint="Money went through a float; cast it to decimal where it is read.",
             )
         )
+    if not suite.always_filled:
+        checks = [check for check in checks if check.name not in _OF_FILLED]
     return (*checks, *suite.checks)

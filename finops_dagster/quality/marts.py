@@ -10,6 +10,7 @@ MARTS = {
         billing.COSTS,
         billing.COVERAGE,
         billing.CONSERVATION,
+        billing.RESTATEMENTS,
         signals.MEASUREMENTS,
         signals.UTILISATION,
         signals.CARBON,

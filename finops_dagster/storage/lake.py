@@ -1,7 +1,7 @@
-"""The landing zone: accepted rows and set-aside rows of each delivery, and its record.
+"""The landing zone: accepted rows and set-aside rows of each delivery, its totals and its record.
 
 A delivery is in the lake when its record is: the record is written last, so a killed run leaves
-files that the next one overwrites with the same bytes.
+files that the next one overwrites with the same bytes. What is kept for how long: `retention`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from finops_dagster.domain.deliveries import Delivery, Landed
-from finops_dagster.domain.schemas import LANDING_TABLES
-from finops_dagster.storage.files import Layout, arrow_schema, write_json, write_parquet
+from finops_dagster.domain.schemas import CHARGES, LANDING_TABLES
+from finops_dagster.storage.files import (
+    Layout,
+    arrow_schema,
+    atomically,
+    write_json,
+    write_parquet,
+)
 
 _RECORD = pa.schema(
     [
@@ -27,6 +34,17 @@ _RECORD = pa.schema(
         pa.field("table", pa.string(), nullable=False),
     ]
 )
+
+_TOTALLED = ("service_name", "billing_account_id", "sub_account_id", "billing_currency")
+_SUMMED = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+_TOTALS = """
+    copy (
+        select source, delivery_id, {by}, charge_class, {sums}, count(*) as charge_count
+        from read_parquet(?)
+        group by all
+        order by all
+    ) to '{to}' (format parquet, compression zstd)
+"""
 
 
 def in_force(deliveries: Iterable[Delivery], cutoff: datetime) -> list[Delivery]:
@@ -76,6 +94,14 @@ class Lake:
             / f"{delivery.partition.isoformat()}.{delivery.source}.{delivery.delivery_id}.parquet"
         )
 
+    def _totals_path(self, delivery: Delivery) -> Path:
+        return (
+            self.layout.landing
+            / "totals"
+            / delivery.table
+            / f"{delivery.partition.isoformat()}.{delivery.source}.{delivery.delivery_id}.parquet"
+        )
+
     def record(self, delivery: Delivery) -> Landed | None:
         """What became of this delivery, or None if it has not been read to its end yet."""
         path = self._record_path(delivery)
@@ -89,6 +115,18 @@ class Lake:
             Landed.model_validate_json(path.read_text(encoding="utf-8"))
             for path in sorted((self.layout.landing / "records" / table).glob("*/*.json"))
         ]
+
+    def records_beside(self, delivery: Delivery) -> list[Landed]:
+        """Every delivery of the same source and partition read so far, this one included."""
+        folder = self._record_path(delivery).parent
+        return [
+            Landed.model_validate_json(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob(f"{delivery.partition.isoformat()}.*.json"))
+        ]
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether the rows of an accepted delivery are here; those of a pruned one are not."""
+        return self.rows_file(delivery).exists()
 
     def rows_file(self, delivery: Delivery) -> Path:
         """Where the accepted rows of a delivery are."""
@@ -108,17 +146,27 @@ class Lake:
         write_parquet(self.rows_file(delivery), rows, arrow_schema(LANDING_TABLES[delivery.table]))
         write_parquet(self.quarantine_file(delivery), quarantine, quarantine.schema)
 
-    def _of_the_same_instant(self, delivery: Delivery) -> list[Delivery]:
-        folder = self._record_path(delivery).parent
-        held = [
-            Landed.model_validate_json(path.read_text(encoding="utf-8")).delivery
-            for path in folder.glob(f"{delivery.partition.isoformat()}.*.json")
-        ]
-        return [
-            one
-            for one in held
-            if one.known_at == delivery.known_at and one.delivery_id != delivery.delivery_id
-        ]
+    def total(self, delivery: Delivery) -> None:
+        """Sum the costs of a landed bill, unless that was done: they outlive its rows.
+
+        They tell what a later delivery changed. One scan of a few columns, a few rows an account.
+        """
+        if delivery.table != CHARGES.name or self._totals_path(delivery).exists():
+            return
+        rows = str(self.rows_file(delivery))
+
+        def write(aside: Path) -> None:
+            with duckdb.connect(config={"threads": 2}) as connection:
+                connection.execute(
+                    _TOTALS.format(
+                        by=", ".join(_TOTALLED),
+                        sums=", ".join(f"sum({name}) as {name}" for name in _SUMMED),
+                        to=str(aside).replace("'", "''"),
+                    ),
+                    [[rows]],
+                )
+
+        atomically(self._totals_path(delivery), write)
 
     def seal(self, landed: Landed) -> None:
         """Record what became of a delivery; one with a set fault is kept out of the warehouse.
@@ -127,14 +175,16 @@ class Lake:
         nothing says which came later but that this one is there now: it takes the other's place.
         """
         delivery = landed.delivery
-        for rival in self._of_the_same_instant(delivery):
-            self.rows_file(rival).unlink(missing_ok=True)
-            self._accepted_path(rival).unlink(missing_ok=True)
-            self._record_path(rival).unlink(missing_ok=True)
+        for other in self.records_beside(delivery):
+            rival = other.delivery
+            if rival.known_at == delivery.known_at and rival.delivery_id != delivery.delivery_id:
+                self._take_out(rival)
+                self._record_path(rival).unlink(missing_ok=True)
         if landed.set_faults:
-            self.rows_file(delivery).unlink(missing_ok=True)
-            self._accepted_path(delivery).unlink(missing_ok=True)
+            self._take_out(delivery)
         else:
+            self._totals_path(delivery).unlink(missing_ok=True)
+            self.total(delivery)
             record = pa.RecordBatch.from_pylist(
                 [
                     {
@@ -154,3 +204,20 @@ class Lake:
                 _RECORD,
             )
         write_json(self._record_path(delivery), landed.model_dump(mode="json"))
+
+    def _take_out(self, delivery: Delivery) -> None:
+        self._accepted_path(delivery).unlink(missing_ok=True)
+        self._totals_path(delivery).unlink(missing_ok=True)
+        self.rows_file(delivery).unlink(missing_ok=True)
+
+    def prune(self, delivery: Delivery) -> int:
+        """Remove the rows of a delivery, accepted and set aside; returns the bytes given back.
+
+        Its record and its totals stay. Doing it again, or after a kill in the midst, is harmless.
+        """
+        freed = 0
+        for path in (self.rows_file(delivery), self.quarantine_file(delivery)):
+            if path.exists():
+                freed += path.stat().st_size
+                path.unlink()
+        return freed

@@ -44,16 +44,3 @@ select
 from ranked
 where newest_first = 1
 {%- endmacro %}
-
-
-{#- The rows of one landing table that belong to deliveries in force. -#}
-{% macro rows_in_force(rows, deliveries, table) -%}
-select {{ rows }}.*
-from {{ rows }}
-inner join {{ deliveries }}
-    on
-        {{ rows }}.source = {{ deliveries }}.source
-        and {{ rows }}.partition_date = {{ deliveries }}.partition_date
-        and {{ rows }}.delivery_id = {{ deliveries }}.delivery_id
-where {{ deliveries }}.landing_table = '{{ table }}'
-{%- endmacro %}

@@ -1,81 +1,64 @@
 {#- Where rows come in: the landing zone's Parquet, or nothing of the right shape. -#}
 
-{#- Rows of one landing table within its clock's window. `{{ landing(source('focus', 'charges')) }}`
+{#- Rows of one landing table that belong to deliveries in force within its clock's window.
+    `{{ landing(source('focus', 'charges'), ref('base_landing__billing_deliveries')) }}`
     A table that nothing was ever landed in is empty, with the columns its source declares.
-    The partition's date comes as `partition_date`. What was landed before the table had all of its
-    columns has nulls there, by the types its source declares. -#}
-{% macro landing(relation) %}
-    {{- return(adapter.dispatch('landing', 'finops')(relation)) -}}
+    The partition's date comes as `partition_date`. -#}
+{% macro landing(relation, deliveries) %}
+    {{- return(adapter.dispatch('landing', 'finops')(relation, deliveries)) -}}
 {% endmacro %}
 
-{% macro default__landing(relation) %}
-    {{- return(relation) -}}
-{% endmacro %}
+{% macro default__landing(relation, deliveries) -%}
+    (
+        select landed.*
+        from {{ relation }} as landed
+        inner join {{ deliveries }} as in_force
+            on
+                landed.source = in_force.source
+                and landed.partition_date = in_force.partition_date
+                and landed.delivery_id = in_force.delivery_id
+        where in_force.landing_table = '{{ relation.identifier }}'
+    )
+{%- endmacro %}
 
-{% macro duckdb__landing(relation) %}
-    {%- set folder = glob_escaped(var('landing_root')) ~ '/' ~ relation.identifier -%}
-    {%- set pattern = dbt.escape_single_quotes(folder ~ '/partition=*/*.parquet') -%}
-    {%- set window = landing_window(relation.identifier) -%}
-    {%- if not execute -%}
-        {{- return('(select 1)') -}}
-    {%- elif run_query("select 1 from glob('" ~ pattern ~ "') limit 1").rows | length == 0 -%}
-        {{- return(nothing_of(relation, {'partition_date': 'date'})) -}}
-    {%- endif -%}
+{#- A delivery is a file, so only files in force are opened: neither other partitions nor what was
+    superseded costs anything. They may have been landed before the table had all of its columns:
+    what a file lacks is null, by the types its source declares. -#}
+{% macro duckdb__landing(relation, deliveries) %}
+    {%- if not execute -%} {{- return('(select 1)') -}} {%- endif -%}
+    {%- set shape = nothing_of(relation, {'partition_date': 'date'}) -%}
+    {%- set built = load_relation(deliveries) -%}
+    {%- if built is none -%} {{- return(shape) -}} {%- endif -%}
+    {%- set in_force -%}
+        select
+            cast(partition_date as varchar) as partition_date,
+            source || '.' || delivery_id || '.parquet' as file
+        from {{ built }}
+        where landing_table = '{{ relation.identifier }}'
+        order by all
+    {%- endset -%}
+    {%- set files = [] -%}
+    {%- for row in run_query(in_force).rows -%}
+        {%- set path = [var('landing_root'), relation.identifier, 'partition=' ~ row[0], row[1]] -%}
+        {%- do files.append(string_literal(glob_escaped(path | join('/')))) -%}
+    {%- endfor -%}
+    {%- if not files -%} {{- return(shape) -}} {%- endif -%}
     {%- set rows -%}
     (
         select
             * exclude ("partition"),
             "partition" as partition_date
         from read_parquet(
-            '{{ pattern }}',
+            [{{ files | join(', ') }}],
             union_by_name = true,
             hive_partitioning = true,
             hive_types = {'partition': date}
         )
-        where "partition" between {{ window.first }} and {{ window.last }}
         union all by name
-        select * from {{ nothing_of(relation, {'partition_date': 'date'}) }}
+        select * from {{ shape }}
     )
     {%- endset -%}
     {{- return(rows) -}}
-{% endmacro %}
-
-
-{#- Records of the accepted deliveries of landing tables within their window. `relations`: their
-    sources, so that lineage runs from what landed. -#}
-{% macro landing_deliveries(relations) %}
-    {{- return(adapter.dispatch('landing_deliveries', 'finops')(relations)) -}}
-{% endmacro %}
-
-{% macro default__landing_deliveries(relations) %}
-    {{- return(relations[0].incorporate(path={'identifier': 'deliveries'})) -}}
-{% endmacro %}
-
-{#- The records are many tiny files; a name that opens with its partition's date and lies outside
-    the window is not opened, so that a day's run does not pay for the years before it. -#}
-{% macro duckdb__landing_deliveries(relations) %}
-    {%- if not execute -%} {{- return('(select 1)') -}} {%- endif -%}
-    {%- set files = [] -%}
-    {%- for relation in relations -%}
-        {%- set table = relation.identifier -%}
-        {%- set folder = glob_escaped(var('landing_root')) ~ '/deliveries/' ~ table -%}
-        {%- set window = landing_window(table) -%}
-        {%- set found -%}
-            select file
-            from glob('{{ dbt.escape_single_quotes(folder ~ '/*.parquet') }}')
-            where coalesce(
-                try_cast(left(parse_filename(file), 10) as date)
-                between {{ window.first }} and {{ window.last }},
-                true
-            )
-            order by file
-        {%- endset -%}
-        {%- for row in run_query(found).rows -%}
-            {%- do files.append(string_literal(glob_escaped(row[0]))) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {%- if not files -%} {{- return(nothing(delivery_columns())) -}} {%- endif -%}
-    {{- return("(select * from read_parquet([" ~ files | join(', ') ~ "]))") -}}
 {% endmacro %}
 
 
@@ -97,19 +80,6 @@
         {{- return(nothing_of(relation)) -}}
     {%- endif -%}
     {{- return("(select * from read_parquet(" ~ file ~ "))") -}}
-{% endmacro %}
-
-
-{#- Columns of a delivery's record, as storage writes it. -#}
-{% macro delivery_columns() %}
-    {{- return({
-        'source': 'varchar',
-        'delivery_id': 'varchar',
-        'partition': 'date',
-        'known_at': 'timestamptz',
-        'rows_landed': 'bigint',
-        'table': 'varchar',
-    }) -}}
 {% endmacro %}
 
 

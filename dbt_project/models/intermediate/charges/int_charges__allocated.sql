@@ -77,6 +77,7 @@ allocated as (
         consumed_unit,
         commitment_discount_status,
         billing_currency,
+        pricing_currency,
 
         -- numbers
         billed_cost,

@@ -9,24 +9,16 @@ deliveries as (
 
 ),
 
-landed as (
-
-    select * from {{ landing(source('focus', 'charges')) }}
-
-),
-
-landed_in_force as (
-
-    {{ rows_in_force('landed', 'deliveries', 'charges') | indent(4) }}
-
-),
-
 landing as (
 
     select
-        *,
-        partition_date as billing_period
-    from landed_in_force
+        totals.*,
+        deliveries.partition_date as billing_period
+    from {{ landing_totals(source('focus', 'charges')) }} as totals
+    inner join deliveries
+        on
+            totals.source = deliveries.source
+            and totals.delivery_id = deliveries.delivery_id
 
 ),
 
@@ -48,9 +40,10 @@ mart as (
 
     select
         {{ grain | join(',\n        ') }},
-        {% for metric in metrics %}
-        coalesce(sum({{ metric }}), 0) as {{ metric }}{% if not loop.last %},{% endif %}
-        {% endfor %}
+        {% for metric in metrics -%}
+        coalesce({{ money_sum(metric, grain) }}, 0) as {{ metric }},
+        {% endfor -%}
+        count(*) as row_count
     from {{ stage }}
     group by {{ grain | join(', ') }}
 

@@ -36,12 +36,13 @@ summed as (
         consumed_unit,
         commitment_discount_status,
         billing_currency,
+        pricing_currency,
 
         -- numbers
-        sum(billed_cost) as billed_cost,
-        sum(effective_cost) as effective_cost,
-        sum(list_cost) as list_cost,
-        sum(contracted_cost) as contracted_cost,
+        {{ money_sum('billed_cost', ['billing_currency']) }} as billed_cost,
+        {{ money_sum('effective_cost', ['billing_currency']) }} as effective_cost,
+        {{ money_sum('list_cost', ['billing_currency']) }} as list_cost,
+        {{ money_sum('contracted_cost', ['billing_currency']) }} as contracted_cost,
         sum(consumed_quantity) as consumed_quantity,
         count(*) as charge_count
 

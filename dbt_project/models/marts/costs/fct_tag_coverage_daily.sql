@@ -1,4 +1,7 @@
 {%- set tags = ['team', 'environment', 'business_unit', 'cost_center'] -%}
+{%- set grain = ['billing_period', 'charge_date', 'provider_name', 'billing_currency', 'tag'] -%}
+{%- set tagged = 'case when tag_value is not null then effective_cost end' -%}
+{%- set untagged = 'case when tag_value is null then effective_cost end' -%}
 
 with
 
@@ -40,16 +43,12 @@ cost_by_tag as (
 coverage as (
 
     select
-        billing_period,
-        charge_date,
-        provider_name,
-        billing_currency,
-        tag,
-        coalesce(sum(case when tag_value is not null then effective_cost end), 0) as tagged_cost,
-        coalesce(sum(case when tag_value is null then effective_cost end), 0) as untagged_cost,
-        sum(effective_cost) as total_cost
+        {{ grain | join(',\n        ') }},
+        coalesce({{ money_sum(tagged, grain) }}, 0) as tagged_cost,
+        coalesce({{ money_sum(untagged, grain) }}, 0) as untagged_cost,
+        {{ money_sum('effective_cost', grain) }} as total_cost
     from cost_by_tag
-    group by billing_period, charge_date, provider_name, billing_currency, tag
+    group by {{ grain | join(', ') }}
 
 )
 

@@ -1,20 +1,11 @@
 with
 
-landed as (
-
-    select * from {{ landing(source('focus', 'charges')) }}
-
-),
-
-deliveries as (
-
-    select * from {{ ref('base_landing__billing_deliveries') }}
-
-),
-
 in_force as (
 
-    {{ rows_in_force('landed', 'deliveries', 'charges') | indent(4) }}
+    select *
+    from {{ landing(
+        source('focus', 'charges'), ref('base_landing__billing_deliveries')
+    ) }}
 
 ),
 

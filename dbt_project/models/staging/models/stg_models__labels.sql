@@ -1,20 +1,11 @@
 with
 
-landed as (
-
-    select * from {{ landing(source('models', 'labels')) }}
-
-),
-
-deliveries as (
-
-    select * from {{ ref('base_landing__signal_deliveries') }}
-
-),
-
 in_force as (
 
-    {{ rows_in_force('landed', 'deliveries', 'labels') | indent(4) }}
+    select *
+    from {{ landing(
+        source('models', 'labels'), ref('base_landing__signal_deliveries')
+    ) }}
 
 ),
 
