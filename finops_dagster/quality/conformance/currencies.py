@@ -5,8 +5,7 @@ A code list and nothing else; what may be a currency where is said by the rules.
 
 from __future__ import annotations
 
-ISO_4217 = frozenset(
-    """
+_IN_USE = """
     AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN
     BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN
     ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD
@@ -15,8 +14,9 @@ ISO_4217 = frozenset(
     QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT
     TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU
     XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG
-    """.split()
-)
+"""
+
+ISO_4217 = frozenset(_IN_USE.split())
 """ISO 4217 list one as of 2025, without the codes for tests (XTS) and for no currency (XXX)."""
 
 RETIRED = frozenset(("CUC", "HRK", "SLL", "ZWL"))

@@ -117,4 +117,5 @@ def _inside(
 
 def _every(values: str, condition: str) -> str:
     """True where no value is known to fail; null where there is none."""
-    return f"CASE WHEN len({values}) > 0 THEN len(list_filter({values}, lambda x: NOT ({condition}))) = 0 END"
+    wrong = f"list_filter({values}, lambda x: NOT ({condition}))"
+    return f"CASE WHEN len({values}) > 0 THEN len({wrong}) = 0 END"

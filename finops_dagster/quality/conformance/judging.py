@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.quality.conformance.model import Check, RuleModel
+from finops_dagster.quality.conformance.model import RuleModel
 from finops_dagster.quality.conformance.plan import Planned, plan
 from finops_dagster.quality.conformance.predicates import (
     WHOLE,
@@ -191,7 +191,8 @@ def _count(
     def place(condition: str) -> int:
         if condition not in places:
             places[condition] = len(sums)
-            sums.append(f"count(*) FILTER (WHERE {condition})")
+            # FILTER would copy every column of the rows it lets through, for each sum anew
+            sums.append(f"coalesce(count_if({condition}), 0)")
         return places[condition]
 
     row_wise: list[tuple[Planned, int | None, int | None, str]] = []

@@ -193,7 +193,7 @@ def _reason(planned: Planned, model: RuleModel, parents: Mapping[str, list[str]]
         return "A permission: nothing can break it."
     functions = model.attributes.get(rule.reference, ())
     if rule.entity == "Attribute" and functions:
-        return f"An attribute: judged, as far as a machine can, where columns ask ({', '.join(functions)})."
+        return f"Judged, as far as a machine can, where columns ask: {', '.join(functions)}."
     if not rule.static or planned.requirement is None:
         return "The model gives no check: it takes knowledge that is not in the data."
     if rule.children:
