@@ -53,7 +53,7 @@ def _definitions(
         return estate if now == settings else Estate(now)
 
     name_warehouse(estate.layout.warehouse)
-    time = clocks(settings.start, settings.decided_day())
+    time = clocks(settings.start, settings.decided_day(), fixed=settings.as_of is not None)
     manifest = prepared_manifest(estate.dbt_project)
     jobs = build_jobs()
     return dg.Definitions(

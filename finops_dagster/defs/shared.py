@@ -34,11 +34,11 @@ class Clocks:
     days: dg.DailyPartitionsDefinition
 
 
-def clocks(start: date, last: date) -> Clocks:
-    """Partitions from `start`'s month on, and at least to `last` and the month after it.
+def clocks(start: date, last: date, *, fixed: bool = False) -> Clocks:
+    """Partitions from `start`'s month on, to `last` and the month after it.
 
-    What is used at the end of a month may be billed in the next.
-    A simulated estate may live ahead of the wall clock: `end_offset` reaches its last day.
+    What is used at the end of a month may be billed in the next. They go on with the wall clock,
+    unless the estate's day is `fixed`: such a one may live behind it, or ahead of it.
     """
     today = datetime.now(UTC).date()
     ahead_days = max(0, (last - today).days + 1)
@@ -47,12 +47,19 @@ def clocks(start: date, last: date) -> Clocks:
     while month < next_month(month_start(last)):
         month = next_month(month)
         months_open += 1
+    after_months, after_days = next_month(next_month(month_start(last))), last + timedelta(days=1)
     return Clocks(
         months=dg.MonthlyPartitionsDefinition(
-            start_date=month_start(start).isoformat(), end_offset=months_open, timezone="UTC"
+            start_date=month_start(start).isoformat(),
+            end_date=after_months.isoformat() if fixed else None,
+            end_offset=months_open,
+            timezone="UTC",
         ),
         days=dg.DailyPartitionsDefinition(
-            start_date=start.isoformat(), end_offset=ahead_days, timezone="UTC"
+            start_date=start.isoformat(),
+            end_date=after_days.isoformat() if fixed else None,
+            end_offset=ahead_days,
+            timezone="UTC",
         ),
     )
 

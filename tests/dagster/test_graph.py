@@ -168,3 +168,13 @@ def test_partitions_reach_the_decided_day(ahead: int) -> None:
     made = clocks(date(2024, 1, 1), last)
     assert last.isoformat() in made.days.get_partition_keys()
     assert last.replace(day=1).isoformat() in made.months.get_partition_keys()
+
+
+@pytest.mark.parametrize("ahead", [-400, -1, 0, 1, 40])
+def test_an_estate_whose_day_is_fixed_has_no_partitions_after_it(ahead: int) -> None:
+    """Rows of empty days up to today hide the ones that hold something."""
+    last = datetime.now(UTC).date() + timedelta(days=ahead)
+    made = clocks(date(2024, 1, 1), last, fixed=True)
+    assert made.days.get_partition_keys()[-1] == last.isoformat()
+    after = (last.replace(day=1) + timedelta(days=31)).replace(day=1)
+    assert made.months.get_partition_keys()[-1] == after.isoformat()
