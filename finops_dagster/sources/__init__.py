@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
 from finops_dagster.sources.focus import FocusFormat
 from finops_dagster.sources.labels import LABEL_LOG
@@ -38,6 +39,8 @@ __all__ = [
 
 FORMATS: dict[str, Format] = {
     "focus": FocusFormat(),
+    "azure_ea": AZURE_EA,
+    "azure_mca": AZURE_MCA,
     "telemetry": TELEMETRY,
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,

@@ -14,8 +14,9 @@ import duckdb
 
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import TableSchema
+from finops_dagster.sources.kinds import kinds_of, select
 from finops_dagster.sources.opening import Group
-from finops_dagster.sources.parsing import identifier, literal
+from finops_dagster.sources.parsing import literal
 from finops_dagster.sources.views import (
     Check,
     Counts,
@@ -65,11 +66,14 @@ def type_rows(
 ) -> list[Typed]:
     """One typed view per group; a table where it is small, so that its SQL is planned once."""
     typed = []
-    for place, group in enumerate(groups):
-        files = ", ".join(names[number] for number in group.files)
-        view = fmt.view(group.columns, files[:500])
+    views = [
+        fmt.view(group.columns, ", ".join(names[number] for number in group.files)[:500])
+        for group in groups
+    ]
+    kinds = kinds_of(connection, fmt, groups, views, names)
+    for place, (group, view) in enumerate(zip(groups, views, strict=True)):
         name = f"typed_{place}"
-        values = "".join(f", {sql} AS {identifier(c)}" for c, sql in view.values.items())
+        values = select(fmt, view, kinds)
         small = group.rows <= _SMALL_ROWS and group.rows * group.row_bytes <= _SMALL_BYTES
         kind = "TABLE" if small else "VIEW"
         connection.execute(
