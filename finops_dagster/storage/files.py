@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,6 +34,11 @@ class Layout:
     @property
     def quarantine(self) -> Path:
         return self.root / "quarantine"
+
+    @property
+    def mirror(self) -> Path:
+        """Copies of what remote sources deliver: safe to delete, fetched again when wanted."""
+        return self.root / "mirror"
 
     @property
     def warehouse(self) -> Path:
@@ -129,10 +135,19 @@ def write_parquet(path: Path, batches: pa.RecordBatchReader, schema: pa.Schema) 
     def write(aside: Path) -> None:
         nonlocal rows
         with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-            for batch in batches:
+            for batch in _ahead(batches):
                 table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
                 writer.write_table(table)
                 rows += table.num_rows
 
     atomically(path, write)
     return rows
+
+
+def _ahead(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Every batch, with the next one being made on another thread while this one is packed."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
