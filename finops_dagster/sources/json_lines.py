@@ -1,4 +1,4 @@
-"""JSON Lines files: one object a line, every value kept as the text it was written in.
+"""JSON files, of lines or of whole documents: every value kept as the text it was written in.
 
 What the values mean is not looked at.
 """
@@ -6,7 +6,8 @@ What the values mean is not looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from finops_dagster.domain.errors import Fault
@@ -24,6 +25,18 @@ from finops_dagster.sources.text_files import (
 MAX_KEYS = 2_000
 """Wider objects are not rows of a table; the limit keeps hostile files from making columns."""
 
+MAX_DOCUMENT = 256 * 1024 * 1024
+"""Characters of a file of documents, which is held in memory whole; a file of lines is not."""
+
+_ENVELOPE = "data"
+"""The key that APIs put their answer's rows under."""
+
+_DEPTH = 4
+"""Lists in an answer in a list, and rows by name in them: nothing sensible lies deeper."""
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_SOMETHING = re.compile(r"\S")
+
 
 def spool_json_lines(name: str, source: Path, target: Path) -> Spooled:
     """Copy the JSON Lines file `source` to the Parquet file `target`, all values as text.
@@ -31,8 +44,22 @@ def spool_json_lines(name: str, source: Path, target: Path) -> Spooled:
     Objects and lists stay JSON text. A line that is no object is a broken row, unless it is the
     last and cut: then the file is truncated. Never raises on what is in the file.
     """
+    return _spool(name, target, lambda: _records(source))
+
+
+def spool_json(name: str, source: Path, target: Path) -> Spooled:
+    """Copy a JSON file whose rows are inside of documents; see `spool_json_lines`.
+
+    A file holds one document, pretty or not, or several after another. An object with rows under
+    `data` is an answer: its rows are those of its data. Lists are taken apart, and so are objects
+    that hold nothing but objects: rows by name.
+    """
+    return _spool(name, target, lambda: _inside(source))
+
+
+def _spool(name: str, target: Path, read: Callable[[], Iterator[_Record]]) -> Spooled:
     keys: dict[str, None] = {}
-    for record in _records(source):
+    for record in read():
         if isinstance(record.value, dict):
             keys.update(dict.fromkeys(record.value))
         if len(keys) > MAX_KEYS:
@@ -46,7 +73,7 @@ def spool_json_lines(name: str, source: Path, target: Path) -> Spooled:
             return Spooled((), 0, None, 0, faults=(fault,))
     faults: list[Fault] = []
     with SpoolWriter(target, len(keys)) as writer:
-        for record in _records(source):
+        for record in read():
             if isinstance(record.value, dict):
                 writer.add(record.number, [_text(record.value.get(key)) for key in keys])
                 continue
@@ -64,25 +91,16 @@ def spool_json_lines(name: str, source: Path, target: Path) -> Spooled:
 
 
 class _Record:
-    """One line: its object, or what is wrong with it."""
+    """One row: its object, or what is wrong with it."""
 
-    def __init__(self, number: int, raw: str) -> None:
+    def __init__(
+        self, number: int, raw: str, value: object = None, problem: str = "", cut: bool = False
+    ) -> None:
         self.number = number
         self.raw = raw
-        self.value: object = None
-        self.problem = ""
-        self.cut = False
-        if not is_unicode(raw):
-            self.problem = "the line holds bytes that are not UTF-8."
-            return
-        try:
-            self.value = json.loads(raw, parse_float=str, parse_int=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            self.problem = "the line is not a JSON object."
-            self.cut = not raw.endswith("\n")
-        else:
-            if not isinstance(self.value, dict):
-                self.problem = "the line is not a JSON object."
+        self.value = value
+        self.problem = problem
+        self.cut = cut
 
 
 def _records(source: Path) -> Iterator[_Record]:
@@ -92,11 +110,71 @@ def _records(source: Path) -> Iterator[_Record]:
             for line in lines(stream):
                 if line.strip():
                     number += 1
-                    yield _Record(number, line)
+                    yield _of_line(number, line)
     except READ_ERRORS as error:
-        last = _Record(number + 1, "")
-        last.problem, last.cut = f"{error}.", True
-        yield last
+        yield _Record(number + 1, "", problem=f"{error}.", cut=True)
+
+
+def _of_line(number: int, raw: str) -> _Record:
+    if not is_unicode(raw):
+        return _Record(number, raw, problem="the line holds bytes that are not UTF-8.")
+    no_object = "the line is not a JSON object."
+    try:
+        value = _DECODER.decode(raw)
+    except (ValueError, RecursionError):
+        return _Record(number, raw, problem=no_object, cut=not raw.endswith("\n"))
+    return _Record(number, raw, value, "" if isinstance(value, dict) else no_object)
+
+
+def _inside(source: Path) -> Iterator[_Record]:
+    """The rows of every document in the file; what cannot be read makes one cut record."""
+    number = 0
+    try:
+        text = _whole(source)
+        start = _SOMETHING.search(text)
+        while start is not None:
+            document, end = _DECODER.raw_decode(text, start.start())
+            for row in _rows(document):
+                number += 1
+                problem = "" if isinstance(row, dict) else "a row is not a JSON object."
+                yield _Record(number, json.dumps(row, ensure_ascii=False), row, problem)
+            start = _SOMETHING.search(text, end)
+    except (*READ_ERRORS, ValueError, RecursionError) as error:
+        yield _Record(number + 1, "", problem=f"{error}.", cut=True)
+
+
+def _whole(source: Path) -> str:
+    """The file's text. Raises ValueError if it is too long, or not UTF-8."""
+    parts, size = [], 0
+    with open_bytes(source) as stream:
+        for line in lines(stream):
+            size += len(line)
+            if size > MAX_DOCUMENT:
+                raise ValueError(
+                    f"it goes on after {MAX_DOCUMENT} characters, the most that is read of a "
+                    "document; send a day a file, or a row a line as .jsonl"
+                )
+            parts.append(line)
+    text = "".join(parts)
+    if not is_unicode(text):
+        raise ValueError("it holds bytes that are not UTF-8")
+    return text
+
+
+def _rows(value: object, depth: int = 0) -> Iterator[object]:
+    """What is no list, no answer and no object of objects: a row, whatever it is."""
+    if isinstance(value, dict) and isinstance(value.get(_ENVELOPE), dict | list):
+        value = value[_ENVELOPE]
+    inside: Iterable[object] | None = None
+    if isinstance(value, list):
+        inside = value
+    elif isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()):
+        inside = value.values()
+    if inside is not None and depth < _DEPTH:
+        for item in inside:
+            yield from _rows(item, depth + 1)
+    elif value is not None:
+        yield value
 
 
 def _text(value: object) -> str | None:

@@ -12,10 +12,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from finops_dagster.sources.csv_files import spool_csv
-from finops_dagster.sources.json_lines import spool_json_lines
+from finops_dagster.sources.json_lines import spool_json, spool_json_lines
 from finops_dagster.sources.text_files import Spooled
 
-_JSON = (".jsonl", ".ndjson")
+_SPOOLERS = {".jsonl": spool_json_lines, ".ndjson": spool_json_lines, ".json": spool_json}
+"""What is none of these is text with a header."""
 
 
 class Spools:
@@ -44,8 +45,9 @@ class Spools:
                 )
             self._made += 1
             path = Path(self._folder.name) / f"{self._made}.parquet"
-            is_json = any(suffix.lower() in _JSON for suffix in source.suffixes)
-            spooled = (spool_json_lines if is_json else spool_csv)(name, source, path)
+            kinds = [suffix.lower() for suffix in source.suffixes if suffix.lower() in _SPOOLERS]
+            spool = _SPOOLERS[kinds[-1]] if kinds else spool_csv
+            spooled = spool(name, source, path)
             self._held[name, digest] = path, spooled
         path, spooled = self._held[name, digest]
         if spooled.columns:
