@@ -111,7 +111,7 @@ def _kind(annotation: Any) -> str:
         inner = _bare(get_args(annotation)[0])
         return "list" if issubclass(inner, BaseModel) else f"list of {_kind(inner)}"
     if origin is dict:
-        return "mapping of text to text"
+        return f"mapping of text to {_kind(get_args(annotation)[1])}"
     if issubclass(annotation, StrEnum):
         return _choice([choice.value for choice in annotation])
     if issubclass(annotation, BaseModel):

@@ -88,6 +88,11 @@ class BillingSettings(SourceSettings):
         pattern=r"^[a-z0-9_]+$",
         description="Format of the export: focus (1.0 to 1.4), or another of docs/billing.md.",
     )
+    supports: dict[str, bool] = Field(
+        default={},
+        description="Applicability criteria of the FOCUS rules, and whether the provider supports "
+        "each; the rest is read off its columns.",
+    )
 
 
 class Task(StrEnum):
@@ -312,6 +317,14 @@ class Settings(BaseSettings):
     )
     policies: Path | None = Field(
         default=None, description="Rego bundle; empty means the one shipped."
+    )
+    focus_rules: Path | None = Field(
+        default=None,
+        description="Rule model of the FOCUS specification (model-VERSION.json of its releases); "
+        "empty means deliveries are not judged by it.",
+    )
+    focus_allowed: dict[str, str] = Field(
+        default={}, description="Rule of that model -> why it may fail here."
     )
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")

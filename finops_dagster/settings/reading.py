@@ -195,8 +195,9 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             source.model_copy(update={"path": absolute(source.path)})
             for source in getattr(settings, group)
         )
-    if settings.policies is not None:
-        update["policies"] = absolute(settings.policies)
+    for name in ("policies", "focus_rules"):
+        if (named := getattr(settings, name)) is not None:
+            update[name] = absolute(named)
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         repository = str(absolute(Path(desired.repository)))
@@ -209,8 +210,9 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
     for group in ("billing", "telemetry", "carbon", "predictions", "labels"):
         for position, source in enumerate(getattr(settings, group)):
             yield (group, position, "path"), source.path
-    if settings.policies is not None:
-        yield ("policies",), settings.policies
+    for name in ("policies", "focus_rules"):
+        if (named := getattr(settings, name)) is not None:
+            yield (name,), named
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         yield ("desired_state", "repository"), Path(desired.repository)
