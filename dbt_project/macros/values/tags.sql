@@ -1,5 +1,19 @@
 {#- What a charge's tags say, in the words of settings. -#}
 
+{#- A map as something to group by: not every engine compares maps. -#}
+{% macro map_key(column) %}
+    {{- return(adapter.dispatch('map_key', 'finops')(column)) -}}
+{% endmacro %}
+
+{% macro default__map_key(column) -%}
+    to_json({{ column }})
+{%- endmacro %}
+
+{% macro duckdb__map_key(column) -%}
+    {{ column }}
+{%- endmacro %}
+
+
 {#- A map of tags as something to look names up in, made once per row: a blank value is no
     value, case is ignored, and of keys that differ in case alone the first in byte order wins. -#}
 {% macro tag_entries(tags) %}

@@ -2,7 +2,7 @@ with
 
 charges as (
 
-    select * from {{ ref('stg_focus__charges') }}
+    select * from {{ ref('int_charges__summed') }}
 
 ),
 
@@ -85,10 +85,11 @@ allocated as (
         list_cost,
         contracted_cost,
         consumed_quantity,
+        charge_count,
 
         -- times
         billing_period,
-        cast(charge_period_start as date) as charge_date
+        charge_date
 
     from kinds_named
 

@@ -44,7 +44,7 @@ summed as (
         {{ money_sum('list_cost', ['billing_currency']) }} as list_cost,
         {{ money_sum('contracted_cost', ['billing_currency']) }} as contracted_cost,
         sum(consumed_quantity) as consumed_quantity,
-        count(*) as charge_count
+        cast(sum(charge_count) as bigint) as charge_count
 
     from charges
     group by all
