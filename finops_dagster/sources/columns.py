@@ -157,7 +157,7 @@ def value_checks(column: Column, shown: str, parsed: Parsed, missing: str = "") 
                 code,
                 shown,
                 f"({column.name} IS NULL AND {parsed.given})",
-                f"quoted({parsed.text}) || {literal(f' is not {wanted}')}",
+                f"quoted({parsed.text}) || {_told_of(column, parsed, wanted)}",
             )
         )
     if not column.nullable:
@@ -170,6 +170,14 @@ def value_checks(column: Column, shown: str, parsed: Parsed, missing: str = "") 
             )
         )
     return checks
+
+
+def _told_of(column: Column, parsed: Parsed, wanted: str) -> str:
+    told = literal(f" is not {wanted}")
+    if column.type is not LogicalType.MONEY:
+        return told
+    comma = "; nothing in its column tells whether a comma is a decimal mark or between thousands"
+    return f"{told} || CASE WHEN contains({parsed.text}, ',') THEN {literal(comma)} ELSE '' END"
 
 
 QUOTED = (

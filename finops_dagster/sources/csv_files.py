@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,12 +17,14 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from finops_dagster.domain.errors import Fault
+from finops_dagster.sources.csv_rows import Record, faults_of, records_of, undecoded_header
+from finops_dagster.sources.decimal_marks import marks_of
+from finops_dagster.sources.text_encoding import as_utf8
 from finops_dagster.sources.text_files import (
     READ_ERRORS,
     Spooled,
     SpoolWriter,
     is_unicode,
-    lines,
     open_bytes,
     spool_schema,
     truncated,
@@ -40,6 +42,22 @@ def spool_csv(name: str, source: Path, target: Path) -> Spooled:
 
     `name` is what faults call the file. Never raises on what is in the file.
     """
+    copy = target.with_suffix(".utf8")
+    try:
+        recoded = as_utf8(name, source, copy)
+        if recoded.faults:
+            return Spooled((), 0, None, 0, faults=recoded.faults)
+        spooled = _spool(name, recoded.path, target)
+    finally:
+        copy.unlink(missing_ok=True)
+    return replace(
+        spooled,
+        notes=(*recoded.notes, *spooled.notes),
+        marks=marks_of(target, len(spooled.columns)) if spooled.columns else (),
+    )
+
+
+def _spool(name: str, source: Path, target: Path) -> Spooled:
     header, delimiter = _header(_head(source))
     if not header:
         return _nothing(
@@ -51,22 +69,37 @@ def spool_csv(name: str, source: Path, target: Path) -> Spooled:
             )
         )
     columns, repeated = unique_names(header)
-    notes = tuple(
-        Fault(
-            code="duplicate_column",
-            file=name,
-            column=column,
-            expected="Each column once; further ones of this name are kept under a number.",
-            hint="Nothing to do if the first one holds what is meant.",
-        )
-        for column in repeated
-    )
+    if undecoded := [column for column in columns if not is_unicode(column)]:
+        return _nothing(undecoded_header(name, undecoded[0]))
+    notes = _header_notes(name, delimiter, repeated)
     clean = _fast(source, target, len(columns), delimiter)
     if clean is not None:
         rows, ends_in_line, last = clean
         faults, more = _ending(name, rows, ends_in_line, last)
         return Spooled(columns, rows, None, 0, faults=faults, notes=(*notes, *more))
     return _row_by_row(name, source, target, columns, delimiter, notes)
+
+
+def _header_notes(name: str, delimiter: str, repeated: Sequence[str]) -> tuple[Fault, ...]:
+    duplicates = tuple(
+        Fault(
+            code="duplicate_column",
+            file=name,
+            column=column,
+            expected="Each column once; further ones of this name are kept under a number.",
+            hint="Nothing to do if all of them hold the same.",
+        )
+        for column in repeated
+    )
+    if delimiter == ",":
+        return duplicates
+    separated = Fault(
+        code="delimiter",
+        file=name,
+        expected=f"Commas between values; the file has {delimiter!r}.",
+        hint="Nothing to do: it was told by the header.",
+    )
+    return (separated, *duplicates)
 
 
 def _nothing(fault: Fault) -> Spooled:
@@ -117,7 +150,7 @@ def _is_json(text: str) -> bool:
 
 def _header(head: bytes) -> tuple[list[str], str]:
     """The first row under the delimiter that gives the most columns, and that delimiter."""
-    text = head.decode("utf-8-sig", errors="replace")
+    text = head.decode("utf-8-sig", errors="surrogateescape")
     best: list[str] = []
     chosen = ","
     for delimiter in DELIMITERS:
@@ -128,12 +161,13 @@ def _header(head: bytes) -> tuple[list[str], str]:
 
 
 class _Watched(io.RawIOBase):
-    """A stream that counts the quotes that pass through it and remembers its last byte."""
+    """A stream that counts quotes, notices bytes of zero and remembers its last byte."""
 
     def __init__(self, stream: io.RawIOBase) -> None:
         super().__init__()
         self._stream = io.BufferedReader(stream)
         self.quotes = 0
+        self.zeros = False
         self.last = b""
 
     def readable(self) -> bool:
@@ -142,6 +176,7 @@ class _Watched(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         block = self._stream.read(size)
         self.quotes += block.count(b'"')
+        self.zeros = self.zeros or b"\0" in block
         self.last = block[-1:] or self.last
         return block
 
@@ -179,61 +214,9 @@ def _fast(source: Path, target: Path, width: int, delimiter: str) -> tuple[int, 
     except (pa.ArrowException, *READ_ERRORS):
         return None
     # an odd number is a quote never closed, or one inside a bare value: the slow path can tell
-    if watched.quotes % 2:
+    if watched.quotes % 2 or watched.zeros:
         return None
     return rows, watched.last in (b"\n", b"\r"), last
-
-
-_COUNT = "field_count: the row has another number of values than the header"
-_QUOTES = "quoting: a quoted value does not end where it should"
-_ENDED = "truncated_file: the file ends in the middle"
-_ENCODING = "wrong_encoding: the row holds bytes that are not UTF-8"
-
-
-@dataclass(frozen=True)
-class _Record:
-    """One row as it was: its values, or what is wrong with it, `code: sentence`."""
-
-    number: int
-    raw: str
-    values: Sequence[str]
-    problem: str
-
-
-def _records(stream: io.RawIOBase, delimiter: str, width: int) -> Iterator[_Record]:
-    """Every row after the header. Empty lines are no rows."""
-    taken: list[str] = []
-
-    def watched() -> Iterator[str]:
-        for line in lines(stream):
-            taken.append(line)
-            yield line
-
-    reader = csv.reader(watched(), delimiter=delimiter, strict=True)
-    number = -1  # the header is row 0
-    while True:
-        taken.clear()
-        values: Sequence[str] = ()
-        problem = ""
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = f"{_QUOTES}: {error}"
-        except READ_ERRORS as error:
-            yield _Record(number + 1, "".join(taken), (), f"{_ENDED}: {error}")
-            return
-        if not values and not problem:
-            continue
-        number += 1
-        raw = "".join(taken)
-        if not problem and len(values) != width:
-            problem = _COUNT
-        if not problem and not is_unicode(raw):
-            problem = _ENCODING
-        if number:
-            yield _Record(number, raw, values, problem)
 
 
 def _row_by_row(
@@ -244,17 +227,18 @@ def _row_by_row(
     delimiter: str,
     notes: tuple[Fault, ...],
 ) -> Spooled:
-    broken: list[_Record] = []
-    last: _Record | None = None
+    broken: list[Record] = []
+    last: Record | None = None
     allowed = csv.field_size_limit(MAX_FIELD_BYTES)
     try:
         with SpoolWriter(target, len(columns)) as writer, open_bytes(source) as stream:
-            for record in _records(stream, delimiter, len(columns)):
+            for record in records_of(stream, delimiter, len(columns)):
                 last = record
                 if not record.problem:
                     writer.add(record.number, record.values)
                     continue
-                broken.append(_Record(record.number, "", (), record.problem))
+                odd = () if record.place is None else (record.values[record.place],)
+                broken.append(replace(record, raw="", values=odd))
                 if record.raw:
                     writer.add_broken(record.number, record.raw, record.problem)
     finally:
@@ -268,33 +252,6 @@ def _row_by_row(
         writer.rows,
         writer.broken,
         writer.broken_rows,
-        faults=(*_faults(name, broken, last, len(columns)), *faults),
+        faults=(*faults_of(name, broken, last, columns), *faults),
         notes=(*notes, *more),
     )
-
-
-def _faults(
-    name: str, broken: Sequence[_Record], last: _Record | None, width: int
-) -> Iterator[Fault]:
-    """One fault per kind, at the first row that has it; a broken last row is a cut file."""
-    by_code: dict[str, list[int]] = {}
-    for record in broken:
-        by_code.setdefault(record.problem.partition(":")[0], []).append(record.number)
-    for row in by_code.pop("truncated_file", ()):
-        yield truncated(name, row, broken[-1].problem.partition(": ")[2] + ".")
-    for code, rows in by_code.items():
-        if last is not None and rows[-1] == last.number and code in ("field_count", "quoting"):
-            yield truncated(name, rows.pop(), "its last row is not complete.")
-        if rows:
-            yield Fault(
-                code=code,
-                file=name,
-                row=rows[0],
-                expected={
-                    "field_count": f"{width} values in each row, as in the header",
-                    "quoting": "Quoted values that end with a quote and a delimiter",
-                    "wrong_encoding": "UTF-8 text",
-                }[code]
-                + f"; {len(rows)} row(s) differ, this one first.",
-                hint="Have the file sent again; nothing of this delivery was taken in.",
-            )

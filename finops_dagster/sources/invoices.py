@@ -39,6 +39,7 @@ def judge_bill(
             )
         ]
     return [
+        *_without_rows(delivery, counts),
         *_set_aside(counts, limits),
         *(
             fault
@@ -47,6 +48,21 @@ def judge_bill(
             for fault in _against(connection, total, limits)
         ),
     ]
+
+
+def _without_rows(delivery: Delivery, counts: Counts) -> Iterator[Fault]:
+    """A period without a row would replace one that has rows, and all its cost would be gone."""
+    told = all(file.rows is not None for file in delivery.files)
+    if counts.rows_good or counts.rows_bad or told:
+        return
+    names = ", ".join(str(file.path) for file in delivery.files)[:500]
+    yield Fault(
+        code="no_rows",
+        file=names,
+        expected=f"At least one charge of {delivery.partition:%Y-%m}; there is none.",
+        hint='Have the export run again. If nothing was charged, say so with "rows": 0 in '
+        "the delivery's note.",
+    )
 
 
 def _set_aside(counts: Counts, limits: Limits) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from finops_dagster.domain.deliveries import DeliveredFile
 from finops_dagster.domain.errors import Fault
+from finops_dagster.sources.decimal_marks import Marks
 from finops_dagster.sources.discovery import Hashes
 from finops_dagster.sources.manifest import SIDECAR, read_manifest, resolve_inside
 from finops_dagster.sources.parsing import RawColumn, identifier, literal
@@ -63,6 +64,7 @@ class _Scan:
     numbered: bool
     rows: int
     size: int
+    marks: tuple[Marks, ...] = ()
 
 
 def open_delivery(
@@ -99,6 +101,8 @@ def open_delivery(
         if rows:
             first_with.setdefault(digest, number)
         opened.faults.extend(_against_note(file, rows, digest))
+        if not rows:
+            opened.notes.append(_no_rows(name))
     _group(connection, scans, opened)
     return opened
 
@@ -150,6 +154,7 @@ def _spooled_scan(target: Path, spooled: Spooled) -> _Scan:
         numbered=True,
         rows=spooled.rows,
         size=_unpacked(pq.read_metadata(target)),
+        marks=spooled.marks,
     )
 
 
@@ -215,7 +220,8 @@ def _group(connection: duckdb.DuckDBPyConnection, scans: dict[int, _Scan], opene
     """One view per distinct set of columns, in order of the first file that has it."""
     alike: dict[object, list[int]] = {}
     for number, scan in scans.items():
-        alike.setdefault((scan.columns, scan.sql_names, scan.numbered), []).append(number)
+        key = (scan.columns, scan.sql_names, scan.numbered, scan.marks)
+        alike.setdefault(key, []).append(number)
     for place, numbers in enumerate(alike.values()):
         first = scans[numbers[0]]
         view = f"raw_{place}"
@@ -230,11 +236,14 @@ def _group(connection: duckdb.DuckDBPyConnection, scans: dict[int, _Scan], opene
             f"FROM read_parquet([{paths}], hive_partitioning=false)"
         )
         rows = sum(scans[n].rows for n in numbers)
+        plain: Marks = ""
+        marks = first.marks or (plain,) * len(first.columns)
         opened.groups.append(
             Group(
                 view,
                 tuple(
-                    RawColumn(name, f"c{n}", type_) for n, (name, type_) in enumerate(first.columns)
+                    RawColumn(name, f"c{n}", type_, marks[n])
+                    for n, (name, type_) in enumerate(first.columns)
                 ),
                 tuple(numbers),
                 rows,
@@ -292,6 +301,15 @@ def _twice(name: str, other: str) -> Fault:
         if name != other
         else "Each file once; the delivery lists this one again.",
         hint="Take out the repetition: its cost would be counted twice.",
+    )
+
+
+def _no_rows(name: str) -> Fault:
+    return Fault(
+        code="no_rows",
+        file=name,
+        expected="At least one row; the file has its columns and nothing else.",
+        hint="Nothing to do if it is an empty part of a whole; else have the export run again.",
     )
 
 

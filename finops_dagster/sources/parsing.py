@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finops_dagster.domain.money import MONEY_PRECISION, MONEY_SCALE
+from finops_dagster.sources.decimal_marks import Marks
 
 DECIMAL = f"DECIMAL({MONEY_PRECISION},{MONEY_SCALE})"
 FIRST_TIME, LAST_TIME = "1970-01-01", "2200-01-01"
@@ -23,6 +24,8 @@ _TIME = (
     r"([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?"
 )
 _ZONE = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+_OFFSET = r"[+-]((0[1-9]|[1-9]\d)(:?\d{2})?|00:?(0[1-9]|[1-9]\d))$"
+"""An offset that is not zero."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class RawColumn:
     name: str
     sql: str
     type: str
+    marks: Marks = ""
+    """How text of it writes numbers."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,21 @@ def parse_money(column: RawColumn) -> Parsed:
             f"TRY_CAST({column.sql} AS {DECIMAL})", given, f"{column.sql}::VARCHAR", (), certain
         )
     text, notes = _clean(column, trim=True)
-    return Parsed(exact_decimal(text), f"({text}) IS NOT NULL", text, notes)
+    numeral, marks = _numeral(column, text)
+    return Parsed(exact_decimal(numeral), f"({text}) IS NOT NULL", text, (*notes, *marks))
+
+
+def _numeral(column: RawColumn, text: str) -> tuple[str, tuple[Note, ...]]:
+    """A number's text as programs write it, by the marks that its column writes with."""
+    if not column.marks:
+        return text, ()
+    if column.marks == "comma":
+        wanted = "A decimal point; the values of this column can only have decimal commas"
+        numeral = f"replace(replace({text}, '.', ''), ',', '.')"
+    else:
+        wanted = "Digits alone; the values of this column can only have commas between thousands"
+        numeral = f"replace({text}, ',', '')"
+    return numeral, (Note("decimal_marks", f"contains({text}, ',')", wanted),)
 
 
 def _precision(type_: str) -> tuple[int, int]:
@@ -222,12 +241,19 @@ def parse_time(column: RawColumn) -> Parsed:
             f"CASE WHEN {shaped} THEN coalesce(TRY_CAST({text} AS TIMESTAMPTZ), "
             f"try_strptime({text}, ['%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%MZ'])::TIMESTAMPTZ) END"
         )
-        after = f"substr({text}, 11)"
+        # nearly every time ends in Z: only the others pay for regular expressions
+        after = f"CASE WHEN ({text}) LIKE '%Z' THEN 'Z' ELSE substr({text}, 11) END"
         notes = (
             *nulls,
             _zone_note(
                 f"({shaped} AND length({text}) > 10 "
                 f"AND NOT regexp_matches({after}, {literal(_ZONE)}))"
+            ),
+            Note(
+                "time_in_other_zone",
+                f"({shaped} AND regexp_matches({after}, {literal(_OFFSET)}))",
+                "A time in UTC; the zone that the time names was taken into account",
+                "Nothing to do: it is the same instant. Its day or month in UTC may be another.",
             ),
             _date_note(f"({shaped} AND length({text}) = 10)"),
         )
@@ -252,7 +278,8 @@ def _number(column: RawColumn) -> tuple[str, str, str, tuple[Note, ...]]:
     """A column as DOUBLE, where it is given, what it holds as text, and what to count."""
     if is_text(column):
         text, notes = _clean(column, trim=True)
-        return f"TRY_CAST({text} AS DOUBLE)", f"({text}) IS NOT NULL", text, notes
+        numeral, marks = _numeral(column, text)
+        return f"TRY_CAST({numeral} AS DOUBLE)", f"({text}) IS NOT NULL", text, (*notes, *marks)
     # a cast to text of every number would cost more than all the rest
     given = f"{column.sql} IS NOT NULL"
     if column.type == "DOUBLE":

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from finops_dagster.domain.errors import Fault
+from finops_dagster.sources.decimal_marks import Marks
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -46,6 +47,8 @@ class Spooled:
     broken_rows: int
     faults: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
+    marks: tuple[Marks, ...] = ()
+    """How each column writes its numbers; nothing where they were not asked for."""
 
 
 class _Unpacked(io.RawIOBase):
