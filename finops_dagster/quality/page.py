@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from finops_dagster.quality.outcomes import AuditResult
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Audit of {{ audit.table }}</title>
-<style>
+STYLE = """\
 body{font:15px/1.5 system-ui,sans-serif;color:#1d2733;background:#fff;margin:2rem auto;
 max-width:70rem;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin-top:2rem}
@@ -26,7 +22,18 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
 .warn{background:#fdf1d3;color:#6f4a00}.muted{color:#55616f}
 .card{border-left:4px solid #c9362a;padding:.2rem 1rem;margin:1rem 0;background:#fbf8f7}
 .card.warn-card{border-color:#d39a1c}.scroll{overflow-x:auto}
-</style></head><body>
+"""
+"""Of every page of this package."""
+
+_PAGE = (
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Audit of {{ audit.table }}</title>
+<style>
+"""
+    + STYLE
+    + """</style></head><body>
 <h1>Audit of <code>{{ audit.table }}</code>
 {% if audit.success %}<span class="tag ok">passed</span>
 {% else %}<span class="tag error">stopped</span>{% endif %}</h1>
@@ -59,11 +66,17 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
 <p class="muted">Judged with Great Expectations.</p>
 </body></html>
 """
+)
 
 
 def render(audit: AuditResult) -> str:
     """The page as HTML text."""
+    return filled(_PAGE, audit=audit)
+
+
+def filled(template: str, **given: object) -> str:
+    """A template of this package with what it shows, every value escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(_PAGE).render(audit=audit)
+    return environment.from_string(template).render(**given)

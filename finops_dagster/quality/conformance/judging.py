@@ -51,7 +51,8 @@ class Rows:
 
     view: str
     columns: tuple[Column, ...]
-    files: tuple[str, ...]
+    names: Mapping[int, str]
+    """`file_no` -> name of the file."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def judge(
         subject=subject,
         model=model.version,
         dataset=dataset or "",
-        files=tuple(name for rows in groups for name in rows.files if name),
+        files=tuple(name for rows in groups for name in rows.names.values()),
         rows=counted.rows,
         verdicts=tuple(verdicts),
         supported=supported,
@@ -218,7 +219,7 @@ def _count(
     for name, value in zip(names, found[1:], strict=False):
         counted.values[name] += value
     for column in {c for one in planned for c in one.columns} - group.present:
-        counted.absent[column].update(group.rows.files)
+        counted.absent[column].update(group.rows.names.values())
     for one, judged, failed, broken in row_wise:
         counted.judged[one.rule.id] += found[0] if judged is None else found[judged]
         if failed is None or not found[failed]:
@@ -285,7 +286,7 @@ def _show(
     for file_no, row, *found in rows:
         held.append(
             Example(
-                file=group.rows.files[file_no],
+                file=group.rows.names[file_no],
                 row=row,
                 values={n: _cut(v) for n, v in zip(names, found, strict=True)},
             )

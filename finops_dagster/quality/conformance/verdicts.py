@@ -107,6 +107,12 @@ class Report:
         """No MUST fails, but such as are allowed."""
         return not any(one.verdict == "fail" and one.binding for one in self.verdicts)
 
+    def html(self) -> str:
+        """The report as a page for people: no scripts, no outside links."""
+        from finops_dagster.quality.conformance.page import render
+
+        return render(self)
+
     def of(self, result: Result) -> list[Verdict]:
         """Verdicts of one kind, binding rules first, then by column."""
         held = [one for one in self.verdicts if one.verdict == result]
