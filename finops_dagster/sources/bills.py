@@ -15,7 +15,7 @@ from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import CHARGES, Column, LogicalType
 from finops_dagster.sources.columns import match, parse, value_checks
 from finops_dagster.sources.invoices import judge_bill
-from finops_dagster.sources.parsing import RawColumn, is_text, squeeze
+from finops_dagster.sources.parsing import Note, RawColumn, is_text, squeeze
 from finops_dagster.sources.shapes import Limits
 from finops_dagster.sources.views import PROVENANCE, Check, Counts, PartitionKey, View
 
@@ -48,6 +48,10 @@ class BillFormat:
     """SQL of what the file itself says that a row costs: its sum is the file's total."""
     checks: tuple[Check, ...] = ()
     """Row faults beside unreadable and missing values."""
+    notes: tuple[tuple[str, Note], ...] = ()
+    """Column of the provider's and what to count there."""
+    facts: frozenset[str] = frozenset()
+    """Those of `values` that are one text for all rows; see `View`."""
     table = CHARGES
     partition_key: PartitionKey = field(default="billing_period", init=False)
     clock: str = field(default="billing_period_start", init=False)
@@ -66,7 +70,7 @@ class BillFormat:
         aliases = {squeeze(a): native.name for native in self.natives for a in native.aliases}
         shown = {native.name: native.name for native in self.natives}
         matched = match(columns, names, aliases, shown, files)
-        view = View(file_cost=self.file_cost)
+        view = View(file_cost=self.file_cost, facts=self.facts)
         for native in self.natives:
             self._add_native(view, native, matched.of.get(native.name), files)
         more, left = self.dynamic(matched.left)
@@ -80,6 +84,7 @@ class BillFormat:
             if not column.nullable and column.name in values:
                 view.checks.append(_missing(column.name, self.label))
         view.checks.extend(self.checks)
+        view.notes.extend(self.notes)
         kept = [matched.of[n.name] for n in self.natives if n.kept and n.name in matched.of]
         view.extras = [_nothing_for_empty(column) for column in (*left, *kept)]
         return view

@@ -14,7 +14,9 @@ import duckdb
 
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import TableSchema
-from finops_dagster.sources.kinds import kinds_of, select
+from finops_dagster.sources.facts import settle
+from finops_dagster.sources.kinds import kinds_of, with_kinds
+from finops_dagster.sources.layers import layered
 from finops_dagster.sources.opening import Group
 from finops_dagster.sources.parsing import literal
 from finops_dagster.sources.views import (
@@ -72,13 +74,12 @@ def type_rows(
     ]
     kinds = kinds_of(connection, fmt, groups, views, names)
     for place, (group, view) in enumerate(zip(groups, views, strict=True)):
+        settle(connection, group, view)
         name = f"typed_{place}"
-        values = select(fmt, view, kinds)
+        values = with_kinds(fmt, view, kinds)
         small = group.rows <= _SMALL_ROWS and group.rows * group.row_bytes <= _SMALL_BYTES
         kind = "TABLE" if small else "VIEW"
-        connection.execute(
-            f"CREATE OR REPLACE {kind} {name} AS SELECT raw.*{values} FROM {group.view} AS raw"
-        )
+        connection.execute(f"CREATE OR REPLACE {kind} {name} AS {layered(values, group.view)}")
         typed.append(Typed(group, view, name))
     return typed
 

@@ -12,8 +12,9 @@ from pathlib import PurePath
 
 import duckdb
 
+from finops_dagster.sources.layers import layered
 from finops_dagster.sources.opening import Group
-from finops_dagster.sources.parsing import identifier, literal
+from finops_dagster.sources.parsing import literal
 from finops_dagster.sources.views import Format, View, partition_sql
 
 
@@ -25,10 +26,10 @@ class Kinds:
     of_period: Mapping[date, Sequence[str]]
 
 
-def select(fmt: Format, view: View, kinds: Kinds) -> str:
-    """SQL of a view's values, each with a comma before, and of the kinds where it asks for them."""
+def with_kinds(fmt: Format, view: View, kinds: Kinds) -> Mapping[str, str]:
+    """A view's values, and the kinds where it asks for them."""
     if not view.kind:
-        return _columns(view.values)
+        return view.values
     first = _needed(fmt, view)
     files = "".join(f" WHEN {n} THEN {literal(kind)}" for n, kind in kinds.of_file.items())
     periods = "".join(
@@ -41,7 +42,7 @@ def select(fmt: Format, view: View, kinds: Kinds) -> str:
         "period_kinds": f"CASE {period}{periods} END" if periods else "NULL::VARCHAR[]",
     }
     rest = {name: sql for name, sql in view.values.items() if name not in first}
-    return _columns(first) + _columns(told) + _columns(rest)
+    return {**first, **told, **rest}
 
 
 def kinds_of(
@@ -58,11 +59,11 @@ def kinds_of(
     for group, view in zip(groups, views, strict=True):
         if not view.kind:
             continue
+        needed = {"file_name": f"[{listed}][file_no + 1]", **_needed(fmt, view)}
         for number, kind, days in connection.execute(
             f"SELECT file_no, {view.kind}, "
-            f"list(DISTINCT {partition_sql(fmt.partition_key, fmt.clock)}) FROM (SELECT raw.*, "
-            f"[{listed}][file_no + 1] AS file_name{_columns(_needed(fmt, view))} "
-            f"FROM {group.view} AS raw) GROUP BY file_no"
+            f"list(DISTINCT {partition_sql(fmt.partition_key, fmt.clock)}) FROM ("
+            f"{layered(needed, group.view)}) GROUP BY file_no"
         ).fetchall():
             told[number] = kind
             periods[number] = [day for day in days or () if day is not None]
@@ -86,7 +87,3 @@ def _of_folder(number: int, told: Mapping[int, str | None], names: Sequence[str]
 def _needed(fmt: Format, view: View) -> dict[str, str]:
     """Values that kinds are told from: natives, and the clock that follows from them."""
     return {n: sql for n, sql in view.values.items() if n.startswith("n_") or n == fmt.clock}
-
-
-def _columns(values: Mapping[str, str]) -> str:
-    return "".join(f", {sql} AS {identifier(name)}" for name, sql in values.items())

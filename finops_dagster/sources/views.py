@@ -50,6 +50,9 @@ class View:
     """Deviations that make the whole delivery useless."""
     extras: list[RawColumn] = field(default_factory=list)
     """Columns the format does not know, for `x_columns`."""
+    facts: frozenset[str] = frozenset()
+    """Those of `values` that are one text for all rows: SQL that selects it from `before`, which
+    has the raw columns and the values before it."""
     file_cost: str = "billed_cost"
     """SQL of what the file itself says that a row costs, where the table has money."""
     kind: str = ""
