@@ -25,7 +25,7 @@ from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import Rung, Settings, SourceSettings, child_environment
-from finops_dagster.sources import FileSource, Limits, ReadResult, open_source
+from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout
 from finops_dagster.storage.lake import Lake
@@ -152,7 +152,11 @@ class Estate:
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
-        return [open_source(kind, one.name, one.path, limits) for kind, one in configured[table]]
+        options = ReadOptions(mirror=self.layout.mirror)
+        return [
+            open_source(kind, one.name, one.path, limits, options)
+            for kind, one in configured[table]
+        ]
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

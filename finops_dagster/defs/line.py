@@ -88,7 +88,7 @@ def nothing_known(estate: Estate, clock: Clock) -> Stopped:
     sources = [source for table in clock.tables for source in estate.sources(table)]
     later = [one.known_at for source in sources for one in source.deliveries()]
     came = f"the first was known at {min(later).isoformat()}" if later else "none has come"
-    where = ", ".join(str(source.path) for source in sources)
+    where = ", ".join(source.where for source in sources)
     hint = "Decide for a later day." if later else "Put an export there (Parquet or CSV)."
     wanted = f"A delivery known by {cutoff.isoformat()}, when {as_of} is decided; {came}."
     return Stopped(
@@ -311,13 +311,13 @@ def refusals(estate: Estate, results: Iterable[Landed]) -> list[Fault]:
 
 def _place(estate: Estate, delivery: Delivery, file: str | None) -> str:
     files = [str(one.path) for one in delivery.files]
-    root = next(
-        (one.folder for one in estate.sources(delivery.table) if one.name == delivery.source),
-        Path(delivery.source),
-    )
+    places = (one.place for one in estate.sources(delivery.table) if one.name == delivery.source)
+    place = next(places, None)
+    where = place.where if place else delivery.source
+    shown = place.shown if place else str
     if file is not None:
-        return str(root / file) if file in files else f"{root}: {file}"
-    told = ", ".join(str(root / name) for name in files[:_FILES_TOLD]) or str(root)
+        return shown(file) if file in files else f"{where}: {file}"
+    told = ", ".join(shown(name) for name in files[:_FILES_TOLD]) or where
     return told + (f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else "")
 
 

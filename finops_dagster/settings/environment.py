@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def child_environment(*, secrets: bool = False, **extra: str) -> dict[str, str]:
 
 
 def hide_secrets(text: str) -> str:
-    """`text` with the values of our secrets masked: for logs and error messages."""
+    """`text` with the values of our secrets and passwords in URLs masked: for logs and errors."""
+    text = re.sub(r"(://)[^/@\s]*:[^/@\s]*@", r"\1**********@", text)
     for name in SECRETS:
         value = os.environ.get(name, "")
         if value:

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from finops_dagster.settings.cron import cron_fault
 
 CONFIG_NAME = "finops.yaml"
+PLACE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
 
 
 def _text_only(value: Any) -> Any:
@@ -38,6 +39,28 @@ def _utc(value: time) -> time:
     if value.tzinfo is not None:
         raise ValueError("the time is UTC already: write it without an offset")
     return value
+
+
+def _place(value: Any) -> Any:
+    """A path, or a URL of a store that has its own way to credentials."""
+    if isinstance(value, str) and "://" in value:
+        scheme, _, rest = value.partition("://")
+        user, at, _ = rest.split("/", 1)[0].rpartition("@")
+        if scheme.lower() not in PLACE_SCHEMES:
+            raise ValueError(f"a path, or a URL of {', '.join(PLACE_SCHEMES)}")
+        # abfs://CONTAINER@ACCOUNT.dfs.core.windows.net names no user
+        if at and (":" in user or not scheme.lower().startswith("abfs")):
+            raise ValueError("no user and no password in a URL; give the provider's credentials")
+        if "?" in rest and not scheme.lower().startswith("http"):
+            raise ValueError("no query in a URL; give the provider's own credentials")
+        return value
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise ValueError("a path or a URL")
+
+
+Place = Annotated[Path | str, BeforeValidator(_place)]
+"""A `str` is a URL."""
 
 
 def _cron(value: str) -> str:
@@ -77,7 +100,16 @@ class SourceSettings(Section):
         description="Short name, shown wherever rows are.",
         examples=["my-source"],
     )
-    path: Path = Field(description="File or directory.", examples=["data"])
+    path: Place = Field(
+        description="File or directory, or a URL of them: s3://, gs://, az://, abfs://, https://.",
+        examples=["data"],
+    )
+    max_age_hours: int | None = Field(
+        default=None,
+        ge=1,
+        le=8784,
+        description="The newest delivery is late when it is older than this; empty means never.",
+    )
 
 
 class BillingSettings(SourceSettings):

@@ -189,10 +189,13 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     def absolute(path: Path) -> Path:
         return (folder / path.expanduser()).resolve()
 
+    def placed(path: Path | str) -> Path | str:
+        return absolute(path) if isinstance(path, Path) else path
+
     update: dict[str, Any] = {"state_dir": absolute(settings.state_dir)}
     for group in ("billing", "telemetry", "carbon", "predictions", "labels"):
         update[group] = tuple(
-            source.model_copy(update={"path": absolute(source.path)})
+            source.model_copy(update={"path": placed(source.path)})
             for source in getattr(settings, group)
         )
     for name in ("policies", "focus_rules"):
@@ -206,10 +209,14 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
 
 
 def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
-    """Every path that must exist, with the key that names it: sources, policies, local forge."""
+    """Every path that must exist, with the key that names it: sources, policies, local forge.
+
+    Of a source that is reached by URL only its server can say.
+    """
     for group in ("billing", "telemetry", "carbon", "predictions", "labels"):
         for position, source in enumerate(getattr(settings, group)):
-            yield (group, position, "path"), source.path
+            if isinstance(source.path, Path):
+                yield (group, position, "path"), source.path
     for name in ("policies", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             yield (name,), named

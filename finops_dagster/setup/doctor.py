@@ -113,7 +113,7 @@ def _paths(settings: Settings) -> Iterator[Check]:
 def _deliveries(settings: Settings, probes: Probes) -> Iterator[Check]:
     for group in _GROUPS:
         for source in getattr(settings, group):
-            if not source.path.exists():
+            if isinstance(source.path, Path) and not source.path.exists():
                 continue
             name = f"{group} {source.name}"
             try:

@@ -6,14 +6,20 @@ one line in `FORMATS`. Nothing else changes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
 from finops_dagster.sources.focus import FocusFormat
 from finops_dagster.sources.labels import LABEL_LOG
+from finops_dagster.sources.opencost import OPENCOST
+from finops_dagster.sources.options import Configurable, Terms, configured, without_options
+from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
 from finops_dagster.sources.predictions import PREDICTION_LOG
+from finops_dagster.sources.remote import place_at
 from finops_dagster.sources.shapes import (
     QUARANTINE_SCHEMA,
     Limits,
@@ -37,10 +43,13 @@ __all__ = [
     "open_source",
 ]
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Format | Configurable] = {
     "focus": FocusFormat(),
+    "aws_cur": AWS_CUR,
+    "aws_cur2": AWS_CUR2,
     "azure_ea": AZURE_EA,
     "azure_mca": AZURE_MCA,
+    "opencost": OPENCOST,
     "telemetry": TELEMETRY,
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,
@@ -52,13 +61,17 @@ FORMATS: dict[str, Format] = {
 def open_source(
     format_name: str,
     name: str,
-    path: Path,
+    path: Path | str,
     limits: Limits | None = None,
     options: ReadOptions | None = None,
+    format_options: Mapping[str, str] | None = None,
+    folder: Path = Path(),  # noqa: B008 - immutable
 ) -> FileSource:
-    """The source `name` that delivers `format_name` to `path`.
+    """The source `name` that delivers `format_name` to `path`, a file, a folder or a URL.
 
-    Raises SettingsError for a format that is not known; nothing is read yet.
+    A URL needs `options.mirror`, the folder for copies of what is there.
+    `format_options` are what the settings say to the format; files they name start from `folder`.
+    Raises SettingsError for a format or an option that is not known; nothing is read yet.
     """
     if format_name not in FORMATS:
         raise SettingsError(
@@ -71,6 +84,14 @@ def open_source(
                 ),
             ),
         )
-    return FileSource(
-        name, path, FORMATS[format_name], limits or Limits(), options or ReadOptions()
-    )
+    entry, given, terms = FORMATS[format_name], format_options or {}, Terms()
+    suffixes: tuple[str, ...] = SUFFIXES
+    if isinstance(entry, Configurable):
+        if entry.documents:
+            suffixes += DOCUMENTS
+        entry, terms = configured(entry, name, given, folder)
+    else:
+        without_options(name, format_name, given)
+    options, hashes = options or ReadOptions(), Hashes()
+    place = place_at(path, hashes, suffixes, options.mirror, options.mirror_bytes)
+    return FileSource(name, place, entry, hashes, limits or Limits(), options, terms)

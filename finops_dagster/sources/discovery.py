@@ -1,99 +1,96 @@
-"""Deliveries on disk: folders with a note of their sender, and bare files.
+"""Deliveries in a place: those a note tells of, and files that came without one.
 
-Only names, times and hashes are read here; rows are opened in `opening`.
+Only names, times and notes are read here; rows are opened in `opening`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 
 from finops_dagster.domain.deliveries import ControlTotal, DeliveredFile
-from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.ids import content_id
-from finops_dagster.domain.periods import month_start
-from finops_dagster.sources.manifest import SIDECAR, read_manifest, resolve_inside
+from finops_dagster.sources.folders import month_of_window, named, window_place
+from finops_dagster.sources.notes import SIDECAR, Note, is_note, read_note
+from finops_dagster.sources.places import Entry, Place
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
-_HASH_BLOCK = 1024 * 1024
-_MONTH_OR_DAY = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?$")
+_SNAPSHOT = re.compile(r"(?i)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")
+"""Azure's older exports: EXPORT_RUN.csv, each the month to date as a whole."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One arrival before its rows are looked at. Paths are relative to the source's root."""
+    """One arrival before its rows are looked at. Paths are relative to the place."""
 
     files: tuple[DeliveredFile, ...]
     known_at: datetime
     control_totals: tuple[ControlTotal, ...]
     partition: date | None
-    """From a folder named KEY=DATE; None where only the rows can tell."""
+    """From its note or a folder that names it; None where only the rows can tell."""
     told: bool = False
     """Whether the sender said when it became known; else `known_at` is when it was written."""
+    export: str = ""
+    """The provider's export it belongs to; empty for what came without a provider's manifest."""
+    scope: str | None = None
+    """Whose bill it is, where its manifest says so."""
+    unreadable: bool = False
+    """Its note cannot be read: it is refused, whatever came before it stays."""
+    fault: Fault | None = None
+    """Why it cannot be read yet."""
 
 
-@dataclass
-class Hashes:
-    """SHA-256 of files, computed once while size, time and inode stay the same."""
-
-    _known: dict[tuple[str, int, int, int], str] = field(default_factory=dict)
-
-    def of(self, path: Path) -> str:
-        stat = path.stat()
-        key = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        if key not in self._known:
-            digest = hashlib.sha256()
-            with path.open("rb") as file:
-                while block := file.read(_HASH_BLOCK):
-                    digest.update(block)
-            self._known[key] = digest.hexdigest()
-        return self._known[key]
-
-
-def root_of(given: Path) -> Path:
-    """The resolved folder that every file of a source must be in. Raises Unavailable."""
-    if not given.exists():
-        raise Unavailable(
-            f"{given} is not there.",
-            (
-                Fault(
-                    code="source_missing",
-                    file=str(given),
-                    expected="A file or folder that the source delivers to.",
-                    hint="Correct its path in the settings, or wait for the first delivery.",
-                ),
-            ),
-        )
-    real = given.resolve()
-    return real if real.is_dir() else real.parent
+def find(place: Place, key: str) -> list[Found]:
+    """Every arrival at `place`; `key` is billing_period or day. Raises Unavailable."""
+    entries = place.entries()
+    if place.single:
+        return [_bare(entries, list(entries), key)]
+    notes = sorted((one for one in entries if is_note(one.name)), key=_outermost)
+    root = place.fetch(notes) if notes else Path()
+    found: list[Found] = []
+    whole: set[Path] = set()
+    orders: set[Path] = set()
+    for path in notes:
+        if not whole.isdisjoint(path.parents):
+            continue  # inside a folder that another note sends as it is
+        try:
+            note = read_note(root, path, entries.keys(), place.key)
+        except ValueError:
+            # the note itself is listed, so that reading can say what is wrong with it
+            beside = [one for one in entries if path.parent in one.parents and one != path]
+            found.append(replace(_bare(entries, [path, *beside], key, [path]), unreadable=True))
+            whole.add(path.parent)
+            continue
+        if note is not None:
+            (orders if note.export else whole).add(note.governs)
+            found.append(_noted(place, entries, path, note, key))
+    told = whole | orders
+    loose: dict[Path, list[Path]] = {}
+    for path in entries:
+        if not is_note(path.name) and told.isdisjoint(path.parents):
+            loose.setdefault(_arrival(path, key), []).append(path)
+    return found + [_bare(entries, paths, key) for paths in loose.values()]
 
 
-def find(given: Path, key: str) -> list[Found]:
-    """Every arrival at `given`; `key` is billing_period or day. Raises Unavailable."""
-    root = root_of(given)
-    try:
-        if given.resolve().is_file():
-            return [_bare(root, [Path(given.resolve().name)], key)]
-        return list(_walk(root, key))
-    except OSError as error:
-        raise Unavailable(f"{given} could not be listed: {error.strerror}.") from error
+def _outermost(path: Path) -> tuple[bool, int, Path]:
+    """Senders' own notes first, and those of whole folders before those inside."""
+    return (path.name != SIDECAR, len(path.parts), path)
 
 
 def partition_of(files: Sequence[DeliveredFile], key: str) -> date | None:
     """The partition that the folders of all `files` name, if they agree on one."""
-    named = {_named(file.path, key) for file in files}
-    return named.pop() if len(named) == 1 else None
+    agreed = {named(file.path, key) for file in files}
+    return agreed.pop() if len(agreed) == 1 else None
 
 
-def delivery_id(root: Path, found: Found, source: str, partition: date, hashes: Hashes) -> str:
+def delivery_id(place: Place, found: Found, source: str, partition: date, terms: str) -> str:
     """Content hash over file names, their bytes and what the sender says of them.
 
     What the sender says belongs to it: a corrected invoice is a new delivery of the same rows.
+    `terms` stand for what else decides what the rows become; empty for nothing.
     """
     return content_id(
         "delivery",
@@ -101,113 +98,96 @@ def delivery_id(root: Path, found: Found, source: str, partition: date, hashes: 
             "source": source,
             "partition": partition,
             "files": sorted(
-                [str(f.path), _digest(root, f.path, hashes), str(f.rows), str(f.sha256)]
-                for f in found.files
+                [str(f.path), place.digest(f.path), str(f.rows), str(f.sha256)] for f in found.files
             ),
             "control_totals": found.control_totals,
+            **({"terms": terms} if terms else {}),
         },
     )
 
 
-def content(root: Path, found: Found, hashes: Hashes) -> str:
+def content(place: Place, found: Found) -> str:
     """Content hash that is the same for the same files in another folder."""
     return content_id(
         "content",
         {
             "files": sorted(
-                [f.path.name, _digest(root, f.path, hashes), str(f.rows), str(f.sha256)]
-                for f in found.files
+                [f.path.name, place.digest(f.path), str(f.rows), str(f.sha256)] for f in found.files
             ),
             "control_totals": found.control_totals,
         },
     )
 
 
-def _digest(root: Path, path: Path, hashes: Hashes) -> str:
-    real = resolve_inside(root, path)
-    return real.code if isinstance(real, Fault) else hashes.of(real)
+def _arrival(path: Path, key: str) -> Path:
+    """What arrived together with `path`: the folder KEY=DATE, or the one named below it.
 
-
-def _walk(root: Path, key: str) -> Iterator[Found]:
-    loose: dict[Path, list[Path]] = {}
-    for folder, names, files in os.walk(root):
-        # hidden and underscored names are the half-written output of common writers
-        names[:] = sorted(n for n in names if not n.startswith((".", "_")))
-        here = Path(folder).relative_to(root)
-        if SIDECAR in files:
-            names.clear()
-            yield _noted(root, here, key)
-            continue
-        for file in sorted(files):
-            if _is_data(file):
-                loose.setdefault(_arrival(here, key), []).append(here / file)
-    for paths in loose.values():
-        yield _bare(root, paths, key)
-
-
-def _is_data(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith((".", "_"))
-
-
-def _arrival(folder: Path, key: str) -> Path:
-    """The folder whose files arrived together: KEY=DATE, or the one named below it."""
-    for position, part in enumerate(folder.parts):
+    In a folder YYYYMMDD-YYYYMMDD each run is a report as a whole: a folder, or a file by itself.
+    """
+    for position, part in enumerate(path.parent.parts):
         if part.lower().startswith(f"{key}="):
-            return Path(*folder.parts[: position + 2])
+            return Path(*path.parent.parts[: position + 2])
+    window = window_place(path) if key == "billing_period" else None
+    if window is not None:
+        alone = len(path.parts) == window + 2 and _SNAPSHOT.search(path.name)
+        return path if alone else Path(*path.parent.parts[: window + 2])
     return Path()
 
 
-def _bare(root: Path, paths: Sequence[Path], key: str) -> Found:
+def _bare(
+    entries: Mapping[Path, Entry], paths: Sequence[Path], key: str, dated: Sequence[Path] = ()
+) -> Found:
+    """An arrival without a note that can be read; `dated`: those that say when, else all."""
     files = tuple(DeliveredFile(path=path) for path in paths)
-    return Found(files, _newest(root, paths), (), partition_of(files, key))
+    partition = partition_of(files, key)
+    if partition is None and key == "billing_period":
+        months = {_month(path) for path in paths}
+        partition = months.pop() if len(months) == 1 else None
+    return Found(files, _newest(entries, dated or paths), (), partition)
 
 
-def _noted(root: Path, folder: Path, key: str) -> Found:
-    note = folder / SIDECAR
-    beside = [
-        Path(parent).relative_to(root) / name
-        for parent, names, files in os.walk(root / folder)
-        for name in sorted(files)
-        if _is_data(name)
-    ]
-    try:
-        manifest = read_manifest(root / note)
-    except ValueError:
-        # the note itself is listed, so that reading can say what is wrong with it
-        files = tuple(DeliveredFile(path=path) for path in (note, *sorted(beside)))
-        return Found(files, _newest(root, [note]), (), partition_of(files, key))
-    if manifest.files is None:
-        files = tuple(DeliveredFile(path=path) for path in sorted(beside))
-    else:
-        files = tuple(
-            DeliveredFile(path=folder / one.path, rows=one.rows, sha256=one.sha256)
-            for one in manifest.files
-        )
+def _noted(place: Place, entries: Mapping[Path, Entry], path: Path, note: Note, key: str) -> Found:
+    beside = [one for one in entries if path.parent in one.parents and not is_note(one.name)]
+    files = tuple(DeliveredFile(path=one) for one in beside) if note.files is None else note.files
+    partition = named(path, key)
+    if partition is None and key == "billing_period":
+        partition = note.period
+    dated = [path] if note.export else [path, *beside]
     return Found(
         files,
-        manifest.known_at or _newest(root, [*beside, note]),
-        manifest.control_totals,
-        _named(note, key),
-        told=manifest.known_at is not None,
+        note.known_at or _newest(entries, dated),
+        note.control_totals,
+        partition,
+        told=note.known_at is not None,
+        export=note.export,
+        scope=note.scope,
+        fault=_unfinished(place, entries, path, note),
     )
 
 
-def _newest(root: Path, paths: Sequence[Path]) -> datetime:
-    newest = max((root / path).stat().st_mtime_ns for path in paths)
-    return datetime.fromtimestamp(newest // 1000 / 1_000_000, tz=UTC)
-
-
-def _named(path: Path, key: str) -> date | None:
-    for part in path.parts:
-        name, _, value = part.partition("=")
-        match = _MONTH_OR_DAY.match(value)
-        if name.lower() == key and match:
-            year, month, day = match.groups()
-            try:
-                named = date(int(year), int(month), int(day or 1))
-            except ValueError:
-                return None
-            if key == "billing_period":
-                return month_start(named)
-            return named if day else None
+def _unfinished(
+    place: Place, entries: Mapping[Path, Entry], path: Path, note: Note
+) -> Fault | None:
+    """The fault of a delivery that is being written over: half its files are the next one's."""
+    if not (place.dated and note.written_last):
+        return None
+    for file in note.files or ():
+        entry = entries.get(file.path)
+        if entry is not None and entry.modified > entries[path].modified:
+            return Fault(
+                code="delivery_unfinished",
+                file=place.shown(file.path.as_posix()),
+                expected=f"A file no newer than {path.name}, which is written last; "
+                "the next delivery is being written.",
+                hint="Run again when its manifest is there; in a copy, copy the manifest last.",
+            )
     return None
+
+
+def _newest(entries: Mapping[Path, Entry], paths: Iterable[Path]) -> datetime:
+    return max(entries[path].modified for path in paths)
+
+
+def _month(path: Path) -> date | None:
+    window = window_place(path)
+    return None if window is None else month_of_window(path.parts[window])

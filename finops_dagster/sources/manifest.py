@@ -1,17 +1,19 @@
 """`_delivery.json`, the note a sender puts beside its files: read, checked, never trusted.
 
-Finding folders and hashing files is in `discovery`.
+Providers' own manifests are in `provider_manifests`; all of them are known by `notes`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from finops_dagster.domain.deliveries import ControlTotal
+from finops_dagster.domain.deliveries import ControlTotal, DeliveredFile
 from finops_dagster.domain.errors import Fault
 
 SIDECAR = "_delivery.json"
@@ -47,16 +49,58 @@ class Manifest(BaseModel):
     control_totals: tuple[ControlTotal, ...] = ()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Parse the note at `path`. Raises ValueError that says what is wrong with it."""
-    if path.stat().st_size > MAX_SIDECAR_BYTES:
-        raise ValueError(f"it is larger than {MAX_SIDECAR_BYTES} bytes")
+@dataclass(frozen=True)
+class Note:
+    """What a note says of one delivery. Paths start from the place it is in."""
+
+    files: tuple[DeliveredFile, ...] | None
+    """None where it lists none: what lies below it is the delivery."""
+    governs: Path
+    """Folder whose files are told of by notes: none of them is a delivery by itself."""
+    known_at: datetime | None = None
+    control_totals: tuple[ControlTotal, ...] = ()
+    period: date | None = None
+    """Month it covers, where it says so."""
+    export: str = ""
+    """The standing order it was sent by; empty where there is but one in a place."""
+    scope: str | None = None
+    """Whose bill it is. Exports of one scope hold the same charges; of two, different ones."""
+    written_last: bool = False
+    """The sender promises that no listed file is written after it."""
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def checked(model: type[M], document: Mapping[str, Any]) -> M:
+    """`document` as a model. Raises ValueError that says what is wrong with it."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return model.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{place + ': ' if place else ''}{first['msg']}") from error
+
+
+def sidecar(
+    document: Mapping[str, Any],
+    path: Path,
+    names: Collection[Path],
+    key: tuple[str, ...] | None,
+) -> Note:
+    """What `_delivery.json` says. Raises ValueError."""
+    manifest = checked(Manifest, document)
+    return Note(
+        files=None
+        if manifest.files is None
+        else tuple(
+            DeliveredFile(path=path.parent / one.path, rows=one.rows, sha256=one.sha256)
+            for one in manifest.files
+        ),
+        governs=path.parent,
+        known_at=manifest.known_at,
+        control_totals=manifest.control_totals,
+    )
 
 
 def resolve_inside(root: Path, relative: Path) -> Path | Fault:

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from finops_dagster.domain.deliveries import DeliveredFile
 from finops_dagster.domain.errors import Fault
 from finops_dagster.sources.decimal_marks import Marks
-from finops_dagster.sources.discovery import Hashes
-from finops_dagster.sources.manifest import SIDECAR, read_manifest, resolve_inside
+from finops_dagster.sources.notes import is_note, read_note, resolve_inside
 from finops_dagster.sources.parsing import RawColumn, identifier, literal
+from finops_dagster.sources.places import Hashes
 from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.text_files import ROW_NUMBER, Spooled, truncated
 
@@ -37,6 +37,8 @@ class Group:
     rows: int
     row_bytes: int
     """Mean size of a row before packing: wide rows are given out in smaller batches."""
+    text: bool = False
+    """Whether they are text files: nothing in them has a type, and no value is empty text."""
 
 
 @dataclass
@@ -114,8 +116,8 @@ def _present(
     present = []
     for file in {one.path: one for one in files}.values():
         real = resolve_inside(root, file.path)
-        if file.path.name == SIDECAR and isinstance(real, Path):
-            opened.faults.append(_bad_note(real, str(file.path)))
+        if is_note(file.path.name) and isinstance(real, Path):
+            opened.faults.append(_bad_note(root, file.path))
             continue
         number = len(opened.names)
         opened.names.append(str(file.path))
@@ -248,6 +250,7 @@ def _group(connection: duckdb.DuckDBPyConnection, scans: dict[int, _Scan], opene
                 tuple(numbers),
                 rows,
                 sum(scans[n].size for n in numbers) // max(1, rows),
+                first.numbered,
             )
         )
 
@@ -279,15 +282,15 @@ def drop_damaged(connection: duckdb.DuckDBPyConnection, opened: Opened) -> bool:
     return bool(damaged)
 
 
-def _bad_note(real: Path, name: str) -> Fault:
+def _bad_note(root: Path, path: Path) -> Fault:
     reason = "it was changed while it was read"
     try:
-        read_manifest(real)
+        read_note(root, path, (), None)
     except ValueError as error:
         reason = str(error)
     return Fault(
         code="manifest_unreadable",
-        file=name,
+        file=str(path),
         expected=f"A note of the documented shape; {reason}",
         hint="Have the delivery sent again with a note that can be read.",
     )

@@ -18,6 +18,8 @@ FIRST_TIME, LAST_TIME = "1970-01-01", "2200-01-01"
 _NULL_WORDS = "('NULL', 'null', 'Null')"
 _PLAIN = rf"[+-]?(\d+\.?\d{{0,{MONEY_SCALE}}}0*|\.\d{{1,{MONEY_SCALE}}}0*)"
 _EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
+_PRINTED = r"[+-]?\d\.\d{14,16}[eE]-\d{2,3}"
+"""A double as programs print it: the digits that the cast cuts off are its own error."""
 _ZERO = r"[+-]?(0+\.?0*|\.0+)[eE][+-]?\d{1,3}"
 _TIME = (
     r"\d{4}-\d{2}-\d{2}"
@@ -110,12 +112,16 @@ def _clean(column: RawColumn, *, trim: bool = False) -> tuple[str, tuple[Note, .
     value = f"trim({text})" if trim else text
     if not is_text(column):
         return value, ()
+    # Python's word for no number and no time; in a name or a tag it may be meant. A list of five
+    # words would be a join to DuckDB, and each of hundreds of joins would hold the whole row
+    none = f" OR {value} = 'None'" if trim else ""
     note = Note(
         "null_text",
-        f"{text} IN {_NULL_WORDS}",
-        "An empty value; the file has the word NULL, taken as empty",
+        f"({value} IN {_NULL_WORDS}{none})",
+        "An empty value; the file has a word for it (NULL, None), taken as empty",
     )
-    return f"CASE WHEN {value} IN ('', 'NULL', 'null', 'Null') THEN NULL ELSE {value} END", (note,)
+    empty = f"{value} IN ('', 'NULL', 'null', 'Null'){none}"
+    return f"CASE WHEN {empty} THEN NULL ELSE {value} END", (note,)
 
 
 def parse_text(column: RawColumn) -> Parsed:
@@ -172,7 +178,8 @@ def parse_money(column: RawColumn) -> Parsed:
         )
     text, notes = _clean(column, trim=True)
     numeral, marks = _numeral(column, text)
-    return Parsed(exact_decimal(numeral), f"({text}) IS NOT NULL", text, (*notes, *marks))
+    notes = (*notes, *marks, _printed_note(numeral))
+    return Parsed(exact_decimal(numeral), f"({text}) IS NOT NULL", text, notes)
 
 
 def _numeral(column: RawColumn, text: str) -> tuple[str, tuple[Note, ...]]:
@@ -186,6 +193,15 @@ def _numeral(column: RawColumn, text: str) -> tuple[str, tuple[Note, ...]]:
         wanted = "Digits alone; the values of this column can only have commas between thousands"
         numeral = f"replace({text}, ',', '')"
     return numeral, (Note("decimal_marks", f"contains({text}, ',')", wanted),)
+
+
+def _printed_note(text: str) -> Note:
+    return Note(
+        "money_as_float",
+        f"(length({text}) > {MONEY_SCALE} AND regexp_full_match({text}, {literal(_PRINTED)}))",
+        "Decimal; the file has a printed floating-point number, rounded to 20 decimals",
+        "Export it as decimal: a float cannot hold every amount.",
+    )
 
 
 def _precision(type_: str) -> tuple[int, int]:
@@ -207,7 +223,7 @@ def _width_fits(type_: str) -> bool:
 def exact_decimal(text: str) -> str:
     """SQL of a DECIMAL(38,20) from text: null unless the text is a number that fits exactly.
 
-    Short text without an exponent cannot have more than 20 decimals; only the rest pays for
+    A double that was printed with an exponent is rounded, as one in a float column is. Short text without an exponent cannot have more than 20 decimals; only the rest pays for
     regular expressions.
     """
     cast = f"TRY_CAST({text} AS {DECIMAL})"
@@ -218,6 +234,7 @@ def exact_decimal(text: str) -> str:
         f"AND NOT contains({text}, 'E') AND NOT contains({text}, '_') THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_PLAIN)}) THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_ZERO)}) THEN 0::{DECIMAL} "
+        f"WHEN regexp_full_match({text}, {literal(_PRINTED)}) THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_EXPONENT)}) "
         f"AND {decimals} - {exponent} <= {MONEY_SCALE} THEN {cast} END"
     )

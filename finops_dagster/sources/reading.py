@@ -18,8 +18,8 @@ from finops_dagster.domain.deliveries import DeliveredFile, Delivery, Landed
 from finops_dagster.domain.errors import Fault, Unavailable
 from finops_dagster.sources import counting, streams
 from finops_dagster.sources.columns import QUOTED
-from finops_dagster.sources.discovery import Hashes, partition_of
 from finops_dagster.sources.opening import Opened, drop_damaged, open_delivery
+from finops_dagster.sources.places import Hashes
 from finops_dagster.sources.quarantine import Quarantine, stray_rows
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
 from finops_dagster.sources.spools import Spools
@@ -28,7 +28,7 @@ from finops_dagster.sources.views import Counts, Format
 T = TypeVar("T")
 
 
-class _Workspace:
+class Workspace:
     """A scratch folder and a DuckDB of its own, freed together."""
 
     def __init__(self, options: ReadOptions) -> None:
@@ -64,7 +64,7 @@ def reaches_of(
 
     Empty if none can be told.
     """
-    space = _Workspace(options)
+    space = Workspace(options)
     try:
         opened = open_delivery(space.connection, root, files, space.path, hashes, spools)
 
@@ -72,7 +72,7 @@ def reaches_of(
             typed = counting.type_rows(space.connection, fmt, opened.groups, opened.names)
             return counting.reaches(space.connection, fmt, typed)
 
-        return _despite_damage(space.connection, opened, look)
+        return despite_damage(space.connection, opened, look)
     finally:
         space.close()
 
@@ -81,15 +81,19 @@ def read_delivery(
     fmt: Format,
     root: Path,
     delivery: Delivery,
+    named: bool,
     limits: Limits,
     hashes: Hashes,
     spools: Spools,
     options: ReadOptions,
 ) -> ReadResult:
-    """Open, count and judge a delivery; its rows are read while the result is drained."""
-    space = _Workspace(options)
+    """Open, count and judge a delivery; its rows are read while the result is drained.
+
+    `named`: its partition was told by folder or note, so that all rows are meant to be of it.
+    """
+    space = Workspace(options)
     try:
-        return _read(fmt, root, delivery, limits, hashes, spools, space)
+        return _read(fmt, root, delivery, named, limits, hashes, spools, space)
     except BaseException:
         space.close()
         raise
@@ -99,16 +103,17 @@ def _read(
     fmt: Format,
     root: Path,
     delivery: Delivery,
+    named: bool,
     limits: Limits,
     hashes: Hashes,
     spools: Spools,
-    space: _Workspace,
+    space: Workspace,
 ) -> ReadResult:
     connection = space.connection
     opened = open_delivery(connection, root, delivery.files, space.path, hashes, spools)
     before = _stamps(opened)
-    typed, strays, counts, notes = _despite_damage(
-        connection, opened, lambda: _prepare(fmt, connection, delivery, opened)
+    typed, strays, counts, notes = despite_damage(
+        connection, opened, lambda: _prepare(fmt, connection, delivery, named, opened)
     )
     faults = [*opened.faults]
     for one in typed:
@@ -140,7 +145,7 @@ def _read(
     )
 
 
-def _despite_damage(
+def despite_damage(
     connection: duckdb.DuckDBPyConnection, opened: Opened, step: Callable[[], T]
 ) -> T:
     """Do a step; if files turn out to be damaged, do it again without them."""
@@ -153,11 +158,14 @@ def _despite_damage(
 
 
 def _prepare(
-    fmt: Format, connection: duckdb.DuckDBPyConnection, delivery: Delivery, opened: Opened
+    fmt: Format,
+    connection: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    named: bool,
+    opened: Opened,
 ) -> tuple[list[counting.Typed], bool, Counts, list[Fault]]:
     typed = counting.type_rows(connection, fmt, opened.groups, opened.names)
     present = counting.partitions(connection, fmt, typed)
-    named = partition_of(delivery.files, fmt.partition_key) is not None
     strays = counting.confine(fmt, typed, delivery.partition, present, named)
     counting.fault_repetitions(connection, fmt, typed)
     lost = stray_rows(opened) if strays else 0

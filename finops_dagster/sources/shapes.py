@@ -30,11 +30,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What one read may use of the machine. `scratch` holds spilled rows while it runs."""
+    """What reading may use of the machine. `scratch` holds spilled rows while it runs, `mirror`
+    copies of remote files from run to run."""
 
     threads: int = 2
     memory_limit: str = "1GB"
     scratch: Path | None = None
+    mirror: Path | None = None
+    mirror_bytes: int = 20 * 2**30
+    """Of one source; a delivery that is larger is read all the same."""
 
 
 BATCH_ROWS = 122_880

@@ -5,48 +5,62 @@ No format and no settings: both are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from finops_dagster.domain.deliveries import Delivery
-from finops_dagster.domain.errors import Unavailable
+from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import day_start
-from finops_dagster.sources.discovery import (
-    Found,
-    Hashes,
-    content,
-    delivery_id,
-    find,
-    root_of,
-)
+from finops_dagster.sources.discovery import Found, content, delivery_id, find
+from finops_dagster.sources.options import Terms
+from finops_dagster.sources.places import Hashes, Place
 from finops_dagster.sources.reading import reaches_of, read_delivery
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
 from finops_dagster.sources.spools import Spools
 from finops_dagster.sources.views import Format, end_of, partition_at
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    """What came for one partition."""
+
+    partition: date
+    known_at: datetime
+    ended: datetime | None
+    """When its newest day ended, where nobody said when it became known."""
+    content: str
+    found: Found
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        return (self.found.scope or "", self.found.export)
+
+
 @dataclass
 class FileSource:
-    """Implements `domain.deliveries.Source` over a file or folder, plus `read`."""
+    """Implements `domain.deliveries.Source` over a place, plus `read`."""
 
     name: str
-    path: Path
+    place: Place
     format: Format
+    hashes: Hashes
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
-    _hashes: Hashes = field(default_factory=Hashes, repr=False)
+    terms: Terms = Terms()  # noqa: RUF009 - frozen
     _spools: Spools = field(init=False, repr=False)
     _reaches: dict[str, dict[date, datetime]] = field(default_factory=dict, repr=False)
+    _found: dict[str, Found] = field(default_factory=dict, repr=False)
+    """By delivery id, as listed last."""
 
     def __post_init__(self) -> None:
         self._spools = Spools(self.options.scratch)
 
     @property
-    def folder(self) -> Path:
-        """What the paths of its deliveries start from."""
-        return self.path.parent if self.path.is_file() else self.path
+    def where(self) -> str:
+        """Its place, to show a person."""
+        return self.place.where
 
     def deliveries(self) -> Iterator[Delivery]:
         """Every delivery found, oldest `known_at` first. Raises Unavailable.
@@ -54,65 +68,156 @@ class FileSource:
         Files that hold several periods or days are one delivery each. A delivery that repeats
         the one before it, byte for byte under the same file names, is left out.
 
-        Where no note says when a delivery became known it is when its newest day ended, or when
-        its files were written if that was before: a bill of last year that is copied here today
-        was known last year.
+        Where nobody says when a delivery became known it is when it was written. The oldest of a
+        partition was known when its newest day ended, if that was before: a bill of last year
+        that is copied here today was known last year. What restates it was not.
         """
-        root = root_of(self.path)
         try:
             arrivals = [
-                (known_at, partition, content(root, found, self._hashes), found)
-                for found in find(self.path, self.format.partition_key)
-                for partition, known_at in self._partitions_of(root, found)
+                arrival
+                for found in find(self.place, self.format.partition_key)
+                for arrival in self._arrivals_of(found)
             ]
+            arrivals = self._whole(_dated(arrivals))
+            listed = [(one, self._id(one.found, one.partition)) for one in arrivals]
         except OSError as error:
             raise Unavailable(f"{self.name} could not be read: {error}.") from error
+        self._found = {id_: one.found for one, id_ in listed}
         last: dict[date, str] = {}
-        for known_at, partition, bytes_id, found in sorted(arrivals, key=lambda a: a[:3]):
-            if last.get(partition) == bytes_id:
+        for one, id_ in listed:
+            if last.get(one.partition) == one.content:
                 continue
-            last[partition] = bytes_id
+            last[one.partition] = one.content
             yield Delivery(
                 source=self.name,
                 table=self.format.table.name,
-                delivery_id=delivery_id(root, found, self.name, partition, self._hashes),
-                partition=partition,
-                known_at=known_at,
-                files=found.files,
-                control_totals=found.control_totals,
+                delivery_id=id_,
+                partition=one.partition,
+                known_at=max(one.known_at, self.terms.known_at() or one.known_at),
+                files=one.found.files,
+                control_totals=one.found.control_totals,
             )
+
+    def listing(self) -> str:
+        """Changes when a file comes, goes or is written; no row is read. Raises Unavailable."""
+        return content_id(
+            "listing",
+            sorted([str(path), entry.mark] for path, entry in self.place.entries().items()),
+        )
 
     def read(self, delivery: Delivery) -> ReadResult:
         """Read one delivery. Raises Unavailable if its files are not those that were found."""
-        root = root_of(self.path)
-        found = Found(delivery.files, delivery.known_at, delivery.control_totals, None)
-        held = delivery_id(root, found, self.name, delivery.partition, self._hashes)
-        if held != delivery.delivery_id:
+        found = self._found.get(delivery.delivery_id)
+        if found is None:
+            list(self.deliveries())
+            found = self._found.get(delivery.delivery_id)
+        if found is None or self._id(found, delivery.partition) != delivery.delivery_id:
             raise Unavailable(f"Files of {self.name} changed since the delivery was found.")
+        if found.fault is not None:
+            raise Unavailable(f"A delivery of {self.name} is not whole yet.", (found.fault,))
+        root = self.place.fetch(file.path for file in found.files)
         return read_delivery(
-            self.format, root, delivery, self.limits, self._hashes, self._spools, self.options
+            self.format,
+            root,
+            delivery,
+            found.partition is not None,
+            self.limits,
+            self.hashes,
+            self._spools,
+            self.options,
         )
 
-    def _partitions_of(self, root: Path, found: Found) -> list[tuple[date, datetime]]:
-        """Partitions of what was found, and when each became known."""
+    def _id(self, found: Found, partition: date) -> str:
+        terms = self.terms.digest(self.hashes.of)
+        return delivery_id(self.place, found, self.name, partition, terms)
+
+    def _arrivals_of(self, found: Found) -> list[_Arrival]:
+        """What was found, by partition."""
         key = self.format.partition_key
+        bytes_id = content(self.place, found)
         if found.partition is not None:
-            if found.told:
-                return [(found.partition, found.known_at)]
-            # not opened for this: the folder says how far its rows reach at most
-            return [(found.partition, min(found.known_at, end_of(key, found.partition)))]
-        bytes_id = content(root, found, self._hashes)
+            # not opened for this: its name says how far its rows reach at most
+            ended = None if found.told else end_of(key, found.partition)
+            return [_Arrival(found.partition, found.known_at, ended, bytes_id, found)]
         if bytes_id not in self._reaches:
+            root = self.place.fetch(file.path for file in found.files)
             self._reaches[bytes_id] = reaches_of(
-                self.format, root, found.files, self._hashes, self._spools, self.options
+                self.format, root, found.files, self.hashes, self._spools, self.options
             )
         if not self._reaches[bytes_id]:
             # rows of unknown time are set aside under the time of their arrival
-            return [(partition_at(key, found.known_at), found.known_at)]
+            partition = partition_at(key, found.known_at)
+            return [_Arrival(partition, found.known_at, None, bytes_id, found)]
         return [
-            (partition, found.known_at if found.told else min(found.known_at, _day_after(latest)))
+            _Arrival(
+                partition,
+                found.known_at,
+                None if found.told else _day_after(latest),
+                bytes_id,
+                found,
+            )
             for partition, latest in self._reaches[bytes_id].items()
         ]
+
+    def _whole(self, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+        """Deliveries of whole partitions: what several scopes sent last is one together.
+
+        Raises Unavailable where two exports hold the same charges, or may: adding them would
+        count twice, taking one of them would lose the other.
+        """
+        streams: dict[date, dict[tuple[str, str], _Arrival]] = {}
+        whole = []
+        for one in arrivals:
+            if one.found.unreadable:
+                whole.append(one)
+                continue
+            held = streams.setdefault(one.partition, {})
+            held[one.stream] = one
+            if len(held) == 1:
+                whole.append(one)
+                continue
+            scopes = [scope for scope, _ in held]
+            if "" in scopes or len(set(scopes)) < len(scopes):
+                raise self._overlap([one.found for one in held.values()])
+            parts = [held[stream].found for stream in sorted(held)]
+            found = Found(
+                files=tuple(file for part in parts for file in part.files),
+                known_at=one.known_at,
+                control_totals=tuple(total for part in parts for total in part.control_totals),
+                partition=one.found.partition,
+                fault=next((part.fault for part in parts if part.fault), None),
+            )
+            whole.append(replace(one, found=found, content=content(self.place, found)))
+        return whole
+
+    def _overlap(self, parts: Iterable[Found]) -> Unavailable:
+        names = ", ".join(one.export or "files without a manifest" for one in parts)
+        return Unavailable(
+            f"{self.where} holds more than one export: {names}.",
+            (
+                Fault(
+                    code="exports_overlap",
+                    file=self.where,
+                    expected=f"One export of a bill; found {names}, and nothing says that they "
+                    "hold different charges.",
+                    hint="Name the folder of one of them as the source's path; make another "
+                    "source of another.",
+                ),
+            ),
+        )
+
+
+def _dated(arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+    """By the time each became known, oldest first."""
+    dated = []
+    seen: set[tuple[date, tuple[str, str]]] = set()
+    for one in sorted(arrivals, key=lambda a: (a.known_at, a.partition, a.content)):
+        place = (one.partition, one.stream)
+        if place not in seen and one.ended is not None:
+            one = replace(one, known_at=min(one.known_at, one.ended))
+        seen.add(place)
+        dated.append(one)
+    return sorted(dated, key=lambda a: (a.known_at, a.partition, a.content))
 
 
 def _day_after(moment: datetime) -> datetime:

@@ -41,6 +41,11 @@ class Layout:
         return self.root / "mirror"
 
     @property
+    def mirror(self) -> Path:
+        """Copies of what remote sources deliver: safe to delete, fetched again when wanted."""
+        return self.root / "mirror"
+
+    @property
     def warehouse(self) -> Path:
         return self.root / "warehouse.duckdb"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pytest
 
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.sources import Limits, open_source
+
+BUCKET = "bills"
 
 Row = dict[str, Any]
 
@@ -142,3 +144,50 @@ def shared() -> Path:
     if not found.is_dir():
         pytest.skip("third-party data is not beside this checkout")
     return found
+
+
+class Store:
+    """An S3 bucket on loopback."""
+
+    def __init__(self, endpoint: str) -> None:
+        import boto3
+
+        self.client = boto3.client("s3", endpoint_url=endpoint)
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        for key, body in files.items():
+            self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=BUCKET, Key=key)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A bucket of its own for a test; the server is named as a user names one."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test-id",
+        "AWS_SECRET_ACCESS_KEY": "test-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    store = Store(s3_server)
+    yield store
+    for one in store.client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+        store.delete(one["Key"])
+    store.client.delete_bucket(Bucket=BUCKET)
