@@ -223,8 +223,9 @@ def _width_fits(type_: str) -> bool:
 def exact_decimal(text: str) -> str:
     """SQL of a DECIMAL(38,20) from text: null unless the text is a number that fits exactly.
 
-    A double that was printed with an exponent is rounded, as one in a float column is. Short text without an exponent cannot have more than 20 decimals; only the rest pays for
-    regular expressions.
+    A double that was printed with an exponent is rounded, as one in a float column is. Short
+    text without an exponent cannot have more than 20 decimals; only the rest pays for regular
+    expressions.
     """
     cast = f"TRY_CAST({text} AS {DECIMAL})"
     decimals = f"length(rtrim(regexp_extract({text}, '[.](\\d*)', 1), '0'))"
