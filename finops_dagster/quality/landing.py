@@ -10,7 +10,8 @@ from finops_dagster.quality.billing import CHARGE_CATEGORIES
 from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
 
 _GRAINS = {
-    "charges": ("delivery_id", "file", "row_number"),
+    # a row of some formats is several charges, each with a meter of its own
+    "charges": ("delivery_id", "file", "row_number", "sku_meter"),
     "measurements": names("delivery_id time metric cluster namespace kind name container"),
     "intensities": ("delivery_id", "time", "region", "accounting"),
     "predictions": ("delivery_id", "model", "prediction_id"),

@@ -19,6 +19,7 @@ from finops_dagster.sources.opencost import OPENCOST
 from finops_dagster.sources.options import Configurable, Terms, configured, without_options
 from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
 from finops_dagster.sources.predictions import PREDICTION_LOG
+from finops_dagster.sources.rate_card import RATE_CARD
 from finops_dagster.sources.remote import place_at
 from finops_dagster.sources.shapes import (
     QUARANTINE_SCHEMA,
@@ -50,6 +51,7 @@ FORMATS: dict[str, Format | Configurable] = {
     "azure_ea": AZURE_EA,
     "azure_mca": AZURE_MCA,
     "opencost": OPENCOST,
+    "rate_card": RATE_CARD,
     "telemetry": TELEMETRY,
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,

@@ -76,9 +76,7 @@ def configured(
         faults = tuple(_fault(entry, name, dict(one)) for one in error.errors(include_url=False))
         raise SettingsError(f"The options of {name} cannot be used.", faults) from error
     files = {
-        option: value
-        for option, value in options.model_dump().items()
-        if isinstance(value, Path)
+        option: value for option, value in options.model_dump().items() if isinstance(value, Path)
     }
     missing = tuple(
         _option_fault(name, option, f"a file; nothing is at {path}", "Correct the path, or put it.")
