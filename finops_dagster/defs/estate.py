@@ -24,7 +24,13 @@ from finops_dagster.domain.periods import known_by
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
-from finops_dagster.settings import Rung, Settings, SourceSettings, child_environment
+from finops_dagster.settings import (
+    BillingSettings,
+    Rung,
+    Settings,
+    SourceSettings,
+    child_environment,
+)
 from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout
@@ -152,9 +158,16 @@ class Estate:
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
-        options = ReadOptions(mirror=self.layout.mirror)
         return [
-            open_source(kind, one.name, one.path, limits, options)
+            open_source(
+                kind,
+                one.name,
+                one.path,
+                limits,
+                ReadOptions(mirror=self.layout.mirror),
+                format_options=one.options if isinstance(one, BillingSettings) else {},
+                folder=settings.folder,
+            )
             for kind, one in configured[table]
         ]
 

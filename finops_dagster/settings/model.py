@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     model_validator,
 )
@@ -119,6 +120,10 @@ class BillingSettings(SourceSettings):
         default="focus",
         pattern=r"^[a-z0-9_]+$",
         description="Format of the export: focus (1.0 to 1.4), or another of docs/billing.md.",
+    )
+    options: dict[str, str] = Field(
+        default={},
+        description="What the format asks for beside the files, by docs/billing.md.",
     )
     supports: dict[str, bool] = Field(
         default={},
@@ -367,6 +372,18 @@ class Settings(BaseSettings):
         "environment, as FINOPS_GITHUB_TOKEN.",
         exclude=True,
     )
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The settings file's: paths among a source's options start from it."""
+        return self._folder
+
+    def in_folder(self, folder: Path, update: dict[str, Any]) -> Settings:
+        """A copy with `update` whose paths start from `folder`."""
+        copy = self.model_copy(update=update)
+        copy._folder = folder
+        return copy
 
     @classmethod
     def settings_customise_sources(

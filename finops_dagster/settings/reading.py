@@ -205,7 +205,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     if desired is not None and desired.forge == "local":
         repository = str(absolute(Path(desired.repository)))
         update["desired_state"] = desired.model_copy(update={"repository": repository})
-    return settings.model_copy(update=update)
+    return settings.in_folder(folder, update)
 
 
 def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
