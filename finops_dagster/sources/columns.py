@@ -15,6 +15,7 @@ from finops_dagster.sources.parsing import (
     RawColumn,
     as_text,
     literal,
+    one_of,
     parse_enumeration,
     parse_float,
     parse_integer,
@@ -191,10 +192,9 @@ QUOTED = (
 def word_check(column: Column, shown: str, words: Mapping[str, str]) -> Check:
     """A word outside of a closed list."""
     allowed = ", ".join(words.values())
-    listed = ", ".join(literal(word) for word in words.values())
     return Check(
         "word_unknown",
         shown,
-        f"({column.name} IS NOT NULL AND {column.name} NOT IN ({listed}))",
+        f"(NOT {one_of(column.name, words.values())})",
         f"quoted({column.name}) || {literal(f' is none of {allowed}')}",
     )

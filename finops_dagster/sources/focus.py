@@ -28,11 +28,12 @@ from finops_dagster.sources.focus_words import (
 )
 from finops_dagster.sources.invoices import judge_bill
 from finops_dagster.sources.parsing import (
+    NULL_WORDS,
     Note,
     Parsed,
     RawColumn,
     as_text,
-    literal,
+    one_of,
     parse_text,
     squeeze,
 )
@@ -193,18 +194,17 @@ def _tags(raw: RawColumn) -> Parsed:
     text = as_text(raw)
     null = Note(
         "null_text",
-        f"{text} IN ('NULL', 'null', 'Null')",
+        one_of(text, NULL_WORDS),
         "An empty value; the file has the word NULL, taken as empty",
     )
-    empty = f"CASE WHEN {text} IN ('', 'NULL', 'null', 'Null') THEN NULL ELSE {text} END"
+    empty = f"CASE WHEN {one_of(text, ('', *NULL_WORDS))} THEN NULL ELSE {text} END"
     return Parsed(empty, "false", "NULL", (null,))
 
 
 def _unknown_word(column: str, words: dict[str, str]) -> Note:
-    listed = ", ".join(literal(word) for word in words.values())
     return Note(
         "word_unlisted",
-        f"({column} IS NOT NULL AND {column} NOT IN ({listed}))",
+        f"(NOT {one_of(column, words.values())})",
         f"One of {', '.join(words.values())}; another word was kept as it is",
         "Ask the sender for the words of the format: reports by this column split.",
     )

@@ -5,7 +5,7 @@ One function per logical type; each knows the shapes that files deliver that typ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from finops_dagster.domain.money import MONEY_PRECISION, MONEY_SCALE
@@ -15,7 +15,7 @@ DECIMAL = f"DECIMAL({MONEY_PRECISION},{MONEY_SCALE})"
 FIRST_TIME, LAST_TIME = "1970-01-01", "2200-01-01"
 """Outside of these a time is a placeholder (0001-01-01, 9999-12-31), never a charge."""
 
-_NULL_WORDS = "('NULL', 'null', 'Null')"
+NULL_WORDS = ("NULL", "null", "Null")
 _PLAIN = rf"[+-]?(\d+\.?\d{{0,{MONEY_SCALE}}}0*|\.\d{{1,{MONEY_SCALE}}}0*)"
 _EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _PRINTED = r"[+-]?\d\.\d{14,16}[eE]-\d{2,3}"
@@ -77,6 +77,15 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def one_of(value: str, words: Iterable[str]) -> str:
+    """SQL that is true where `value` is one of `words`; null where it is null.
+
+    As a function of a list: DuckDB makes a join of an IN of five words and more, while a function
+    is worked out once per distinct value where the file has them in a dictionary.
+    """
+    return f"list_contains([{', '.join(literal(word) for word in words)}], {value})"
+
+
 def is_text(column: RawColumn) -> bool:
     return column.type == "VARCHAR"
 
@@ -112,15 +121,14 @@ def _clean(column: RawColumn, *, trim: bool = False) -> tuple[str, tuple[Note, .
     value = f"trim({text})" if trim else text
     if not is_text(column):
         return value, ()
-    # Python's word for no number and no time; in a name or a tag it may be meant. A list of five
-    # words would be a join to DuckDB, and each of hundreds of joins would hold the whole row
-    none = f" OR {value} = 'None'" if trim else ""
+    # Python's word for no number and no time; in a name or a tag it may be meant
+    words = (*NULL_WORDS, "None") if trim else NULL_WORDS
     note = Note(
         "null_text",
-        f"({value} IN {_NULL_WORDS}{none})",
+        one_of(value, words),
         "An empty value; the file has a word for it (NULL, None), taken as empty",
     )
-    empty = f"{value} IN ('', 'NULL', 'null', 'Null'){none}"
+    empty = one_of(value, ("", *words))
     return f"CASE WHEN {empty} THEN NULL ELSE {value} END", (note,)
 
 
@@ -346,15 +354,17 @@ def parse_enumeration(column: RawColumn, allowed: Mapping[str, str], target: str
     """
     text, notes = _clean(column, trim=True)
     squeezed = f"regexp_replace(lower({text}), '[ _-]', '', 'g')"
-    words = ", ".join(literal(word) for word in allowed.values())
+    given = as_text(column)
+    # most rows have the word itself: only the others are looked at closely
+    as_given = f"coalesce({one_of(given, allowed.values())}, {given} IS NULL)"
     cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in allowed.items())
     value = (
-        f"CASE WHEN ({text}) IN ({words}) THEN ({text}) "
+        f"CASE WHEN {as_given} THEN {given} WHEN {one_of(text, allowed.values())} THEN ({text}) "
         f"ELSE CASE {squeezed} {cases} ELSE ({text}) END END"
     )
     mended = Note(
         "enumeration_spelling",
-        f"({target} <> ({text}))",
+        f"(CASE WHEN {as_given} THEN false ELSE {target} <> ({text}) END)",
         "The spelling of the format; case or hyphens differed",
     )
     return Parsed(value, f"({text}) IS NOT NULL", text, (*notes, mended))
