@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.quality.conformance.model import RuleModel
+from finops_dagster.quality.conformance.model import Rule, RuleModel
 from finops_dagster.quality.conformance.plan import Planned, plan
 from finops_dagster.quality.conformance.predicates import (
     WHOLE,
@@ -36,13 +36,22 @@ _VALUES = 6
 """Columns of an example shown at most."""
 
 _HINTS = {
-    "Presence": "Have the column exported under exactly this name.",
-    "Type": "Have the column delivered in the type the rule names.",
-    "Format": "Have the values written as the rule says; the rows named show what is delivered.",
-    "Nullability": "Compare with the column that decides: one of the two is filled wrongly.",
-    "Validation": "Have these rows corrected at the provider, or allow the rule with a reason.",
-    "Composite": "Look at the rules named: this one only sums them up.",
+    "ColumnPresent": "Have the column exported under exactly this name.",
+    "TypeString": "Have the column written as text: ids of digits lose their leading zeros.",
+    "TypeDecimal": "Have the column written as numbers.",
+    "TypeDateTime": "Have the column written as times.",
+    "FormatDateTime": "Have times written in UTC as YYYY-MM-DDTHH:mm:ssZ.",
+    "FormatNumeric": "Have numbers written as 12, -0.5 or 1.2E-7: no plus sign, comma or unit.",
+    "FormatString": "Have text written as UTF-8, and nothing where there is no value.",
+    "FormatUnit": "Have units written as GB, GB-Hours, Requests/Month or 10 Requests.",
+    "FormatCurrency": "Have currencies written as ISO 4217 codes, in capitals.",
+    "CheckNationalCurrency": "Have the bill made out in a national currency, by its ISO 4217 code.",
+    "FormatKeyValue": "Have a JSON object written: unique keys, each with a plain value.",
+    "CheckModelRule": "Look at the rules named: this one sums them up.",
+    "ColumnByColumnEqualsColumnValue": "Compare price, quantity and cost: a block size or a "
+    "currency may lie between them.",
 }
+_OTHERWISE = "Have these rows corrected at the provider, or allow the rule with a reason."
 
 
 @dataclass(frozen=True)
@@ -382,8 +391,13 @@ def _verdict(
         text=rule.text,
         reason=reason,
         note=planned.note if result != "skipped" else "",
-        hint=_HINTS.get(rule.function, _HINTS["Validation"]) if result == "fail" else "",
+        hint=_hint(rule) if result == "fail" else "",
     )
+
+
+def _hint(rule: Rule) -> str:
+    called = [check.function for check in rule.requirement.walk()] if rule.requirement else []
+    return next((_HINTS[name] for name in called if name in _HINTS), _OTHERWISE)
 
 
 def _summed(parts: Sequence[Verdict], failed: int) -> tuple[Result, str]:
