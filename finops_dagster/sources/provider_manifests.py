@@ -106,7 +106,7 @@ def aws_data_export(
         governs=export,
         known_at=_aware(execution.group(1)) if execution else None,
         period=named(path, "billing_period") or _agreed(files),
-        export=str(export),
+        export=str(export) if known else _name(path),
         written_last=execution is None,
     )
 
@@ -133,7 +133,7 @@ def aws_report(
         files=tuple(DeliveredFile(path=file) for file in files),
         governs=report,
         period=month_of(window.start.date(), window.end.date()),
-        export=str(report),
+        export=str(report) if place is not None else manifest.report_name or _name(path),
         scope=manifest.account,
         written_last=place is not None and len(path.parts) == place + 2,
     )
@@ -165,10 +165,22 @@ def azure_export(
         period=_month(run.start, run.end)
         or (month_of_window(path.parts[place]) if place is not None else None),
         export=manifest.config.resource_id or manifest.config.name or str(export),
-        scope=_ORDER.sub("", manifest.config.resource_id).lower()
-        if manifest.config.resource_id
-        else None,
+        scope=_scope(manifest.config),
     )
+
+
+def _scope(config: _ExportConfig) -> str | None:
+    """Actual and amortised cost of one scope tell different things: their format needs both."""
+    if not config.resource_id:
+        return None
+    scope = _ORDER.sub("", config.resource_id).lower()
+    view = (config.type or "").lower()
+    return f"{scope} {view}" if view in ("actualcost", "amortizedcost") else scope
+
+
+def _name(path: Path) -> str:
+    """Of an export, by its manifest's: EXPORT-Manifest.json."""
+    return path.name.rpartition("-")[0]
 
 
 def _month(start: datetime | None, end: datetime | None) -> date | None:

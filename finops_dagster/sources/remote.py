@@ -310,6 +310,8 @@ def _entry(info: Mapping[str, Any]) -> Entry:
     )  # fmt: skip
     if isinstance(modified, str):
         modified = parsedate_to_datetime(modified)
+    elif isinstance(modified, int | float):
+        modified = datetime.fromtimestamp(modified, UTC)
     tag = next((str(info[k]) for k in ("md5Hash", "ETag", "etag") if info.get(k)), "")
     mark = tag.removeprefix("W/").strip('"')
     if not mark and modified is not None:

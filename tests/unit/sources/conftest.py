@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,7 @@ import pytest
 
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.sources import Limits, open_source
-
-BUCKET = "bills"
+from tests.unit.sources.places import BUCKET
 
 Row = dict[str, Any]
 
@@ -167,6 +167,7 @@ class Store:
 def s3_server() -> Iterator[str]:
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

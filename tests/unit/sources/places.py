@@ -28,7 +28,9 @@ def text(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return out.getvalue().encode()
 
 
-def data_export(month: str, files: Sequence[str], export: str = "exports/focus") -> dict[str, bytes]:
+def data_export(
+    month: str, files: Sequence[str], export: str = "exports/focus"
+) -> dict[str, bytes]:
     """The manifest of an AWS data export that writes over its files."""
     name = export.rsplit("/", 1)[-1]
     keys = [f"s3://{BUCKET}/{export}/data/BILLING_PERIOD={month}/{file}" for file in files]
@@ -68,6 +70,7 @@ def azure(
     scope: str = "/subscriptions/s1",
     export: str = "daily",
     rows: int | None = None,
+    kind: str = "FocusCost",
     month: tuple[str, str] = ("2025-01-01", "2025-01-31"),
 ) -> bytes:
     """The manifest of one run of an Azure export."""
@@ -78,7 +81,7 @@ def azure(
             "exportConfig": {
                 "exportName": export,
                 "resourceId": f"{scope}/providers/Microsoft.CostManagement/exports/{export}",
-                "type": "FocusCost",
+                "type": kind,
             },
             "runInfo": {
                 "submittedTime": submitted,
