@@ -10,6 +10,7 @@ from typing import Any
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.money import exact_sum
 from finops_dagster.storage.lake import in_force
 
 _COUNTED = "billed_cost"
@@ -19,7 +20,9 @@ _COUNTED = "billed_cost"
 def conserved(estate: Estate) -> list[dict[str, Any]]:
     """One row per period, source, currency and metric; `difference` is zero where all is kept.
 
-    `file` and `quarantined` are known for billed cost alone, which landing counts row by row.
+    `file` is what the files themselves say, to their last digit; what lies beyond the decimals of
+    money is in `rounded`. These and `quarantined` are known for billed cost alone, which landing
+    counts row by row.
     """
     manifest = estate.publications.current()
     if manifest is None:
@@ -39,14 +42,16 @@ def conserved(estate: Estate) -> list[dict[str, Any]]:
     }
     rows = []
     for row in frame.to_dict("records"):
-        file = quarantined = None
+        file = rounded = quarantined = None
         difference = row["difference"]
         one = landed.get((row["source"], row["billing_period"]))
         if one is not None and row["metric"] == _COUNTED:
             currency = row["billing_currency"]
-            file = one.billed_in.get(currency, Decimal(0))
+            file = one.file_billed.get(currency, Decimal(0))
+            rounded = one.file_rounded.get(currency, Decimal(0))
             quarantined = one.billed_quarantined.get(currency, Decimal(0))
-            difference = difference or file - quarantined - row["mart_total"]
+            lost = exact_sum(file, -rounded, -quarantined, -row["mart_total"])
+            difference = difference or lost
         rows.append(
             {
                 "period": row["billing_period"],
@@ -58,6 +63,7 @@ def conserved(estate: Estate) -> list[dict[str, Any]]:
                 "staging": row["staging_total"],
                 "mart": row["mart_total"],
                 "quarantined": quarantined,
+                "rounded": rounded,
                 "difference": difference,
             }
         )

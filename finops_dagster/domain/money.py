@@ -16,6 +16,16 @@ MONEY_SCALE = 20
 
 Amount = Annotated[Decimal, PlainSerializer(lambda v: format(v, "f"), return_type=str)]
 
+_ALL_DIGITS = 100
+"""More than any sum of money has: Python's own 28 would round it."""
+
+
+def exact_sum(*amounts: Decimal) -> Decimal:
+    """The sum of amounts in one currency to its last digit."""
+    with localcontext() as context:
+        context.prec = _ALL_DIGITS
+        return sum(amounts, Decimal(0))
+
 
 class Money(BaseModel):
     """An amount in one ISO 4217 currency (or a virtual currency a provider bills in)."""

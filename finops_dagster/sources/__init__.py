@@ -14,10 +14,12 @@ from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
 from finops_dagster.sources.focus import FocusFormat
+from finops_dagster.sources.gcp import GCP_DETAILED
 from finops_dagster.sources.labels import LABEL_LOG
 from finops_dagster.sources.opencost import OPENCOST
 from finops_dagster.sources.options import Configurable, Terms, configured, without_options
 from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
+from finops_dagster.sources.oci import OCI
 from finops_dagster.sources.predictions import PREDICTION_LOG
 from finops_dagster.sources.rate_card import RATE_CARD
 from finops_dagster.sources.remote import place_at
@@ -52,6 +54,8 @@ FORMATS: dict[str, Format | Configurable] = {
     "azure_mca": AZURE_MCA,
     "opencost": OPENCOST,
     "rate_card": RATE_CARD,
+    "gcp_detailed": GCP_DETAILED,
+    "oci": OCI,
     "telemetry": TELEMETRY,
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,

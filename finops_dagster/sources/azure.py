@@ -17,10 +17,10 @@ from finops_dagster.sources.azure_words import (
     TYPES,
     block,
     unit,
-    worded,
 )
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.parsing import FIRST_TIME, LAST_TIME, Note, RawColumn
+from finops_dagster.sources.sql_words import SERVICE_UNLISTED, product, worded
 from finops_dagster.sources.views import Check, View
 
 _M = LogicalType.MONEY
@@ -30,6 +30,7 @@ NATIVES = (
         "cost_in_billing_currency",
         _M,
         required=True,
+        deep=True,
         aliases=("Cost", "PreTaxCost", "ExtendedCost"),
     ),
     Native(
@@ -102,17 +103,6 @@ def _day(text: str) -> str:
 
 def _instant(day: str) -> str:
     return f"({day})::TIMESTAMPTZ"
-
-
-def product(*factors: str) -> str:
-    """SQL of a product of decimals, each rounded to 12 decimals; null from 10^13 on."""
-    whole = factors[0]
-    for factor in factors[1:]:
-        whole = (
-            f"CASE WHEN abs(({whole})::DOUBLE * ({factor})::DOUBLE) < 1e13 THEN "
-            f"(({whole})::DECIMAL(38,12) * ({factor})::DECIMAL(38,12))::DECIMAL(38,20) END"
-        )
-    return whole
 
 
 _COMMITMENT = (
@@ -325,12 +315,7 @@ _NOTES = (
         Note("contracted_cost_missing", "(contracted_cost IS NULL)",
              "A contracted price; 0 or none means that it is missing", "Nothing to do."),
     ),
-    (
-        "ConsumedService",
-        Note("service_unlisted", "(v_category IS NULL)",
-             "A service or service family that is known here; its category is Other",
-             "Nothing to do."),
-    ),
+    ("ConsumedService", SERVICE_UNLISTED),
     (
         "ResourceId",
         Note("id_case", "(resource_id <> n_resource_id)",
@@ -348,7 +333,6 @@ class AzureFormat(BillFormat):
         """See `Format`. Resource ids are in lower case; the delivered one is kept if it differs."""
         view = super().view(columns, files)
         view = replace(view, kind=_KIND)
-        view.notes.extend(_NOTES)
         view.extras.append(
             RawColumn("ResourceId", "CASE WHEN resource_id <> n_resource_id THEN n_resource_id END",
                       "VARCHAR")
@@ -363,7 +347,10 @@ def _azure(label: str) -> AzureFormat:
         values=VALUES,
         file_cost=f"CASE WHEN {_BOTH} AND file_kind = 'amortised' THEN 0 "
         "ELSE n_cost_in_billing_currency END",
+        file_rest=f"CASE WHEN {_BOTH} AND file_kind = 'amortised' THEN 0 "
+        "ELSE rest_cost_in_billing_currency END",
         checks=CHECKS,
+        notes=_NOTES,
     )
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from finops_dagster.sources.parsing import literal
-
 PROVIDERS: Mapping[str, str] = {
     "microsoft.aad": "Identity",
     "microsoft.aadiam": "Identity",
@@ -169,12 +167,6 @@ REGIONS: Mapping[str, str] = {
 }
 """Names of regions as older bills write them -> id. Every other name is its id without spaces.
 Source: the region names of Azure's price sheets and of `az account list-locations`."""
-
-
-def worded(value: str, words: Mapping[str, str]) -> str:
-    """SQL of a word's translation; null if it has none. `value` is SQL of the word."""
-    cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in words.items())
-    return f"CASE lower({value}) {cases} END"
 
 
 _SINGULAR = "(Hour|Day|Month|Minute|Second|Year|Unit|User|Node|Connection|Message|Request)"

@@ -14,6 +14,7 @@ from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import CHARGES, Column, LogicalType
 from finops_dagster.sources.columns import match, parse, value_checks
+from finops_dagster.sources.deep_decimals import parse_deep
 from finops_dagster.sources.invoices import judge_bill
 from finops_dagster.sources.parsing import Note, RawColumn, is_text, squeeze
 from finops_dagster.sources.shapes import Limits
@@ -32,6 +33,8 @@ class Native:
     aliases: tuple[str, ...] = ()
     kept: bool = False
     """Whether its text is in `x_columns` too, beside what follows from it."""
+    deep: bool = False
+    """Whether a cost may have more than 20 decimals; `rest_NAME` is then what rounding took."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class BillFormat:
     column without an entry is null. Tags may be a map, or text in any notation of `tags`."""
     file_cost: str
     """SQL of what the file itself says that a row costs: its sum is the file's total."""
+    file_rest: str = "0"
+    """SQL of what rounding to money's decimals took from `file_cost`."""
     checks: tuple[Check, ...] = ()
     """Row faults beside unreadable and missing values."""
     notes: tuple[tuple[str, Note], ...] = ()
@@ -70,7 +75,7 @@ class BillFormat:
         aliases = {squeeze(a): native.name for native in self.natives for a in native.aliases}
         shown = {native.name: native.name for native in self.natives}
         matched = match(columns, names, aliases, shown, files)
-        view = View(file_cost=self.file_cost, facts=self.facts)
+        view = View(file_cost=self.file_cost, file_rest=self.file_rest, facts=self.facts)
         for native in self.natives:
             self._add_native(view, native, matched.of.get(native.name), files)
         more, left = self.dynamic(matched.left)
@@ -96,6 +101,9 @@ class BillFormat:
         if raw is None and native.required:
             view.faults.append(_absent(native.name, self.label, files))
         parsed = parse(column, raw)
+        if native.deep:
+            parsed, rest = parse_deep(raw) if raw else (parsed, "0")
+            view.values[f"rest_{native.name}"] = rest
         view.values[column.name] = parsed.sql
         shown = raw.name if raw else native.name
         view.notes.extend((shown, note) for note in parsed.notes)

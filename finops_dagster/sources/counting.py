@@ -13,7 +13,9 @@ from decimal import Decimal
 import duckdb
 
 from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.money import exact_sum
 from finops_dagster.domain.schemas import TableSchema
+from finops_dagster.sources.deep_decimals import REST
 from finops_dagster.sources.facts import settle
 from finops_dagster.sources.kinds import kinds_of, with_kinds
 from finops_dagster.sources.layers import layered
@@ -246,7 +248,7 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
     connection.execute(
         "CREATE OR REPLACE TABLE totals (bad BOOLEAN, account VARCHAR, currency VARCHAR, "
         "day DATE, unknown BIGINT, billed DECIMAL(38,20), billed_weight DECIMAL(38,20), "
-        "effective_weight DECIMAL(38,20), by_file DECIMAL(38,20))"
+        f"effective_weight DECIMAL(38,20), by_file DECIMAL(38,20), rest {REST})"
     )
     # a charge of another month (a correction, a commitment) is paid in this one
     day = day_of(
@@ -258,9 +260,10 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
         connection.execute(
             "INSERT INTO totals SELECT bad, billing_account_id, billing_currency, day, "
             "count_if(unknown), sum(billed_cost), sum(abs(billed_cost)), "
-            "sum(abs(effective_cost)), sum(by_file) FROM ("
+            "sum(abs(effective_cost)), sum(by_file), sum(rest) FROM ("
             f"SELECT ({bad}) AS bad, billing_account_id, billing_currency, "
             f"billed_cost, effective_cost, {one.view.file_cost} AS by_file, "
+            f"({one.view.file_rest})::{REST} AS rest, "
             f"{day} AS day, "
             "(billed_cost IS NULL OR effective_cost IS NULL OR (billing_currency IS NULL "
             "AND (billed_cost <> 0 OR effective_cost <> 0))) AS unknown "
@@ -273,20 +276,34 @@ def _with_money(connection: duckdb.DuckDBPyConnection, good: int, bad: int, lost
     weight_all: dict[str, tuple[Decimal, Decimal]] = {}
     weight_bad: dict[str, tuple[Decimal, Decimal]] = {}
     by_file: dict[str, Decimal] = {}
+    rounded: dict[str, Decimal] = {}
     unknown = lost
-    for is_bad, currency, not_known, amount, weight, effective, own in connection.execute(
+    for is_bad, currency, not_known, amount, weight, effective, own, rest in connection.execute(
         "SELECT bad, currency, sum(unknown)::BIGINT, coalesce(sum(billed), 0), "
         "coalesce(sum(billed_weight), 0), coalesce(sum(effective_weight), 0), "
-        "coalesce(sum(by_file), 0) "
+        "coalesce(sum(by_file), 0), coalesce(sum(rest), 0) "
         "FROM totals GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         unknown += not_known
         if currency is None:
             continue
         billed[is_bad][currency] = amount
-        by_file[currency] = by_file.get(currency, Decimal(0)) + own
+        by_file[currency] = exact_sum(by_file.get(currency, Decimal(0)), own)
+        if rest:
+            by_file[currency] = exact_sum(by_file[currency], rest.normalize())
+            rounded[currency] = exact_sum(rounded.get(currency, Decimal(0)), rest.normalize())
         held = weight_all.get(currency, (Decimal(0), Decimal(0)))
         weight_all[currency] = (held[0] + weight, held[1] + effective)
         if is_bad:
             weight_bad[currency] = (weight, effective)
-    return Counts(good, bad + lost, unknown, billed[0], billed[1], by_file, weight_all, weight_bad)
+    return Counts(
+        good,
+        bad + lost,
+        unknown,
+        billed[0],
+        billed[1],
+        by_file,
+        rounded,
+        weight_all,
+        weight_bad,
+    )

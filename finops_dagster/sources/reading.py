@@ -16,6 +16,7 @@ import duckdb
 
 from finops_dagster.domain.deliveries import DeliveredFile, Delivery, Landed
 from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.domain.money import exact_sum
 from finops_dagster.sources import counting, streams
 from finops_dagster.sources.columns import QUOTED
 from finops_dagster.sources.opening import Opened, drop_damaged, open_delivery
@@ -213,6 +214,7 @@ def _landed(
         billed_landed={} if set_faults else counts.billed_good,
         billed_quarantined=everything if set_faults else counts.billed_bad,
         file_billed=counts.billed_by_file,
+        file_rounded=counts.rounded_by_file,
         versions=versions,
         quarantined_cost_unknown=counts.cost_unknown,
         set_faults=set_faults,
@@ -223,7 +225,7 @@ def _landed(
 
 def _added(one: dict[str, Decimal], other: dict[str, Decimal]) -> dict[str, Decimal]:
     return {
-        currency: one.get(currency, Decimal(0)) + other.get(currency, Decimal(0))
+        currency: exact_sum(one.get(currency, Decimal(0)), other.get(currency, Decimal(0)))
         for currency in sorted({*one, *other})
     }
 

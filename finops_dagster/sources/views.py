@@ -55,6 +55,8 @@ class View:
     has the raw columns and the values before it."""
     file_cost: str = "billed_cost"
     """SQL of what the file itself says that a row costs, where the table has money."""
+    file_rest: str = "0"
+    """SQL of what rounding to money's decimals took from `file_cost`."""
     kind: str = ""
     """SQL aggregate over one file's rows (its natives `n_...` and `file_name`) that says what kind
     of file it is, where kinds count differently. Values then see `file_kind`, and `period_kinds`:
@@ -75,6 +77,8 @@ class Counts:
     billed_bad: dict[str, Decimal] = field(default_factory=dict)
     billed_by_file: dict[str, Decimal] = field(default_factory=dict)
     """Over all rows, by what the files themselves say that a row costs."""
+    rounded_by_file: dict[str, Decimal] = field(default_factory=dict)
+    """Part of `billed_by_file` that lies beyond money's decimals and was rounded off."""
     weight_all: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """Sum of the absolute billed and effective cost: what shares are taken of."""
     weight_bad: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
