@@ -284,25 +284,6 @@ def test_files_of_one_delivery_may_differ_in_columns(tmp_path, write_csv, charge
     assert read.rows["file"].to_pylist() == ["a.csv", "b.csv"]
 
 
-@pytest.mark.parametrize(
-    ("column", "version"),
-    [
-        ("ResourceName", "1.0"),
-        ("SkuMeter", "1.1"),
-        ("InvoiceId", "1.2"),
-        ("HostProviderName", "1.3"),
-        ("InvoiceDetailId", "1.4"),
-    ],
-)
-def test_version_is_told_by_the_columns(
-    tmp_path, write_csv, charge, read_one, column: str, version: str
-) -> None:
-    """What is missing is a fault or not by version: a report must say which one was judged."""
-    read = read_one("focus", write_csv(tmp_path / "b.csv", [charge(**{column: "x"})]))
-    (fault,) = [f for f in read.landed.conformance if f.code == "focus_version"]
-    assert f"FOCUS {version}." in fault.expected
-
-
 def test_faults_are_listed_up_to_a_hundred_and_kept_all(
     tmp_path, write_csv, charge, read_one
 ) -> None:

@@ -1,0 +1,55 @@
+"""A lake that was filled before a table had all of its columns still builds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.dbt.landing import Estate, charge
+
+JANUARY, FEBRUARY = "2026-01-01", "2026-02-01"
+STAGING = ("--select", "+stg_focus__charges")
+
+
+def _without(estate: Estate, partition: str, columns: set[str]) -> None:
+    """Take columns out of what landed, as an older release would have left it."""
+    (path,) = (estate.layout.landing / "charges" / f"partition={partition}").glob("*.parquet")
+    table = pq.ParquetFile(path).read()
+    kept = [name for name in table.column_names if name not in columns]
+    pq.write_table(table.select(kept), path)
+
+
+@pytest.mark.parametrize("last", [JANUARY, FEBRUARY], ids=["old months only", "old and new"])
+def test_months_landed_without_the_newest_columns(tmp_path: Path, last: str) -> None:
+    """Nobody should have to land years of bills again because FOCUS has a new version."""
+    estate = Estate(tmp_path)
+    new: dict[str, Any] = {
+        "contract_applied": "{}",
+        "allocated_tags": [("team", "red")],
+        "pricing_currency_effective_cost": Decimal("0.5"),
+    }
+    estate.deliver("charges", JANUARY, "old", "2026-02-02T03:00", [charge(1, JANUARY, "1.10")])
+    estate.deliver(
+        "charges", FEBRUARY, "new", "2026-03-02T03:00", [charge(1, FEBRUARY, "2", **new)]
+    )
+    _without(estate, JANUARY, {*new, "service_provider_name", "invoice_detail_id"})
+    result = estate.dbt(
+        "run",
+        *STAGING,
+        first_period=JANUARY,
+        last_period=last,
+        cutoff="2026-03-03T06:00:00+00:00",
+    )
+    assert result.exit_code == 0, result.output
+    rows = estate.query(
+        "select billed_cost, contract_applied, allocated_tags,"
+        " pricing_currency_effective_cost from stg_focus__charges order by billing_period"
+    )
+    old = (Decimal("1.10"), None, None, None)
+    assert (
+        rows == [old, (Decimal(2), "{}", {"team": "red"}, Decimal("0.5"))][: 1 + (last != JANUARY)]
+    )
