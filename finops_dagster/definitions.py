@@ -16,6 +16,7 @@ from finops_dagster.defs.gitops.assets import build_gitops
 from finops_dagster.defs.insight.assets import build_insight
 from finops_dagster.defs.jobs import build_jobs, build_schedule, build_sensor
 from finops_dagster.defs.landing.assets import build_landing
+from finops_dagster.defs.landing.conformance import build_conformance
 from finops_dagster.defs.publication.assets import build_publication
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
@@ -59,6 +60,7 @@ def _definitions(
     return dg.Definitions(
         assets=[
             *build_landing(time),
+            build_conformance(time, judged=settings.focus_rules is not None),
             *build_warehouse(manifest, time),
             *build_publication(time, mart_keys(manifest)),
             *build_insight(time),

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import lists, tools
+from finops_dagster.cli import focus, lists, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 lists.register(app)
 tools.register(app)
+focus.register(app)
 
 
 @app.command("run")

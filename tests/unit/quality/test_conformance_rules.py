@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.quality.focus_bill import BROKEN, CLEAN, MODEL, judged, row
 
 from finops_dagster.quality.conformance import Report, RuleModel, load_model
 from finops_dagster.quality.conformance.predicates import KNOWN
+from tests.unit.quality.focus_bill import BROKEN, CLEAN, MODEL, judged, row
 
 pytestmark = pytest.mark.skipif(not MODEL.exists(), reason="the published rule model is not here")
 
