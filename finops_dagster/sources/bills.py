@@ -16,7 +16,7 @@ from finops_dagster.domain.schemas import CHARGES, Column, LogicalType
 from finops_dagster.sources.columns import match, parse, value_checks
 from finops_dagster.sources.deep_decimals import parse_deep
 from finops_dagster.sources.invoices import judge_bill
-from finops_dagster.sources.parsing import Note, RawColumn, is_text, squeeze
+from finops_dagster.sources.parsing import Note, RawColumn, is_text, literal, squeeze
 from finops_dagster.sources.shapes import Limits
 from finops_dagster.sources.views import PROVENANCE, Check, Counts, PartitionKey, View
 
@@ -132,7 +132,7 @@ def _missing(column: str, label: str) -> Check:
         "value_missing",
         column,
         f"({column} IS NULL)",
-        f"'no value follows from the columns of {label}; the row is useless without'",
+        literal(f"no value follows from the columns of {label}; the row is useless without"),
     )
 
 

@@ -14,7 +14,7 @@ from finops_dagster.domain.schemas import LogicalType
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.kubernetes import tags
 from finops_dagster.sources.options import Configurable, Options
-from finops_dagster.sources.parsing import DECIMAL, RawColumn, literal
+from finops_dagster.sources.parsing import DECIMAL, Note, RawColumn, literal
 from finops_dagster.sources.views import Check, View
 
 _MONEY, _TIME, _MAP = LogicalType.MONEY, LogicalType.TIME, LogicalType.STRING_MAP
@@ -103,6 +103,8 @@ _REST = _Part(
 balancers, shared and external cost: what the total has beyond its parts is a charge too."""
 
 _PARTS = (*_COSTS, _REST)
+_ROUNDING = "0.0001"
+"""More than fifteen numbers of five decimals can be off together."""
 
 
 def _list() -> str:
@@ -296,6 +298,18 @@ def _make(options: OpenCostOptions) -> OpenCostFormat:
                 "end",
                 "(latest < charge_period_start)",
                 "'it ends before it starts'",
+            ),
+        ),
+        notes=(
+            (
+                "totalCost",
+                Note(
+                    "total_differs",
+                    f"(part_no = 1 AND abs(n_total_cost - costs) > {_ROUNDING})",
+                    "A total that is the sum of its parts but for their rounding; what it has "
+                    "more or less is a charge by itself (SkuMeter 'Rest of the total')",
+                    "Nothing to do for the CSV export, which has no column for some costs.",
+                ),
             ),
         ),
     )
