@@ -27,8 +27,9 @@ from finops_dagster.domain.periods import month_start
 
 LAST_MONTH = date(2025, 9, 1)
 AS_OF = date(2025, 10, 2)
-FIRST_KNOWN, RESTATED = "2025-10-01T03:00:00Z", "2025-10-02T03:00:00Z"
+FIRST_KNOWN = "2025-10-01T03:00:00Z"
 MONTH_ROWS = 100_000
+REPEATS = 3
 
 STAGES: dict[str, tuple[str, ...]] = {
     "land": ("land",),
@@ -57,9 +58,7 @@ def _land(folder: Path, first: date, last: date) -> dict[str, Any]:
     from finops_dagster.defs import line
 
     estate = _estate(folder)
-    landed, seconds = _timed(
-        line.land_window, estate, "charges", first, last, estate.cutoff(AS_OF)
-    )
+    landed, seconds = _timed(line.land_window, estate, "charges", first, last, estate.cutoff(AS_OF))
     faults = [str(fault) for one in landed for fault in one.set_faults]
     if faults or any(one.rows_quarantined for one in landed):
         raise SystemExit(f"the generated bill did not land: {faults}")
@@ -189,7 +188,8 @@ def bill(folder: Path, month: date, rows: int, name: str, known_at: str, seed: i
 def configure(folder: Path, start: date) -> None:
     """The settings of an estate that has bills alone."""
     (folder / "finops.yaml").write_text(
-        f"estate: bench\nas_of: {AS_OF}\nstart: {start}\nbilling: [{{name: bench, path: exports}}]\n"
+        f"estate: bench\nas_of: {AS_OF}\nstart: {start}\n"
+        "billing: [{name: bench, path: exports}]\n"
     )
 
 
@@ -261,20 +261,25 @@ def stage(rows: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def reload(months: int, rows: int, keep: Path | None) -> dict[str, Any]:
-    """Seconds to take in the last month once more, after `months` of history."""
-    with folder_for(f"reload-{months}", keep) as folder:
-        held = [LAST_MONTH]
-        while len(held) < months:
-            held.append(month_start(date.fromordinal(held[-1].toordinal() - 1)))
-        configure(folder, held[-1])
-        for number, month in enumerate(held):
-            bill(folder, month, rows, "full", FIRST_KNOWN, number)
-        whole_path(folder, held[-1], LAST_MONTH, f"{months:>3} months, history")
-        bill(folder, LAST_MONTH, rows, "restated", RESTATED, months + 1)
-        steps = whole_path(folder, LAST_MONTH, LAST_MONTH, f"{months:>3} months, reload ")
+def history(folder: Path, months: int, rows: int) -> str:
+    """Take in the last `months` months; what the lines of progress call it."""
+    held = [LAST_MONTH]
+    while len(held) < months:
+        held.append(month_start(date.fromordinal(held[-1].toordinal() - 1)))
+    configure(folder, held[-1])
+    for number, month in enumerate(held):
+        bill(folder, month, rows, "full", FIRST_KNOWN, number)
+    told = f"{months:>3} months"
+    whole_path(folder, held[-1], LAST_MONTH, f"{told} taken in ")
+    return told
+
+
+def reload(folder: Path, told: str, rows: int, time_: int) -> dict[str, Any]:
+    """Take in the last month once more, as restated for the `time_`-th time."""
+    known_at = f"2025-10-02T{3 + time_:02}:00:00Z"
+    bill(folder, LAST_MONTH, rows, f"restated-{time_}", known_at, 1000 + time_)
+    steps = whole_path(folder, LAST_MONTH, LAST_MONTH, f"{told} reload {time_}")
     return {
-        "months": months,
         "seconds": round(sum(step["seconds"] for step in steps.values()), 3),
         "cpu_seconds": round(sum(step["cpu_seconds"] for step in steps.values()), 3),
         "steps": {name: round(step["seconds"], 3) for name, step in steps.items()},
@@ -282,14 +287,27 @@ def reload(months: int, rows: int, keep: Path | None) -> dict[str, Any]:
 
 
 def reloads(months: int, rows: int, keep: Path | None) -> dict[str, Any]:
-    """The same reload after `months` of history and after one."""
-    one, many = reload(1, rows, keep), reload(months, rows, keep)
+    """The same reload after `months` of history and after one: by turns, the best of each.
+
+    What disturbs a machine only ever adds time, so the least of some is nearest to the truth.
+    """
+    found: dict[int, list[dict[str, Any]]] = {1: [], months: []}
+    with folder_for("reload-1", keep) as short, folder_for(f"reload-{months}", keep) as long:
+        folders = {1: short, months: long}
+        told = {length: history(folders[length], length, rows) for length in found}
+        for time_ in range(REPEATS):
+            for length, measured in found.items():
+                measured.append(reload(folders[length], told[length], rows, time_))
+    one, many = (min(found[length], key=lambda f: f["seconds"]) for length in (1, months))
+    cpu = [min(f["cpu_seconds"] for f in found[length]) for length in (1, months)]
     return {
+        "months": months,
         "rows_per_month": rows,
+        "repeats": REPEATS,
         "short": one,
         "long": many,
         "ratio": round(many["seconds"] / one["seconds"], 3),
-        "cpu_ratio": round(many["cpu_seconds"] / one["cpu_seconds"], 3),
+        "cpu_ratio": round(cpu[1] / cpu[0], 3),
     }
 
 
@@ -334,14 +352,15 @@ def show(result: dict[str, Any]) -> None:
     """A table for people."""
     sizes = result["ours"]["sizes"]
     if sizes:
-        print(f"{'rows':>12} {'land':>8} {'transform':>10} {'gate':>8} {'publish':>8} "
-              f"{'whole s':>8} {'rows/s':>9} {'peak MiB':>9} {'floor s':>8} {'ratio':>6}")  # fmt: skip
+        heads = ("rows", 12), *((name, 10) for name in STAGES), ("whole s", 9), ("rows/s", 9)
+        heads = *heads, ("peak MiB", 9), ("floor s", 8), ("ratio", 6)
+        print(" ".join(f"{head:>{width}}" for head, width in heads))
     for size in sizes:
-        each = [size["stages"][name]["seconds"] for name in STAGES]
         whole = size["whole_path"]
+        each = " ".join(f"{size['stages'][name]['seconds']:>10.2f}" for name in STAGES)
         print(
-            f"{size['rows']:>12,} {each[0]:>8.2f} {each[1]:>10.2f} {each[2]:>8.2f} {each[3]:>8.2f} "
-            f"{whole['seconds']:>8.2f} {whole['rows_per_second']:>9,} "
+            f"{size['rows']:>12,} {each} "
+            f"{whole['seconds']:>9.2f} {whole['rows_per_second']:>9,} "
             f"{whole['peak_rss_bytes'] / 2**20:>9.0f} {size['floor']['seconds']:>8.2f} "
             f"{whole['ratio_to_floor']:>6.2f}"
         )
@@ -350,7 +369,7 @@ def show(result: dict[str, Any]) -> None:
         print(
             f"reload of a month of {again['rows_per_month']:,} charges: "
             f"{again['short']['seconds']:.2f} s after 1 month, "
-            f"{again['long']['seconds']:.2f} s after {again['long']['months']}: "
+            f"{again['long']['seconds']:.2f} s after {again['months']}: "
             f"{again['ratio']:.2f} times"
         )
 

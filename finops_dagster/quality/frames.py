@@ -93,14 +93,14 @@ class Table:
             quoted, value = _quoted(name), self._value(name)
             # NaN is a missing value too; where there is none, aggregates skip null by themselves
             given = f"not isnan({quoted})" if self.types[name] in _FLOATS else "true"
-            some = f"filter ({given})" if given != "true" else ""
+            kept = f"filter ({given})" if given != "true" else ""
             if distinct:
                 parts.append(f"list(distinct {value}) filter ({given} and {quoted} is not null)")
             else:
                 # the sign of the least is the least sign: taken once, not of every row
-                least, most = f"min({quoted}) {some}", f"max({quoted}) {some}"
+                least, most = f"min({quoted}) {kept}", f"max({quoted}) {kept}"
                 parts.append(f"[{self._shown(name, least)}, {self._shown(name, most)}]")
-            parts.append(f"count(*) - count({quoted}) {some}")
+            parts.append(f"count(*) - count({quoted}) {kept}")
         found = self._connection.execute(
             f"select count(*), {', '.join(parts)} from audited {_where(where)}"
         ).fetchone()
