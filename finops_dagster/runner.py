@@ -125,7 +125,7 @@ def run(
             for name in jobs or ORDER:
                 progress.say(name)
                 try:
-                    tags = tags_for(estate, name)
+                    runs = tags_for(estate, name)
                 except FinopsError as error:  # a source that cannot be asked what it has
                     outcome.exit_code = error.exit_code
                     outcome.stopped = _told(error)
@@ -133,16 +133,19 @@ def run(
                     break
                 raised: list[BaseException] = []
                 job = definitions.resolve_job_def(name).with_hooks({_keep_error(raised)})
-                result = job.execute_in_process(
-                    instance=instance,
-                    raise_on_error=False,
-                    tags={**tags, _PROCESS: _process(os.getpid())},
-                    run_config={"loggers": {LOGGER: {}}},
-                )
-                outcome.run_id = result.run_id
-                _add(stages, progress, result)
-                if not result.success:
-                    _explain(outcome, result, raised, estate.layout.quarantine)
+                for tags in runs:
+                    result = job.execute_in_process(
+                        instance=instance,
+                        raise_on_error=False,
+                        tags={**tags, _PROCESS: _process(os.getpid())},
+                        run_config={"loggers": {LOGGER: {}}},
+                    )
+                    outcome.run_id = result.run_id
+                    _add(stages, progress, result)
+                    if not result.success:
+                        _explain(outcome, result, raised, estate.layout.quarantine)
+                        break
+                if outcome.exit_code:
                     break
     outcome.seconds = time.monotonic() - started
     return outcome

@@ -21,6 +21,7 @@ from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by
+from finops_dagster.domain.rates import Rates
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
@@ -32,11 +33,13 @@ from finops_dagster.settings import (
     child_environment,
 )
 from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
+from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
-from finops_dagster.storage.files import Layout
+from finops_dagster.storage.files import Layout, project_digest
 from finops_dagster.storage.lake import Lake
 from finops_dagster.storage.ledger import Ledger
 from finops_dagster.storage.publication import PublicationStore
+from finops_dagster.storage.retention import Retention
 
 if TYPE_CHECKING:
     from finops_dagster.gitops.github_forge import GitHubForge
@@ -59,6 +62,22 @@ class Estate:
     @cached_property
     def lake(self) -> Lake:
         return Lake(self.layout)
+
+    @cached_property
+    def retention(self) -> Retention:
+        rules = self.settings.retention
+        return Retention(rules.all_days, rules.daily_days, self.settings.decide_at)
+
+    @cached_property
+    def models(self) -> str:
+        """Names the state of the dbt project: another, and what it built is built again."""
+        return project_digest(DBT_PROJECT)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Rates of currencies by the settings; none where they name none. Raises SettingsError."""
+        path = self.settings.currencies.rates
+        return read_rates(path) if path is not None else Rates(())
 
     @cached_property
     def publications(self) -> PublicationStore:

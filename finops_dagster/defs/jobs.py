@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import pairwise
 
 import dagster as dg
 
@@ -50,10 +51,11 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     ]
 
 
-def ingest_window(estate: Estate, clock: line.Clock) -> tuple[date, date]:
-    """First and last partition that a daily run of a clock has to build.
+def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]:
+    """First and last partitions of the runs that a day needs of a clock.
 
-    What is pending, else the newest partition alone, which shows that nothing new came.
+    What is pending, else the newest partition alone, which shows that nothing new came. A bill
+    that stays as it is between two that are pending is not built again: each is a run of its own.
     """
     as_of = estate.settings.decided_day()
     newest = month_start(as_of) if clock is line.BILLING else as_of
@@ -65,19 +67,38 @@ def ingest_window(estate: Estate, clock: line.Clock) -> tuple[date, date]:
     else:
         days = [day for day in days if day >= month_start(estate.settings.start)]
     days = [day for day in days if day <= last]
-    return (days[0], days[-1]) if days else (newest, newest)
+    if not days:
+        return [(newest, newest)]
+    if clock is line.SIGNALS:
+        return [(days[0], days[-1])]
+    found = line.expected(estate, clock, estate.cutoff(as_of))
+    settled = {one.partition for one in found}.difference(days)
+    windows = [[days[0], days[0]]]
+    for before, day in pairwise(days):
+        if any(before < one < day for one in settled):
+            windows.append([day, day])
+        windows[-1][1] = day
+    return [(first, last) for first, last in windows]
 
 
-def tags_for(estate: Estate, job: str) -> dict[str, str]:
-    """Run tags that tell a job which partitions a daily run is for."""
+def tags_for(estate: Estate, job: str) -> list[dict[str, str]]:
+    """Run tags that tell a job which partitions a daily run is for, one for each of its runs."""
     as_of = estate.settings.decided_day()
     if job == BILLING_JOB:
-        return range_tags(*ingest_window(estate, line.BILLING))
+        return [range_tags(*window) for window in ingest_windows(estate, line.BILLING)]
     if job == SIGNALS_JOB:
-        return range_tags(*ingest_window(estate, line.SIGNALS))
+        return [range_tags(*window) for window in ingest_windows(estate, line.SIGNALS)]
     if job == DECIDE_JOB:
-        return {"dagster/partition": as_of.isoformat()}
-    return {}
+        return [{"dagster/partition": as_of.isoformat()}]
+    return [{}]
+
+
+def requests_for(estate: Estate, job: str, tick: str, key: str) -> Iterator[dg.RunRequest]:
+    """A job's runs of a scheduled day; the last one hands the day on."""
+    *earlier, last = tags_for(estate, job)
+    for number, tags in enumerate(earlier):
+        yield dg.RunRequest(run_key=f"{key}/{number}", job_name=job, tags=tags)
+    yield dg.RunRequest(run_key=key, job_name=job, tags={**last, DAILY_TAG: tick})
 
 
 def build_schedule(cron: str, newest: Callable[[], Estate]) -> dg.ScheduleDefinition:
@@ -93,10 +114,9 @@ def build_schedule(cron: str, newest: Callable[[], Estate]) -> dg.ScheduleDefini
         job_name=BILLING_JOB,
         description="Every day: bills, signals, decision, pull requests, ledger.",
     )
-    def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         tick = context.scheduled_execution_time.isoformat()
-        tags = {**tags_for(newest(), BILLING_JOB), DAILY_TAG: tick}
-        return dg.RunRequest(run_key=tick, tags=tags)
+        yield from requests_for(newest(), BILLING_JOB, tick, tick)
 
     return daily
 
@@ -121,10 +141,6 @@ def build_sensor(
         if tick is None:
             return
         following = ORDER[ORDER.index(run.job_name) + 1]
-        yield dg.RunRequest(
-            run_key=f"{tick}/{following}",
-            job_name=following,
-            tags={**tags_for(newest(), following), DAILY_TAG: tick},
-        )
+        yield from requests_for(newest(), following, tick, f"{tick}/{following}")
 
     return next_job

@@ -18,6 +18,8 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError, Stopped
+from finops_dagster.domain.ids import content_id
+from finops_dagster.domain.periods import known_by
 from finops_dagster.quality import (
     AuditContext,
     AuditResult,
@@ -52,6 +54,7 @@ BILLING = Clock(
         "fct_tag_coverage_daily",
         "fct_bill_conservation",
         "fct_restatements",
+        "fct_costs_converted_daily",
     ),
     partition_column="billing_period",
 )
@@ -68,6 +71,12 @@ SIGNALS = Clock(
     ),
     partition_column="day",
 )
+
+_WORDS = {
+    BILLING.name: ("tag_keys", "convert_to", "rate_days"),
+    SIGNALS.name: ("clusters",),
+}
+"""Those words of the settings that a clock's models use."""
 
 
 def expected(estate: Estate, clock: Clock, cutoff: datetime) -> list[Delivery]:
@@ -108,30 +117,76 @@ def inputs_by_partition(deliveries: Iterable[Delivery]) -> dict[date, list[str]]
 def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
     """Partitions whose deliveries in force are not what the publication in force was built from.
 
-    The answer depends only on sources and manifest, so a killed run is picked up where it was.
+    Or that were built by another recipe. The answer depends only on sources, settings, models and
+    manifest, so a killed run is picked up where it was.
     """
     manifest = estate.publications.current()
     published: dict[date, set[str]] = {}
+    recipes: dict[date, set[str]] = {}
     for version in manifest.versions if manifest else ():
         if version.mart in clock.marts:
             published.setdefault(version.partition, set()).update(version.inputs)
+            recipes.setdefault(version.partition, set()).add(version.recipe)
     wanted = inputs_by_partition(expected(estate, clock, cutoff))
-    return sorted(day for day, ids in wanted.items() if set(ids) != published.get(day))
+    return sorted(
+        day
+        for day, ids in wanted.items()
+        if set(ids) != published.get(day) or recipes[day] != {recipe(estate, clock, day, cutoff)}
+    )
+
+
+def recipe(estate: Estate, clock: Clock, partition: date, cutoff: datetime) -> str:
+    """What besides deliveries decides the rows of a clock's marts: models, settings, rates.
+
+    Where it changes, what was built by another is built again.
+    """
+    words = {key: value for key, value in dbt_words(estate).items() if key in _WORDS[clock.name]}
+    rates = (
+        estate.rates.of_period(partition, estate.settings.currencies.rate_days, cutoff)
+        if clock is BILLING
+        else ()
+    )
+    return content_id("recipe", {"models": estate.models, "words": words, "rates": rates})
+
+
+def settled(estate: Estate, clock: Clock, first: date, last: date) -> bool:
+    """Whether [first, last] is published as it is now, and was looked at since the day was due."""
+    manifest = estate.publications.current()
+    as_of = estate.settings.decided_day()
+    if manifest is None or any(
+        first <= day <= last for day in pending(estate, clock, estate.cutoff(as_of))
+    ):
+        return False
+    versions = [v for mart in clock.marts for v in manifest.of(mart, first, last)]
+    due = known_by(as_of, estate.settings.decide_at)
+    return bool(versions) and all(version.known_at >= due for version in versions)
 
 
 def land(estate: Estate, delivery: Delivery) -> Landed:
     """Read one delivery to its end, unless it was accepted before; returns what became of it.
 
-    A refused one is read again: limits in the settings may have changed since.
+    A refused one is read again: limits in the settings may have changed since. So is one whose
+    rows were removed since, and one that is back after another took its place: it came anew.
     """
     held = estate.lake.record(delivery)
-    if held is not None and not held.set_faults:
+    if held is not None and not held.set_faults and not _came_anew(estate, held, delivery):
+        estate.lake.total(delivery)
         return held
     with estate.read(delivery) as reading:
         estate.lake.write(delivery, reading.rows, reading.quarantine)
         landed = reading.landed
     estate.lake.seal(landed)
     return landed
+
+
+def _came_anew(estate: Estate, held: Landed, delivery: Delivery) -> bool:
+    if not estate.lake.rows_file(delivery).exists():
+        return True
+    since, until = held.delivery.known_at, delivery.known_at
+    return since < until and any(
+        since < other.delivery.known_at <= until and not other.set_faults
+        for other in estate.lake.records_beside(delivery)
+    )
 
 
 def land_window(
@@ -170,7 +225,6 @@ def dbt_vars(
     estate: Estate, cutoff: datetime, first: date, last: date, clock: Clock | None
 ) -> dict[str, Any]:
     """Variables of a dbt build over the partitions [first, last] of a clock."""
-    tags = estate.settings.tags.model_dump()
     window = {}
     if clock is not None:
         names = ("first_period", "last_period") if clock is BILLING else ("first_day", "last_day")
@@ -179,9 +233,19 @@ def dbt_vars(
         "landing_root": str(estate.layout.landing),
         "ledger_root": str(estate.layout.ledger),
         "cutoff": cutoff.isoformat(),
+        **dbt_words(estate),
+        **window,
+    }
+
+
+def dbt_words(estate: Estate) -> dict[str, Any]:
+    """What settings say to the models of both clocks."""
+    tags = estate.settings.tags.model_dump()
+    return {
         "tag_keys": {key: list(value) for key, value in tags.items()},
         "clusters": estate.settings.clusters,
-        **window,
+        "convert_to": list(estate.settings.currencies.convert_to),
+        "rate_days": estate.settings.currencies.rate_days,
     }
 
 
@@ -200,6 +264,7 @@ def dbt_arguments(selector: str, variables: Mapping[str, Any]) -> list[str]:
 
 def rebuild_warehouse(estate: Estate, warehouse: Path, clocks: Mapping[Clock, Any]) -> None:
     """Build a warehouse of its own for a past day. Raises FinopsError with dbt's last lines."""
+    estate.lake.write_rates(estate.rates)
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     for clock, variables in clocks.items():
         done = subprocess.run(
@@ -254,6 +319,15 @@ def export_candidates(
             warehouse, mart, clock.partition_column, sorted(inputs), cutoff, inputs
         )
     ]
+
+
+def with_recipes(estate: Estate, clock: Clock, versions: Sequence[Version]) -> list[Version]:
+    """The versions, each with what it was built by."""
+    recipes = {
+        version.partition: recipe(estate, clock, version.partition, version.known_at)
+        for version in versions
+    }
+    return [v.model_copy(update={"recipe": recipes[v.partition]}) for v in versions]
 
 
 def judge_exported(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,14 @@ import pandas as pd
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster._core.definitions.data_version import (
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+)
 
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.quality import AuditResult, Outcome
 
@@ -185,6 +191,32 @@ def each_partition(
                 blocking=spec.blocking,
                 partition=partition,
                 target_materialization_data=built.get(partition),
+            )
+
+
+def versioned(
+    context: dg.AssetExecutionContext,
+    result: dg.MaterializeResult,
+    contents: Mapping[date, Sequence[str]],
+) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
+    """The result of a step with the version of its data, told of each partition of the run.
+
+    contents: what each partition is made of; the same contents are the same version, whatever
+    range of partitions the run is of. Dagster takes one version of a result for all of them.
+    """
+    versions = {
+        key: content_id("data", sorted(contents.get(date.fromisoformat(key[:10]), ())))
+        for key in context.partition_keys
+    }
+    whole = content_id("data", versions) if len(versions) > 1 else next(iter(versions.values()))
+    yield result._replace(data_version=dg.DataVersion(whole))
+    if len(versions) > 1:
+        for key, version in versions.items():
+            yield dg.AssetMaterialization(
+                context.asset_key,
+                partition=key,
+                metadata={"made_of": len(contents.get(date.fromisoformat(key[:10]), ()))},
+                tags={DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"},
             )
 
 

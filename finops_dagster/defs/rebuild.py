@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from finops_dagster.defs import line
+from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, Stopped
@@ -112,20 +112,22 @@ def _rebuild(estate: Estate, as_of: date, cutoff: datetime) -> Manifest:
         line.SIGNALS: (estate.settings.first_day(as_of), as_of),
     }
     refused: list[Fault] = []
-    for clock, (first, last) in windows.items():
-        for table in clock.tables:
-            for landed in line.land_window(estate, table, first, last, cutoff):
-                refused += landed.set_faults
     warehouse = rebuilt.root.parent / "warehouse.duckdb"
     warehouse.unlink(missing_ok=True)
-    line.rebuild_warehouse(
-        estate,
-        warehouse,
-        {
-            clock: line.dbt_vars(estate, cutoff, first, last, clock)
-            for clock, (first, last) in windows.items()
-        },
-    )
+    with estate.lake.alone(wait=True):
+        for clock, (first, last) in windows.items():
+            for table in clock.tables:
+                for landed in line.land_window(estate, table, first, last, cutoff):
+                    refused += landed.set_faults
+            keeping.need_held(estate, clock, (first, last), as_of)
+        line.rebuild_warehouse(
+            estate,
+            warehouse,
+            {
+                clock: line.dbt_vars(estate, cutoff, first, last, clock)
+                for clock, (first, last) in windows.items()
+            },
+        )
     versions = []
     for clock, (first, last) in windows.items():
         inputs = line.built_inputs(estate, clock, first, last, cutoff)

@@ -290,3 +290,62 @@ RESTATEMENTS = Suite(
         )
     },
 )
+
+CONVERTED = Suite(
+    table="fct_costs_converted_daily",
+    partition="billing_period",
+    grain=names(
+        "billing_period source charge_date provider_name billing_account_id sub_account_id "
+        "service_name team environment charge_category charge_class billing_currency currency"
+    ),
+    columns=names(
+        "billing_period source charge_date provider_name billing_account_id sub_account_id "
+        "service_name team environment charge_category charge_class billing_currency currency "
+        "billed_cost effective_cost rate rate_date rate_taken_at converted_billed_cost "
+        "converted_effective_cost not_converted"
+    ),
+    money=(
+        "billed_cost",
+        "effective_cost",
+        "rate",
+        "converted_billed_cost",
+        "converted_effective_cost",
+    ),
+    always_filled=False,
+    checks=(
+        *not_null("billing_period", "charge_date", "currency", "billed_cost", "effective_cost"),
+        Check(
+            name="converted_or_told_why",
+            expectation="expect_column_values_to_be_in_set",
+            column="wrong",
+            kwargs={"value_set": [0]},
+            frame="reasons",
+            hint="A cost is either converted by a rate, or says which rate is missing.",
+        ),
+        Check(
+            name="every_cost_has_a_rate",
+            expectation="expect_column_values_to_be_in_set",
+            column="missing",
+            kwargs={"value_set": [0]},
+            frame="reasons",
+            severity="warn",
+            hint="Costs without a rate are not converted: add the rates that not_converted names.",
+        ),
+    ),
+    frames={
+        "reasons": Frame(
+            sql="""
+                select billing_period, billing_currency, currency, not_converted,
+                    count(*) filter (
+                        (converted_billed_cost is null) <> (not_converted is not null)
+                        or (rate is null) <> (not_converted is not null)
+                    ) as wrong,
+                    count(not_converted) as missing
+                from {table} group by all
+            """,
+            columns=names(
+                "billing_period billing_currency currency rate converted_billed_cost not_converted"
+            ),
+        )
+    },
+)

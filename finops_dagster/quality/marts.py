@@ -11,6 +11,7 @@ MARTS = {
         billing.COVERAGE,
         billing.CONSERVATION,
         billing.RESTATEMENTS,
+        billing.CONVERTED,
         signals.MEASUREMENTS,
         signals.UTILISATION,
         signals.CARBON,

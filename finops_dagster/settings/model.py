@@ -268,6 +268,54 @@ class SizingSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """How long deliveries stay; one in force, or named by a publication, stays forever."""
+
+    all_days: int = Field(
+        default=7, ge=1, le=366, description="Days for which every delivery is kept."
+    )
+    daily_days: int = Field(
+        default=92,
+        ge=1,
+        le=3660,
+        description="Days of which the last delivery is kept: any of them can be decided again "
+        "as it was. Of older ones, each month's last is kept.",
+    )
+
+
+class CurrencySettings(Section):
+    """How costs are converted; without rates they are never added across currencies."""
+
+    rates: Path | None = Field(
+        default=None,
+        description="CSV of rates: date, from, to, rate, taken_at; empty means none.",
+        examples=["rates.csv"],
+    )
+    convert_to: tuple[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], ...] = Field(
+        default=(), description="ISO 4217 codes that costs are also given in."
+    )
+    rate_days: int = Field(
+        default=7,
+        ge=0,
+        le=366,
+        description="A day without a rate takes the last one before it, at most this many days "
+        "old; without one its cost is not converted.",
+    )
+
+    @model_validator(mode="after")
+    def _target_has_rates(self) -> CurrencySettings:
+        if self.convert_to and self.rates is None:
+            raise ValueError("convert_to needs rates: name the CSV of rates")
+        return self
+
+
+class ReportClock(StrEnum):
+    """When a charge counts in a report: when it was for, or when it was billed."""
+
+    CHARGE = "charge"
+    BILLING = "billing"
+
+
 class Rung(StrEnum):
     """The autonomy ladder: how far automation goes by itself."""
 
@@ -366,6 +414,17 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="How long deliveries are kept."
+    )
+    currencies: CurrencySettings = Field(
+        default=CurrencySettings(), description="Conversion of costs."
+    )
+    report_clock: ReportClock = Field(
+        default=ReportClock.CHARGE,
+        description="charge: spend counts on the day it is for; billing: in the month that bills "
+        "it, where corrections of closed months show.",
+    )
     github_token: SecretStr | None = Field(
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "

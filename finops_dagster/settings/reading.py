@@ -201,6 +201,9 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     for name in ("policies", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             update[name] = absolute(named)
+    if settings.currencies.rates is not None:
+        rates = absolute(settings.currencies.rates)
+        update["currencies"] = settings.currencies.model_copy(update={"rates": rates})
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         repository = str(absolute(Path(desired.repository)))
@@ -220,6 +223,8 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
     for name in ("policies", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             yield (name,), named
+    if settings.currencies.rates is not None:
+        yield ("currencies", "rates"), settings.currencies.rates
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         yield ("desired_state", "repository"), Path(desired.repository)

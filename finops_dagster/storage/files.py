@@ -5,6 +5,7 @@ A reader sees the old file or the new one, never half of either: write aside, sy
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -34,11 +35,6 @@ class Layout:
     @property
     def quarantine(self) -> Path:
         return self.root / "quarantine"
-
-    @property
-    def mirror(self) -> Path:
-        """Copies of what remote sources deliver: safe to delete, fetched again when wanted."""
-        return self.root / "mirror"
 
     @property
     def mirror(self) -> Path:
@@ -156,3 +152,17 @@ def _ahead(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         while (batch := coming.result()) is not None:
             coming = reader.submit(next, batches, None)
             yield batch
+
+
+_MADE_BY_DBT = {"target", "logs", "dbt_packages"}
+
+
+def project_digest(project: Path) -> str:
+    """SHA-256 over names and bytes of a dbt project's own files."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        if path.is_file() and relative.parts[0] not in _MADE_BY_DBT:
+            digest.update(f"{relative.as_posix()}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -6,15 +6,18 @@ files that the next one overwrites with the same bytes. What is kept for how lon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from finops_dagster.domain.deliveries import Delivery, Landed
+from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import CHARGES, LANDING_TABLES
 from finops_dagster.storage.files import (
     Layout,
@@ -32,6 +35,15 @@ _RECORD = pa.schema(
         pa.field("known_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("rows_landed", pa.int64(), nullable=False),
         pa.field("table", pa.string(), nullable=False),
+    ]
+)
+_RATES = pa.schema(
+    [
+        ("day", pa.date32()),
+        ("from_currency", pa.string()),
+        ("to_currency", pa.string()),
+        ("rate", pa.decimal128(22, 16)),
+        ("taken_at", pa.timestamp("us", tz="UTC")),
     ]
 )
 
@@ -125,8 +137,23 @@ class Lake:
         ]
 
     def holds(self, delivery: Delivery) -> bool:
-        """Whether the rows of an accepted delivery are here; those of a pruned one are not."""
-        return self.rows_file(delivery).exists()
+        """Whether rows of a delivery are here, accepted or set aside; those of a pruned are not."""
+        return self.rows_file(delivery).exists() or self.quarantine_file(delivery).exists()
+
+    @contextmanager
+    def alone(self, *, wait: bool = False) -> Iterator[bool]:
+        """Hold the lake against pruning by others; false, where it is held and not waited for."""
+        self.layout.landing.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(self.layout.landing / ".lock"), timeout=-1 if wait else 0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def rows_file(self, delivery: Delivery) -> Path:
         """Where the accepted rows of a delivery are."""
@@ -210,13 +237,29 @@ class Lake:
         self._totals_path(delivery).unlink(missing_ok=True)
         self.rows_file(delivery).unlink(missing_ok=True)
 
+    def write_rates(self, rates: Rates) -> None:
+        """Keep the rates for dbt, beside the landed tables, as `rates.parquet`."""
+        rows = [
+            {
+                "day": one.day,
+                "from_currency": one.source,
+                "to_currency": one.target,
+                "rate": one.rate,
+                "taken_at": one.taken_at,
+            }
+            for one in rates.rows
+        ]
+        batch = pa.RecordBatch.from_pylist(rows, schema=_RATES)
+        reader = pa.RecordBatchReader.from_batches(_RATES, [batch])
+        write_parquet(self.layout.landing / "rates.parquet", reader, _RATES)
+
     def prune(self, delivery: Delivery) -> int:
         """Remove the rows of a delivery, accepted and set aside; returns the bytes given back.
 
         Its record and its totals stay. Doing it again, or after a kill in the midst, is harmless.
         """
         freed = 0
-        for path in (self.rows_file(delivery), self.quarantine_file(delivery)):
+        for path in (self.quarantine_file(delivery), self.rows_file(delivery)):
             if path.exists():
                 freed += path.stat().st_size
                 path.unlink()

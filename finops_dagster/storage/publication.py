@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -36,6 +36,8 @@ class Version(BaseModel):
     """The cutoff it was built with: nothing known later is in it."""
     inputs: tuple[str, ...]
     """Ids of the deliveries it was built from."""
+    recipe: str = ""
+    """What else its rows depend on; empty in manifests of before it was noted."""
 
 
 class Manifest(BaseModel):
@@ -49,7 +51,9 @@ class Manifest(BaseModel):
 
     @property
     def id(self) -> str:
-        return content_id("pub", [v.model_dump(mode="json") for v in self.versions])
+        """Names the data: a later look at the same has another `known_at`, and the same id."""
+        named = {"mart", "partition", "sha256", "inputs"}
+        return content_id("pub", [v.model_dump(mode="json", include=named) for v in self.versions])
 
     @property
     def known_at(self) -> datetime:
@@ -96,8 +100,8 @@ class PublicationStore:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
 
     def by_id(self, id_: str) -> Manifest:
-        """A manifest, in force or past. Raises KeyError."""
-        for path in (self.root / "manifests").glob(f"*-{id_}.json"):
+        """A manifest, in force or past, the last of its id. Raises KeyError."""
+        for path in sorted((self.root / "manifests").glob(f"*-{id_}.json"), reverse=True):
             manifest = self._read(path)
             if manifest is not None:
                 return manifest
@@ -118,6 +122,16 @@ class PublicationStore:
                 return manifest
         return None
 
+    def naming(self, ids: Collection[str]) -> set[str]:
+        """Which of these delivery ids any manifest names, in force or past."""
+        left = set(ids)
+        for path in sorted((self.root / "manifests").glob("*.json"), reverse=True):
+            if not left:
+                break
+            text = path.read_bytes()
+            left -= {id_ for id_ in left if f'"{id_}"'.encode() in text}
+        return set(ids) - left
+
     def export(
         self,
         warehouse: Path,
@@ -129,7 +143,8 @@ class PublicationStore:
     ) -> list[Version]:
         """Write candidates of a mart's partitions, read from the warehouse file.
 
-        Rows are sorted by every column, so the same rows have the same hash.
+        Rows are sorted by every column, so the same rows have the same hash, and a file that is
+        there already is left alone.
         """
         versions = []
         with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -181,8 +196,11 @@ class PublicationStore:
             inputs=inputs,
         )
         path = self.path(version)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.replace(path)
+        if path.exists():
+            aside.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside.replace(path)
         return version
 
     def keep_candidates(self, clock: str, versions: Sequence[Version]) -> None:
@@ -208,7 +226,8 @@ class PublicationStore:
             for version in versions:
                 old = in_force.get((version.mart, version.partition))
                 same = old is not None and (
-                    (old.sha256, old.inputs) == (version.sha256, version.inputs)
+                    (old.sha256, old.inputs, old.recipe)
+                    == (version.sha256, version.inputs, version.recipe)
                 )
                 # The same rows from the same inputs stay known since they first were,
                 # but a newer look at them keeps them fresh.

@@ -107,7 +107,7 @@ def test_every_model_has_one_clock_and_no_ref_crosses_clocks(manifest: dict[str,
 def test_marts_carry_contract_owner_grain_and_docs(manifest: dict[str, Any]) -> None:
     """A mart without them is a table nobody answers for."""
     marts = [node for node in _models(manifest) if node["name"].startswith("fct_")]
-    assert len(marts) == 12
+    assert len(marts) == 13
     for mart in marts:
         assert mart["config"]["contract"]["enforced"], mart["name"]
         assert mart["config"]["meta"]["owner"], mart["name"]

@@ -42,3 +42,16 @@
     {% if not loop.last %}union all{% endif %}
     {%- endfor -%}
 {% endmacro %}
+
+
+{#- Settings' values as rows of one string; empty if there are none. -#}
+{% macro value_rows(values, column) %}
+    {%- if not values %}
+    select cast(null as {{ dbt.type_string() }}) as {{ column }}
+    where false
+    {%- endif -%}
+    {%- for value in values %}
+    select cast({{ string_literal(value) }} as {{ dbt.type_string() }}) as {{ column }}
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor -%}
+{% endmacro %}

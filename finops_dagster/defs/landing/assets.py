@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_dagster.defs import line
+from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
 from finops_dagster.defs.metadata import (
@@ -17,6 +17,7 @@ from finops_dagster.defs.metadata import (
     landing_metadata,
     link,
     table_schema_metadata,
+    versioned,
 )
 from finops_dagster.defs.shared import OWNERS, RETRY, SINGLE_RUN, Clocks, window
 from finops_dagster.domain.schemas import LANDING_TABLES
@@ -72,13 +73,24 @@ def _landing_asset(
     ) -> Iterator[Any]:
         first, last = window(context)
         cutoff = estate.cutoff(estate.settings.decided_day())
+        superseded = (
+            keeping.land_superseded(estate, table, first, last, cutoff)
+            if clock is line.BILLING
+            else []
+        )
         results = line.land_window(estate, table, first, last, cutoff)
         audit = line.judge_landed(estate, table, results)
         as_of = estate.settings.decided_day()
         page = audit.write_html(estate.layout.reports(as_of) / "audit" / f"landing-{table}.html")
         line.keep_gates(estate, "landing", [audit])
         shown = {"report": link(estate.layout.root, page)}
-        yield dg.MaterializeResult(metadata={**landing_metadata(results), **shown})
+        if superseded:
+            shown["superseded"] = landing_metadata(superseded)["by_delivery"]
+        yield from versioned(
+            context,
+            dg.MaterializeResult(metadata={**landing_metadata(results), **shown}),
+            line.inputs_by_partition(one.delivery for one in results),
+        )
         metadata = audit_metadata([audit], shown, line.refusals(estate, results))
         result = dg.AssetCheckResult(
             asset_key=key,

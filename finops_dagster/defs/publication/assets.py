@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_dagster.defs import line
+from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
 from finops_dagster.defs.metadata import audit_metadata, each_partition, link, records_table
@@ -47,7 +47,7 @@ def _clock_assets(
 
     @dg.asset(
         key=candidates_key,
-        description="Candidate marts as immutable Parquet, each_partition by Great Expectations.",
+        description="Candidate marts as immutable Parquet, judged by Great Expectations.",
         group_name="publication",
         owners=OWNERS,
         kinds={"parquet", "greatexpectations"},
@@ -76,6 +76,7 @@ def _clock_assets(
         versions = line.export_candidates(
             estate.publications, estate.layout.warehouse, clock, inputs, cutoff
         )
+        versions = line.with_recipes(estate, clock, versions)
         audits = line.judge_exported(estate, estate.publications, clock, versions, as_of)
         folder = estate.layout.reports(as_of) / "audit"
         pages = {
@@ -114,11 +115,17 @@ def _clock_assets(
         backfill_policy=SINGLE_RUN,
         tags=tags,
     )
-    def published(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
+    def published(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
         versions = estate.publications.candidates(clock.name)
         if not versions and estate.publications.current() is None:
             raise line.nothing_known(estate, clock)
         manifest = estate.publications.publish(versions, datetime.now(UTC))
+        pruned = keeping.prune(estate, clock, estate.cutoff(estate.settings.decided_day()))
+        context.log.info(
+            f"Rows of {len(pruned.deliveries)} deliveries removed: {pruned.freed_bytes} bytes."
+        )
         return dg.MaterializeResult(
             metadata={
                 "publication_id": manifest.id,
@@ -126,6 +133,19 @@ def _clock_assets(
                 "known_at": manifest.known_at.isoformat(),
                 "dagster/row_count": sum(v.rows for v in versions),
                 "versions": records_table([_row(v) for v in versions]),
+                "deliveries_pruned": len(pruned.deliveries),
+                "bytes_freed": pruned.freed_bytes,
+                "pruned": records_table(
+                    [
+                        {
+                            "source": one.source,
+                            "partition": one.partition.isoformat(),
+                            "known_at": one.known_at.isoformat(),
+                            "delivery_id": one.delivery_id,
+                        }
+                        for one in pruned.deliveries
+                    ]
+                ),
             }
         )
 

@@ -5,16 +5,13 @@ What the models say lives in dbt_project.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 from finops_dagster.domain.errors import FinopsError
 from finops_dagster.settings import child_environment
-from finops_dagster.storage.files import atomically
-
-_SKIPPED = {"target", "logs", "dbt_packages"}
+from finops_dagster.storage.files import atomically, project_digest
 
 
 def dbt_executable() -> str:
@@ -26,7 +23,7 @@ def prepared_manifest(project: Path) -> Path:
     """Path of manifest.json, parsed now if the project changed. Raises FinopsError."""
     manifest = project / "target" / "manifest.json"
     stamp = project / "target" / "sources.sha256"
-    wanted = _digest(project)
+    wanted = project_digest(project)
     if manifest.exists() and stamp.exists() and stamp.read_text() == wanted:
         return manifest
     done = subprocess.run(
@@ -45,13 +42,3 @@ def prepared_manifest(project: Path) -> Path:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text)
-
-
-def _digest(project: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(project.rglob("*")):
-        relative = path.relative_to(project)
-        if path.is_file() and relative.parts[0] not in _SKIPPED:
-            digest.update(f"{relative.as_posix()}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
