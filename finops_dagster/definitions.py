@@ -18,6 +18,7 @@ from finops_dagster.defs.jobs import build_jobs, build_schedule, build_sensor
 from finops_dagster.defs.landing.assets import build_landing
 from finops_dagster.defs.landing.conformance import build_conformance
 from finops_dagster.defs.publication.assets import build_publication
+from finops_dagster.defs.sensors import build_new_deliveries
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
@@ -69,7 +70,7 @@ def _definitions(
         ],
         jobs=jobs,
         schedules=[build_schedule(settings.schedule, newest)],
-        sensors=[build_sensor(newest, jobs)],
+        sensors=[build_sensor(newest, jobs), build_new_deliveries(newest, jobs)],
         resources={
             "estate": estate,
             "dbt": DbtCliResource(

@@ -5,7 +5,7 @@ A Dagster job has one partitions definition, so months, days and the unpartition
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import pairwise
 
@@ -51,6 +51,17 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     ]
 
 
+def in_reach(estate: Estate, clock: line.Clock, days: Iterable[date]) -> list[date]:
+    """Those partitions that a daily run takes in, of `days`."""
+    as_of = estate.settings.decided_day()
+    if clock is line.SIGNALS:
+        first, last = estate.settings.first_day(as_of), as_of
+    else:
+        # some is billed next month
+        first, last = month_start(estate.settings.start), next_month(month_start(as_of))
+    return [day for day in days if first <= day <= last]
+
+
 def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]:
     """First and last partitions of the runs that a day needs of a clock.
 
@@ -59,14 +70,7 @@ def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]
     """
     as_of = estate.settings.decided_day()
     newest = month_start(as_of) if clock is line.BILLING else as_of
-    last = next_month(newest) if clock is line.BILLING else newest  # some is billed next month
-    days = line.pending(estate, clock, estate.cutoff(as_of))
-    if clock is line.SIGNALS:
-        first = estate.settings.first_day(as_of)
-        days = [day for day in days if first <= day <= as_of]
-    else:
-        days = [day for day in days if day >= month_start(estate.settings.start)]
-    days = [day for day in days if day <= last]
+    days = in_reach(estate, clock, line.pending(estate, clock, estate.cutoff(as_of)))
     if not days:
         return [(newest, newest)]
     if clock is line.SIGNALS:

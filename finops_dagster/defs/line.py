@@ -114,18 +114,27 @@ def inputs_by_partition(deliveries: Iterable[Delivery]) -> dict[date, list[str]]
     return inputs
 
 
+def published_inputs(estate: Estate, clock: Clock) -> dict[date, set[str]]:
+    """Ids of the deliveries that the publication in force was built from, by partition."""
+    manifest = estate.publications.current()
+    published: dict[date, set[str]] = {}
+    for version in manifest.versions if manifest else ():
+        if version.mart in clock.marts:
+            published.setdefault(version.partition, set()).update(version.inputs)
+    return published
+
+
 def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
     """Partitions whose deliveries in force are not what the publication in force was built from.
 
     Or that were built by another recipe. The answer depends only on sources, settings, models and
     manifest, so a killed run is picked up where it was.
     """
+    published = published_inputs(estate, clock)
     manifest = estate.publications.current()
-    published: dict[date, set[str]] = {}
     recipes: dict[date, set[str]] = {}
     for version in manifest.versions if manifest else ():
         if version.mart in clock.marts:
-            published.setdefault(version.partition, set()).update(version.inputs)
             recipes.setdefault(version.partition, set()).add(version.recipe)
     wanted = inputs_by_partition(expected(estate, clock, cutoff))
     return sorted(

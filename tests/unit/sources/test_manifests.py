@@ -124,8 +124,8 @@ def test_scopes_are_added_and_each_counts_once(tmp_path, charge, read_each) -> N
 
 
 def test_two_exports_of_the_same_charges_are_not_added(tmp_path, charge) -> None:
-    """Actual and amortised cost of one subscription in one place would be billed twice."""
-    for export in ("actual", "amortized"):
+    """A daily and a monthly export of one subscription in one place would be billed twice."""
+    for export in ("daily", "monthly"):
         folder = f"{export}/{MONTH}/run"
         put(tmp_path, {f"{folder}/part.csv": text([charge()])})
         body = azure(folder, ["part.csv"], "2025-01-05T06:00:00Z", export=export)
