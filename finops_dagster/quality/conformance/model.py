@@ -221,8 +221,9 @@ def _check(raw: Any, known: set[str]) -> tuple[Check | None, bool]:
     if function is None and len(raw) == 1 and next(iter(raw)) in _GROUPS:
         (function, items), mended, arguments = next(iter(raw.items())), True, {}
     read = [_check(item, known) for item in (items if isinstance(items, list) else [items])]
-    odd = [k for k, v in arguments.items() if v in known and not _COLUMN_ARGUMENT.match(k)]
-    if len(odd) == 1 and not any(_COLUMN_ARGUMENT.match(name) for name in arguments):
+    named = any(_COLUMN_ARGUMENT.match(name) for name in arguments)
+    odd = [k for k, v in arguments.items() if isinstance(v, str) and v in known]
+    if len(odd) == 1 and not named:
         arguments["ColumnName"] = arguments.pop(odd[0])
         mended = True
     return (

@@ -73,9 +73,6 @@ def _by_sentence(rule: Rule, columns: set[str]) -> Planned:
         return replace(planned, conditions=(opening,), note=_CONTRADICTED)
     sentence = read_sentence(rule.text, columns)
     if sentence is None:
-        if rule.entity == "Column" and rule.reference not in planned.columns:
-            skip = "The model's check looks at other columns than the one the rule is about."
-            return replace(planned, skip=skip)
         return planned
     if sentence.bound and sentence.condition is None and not own and not rule.criteria:
         skip = "When it applies is said in words alone: the model gives no condition to test."

@@ -256,10 +256,12 @@ def judged(
     """Rows as one file: text as a CSV has it, or of DuckDB `types` as Parquet has."""
     connection = duckdb.connect(config={"threads": 1})
     names = list(rows[0])
-    table = pa.table({name: pa.array([one[name] for one in rows]) for name in names})
+    table = pa.table(
+        {f"g{place}": pa.array([one[name] for one in rows]) for place, name in enumerate(names)}
+    )
     connection.register("given", table)
     cast = ", ".join(
-        f'"{name}"::{(types or {}).get(name, "VARCHAR")} AS c{place}'
+        f"g{place}::{(types or {}).get(name, 'VARCHAR')} AS c{place}"
         for place, name in enumerate(names)
     )
     connection.execute(
