@@ -14,7 +14,7 @@ from finops_dagster.domain.schemas import LogicalType
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.kubernetes import tags
 from finops_dagster.sources.options import Configurable, Options
-from finops_dagster.sources.parsing import DECIMAL, Note, RawColumn, literal
+from finops_dagster.sources.parsing import DECIMAL, Note, RawColumn, literal, squeeze
 from finops_dagster.sources.views import Check, View
 
 _MONEY, _TIME, _MAP = LogicalType.MONEY, LogicalType.TIME, LogicalType.STRING_MAP
@@ -230,9 +230,9 @@ def _values(options: OpenCostOptions) -> dict[str, str]:
         "charged": "CASE WHEN len(told) = 0 THEN parts[1:1] ELSE told END",
         "part_no": "unnest(range(1, len(charged) + 1))",
         "part": "charged[part_no]",
-        "billed_cost": "part['cost']",
-        "effective_cost": "part['cost']",
-        "contracted_cost": "part['cost']",
+        "billed_cost": "CASE WHEN known THEN part['cost'] END",
+        "effective_cost": "billed_cost",
+        "contracted_cost": "billed_cost",
         "list_cost": "part['list']",
         "billing_currency": literal(options.currency),
         "billing_account_id": literal(options.account),
@@ -278,11 +278,19 @@ class OpenCostFormat(BillFormat):
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. What no charge follows from goes with the first charge of its row."""
-        view = super().view(columns, files)
+        # OpenCost writes null for what is no number, and then the total is none either
+        costs = [n for n in ("cpu_cost", "ram_cost", "total_cost") if _has(columns, n)]
+        known = " AND ".join([f"n_{name} IS NOT NULL" for name in costs] or ["false"])
+        filled = replace(self, values={"known": f"({known})", **self.values})
+        view = super(OpenCostFormat, filled).view(columns, files)
         view.extras = [
             replace(one, sql=f"CASE WHEN part_no = 1 THEN {one.sql} END") for one in view.extras
         ]
         return view
+
+
+def _has(columns: Sequence[RawColumn], name: str) -> bool:
+    return squeeze(name) in {squeeze(column.name) for column in columns}
 
 
 def _make(options: OpenCostOptions) -> OpenCostFormat:
@@ -291,7 +299,7 @@ def _make(options: OpenCostOptions) -> OpenCostFormat:
         label="OpenCost allocations",
         natives=_NATIVES,
         values=_values(options),
-        file_cost=f"CASE WHEN part_no = 1 THEN {total} ELSE 0::{DECIMAL} END",
+        file_cost=f"CASE WHEN part_no > 1 THEN 0::{DECIMAL} WHEN known THEN {total} END",
         checks=(
             Check(
                 "window_reversed",
