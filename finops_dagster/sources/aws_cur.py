@@ -14,6 +14,7 @@ from finops_dagster.domain.schemas import LogicalType
 from finops_dagster.sources.aws_cur_words import category, resource_type, subcategory, unit
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.parsing import Note, RawColumn, as_text, literal, parse_map, squeeze
+from finops_dagster.sources.sql_words import SERVICE_UNLISTED
 from finops_dagster.sources.views import Check
 
 _M, _T, _MAP = LogicalType.MONEY, LogicalType.TIME, LogicalType.STRING_MAP
@@ -34,20 +35,20 @@ NATIVES = (
     Native("line_item_legal_entity"),
     Native("line_item_line_item_description"),
     Native("line_item_line_item_type", required=True, kept=True),
-    Native("line_item_net_unblended_cost", _M, kept=True),
+    Native("line_item_net_unblended_cost", _M, deep=True, kept=True),
     Native("line_item_product_code", kept=True),
     Native("line_item_resource_id"),
-    Native("line_item_unblended_cost", _M, required=True, kept=True),
-    Native("line_item_unblended_rate", _M),
+    Native("line_item_unblended_cost", _M, deep=True, required=True, kept=True),
+    Native("line_item_unblended_rate", _M, deep=True),
     Native("line_item_usage_account_id"),
     Native("line_item_usage_account_name"),
-    Native("line_item_usage_amount", _M, kept=True),
+    Native("line_item_usage_amount", _M, deep=True, kept=True),
     Native("line_item_usage_end_date", _T),
     Native("line_item_usage_start_date", _T),
     Native("line_item_usage_type"),
     Native("pricing_currency"),
-    Native("pricing_public_on_demand_cost", _M, kept=True),
-    Native("pricing_public_on_demand_rate", _M),
+    Native("pricing_public_on_demand_cost", _M, deep=True, kept=True),
+    Native("pricing_public_on_demand_rate", _M, deep=True),
     Native("pricing_rate_code"),
     Native("pricing_rate_id"),
     Native("pricing_unit"),
@@ -58,19 +59,21 @@ NATIVES = (
     Native("product_region"),
     Native("product_region_code"),
     Native("product_sku"),
-    Native("reservation_effective_cost", _M, kept=True),
-    Native("reservation_net_effective_cost", _M, kept=True),
-    Native("reservation_net_unused_amortized_upfront_fee_for_billing_period", _M, kept=True),
-    Native("reservation_net_unused_recurring_fee", _M, kept=True),
+    Native("reservation_effective_cost", _M, deep=True, kept=True),
+    Native("reservation_net_effective_cost", _M, deep=True, kept=True),
+    Native(
+        "reservation_net_unused_amortized_upfront_fee_for_billing_period", _M, deep=True, kept=True
+    ),
+    Native("reservation_net_unused_recurring_fee", _M, deep=True, kept=True),
     Native("reservation_reservation_arn"),
-    Native("reservation_total_reserved_units", _M, kept=True),
-    Native("reservation_unused_amortized_upfront_fee_for_billing_period", _M, kept=True),
-    Native("reservation_unused_recurring_fee", _M, kept=True),
-    Native("savings_plan_net_savings_plan_effective_cost", _M, kept=True),
+    Native("reservation_total_reserved_units", _M, deep=True, kept=True),
+    Native("reservation_unused_amortized_upfront_fee_for_billing_period", _M, deep=True, kept=True),
+    Native("reservation_unused_recurring_fee", _M, deep=True, kept=True),
+    Native("savings_plan_net_savings_plan_effective_cost", _M, deep=True, kept=True),
     Native("savings_plan_savings_plan_arn"),
-    Native("savings_plan_savings_plan_effective_cost", _M, kept=True),
-    Native("savings_plan_total_commitment_to_date", _M, kept=True),
-    Native("savings_plan_used_commitment", _M, kept=True),
+    Native("savings_plan_savings_plan_effective_cost", _M, deep=True, kept=True),
+    Native("savings_plan_total_commitment_to_date", _M, deep=True, kept=True),
+    Native("savings_plan_used_commitment", _M, deep=True, kept=True),
     Native("split_line_item_parent_resource_id", kept=True),
 )
 """Columns of both reports. `lineItem/UnblendedCost`, `line_item_unblended_cost` and the Athena
@@ -98,6 +101,13 @@ _PLANS = f"""(SELECT coalesce(to_json(map_from_entries(list(
 """Payers, currencies and months whose plan negations cancel covered usage, but for rounding: AWS
 rounds each line to ten decimals, so a line is off by at most half of the tenth. What rounding left
 stays with the first negation."""
+
+_PRODUCT_NAMES = """(SELECT coalesce(to_json(map_from_entries(list(
+    {'k': n_line_item_product_code, 'v': name}))), '{}'::JSON)::VARCHAR
+  FROM (SELECT n_line_item_product_code, min(n_product_name) AS name
+    FROM before WHERE n_line_item_product_code IS NOT NULL AND n_product_name IS NOT NULL
+    GROUP BY n_line_item_product_code))"""
+"""What the bill itself calls each product: taxes, credits and negations have only the code."""
 
 VALUES = {
     "billing_period_start": "n_bill_billing_period_start_date",
@@ -216,13 +226,16 @@ VALUES = {
     "publisher_name": "n_line_item_legal_entity",
     "resource_id": "n_line_item_resource_id",
     "resource_type": resource_type("n_line_item_resource_id"),
-    "service_name": "coalesce(n_product_product_name, n_product['product_name'], "
-    "n_line_item_product_code)",
+    "n_product_name": "coalesce(n_product_product_name, n_product['product_name'])",
+    "n_product_names": _PRODUCT_NAMES,
+    "service_name": "coalesce(n_product_name, (n_product_names::JSON::MAP(VARCHAR, VARCHAR))"
+    "[n_line_item_product_code], n_line_item_product_code)",
     "service_subcategory": "CASE WHEN n_line_item_product_code = 'AmazonEC2' AND "
     "(n_product_product_family IN ('Storage', 'Storage Snapshot', 'System Operation', "
     "'Provisioned Throughput') OR n_line_item_usage_type LIKE '%EBS:%') THEN 'Block Storage' "
     f"ELSE {subcategory('n_line_item_product_code')} END",
-    "service_category": category("service_subcategory"),
+    "v_category": category("service_subcategory"),
+    "service_category": "coalesce(v_category, 'Other')",
     "sku_id": "coalesce(n_product_sku, n_product['sku'])",
     "sku_meter": "n_line_item_usage_type",
     "sku_price_id": "coalesce(n_pricing_rate_code, n_pricing_rate_id)",
@@ -238,15 +251,7 @@ _NOTES = (
             "Say what it is, so that it can be mapped.",
         ),
     ),
-    (
-        "line_item_product_code",
-        Note(
-            "service_unknown",
-            "(service_category = 'Other')",
-            "A product code that the map of services has; another is in the category Other",
-            "Nothing to do: marketplace products and new services are not in the map.",
-        ),
-    ),
+    ("line_item_product_code", SERVICE_UNLISTED),
     (
         "line_item_net_unblended_cost",
         Note(
@@ -347,8 +352,10 @@ AWS_CUR, AWS_CUR2 = (
         label=label,
         natives=NATIVES,
         values=VALUES,
-        facts=frozenset({"n_plans"}),
+        facts=frozenset({"n_plans", "n_product_names"}),
         file_cost="n_cost",
+        file_rest="CASE WHEN n_line_item_net_unblended_cost IS NULL "
+        "THEN rest_line_item_unblended_cost ELSE rest_line_item_net_unblended_cost END",
         notes=_NOTES,
         checks=(
             Check(

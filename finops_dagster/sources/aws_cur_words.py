@@ -5,9 +5,7 @@ How a bill's columns become charges is in `aws_cur`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from finops_dagster.sources.parsing import literal
+from finops_dagster.sources.sql_words import worded
 
 _SERVICES: dict[str, dict[str, str]] = {
     "AI and Machine Learning": {
@@ -150,32 +148,27 @@ _PREFIXES: dict[str, str] = {
 
 def subcategory(code: str) -> str:
     """SQL of the FOCUS ServiceSubcategory of a product code; null if the code is not known."""
-    return _looked_up(
+    return worded(
+        code,
         {
             code.lower(): name
             for services in _SERVICES.values()
             for name, codes in services.items()
             for code in codes.split()
         },
-        f"lower({code})",
     )
 
 
 def category(of: str) -> str:
-    """SQL of the FOCUS ServiceCategory of a subcategory; Other if there is none."""
-    known = {name: category for category, services in _SERVICES.items() for name in services}
-    return f"coalesce({_looked_up(known, of)}, 'Other')"
+    """SQL of the FOCUS ServiceCategory of a subcategory; null if there is none."""
+    return worded(
+        of, {name.lower(): one for one, services in _SERVICES.items() for name in services}
+    )
 
 
 def unit(native: str) -> str:
     """SQL of a pricing unit in FOCUS's notation; one that is not known stays as it is."""
-    return f"coalesce({_looked_up(_UNITS, f'lower({native})')}, {native})"
-
-
-def _looked_up(words: Mapping[str, str], word: str) -> str:
-    """A constant map: DuckDB makes a join of every longer list after IN."""
-    pairs = ", ".join(f"{literal(k)}: {literal(v)}" for k, v in words.items())
-    return f"(MAP {{{pairs}}})[{word}]"
+    return f"coalesce({worded(native, _UNITS)}, {native})"
 
 
 def resource_type(resource: str) -> str:
@@ -184,13 +177,10 @@ def resource_type(resource: str) -> str:
     arn:aws:SERVICE:REGION:ACCOUNT:TYPE/NAME and ...:TYPE:NAME; a bucket has a name alone.
     """
     told = f"split_part({resource}, ':', 6)"
-    branches = " ".join(
-        f"WHEN {literal(prefix)} THEN {literal(name)}" for prefix, name in _PREFIXES.items()
-    )
+    of_id = worded(f"regexp_extract({resource}, '^([a-z]+)-[0-9a-f]+$', 1)", _PREFIXES)
     return (
         f"CASE WHEN {resource} LIKE 'arn:%:s3:::%' THEN 'bucket' "
         f"WHEN {resource} LIKE 'arn:%:%:%:%:%/%' THEN nullif(split_part({told}, '/', 1), '') "
         f"WHEN {resource} LIKE 'arn:%:%:%:%:%:%' THEN nullif({told}, '') "
-        f"WHEN NOT contains({resource}, ':') THEN CASE "
-        f"regexp_extract({resource}, '^([a-z]+)-[0-9a-f]+$', 1) {branches} END END"
+        f"WHEN NOT contains({resource}, ':') THEN {of_id} END"
     )

@@ -18,8 +18,6 @@ FIRST_TIME, LAST_TIME = "1970-01-01", "2200-01-01"
 NULL_WORDS = ("NULL", "null", "Null")
 _PLAIN = rf"[+-]?(\d+\.?\d{{0,{MONEY_SCALE}}}0*|\.\d{{1,{MONEY_SCALE}}}0*)"
 _EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
-_PRINTED = r"[+-]?\d\.\d{14,16}[eE]-\d{2,3}"
-"""A double as programs print it: the digits that the cast cuts off are its own error."""
 _ZERO = r"[+-]?(0+\.?0*|\.0+)[eE][+-]?\d{1,3}"
 _TIME = (
     r"\d{4}-\d{2}-\d{2}"
@@ -186,8 +184,7 @@ def parse_money(column: RawColumn) -> Parsed:
         )
     text, notes = _clean(column, trim=True)
     numeral, marks = _numeral(column, text)
-    notes = (*notes, *marks, _printed_note(numeral))
-    return Parsed(exact_decimal(numeral), f"({text}) IS NOT NULL", text, notes)
+    return Parsed(exact_decimal(numeral), f"({text}) IS NOT NULL", text, (*notes, *marks))
 
 
 def _numeral(column: RawColumn, text: str) -> tuple[str, tuple[Note, ...]]:
@@ -201,15 +198,6 @@ def _numeral(column: RawColumn, text: str) -> tuple[str, tuple[Note, ...]]:
         wanted = "Digits alone; the values of this column can only have commas between thousands"
         numeral = f"replace({text}, ',', '')"
     return numeral, (Note("decimal_marks", f"contains({text}, ',')", wanted),)
-
-
-def _printed_note(text: str) -> Note:
-    return Note(
-        "money_as_float",
-        f"(length({text}) > {MONEY_SCALE} AND regexp_full_match({text}, {literal(_PRINTED)}))",
-        "Decimal; the file has a printed floating-point number, rounded to 20 decimals",
-        "Export it as decimal: a float cannot hold every amount.",
-    )
 
 
 def _precision(type_: str) -> tuple[int, int]:
@@ -231,9 +219,8 @@ def _width_fits(type_: str) -> bool:
 def exact_decimal(text: str) -> str:
     """SQL of a DECIMAL(38,20) from text: null unless the text is a number that fits exactly.
 
-    A double that was printed with an exponent is rounded, as one in a float column is. Short
-    text without an exponent cannot have more than 20 decimals; only the rest pays for regular
-    expressions.
+    Short text without an exponent cannot have more than 20 decimals; only the rest pays for
+    regular expressions.
     """
     cast = f"TRY_CAST({text} AS {DECIMAL})"
     decimals = f"length(rtrim(regexp_extract({text}, '[.](\\d*)', 1), '0'))"
@@ -243,7 +230,6 @@ def exact_decimal(text: str) -> str:
         f"AND NOT contains({text}, 'E') AND NOT contains({text}, '_') THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_PLAIN)}) THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_ZERO)}) THEN 0::{DECIMAL} "
-        f"WHEN regexp_full_match({text}, {literal(_PRINTED)}) THEN {cast} "
         f"WHEN regexp_full_match({text}, {literal(_EXPONENT)}) "
         f"AND {decimals} - {exponent} <= {MONEY_SCALE} THEN {cast} END"
     )

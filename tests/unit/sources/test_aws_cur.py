@@ -143,7 +143,7 @@ def test_unknown_types_and_services_are_counted(land: Any) -> None:
     """A type that AWS brings out next year may not vanish, nor pass as something known."""
     read = land(item("SomethingNew", "4"), item(lineItem__ProductCode="8x7marketplace"))
     assert read.set_codes == []
-    assert {"line_item_type_unknown", "service_unknown"} <= set(read.conformance)
+    assert {"line_item_type_unknown", "service_unlisted"} <= set(read.conformance)
     assert read.rows["service_category"].to_pylist() == ["Compute", "Other"]
 
 
@@ -316,6 +316,17 @@ def test_ids_prices_and_places(charges: Any) -> None:
     )  # fmt: skip
 
 
+def test_a_service_has_one_name_in_a_bill(charges: Any) -> None:
+    """Taxes have only its code: a report would show them as a service of their own."""
+    used, tax, alone = charges(
+        item(),
+        item("Tax", "0.2", product__ProductName=""),
+        item("Tax", "0.1", product__ProductName="", lineItem__ProductCode="AmazonRDS"),
+    )
+    assert used["service_name"] == tax["service_name"] == "Amazon Elastic Compute Cloud"
+    assert alone["service_name"] == "AmazonRDS"
+
+
 def test_tag_columns_lose_their_prefix(charges: Any) -> None:
     """One tag under two names would split its owner's cost; a tag's name may be anything."""
     plain, both, none = charges(
@@ -460,7 +471,9 @@ def check_against_decimal_arithmetic(source: Path, read_one: Any) -> None:
     )
     landed = {row.pop("sub_account_id"): tuple(row.values()) for row in sums.to_pylist()}
     assert landed == {account: (billed[account], effective[account]) for account in billed}
-    assert read.landed.file_billed == {"USD": sum(billed.values())}
+    exact = sum(Decimal(row["lineItem/UnblendedCost"]) for row in rows)
+    rounded = read.landed.file_rounded.get("USD", Decimal(0))
+    assert (read.landed.file_billed["USD"], rounded) == (exact, exact - sum(billed.values()))
     apps = Counter(dict(tags or []).get("app", "") for tags in read.rows["tags"].to_pylist())
     assert apps == tagged
 
