@@ -12,7 +12,7 @@ from finops_dagster.sources.parsing import DECIMAL, Note, Parsed, RawColumn, lit
 REST = "DECIMAL(38,36)"
 """Of what was rounded off: exact up to 36 decimals, from 10 on up to 28."""
 
-_DEEP = rf"[+-]?\d{{0,10}}\.\d{{{MONEY_SCALE + 1},36}}|[+-]?\d\.\d{{1,24}}[eE]-\d{{1,2}}"
+_DEEP = rf"[+-]?\d{{0,10}}\.\d{{{MONEY_SCALE + 1},36}}|[+-]?\d(\.\d{{1,24}})?[eE]-\d{{1,2}}"
 
 
 def parse_deep(column: RawColumn) -> tuple[Parsed, str]:
@@ -34,7 +34,8 @@ def deep(text: str, exact: str) -> tuple[str, str]:
 
     That is zero for nearly all, null never.
     """
-    wide = f"(length({text}) > {MONEY_SCALE} AND regexp_full_match({text}, {literal(_DEEP)}))"
+    long = f"(length({text}) > {MONEY_SCALE} OR contains(lower({text}), 'e'))"
+    wide = f"({long} AND regexp_full_match({text}, {literal(_DEEP)}))"
     value = f"coalesce({exact}, CASE WHEN {wide} THEN TRY_CAST({text} AS {DECIMAL}) END)"
     rest = (
         f"CASE WHEN NOT coalesce({wide}, false) THEN 0 WHEN abs({value}) < 10 "
