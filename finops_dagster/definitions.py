@@ -22,6 +22,7 @@ from finops_dagster.defs.sensors import build_new_deliveries
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
+from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.settings import Settings, environment_config, name_warehouse, telemetry_off
 
 
@@ -60,7 +61,9 @@ def _definitions(
     jobs = build_jobs()
     return dg.Definitions(
         assets=[
-            *build_landing(time),
+            *build_landing(
+                time, [table for table in LANDING_TABLES if estate.max_age_hours(table)]
+            ),
             build_conformance(time, judged=settings.focus_rules is not None),
             *build_warehouse(manifest, time),
             *build_publication(time, mart_keys(manifest)),

@@ -163,15 +163,28 @@ class Estate:
             self._sources[table] = self._opened(table)
         return self._sources[table]
 
-    def _opened(self, table: str) -> list[FileSource]:
+    @property
+    def _configured(self) -> dict[str, list[tuple[str, SourceSettings]]]:
+        """Format and settings of every source, by the landing table it delivers."""
         settings = self.settings
-        configured: dict[str, list[tuple[str, SourceSettings]]] = {
+        return {
             "charges": [(one.format, one) for one in settings.billing],
             "measurements": [("telemetry", one) for one in settings.telemetry],
             "intensities": [("carbon", one) for one in settings.carbon],
             "predictions": [("predictions", one) for one in settings.predictions],
             "labels": [("labels", one) for one in settings.labels],
         }
+
+    def max_age_hours(self, table: str) -> dict[str, int]:
+        """How old the newest delivery may be, of the sources that are held to it."""
+        return {
+            one.name: one.max_age_hours
+            for _, one in self._configured[table]
+            if one.max_age_hours is not None
+        }
+
+    def _opened(self, table: str) -> list[FileSource]:
+        settings = self.settings
         limits = Limits(
             quarantined_cost_share=settings.limits.quarantined_cost_share,
             quarantined_row_share=settings.limits.quarantined_row_share,
@@ -187,7 +200,7 @@ class Estate:
                 format_options=one.options if isinstance(one, BillingSettings) else {},
                 folder=settings.folder,
             )
-            for kind, one in configured[table]
+            for kind, one in self._configured[table]
         ]
 
     def forge(self) -> LocalForge | GitHubForge:

@@ -24,6 +24,7 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
+from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
@@ -69,7 +70,12 @@ def report_data(
         pull_requests=tuple(pull_requests),
         not_proposed=tuple(day.items("proposals_abstained", Abstained)),
         abstained=tuple(
-            one for name in _ENGINES for one in day.items(f"{name}_abstained", Abstained)
+            one
+            for name in (
+                *(f"{table}_late" for table in LANDING_TABLES),
+                *(f"{engine}_abstained" for engine in _ENGINES),
+            )
+            for one in day.items(name, Abstained)
         ),
         coverage=_or_empty(coverage, COVERAGE_COLUMNS),
         freshness=_freshness(estate),

@@ -3,7 +3,7 @@
 How each source is read lives in sources; what is expected of it in quality.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,6 +11,7 @@ import dagster as dg
 from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
+from finops_dagster.defs.landing import freshness
 from finops_dagster.defs.metadata import (
     audit_metadata,
     each_partition,
@@ -20,6 +21,7 @@ from finops_dagster.defs.metadata import (
     versioned,
 )
 from finops_dagster.defs.shared import OWNERS, RETRY, SINGLE_RUN, Clocks, window
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.schemas import LANDING_TABLES
 
 GATE = "landing_gate"
@@ -33,19 +35,31 @@ _DESCRIPTIONS = {
 }
 
 
-def build_landing(clocks: Clocks) -> list[dg.AssetsDefinition]:
-    """`landing/<table>` for every table."""
+def build_landing(clocks: Clocks, timed: Collection[str] = ()) -> list[dg.AssetsDefinition]:
+    """`landing/<table>` for every table; `timed`: those with a source that may be late."""
     return [
-        _landing_asset(table, clocks.months if table in line.BILLING.tables else clocks.days)
+        _landing_asset(
+            table,
+            clocks.months if table in line.BILLING.tables else clocks.days,
+            timed=table in timed,
+        )
         for table in LANDING_TABLES
     ]
 
 
 def _landing_asset(
-    table: str, partitions: dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition
+    table: str,
+    partitions: dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition,
+    *,
+    timed: bool,
 ) -> dg.AssetsDefinition:
     clock = line.BILLING if table in line.BILLING.tables else line.SIGNALS
     key = dg.AssetKey(["landing", table])
+    fresh = dg.AssetCheckSpec(
+        freshness.CHECK,
+        asset=key,
+        description="No source is late by the `max_age_hours` of its settings.",
+    )
 
     @dg.asset(
         key=key,
@@ -65,7 +79,8 @@ def _landing_asset(
                 blocking=True,
                 partitions_def=partitions,
                 description="Great Expectations and the delivery's own control totals.",
-            )
+            ),
+            *([fresh] if timed else []),
         ],
     )
     def landed(
@@ -100,5 +115,22 @@ def _landing_asset(
             description=metadata["summary"],
         )
         yield from each_partition(context, result)
+        if timed:
+            late = freshness.late(estate, table)
+            estate.day(as_of).write_items(f"{table}_late", late)
+            yield from each_partition(context, _fresh(key, late))
 
     return landed
+
+
+def _fresh(key: dg.AssetKey, late: Sequence[Abstained]) -> dg.AssetCheckResult:
+    summary = "; ".join(f"{one.subject} is {one.reason}" for one in late)
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=freshness.CHECK,
+        passed=not late,
+        # what came is good all the same
+        severity=dg.AssetCheckSeverity.WARN,
+        description=summary or "Every source delivered in time.",
+        metadata={"summary": summary} if late else {},
+    )
