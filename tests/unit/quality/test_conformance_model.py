@@ -96,7 +96,7 @@ def test_what_cannot_be_judged_says_why(tmp_path: Path) -> None:
         A_5={"Requirement": value("A", "y"), "Condition": value("B", "z")},
         A_6={"Requirement": value("B", "y")},
         A_7={"Requirement": value("A", "y"), "Status": "Deprecated"},
-        A_8={"Requirement": value("B", "y"), "ApplicabilityCriteria": ["NAMING"]},
+        A_8={"Requirement": value("B", "y"), "ApplicabilityCriteria": ["NAMING"], "Reference": "C"},
     )
     assert set(verdicts(report).values()) == {"skipped"}
     reasons = [one.reason for one in report.verdicts]
