@@ -5,6 +5,7 @@ The fast parser does not notice a quote that is never closed, so quotes are coun
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -34,6 +35,16 @@ from finops_dagster.sources.text_files import (
 DELIMITERS = ",;\t|"
 MAX_FIELD_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 1024 * 1024
+_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive or a workbook"),
+    (b"BZh", "packed with bzip2"),
+    (b"\xfd7zXZ\x00", "packed with xz"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd"),
+    (b"%PDF", "a PDF"),
+    (b"Obj\x01", "Avro"),
+    (b"ORC", "ORC"),
+)
+"""First bytes of what people put where a bill should be."""
 _BLOCK_BYTES = 8 * 1024 * 1024
 
 
@@ -58,7 +69,10 @@ def spool_csv(name: str, source: Path, target: Path) -> Spooled:
 
 
 def _spool(name: str, source: Path, target: Path) -> Spooled:
-    header, delimiter = _header(_head(source))
+    head = _head(source)
+    if kind := _other_kind(head):
+        return _nothing(_no_text(name, kind))
+    header, delimiter = _header(head)
     if not header:
         return _nothing(
             Fault(
@@ -72,7 +86,9 @@ def _spool(name: str, source: Path, target: Path) -> Spooled:
     if undecoded := [column for column in columns if not is_unicode(column)]:
         return _nothing(undecoded_header(name, undecoded[0]))
     notes = _header_notes(name, delimiter, repeated)
-    clean = _fast(source, target, len(columns), delimiter)
+    # the fast parser takes the first line for the header, blank or not
+    blank = head.removeprefix(codecs.BOM_UTF8)[:1] in (b"\n", b"\r")
+    clean = None if blank else _fast(source, target, len(columns), delimiter)
     if clean is not None:
         rows, ends_in_line, last = clean
         faults, more = _ending(name, rows, ends_in_line, last)
@@ -100,6 +116,23 @@ def _header_notes(name: str, delimiter: str, repeated: Sequence[str]) -> tuple[F
         hint="Nothing to do: it was told by the header.",
     )
     return (separated, *duplicates)
+
+
+def _other_kind(head: bytes) -> str:
+    """What a file is that is no text with rows, by its first bytes; empty if it may be."""
+    for magic, kind in _KINDS:
+        if head.startswith(magic):
+            return kind
+    return "a web page or XML" if head.lstrip()[:1] == b"<" else ""
+
+
+def _no_text(name: str, kind: str) -> Fault:
+    return Fault(
+        code="not_text",
+        file=name,
+        expected=f"CSV, plain or packed with gzip, or Parquet; this file is {kind}.",
+        hint="Unpack it or export it as CSV or Parquet; look into it if it should be that.",
+    )
 
 
 def _nothing(fault: Fault) -> Spooled:
@@ -154,7 +187,8 @@ def _header(head: bytes) -> tuple[list[str], str]:
     best: list[str] = []
     chosen = ","
     for delimiter in DELIMITERS:
-        first: list[str] = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        first: list[str] = next((row for row in rows if row), [])
         if len(first) > len(best):
             best, chosen = first, delimiter
     return [column.strip() for column in best], chosen

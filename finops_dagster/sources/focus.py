@@ -102,6 +102,8 @@ def _add(view: View, column: Column, matched: Matched, version: str, files: str)
         parsed = _provider(parsed, matched)
     elif column.name in JSON_COLUMNS and raw:
         parsed = _json(column.name, parsed)
+    elif column.name == "billing_currency" and raw:
+        parsed = _currency(parsed)
     view.values[column.name] = parsed.sql
     view.notes.extend((raw.name if raw else shown, note) for note in parsed.notes)
     if not is_map:
@@ -162,6 +164,18 @@ def _provider(parsed: Parsed, matched: Matched) -> Parsed:
         "Nothing to do: FOCUS 1.4 has the new names only.",
     )
     return replace(parsed, sql=f"coalesce({parsed.sql}, {values})", notes=(*parsed.notes, filled))
+
+
+def _currency(parsed: Parsed) -> Parsed:
+    """A code in capitals: usd and USD would be two sums of one money."""
+    text = parsed.sql
+    mended = Note(
+        "currency_spelling",
+        f"(billing_currency <> ({text}))",
+        "A currency code in capitals, without spaces",
+    )
+    value = f"CASE WHEN length(trim({text})) = 3 THEN upper(trim({text})) ELSE {text} END"
+    return replace(parsed, sql=value, notes=(*parsed.notes, mended))
 
 
 def _json(column: str, parsed: Parsed) -> Parsed:

@@ -8,6 +8,8 @@ import io
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 
@@ -238,6 +240,38 @@ def test_mixed_currencies_are_never_one_sum(tmp_path, write_csv, charge, read_on
     assert landed.file_billed == landed.billed_landed
 
 
+def test_one_currency_in_two_spellings_is_one_sum(tmp_path, write_csv, charge, read_one) -> None:
+    """usd and USD apart would hide half of a bill from every limit."""
+    rows = [charge(BillingCurrency=code) for code in ("usd", "USD", " USD ")]
+    landed = read_one("focus", write_csv(tmp_path / "b.csv", rows)).landed
+    assert landed.billed_landed == {"USD": Decimal("3.75")}
+    (note,) = [f for f in landed.conformance if f.code == "currency_spelling"]
+    assert (note.column, "2 row(s)" in note.expected) == ("BillingCurrency", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04 and so on", "ZIP"),
+        (b"\x28\xb5\x2f\xfd and so on", "zstd"),
+        (b"\n<!DOCTYPE html>\n<html>sign in</html>", "web page"),
+    ],
+    ids=["zip", "zstd", "html"],
+)
+def test_what_is_no_text_is_named(tmp_path, read_one, content: bytes, kind: str) -> None:
+    """A sign-in page saved as bill.csv must not be a list of missing columns."""
+    (tmp_path / "b.csv").write_bytes(content)
+    (fault,) = read_one("focus", tmp_path).landed.set_faults
+    assert (fault.code, fault.file, kind in fault.expected) == ("not_text", "b.csv", True)
+
+
+def test_blank_lines_before_the_header_are_no_header(tmp_path, charge, read_one) -> None:
+    """Some query tools begin with an empty line."""
+    (tmp_path / "b.csv").write_text("\n\n" + _text([charge(), charge()]))
+    read = read_one("focus", tmp_path)
+    assert (read.set_codes, read.rows["row_number"].to_pylist()) == ([], [1, 2])
+
+
 def test_a_period_without_rows_is_refused_by_name(tmp_path, write_csv, charge, read_one) -> None:
     """An export that failed leaves a header: taken for a bill it would erase the month."""
     folder = tmp_path / "billing_period=2025-01-01"
@@ -270,6 +304,27 @@ def test_an_empty_part_of_a_bill_is_noted(tmp_path, write_csv, charge, read_one)
     read = read_one("focus", tmp_path)
     assert (read.set_codes, read.rows.num_rows) == ([], 1)
     assert [f.file for f in read.landed.conformance if f.code == "no_rows"] == ["b.csv"]
+
+
+def test_two_spellings_of_one_column_must_agree(tmp_path, write_csv, charge, read_one) -> None:
+    """A merged table may have BilledCost and billedcost: money that differs is refused."""
+    path = write_csv(tmp_path / "b.csv", [charge(billedcost="1.25"), charge(billedcost="7")])
+    read = read_one("focus", path)
+    faults = [(f.code, f.row, f.column) for f in read.landed.row_faults]
+    assert faults == [("duplicate_column", 2, "BilledCost")]
+
+
+def test_a_column_twice_in_parquet_must_agree(tmp_path, charge, read_one) -> None:
+    """Parquet allows two columns of one name; so does the check."""
+    names, values = zip(*charge().items(), strict=True)
+    arrays = [pa.array([value]) for value in (*values, "9", "i-2")]
+    table = pa.table(arrays, names=[*names, "BilledCost", "ResourceId"])
+    pq.write_table(table, tmp_path / "b.parquet")
+    read = read_one("focus", tmp_path / "b.parquet")
+    assert [(f.code, f.column) for f in read.landed.row_faults] == [
+        ("duplicate_column", "BilledCost")
+    ]
+    assert "ResourceId" in read.conformance["duplicate_column"]
 
 
 def test_a_header_in_another_case_is_reported_column_by_column(
