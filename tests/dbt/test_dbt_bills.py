@@ -19,6 +19,32 @@ JANUARY, FEBRUARY = "2026-01-01", "2026-02-01"
 BILLING = ("--select", "tag:billing")
 
 
+def _tokens(number: int, day: str, meter: str, millions: str, cost: str) -> dict[str, Any]:
+    """Use of a model, drawn from credits that were paid for before: money is in EffectiveCost."""
+    return charge(
+        number,
+        day,
+        "0",
+        effective=cost,
+        provider_name="Model house",
+        service_category="AI and Machine Learning",
+        service_name="Models",
+        sku_meter=meter,
+        consumed_quantity=Decimal(millions) * 1_000_000,
+        consumed_unit="Tokens",
+        pricing_currency="Credit",
+        pricing_currency_effective_cost=Decimal(cost) * 100,
+        pricing_unit="1M Tokens",
+    )
+
+
+TOKENS = (
+    _tokens(2, "2026-02-01", "model-a input tokens", "2.5", "0.75"),
+    _tokens(3, "2026-02-01", "model-a input tokens", "1.5", "0.45"),
+    _tokens(4, "2026-02-01", "model-a output tokens", "0.2", "0.3"),
+)
+
+
 def _month(first: str, last: str | None = None, **variables: Any) -> dict[str, Any]:
     return {"first_period": first, "last_period": last or first, **variables}
 
@@ -60,7 +86,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             charge(4, "2026-01-07", "-5", effective="-4", charge_category="Credit"),
         ],
     )
-    estate.deliver("charges", FEBRUARY, "feb", "2026-02-03T03:00", [charge(1, "2026-02-01", "7")])
+    estate.deliver(
+        "charges", FEBRUARY, "feb", "2026-02-03T03:00", [charge(1, "2026-02-01", "7"), *TOKENS]
+    )
     # never sealed: its rows lie in the lake, its record does not
     estate.deliver(
         "charges",
@@ -150,6 +178,19 @@ def test_a_restated_month_is_replaced_and_the_others_stay(built: Built) -> None:
         "select count(*) from fct_bill_conservation"
         " where billing_period = date '2026-01-01' and billing_currency = 'EUR'"
     ) == [(0,)]
+
+
+def test_tokens_are_seen_by_meter_and_credits_are_no_money(built: Built) -> None:
+    """A hundred credits added to seven dollars are a bill of 107 of nothing."""
+    assert built.estate.query(
+        "select sku_meter, consumed_unit, billing_currency, sum(consumed_quantity),"
+        " sum(billed_cost), sum(effective_cost) from fct_costs_daily"
+        " where service_category = 'AI and Machine Learning' group by all order by sku_meter"
+    ) == [
+        ("model-a input tokens", "Tokens", "USD", 4_000_000, 0, Decimal("1.2")),
+        ("model-a output tokens", "Tokens", "USD", 200_000, 0, Decimal("0.3")),
+    ]
+    assert built.estate.query("select distinct billing_currency from fct_costs_daily") == [("USD",)]
 
 
 def test_money_is_decimal_to_the_end(built: Built) -> None:
