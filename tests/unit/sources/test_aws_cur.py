@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from finops_dagster.domain.money import exact_sum
+
 Row = dict[str, Any]
 
 ITEM: Row = {
@@ -471,9 +473,12 @@ def check_against_decimal_arithmetic(source: Path, read_one: Any) -> None:
     )
     landed = {row.pop("sub_account_id"): tuple(row.values()) for row in sums.to_pylist()}
     assert landed == {account: (billed[account], effective[account]) for account in billed}
-    exact = sum(Decimal(row["lineItem/UnblendedCost"]) for row in rows)
+    exact = exact_sum(*(Decimal(row["lineItem/UnblendedCost"]) for row in rows))
     rounded = read.landed.file_rounded.get("USD", Decimal(0))
-    assert (read.landed.file_billed["USD"], rounded) == (exact, exact - sum(billed.values()))
+    assert (read.landed.file_billed["USD"], rounded) == (
+        exact,
+        exact_sum(exact, *(-amount for amount in billed.values())),
+    )
     apps = Counter(dict(tags or []).get("app", "") for tags in read.rows["tags"].to_pylist())
     assert apps == tagged
 
