@@ -10,6 +10,10 @@ What is wrong is told by a `Fault`: which file, row and column, what was expecte
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -69,3 +73,24 @@ class Unavailable(FinopsError):
     """A source or a forge could not be reached; trying again later may work."""
 
     exit_code = 3
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that a disk has no room left; DuckDB's says so in words alone."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
+
+
+def disk_full(folder: Path, what: str) -> Unavailable:
+    """There is no room in `folder`: what is there stays whole, the next run goes on from it."""
+    return Unavailable(
+        f"The disk of {folder} is full. {what}.",
+        (
+            Fault(
+                code="disk_full",
+                file=str(folder),
+                expected=f"Room on the disk; it is full. {what}.",
+                hint="Make room there, or name a `state_dir` on another disk; then run again.",
+            ),
+        ),
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.domain.errors import disk_full
 
 _IN_USE_SECONDS = 3600
 """A copy asked for within the last hour may be open in another process: it is not dropped."""
@@ -92,7 +92,9 @@ class Mirror:
                     self.drop(relative)
         free = shutil.disk_usage(self._folder).free
         if free < needed_bytes:
-            raise no_room(self._folder, where, f"{needed_bytes} bytes needed, {free} free")
+            raise disk_full(
+                self._folder, f"{needed_bytes} bytes are needed for {where}, {free} are free"
+            )
 
     def _used(self, path: Path) -> float:
         try:
@@ -103,18 +105,3 @@ class Mirror:
     def _mark(self, path: Path) -> Path:
         # hashed: a name in a store may be longer than one on disk
         return self._marks / hashlib.sha256(path.as_posix().encode()).hexdigest()
-
-
-def no_room(folder: Path, where: str, found: str) -> Unavailable:
-    """The disk is full: nothing half is kept, the next run goes on."""
-    return Unavailable(
-        f"No room on disk for what {where} delivers: {found}.",
-        (
-            Fault(
-                code="disk_full",
-                file=str(folder),
-                expected=f"Room for a copy of what is delivered; {found}.",
-                hint="Make room on this disk, or name a `state_dir` on another; then run again.",
-            ),
-        ),
-    )

@@ -5,7 +5,6 @@ Credentials are the provider's own business: none is asked for, kept or shown he
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import re
 from collections import deque
@@ -20,8 +19,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from finops_dagster.domain.errors import Fault, SettingsError, Unavailable
-from finops_dagster.sources.mirror import Mirror, no_room
+from finops_dagster.domain.errors import (
+    Fault,
+    SettingsError,
+    Unavailable,
+    disk_full,
+    is_disk_full,
+)
+from finops_dagster.sources.mirror import Mirror
 from finops_dagster.sources.places import (
     SUFFIXES,
     Entry,
@@ -266,8 +271,9 @@ class RemotePlace:
         try:
             yield
         except known as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise no_room(self.mirror.files, self.where, str(error.strerror)) from None
+            if is_disk_full(error):
+                what = f"Nothing half is kept of what {self.where} delivers"
+                raise disk_full(self.mirror.files, what) from None
             # its cause is not kept: a traceback would show the URL whole
             raise self._unavailable(error, what) from None
 

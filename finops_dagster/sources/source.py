@@ -5,12 +5,16 @@ No format and no settings: both are handed in.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
 
 from finops_dagster.domain.deliveries import Delivery
-from finops_dagster.domain.errors import Fault, Unavailable
+from finops_dagster.domain.errors import Fault, Unavailable, disk_full, is_disk_full
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import day_start
 from finops_dagster.sources.discovery import Found, content, delivery_id, find
@@ -80,8 +84,8 @@ class FileSource:
             ]
             arrivals = self._whole(_dated(arrivals))
             listed = [(one, self._id(one.found, one.partition)) for one in arrivals]
-        except OSError as error:
-            raise Unavailable(f"{self.name} could not be read: {error}.") from error
+        except (OSError, duckdb.Error) as error:
+            raise self._unavailable(error) from error
         self._found = {id_: one.found for one, id_ in listed}
         last: dict[date, str] = {}
         for one, id_ in listed:
@@ -116,16 +120,27 @@ class FileSource:
         if found.fault is not None:
             raise Unavailable(f"A delivery of {self.name} is not whole yet.", (found.fault,))
         root = self.place.fetch(file.path for file in found.files)
-        return read_delivery(
-            self.format,
-            root,
-            delivery,
-            found.partition is not None,
-            self.limits,
-            self.hashes,
-            self._spools,
-            self.options,
-        )
+        try:
+            return read_delivery(
+                self.format,
+                root,
+                delivery,
+                found.partition is not None,
+                self.limits,
+                self.hashes,
+                self._spools,
+                self.options,
+            )
+        except (OSError, duckdb.Error) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Exception:
+        if is_disk_full(error):
+            scratch = self.options.scratch or Path(tempfile.gettempdir())
+            return disk_full(scratch, f"Rows of {self.name} are spilled there while they are read")
+        if isinstance(error, OSError):
+            return Unavailable(f"{self.name} could not be read: {error}.")
+        return error
 
     def _id(self, found: Found, partition: date) -> str:
         terms = self.terms.digest(self.hashes.of)

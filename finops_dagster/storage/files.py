@@ -5,6 +5,7 @@ A reader sees the old file or the new one, never half of either: write aside, sy
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,10 +17,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from finops_dagster.domain.errors import disk_full, is_disk_full
 from finops_dagster.domain.schemas import LogicalType, TableSchema
+
+_ASIDE = ".aside"
 
 
 @dataclass(frozen=True)
@@ -101,19 +106,45 @@ def arrow_schema(table: TableSchema) -> pa.Schema:
 
 
 def atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, sync it, then rename it over `path`."""
+    """Let `write` fill a temporary file beside `path`, sync it, then rename it over `path`.
+
+    What killed processes left beside it half written is removed. Raises Unavailable if the disk
+    is full: `path` is then as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    _clear_left(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_ASIDE)
     aside = Path(name)
     try:
+        # held as long as this process lives: who can take it has found what a killed one left
+        fcntl.flock(handle, fcntl.LOCK_EX)
         write(aside)
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.chmod(0o644)
         aside.replace(path)
+    except (OSError, duckdb.Error) as error:
+        if is_disk_full(error):
+            raise disk_full(path.parent, f"Nothing of {path.name} was kept") from error
+        raise
     finally:
         aside.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _clear_left(folder: Path) -> None:
+    for left in folder.glob(f".*{_ASIDE}"):
+        try:
+            handle = os.open(left, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # renamed by the one who writes it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink(missing_ok=True)
+        except BlockingIOError:
+            pass  # being written
+        finally:
+            os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:
