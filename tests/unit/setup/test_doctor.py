@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from finops_dagster.domain.errors import Fault, Stopped
+from finops_dagster.domain.errors import Fault, Stopped, Unavailable
 from finops_dagster.settings import Settings
 from finops_dagster.setup.checks import Check, Outcome, Probes
 from finops_dagster.setup.doctor import doctor
@@ -227,3 +227,20 @@ def test_github_that_does_not_answer_fails() -> None:
     checks, _ = check_github("http://127.0.0.1:1", "acme/gitops", "main", "good", acts=True)
     assert checks[0].result is Outcome.FAIL
     assert "does not answer" in checks[0].detail
+
+
+def test_a_remote_place_is_asked_and_its_refusal_told(settings: Settings) -> None:
+    """No folder of this machine can say whether a bucket may be listed."""
+    remote = settings.billing[0].model_copy(update={"path": "s3://bills/exports"})
+    fault = Fault(
+        code="source_denied", file="s3://bills/exports", expected="An answer.", hint="Permit it."
+    )
+
+    def denied(group: str, name: str) -> int:
+        raise Unavailable("s3://bills/exports could not be listed", (fault,))
+
+    changed = settings.model_copy(update={"billing": (remote,)})
+    named = by_name(doctor(changed, probes(deliveries=denied)))
+    assert "billing[0].path" not in named
+    assert named["billing cloud"].result is Outcome.FAIL
+    assert "Permit it." in named["billing cloud"].fix
