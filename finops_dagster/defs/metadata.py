@@ -204,10 +204,7 @@ def versioned(
     contents: what each partition is made of; the same contents are the same version, whatever
     range of partitions the run is of. Dagster takes one version of a result for all of them.
     """
-    versions = {
-        key: content_id("data", sorted(contents.get(date.fromisoformat(key[:10]), ())))
-        for key in context.partition_keys
-    }
+    versions = _versions(context, contents)
     whole = content_id("data", versions) if len(versions) > 1 else next(iter(versions.values()))
     yield result._replace(data_version=dg.DataVersion(whole))
     if len(versions) > 1:
@@ -218,6 +215,28 @@ def versioned(
                 metadata={"made_of": len(contents.get(date.fromisoformat(key[:10]), ()))},
                 tags={DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"},
             )
+
+
+def told(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, contents: Mapping[date, Sequence[str]]
+) -> bool:
+    """Whether what `versioned` said last of each partition of the run is said of `contents`."""
+    for key, version in _versions(context, contents).items():
+        wanted = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[key])
+        newest = context.instance.fetch_materializations(wanted, limit=1).records
+        made = newest[0].asset_materialization if newest else None
+        if made is None or (made.tags or {}).get(DATA_VERSION_TAG) != version:
+            return False
+    return True
+
+
+def _versions(
+    context: dg.AssetExecutionContext, contents: Mapping[date, Sequence[str]]
+) -> dict[str, str]:
+    return {
+        key: content_id("data", sorted(contents.get(date.fromisoformat(key[:10]), ())))
+        for key in context.partition_keys
+    }
 
 
 def _built(

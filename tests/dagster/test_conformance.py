@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.landing.conformance import CHECK, KEY, build_conformance
+from finops_dagster.defs.landing.conformance import CHARGES, CHECK, KEY, build_conformance
 from finops_dagster.defs.shared import clocks
 from finops_dagster.domain.periods import month_start
 from finops_dagster.settings import Settings
@@ -46,16 +46,23 @@ RULES: dict[str, Any] = {
 }
 
 
-def materialised(settings: Settings) -> dg.ExecuteInProcessResult:
+def materialised(
+    settings: Settings, instance: dg.DagsterInstance | None = None
+) -> dg.ExecuteInProcessResult:
     """The newest month of the asset, in a run of its own."""
     day = settings.decided_day()
     time = clocks(settings.start, day, fixed=settings.as_of is not None)
     asset = build_conformance(time, judged=settings.focus_rules is not None)
+
+    @dg.asset(key=CHARGES, partitions_def=time.months)
+    def landed() -> None:
+        """Stands for the landed charges: a run of both is one of the daily line."""
+
     return dg.materialize(
-        [asset],
+        [landed, asset],
         partition_key=month_start(day).isoformat(),
         resources={"estate": Estate(settings)},
-        instance=dg.DagsterInstance.ephemeral(),
+        instance=instance or dg.DagsterInstance.ephemeral(),
     )
 
 
@@ -105,6 +112,17 @@ def test_each_delivery_is_judged_and_its_page_linked(ruled: Settings) -> None:
             "BilledCost-C-001-M": "pass",
             "ChargeClass-C-001-M": "fail",
         }
+
+
+def test_what_was_judged_is_not_judged_again(ruled: Settings) -> None:
+    """Work that nothing called for hides the work that something did."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert shown(materialised(ruled, instance))
+        again = materialised(ruled, instance)
+        assert again.success
+        assert again.asset_materializations_for_node(KEY.to_python_identifier()) == []
+        other = ruled.model_copy(update={"focus_allowed": {"ChargeClass-C-001-M": "agreed"}})
+        assert shown(materialised(other, instance))
 
 
 def test_what_is_allowed_passes_with_its_reason(ruled: Settings) -> None:

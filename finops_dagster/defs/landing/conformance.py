@@ -13,12 +13,14 @@ import dagster as dg
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG
 from finops_dagster.defs.landing.conforming import FORMAT, judge_delivery
-from finops_dagster.defs.metadata import each_partition, link, records_table
+from finops_dagster.defs.metadata import each_partition, link, records_table, told, versioned
 from finops_dagster.defs.shared import OWNERS, RETRY, SINGLE_RUN, Clocks, window
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import Unavailable
+from finops_dagster.domain.ids import content_id
 from finops_dagster.quality.conformance import WHERE_TO_GET, Report, load_model
+from finops_dagster.sources import FileSource
 from finops_dagster.storage.files import atomically, write_json
 from finops_dagster.storage.lake import in_force
 
@@ -41,41 +43,56 @@ def build_conformance(clocks: Clocks, *, judged: bool) -> dg.AssetsDefinition:
         description="No MUST of the FOCUS rule model fails, but such as the settings allow.",
     )
 
-    @dg.asset(
-        key=KEY,
-        deps=[CHARGES],
-        description="FOCUS rules kept and broken by each delivery, on the values as delivered.",
-        group_name="landing",
-        owners=OWNERS,
-        kinds={"duckdb"},
-        partitions_def=clocks.months,
+    @dg.multi_asset(
+        name=KEY.to_python_identifier(),
+        specs=[
+            dg.AssetSpec(
+                KEY,
+                deps=[CHARGES],
+                description="FOCUS rules kept and broken by each delivery, on what was delivered.",
+                group_name="landing",
+                owners=OWNERS,
+                kinds={"duckdb"},
+                partitions_def=clocks.months,
+                tags={CLOCK_TAG: BILLING_JOB},
+                skippable=True,
+            )
+        ],
         backfill_policy=SINGLE_RUN,
         retry_policy=RETRY,
-        tags={CLOCK_TAG: BILLING_JOB},
         check_specs=[spec] if judged else [],
+        can_subset=True,
     )
     def focus_conformance(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
-        if estate.settings.focus_rules is None:
-            reason = Abstained(subject="focus_conformance", reason=_NO_MODEL)
-            yield dg.MaterializeResult(metadata={"not_judged": records_table([vars(reason)])})
-            return
         first, last = window(context)
-        reports, abstained = _judged(estate, first, last)
-        pages = {one.subject: page for one, page in reports}
-        yield dg.MaterializeResult(metadata=_metadata(estate, reports, abstained))
-        if not judged:
+        wanted = _wanted(estate, first, last)
+        terms = _terms(estate)
+        contents: dict[date, list[str]] = {}
+        for _, delivery in wanted:
+            contents.setdefault(delivery.partition, [terms]).append(delivery.delivery_id)
+        asked = context.run.asset_selection
+        if (not asked or CHARGES in asked) and told(context, KEY, contents):
+            context.log.info(f"{first} to {last} is judged as it is: nothing to judge.")
             return
-        failing = [one for one, _ in reports if not one.conforms]
+        if estate.settings.focus_rules is None:
+            reason = Abstained(subject=KEY.to_user_string(), reason=_NO_MODEL)
+            metadata = {"not_judged": records_table([vars(reason)])}
+            yield from versioned(context, dg.MaterializeResult(KEY, metadata=metadata), contents)
+            return
+        reports, abstained = _judged(estate, wanted)
+        shown = _metadata(estate, reports, abstained)
+        yield from versioned(context, dg.MaterializeResult(KEY, metadata=shown), contents)
+        failing = [(one, page) for one, page in reports if not one.conforms]
         result = dg.AssetCheckResult(
             asset_key=KEY,
             check_name=CHECK,
             passed=not failing,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={one.subject: link(estate.layout.root, pages[one.subject]) for one in failing},
+            metadata={one.subject: link(estate.layout.root, page) for one, page in failing},
             description="; ".join(
-                f"{one.subject}: {one.counts['fail']} rules fail" for one in failing
+                f"{one.subject}: {one.counts['fail']} rules fail" for one, _ in failing
             )
             or f"{len(reports)} deliveries judged, {len(abstained)} not",
         )
@@ -84,36 +101,53 @@ def build_conformance(clocks: Clocks, *, judged: bool) -> dg.AssetsDefinition:
     return focus_conformance
 
 
+def _wanted(estate: Estate, first: date, last: date) -> list[tuple[FileSource, Delivery]]:
+    """Deliveries in force for the months from `first` to `last`, with their sources."""
+    cutoff = estate.cutoff(estate.settings.decided_day())
+    return [
+        (source, delivery)
+        for source in estate.sources("charges")
+        for delivery in in_force(source.deliveries(), cutoff)
+        if first <= delivery.partition <= last
+    ]
+
+
+def _terms(estate: Estate) -> str:
+    """Stands for what deliveries are held against, and what of it is allowed."""
+    settings = estate.settings
+    model = settings.focus_rules.read_text(encoding="utf-8") if settings.focus_rules else ""
+    supports = {one.name: one.supports for one in settings.billing}
+    return content_id("terms", [model, settings.focus_allowed, supports])
+
+
 def _judged(
-    estate: Estate, first: date, last: date
+    estate: Estate, wanted: list[tuple[FileSource, Delivery]]
 ) -> tuple[list[tuple[Report, Path]], list[Abstained]]:
-    """Reports of the deliveries in force, each with its page, and what was not judged."""
+    """Reports of deliveries, each with its page, and what was not judged."""
     assert estate.settings.focus_rules is not None
     model = load_model(estate.settings.focus_rules)
-    cutoff = estate.cutoff(estate.settings.decided_day())
     formats = {one.name: one.format for one in estate.settings.billing}
     reports, abstained = [], []
-    for source in estate.sources("charges"):
+    for source, delivery in wanted:
+        subject = f"{source.name} {delivery.partition.isoformat()}"
         if formats[source.name] != FORMAT:
             reason = f"its format is {formats[source.name]}, the rules are of {FORMAT}"
-            abstained.append(Abstained(subject=source.name, reason=reason))
+            abstained.append(Abstained(subject=subject, reason=reason))
             continue
-        for delivery in in_force(source.deliveries(), cutoff):
-            if not first <= delivery.partition <= last:
-                continue
-            try:
-                report, _ = judge_delivery(estate, source, delivery, model)
-            except Unavailable as error:
-                abstained.append(Abstained(subject=delivery.delivery_id, reason=error.message))
-                continue
-            reports.append((report, _kept(estate, delivery, report)))
+        try:
+            report, _ = judge_delivery(estate, source, delivery, model)
+        except Unavailable as error:
+            abstained.append(Abstained(subject=subject, reason=error.message))
+            continue
+        reports.append((report, _kept(estate, delivery, report)))
     return reports, abstained
 
 
 def _kept(estate: Estate, delivery: Delivery, report: Report) -> Path:
     """Keep the report beside the state: the page, and the same as JSON."""
     name = f"{delivery.source}.{delivery.partition.isoformat()}.{delivery.delivery_id}"
-    page = estate.layout.root / "conformance" / f"{name}.html"
+    folder = estate.layout.reports(estate.settings.decided_day()) / "conformance"
+    page = folder / f"{name}.html"
     text = report.html()
 
     def write(aside: Path) -> None:
