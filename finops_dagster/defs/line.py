@@ -168,7 +168,7 @@ def settled(estate: Estate, clock: Clock, first: date, last: date) -> bool:
         return False
     versions = [v for mart in clock.marts for v in manifest.of(mart, first, last)]
     due = known_by(as_of, estate.settings.decide_at)
-    return bool(versions) and all(version.known_at >= due for version in versions)
+    return all(version.known_at >= due for version in versions)
 
 
 def land(estate: Estate, delivery: Delivery) -> Landed:

@@ -5,6 +5,7 @@ Amounts are Decimal, never clipped at zero, never summed across currencies.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated
 
@@ -61,7 +62,27 @@ class Money(BaseModel):
 
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:
-            raise ValueError(f"cannot add {other.currency} to {self.currency}: convert first")
+            raise MixedCurrenciesError(
+                f"cannot add {other.currency} to {self.currency}: convert first"
+            )
+
+
+class MixedCurrenciesError(ValueError):
+    """Amounts of several currencies were to be added: convert first."""
+
+
+def total(amounts: Iterable[Money]) -> Money:
+    """The sum of amounts of one currency, to its last digit; every sum over rows goes through here.
+
+    Raises MixedCurrenciesError for several currencies, ValueError for no amount at all.
+    """
+    rows = list(amounts)
+    currencies = sorted({one.currency for one in rows})
+    if not currencies:
+        raise ValueError("no amount, so no currency to have a sum in")
+    if len(currencies) > 1:
+        raise MixedCurrenciesError(f"no sum over {', '.join(currencies)}: convert first")
+    return Money(amount=exact_sum(*(one.amount for one in rows)), currency=currencies[0])
 
 
 class MoneyRange(BaseModel):

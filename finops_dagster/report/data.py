@@ -24,6 +24,11 @@ from finops_dagster.domain.incidents import Incident
 SPEND_COLUMNS = ("charge_date", "billing_currency", "team", "service_name", "effective_cost")
 FORECAST_COLUMNS = ("currency", "series", "date", "mean", "lo80", "hi80", "lo95", "hi95")
 COVERAGE_COLUMNS = ("billing_currency", "tag", "tagged_cost", "untagged_cost", "total_cost")
+RESTATED_COLUMNS = (
+    "source", "billing_period", "known_at", "before_known_at", "service_name",
+    "billing_account_id", "sub_account_id", "billing_currency", "charge_class",
+    "billed_difference", "effective_difference",
+)  # fmt: skip
 TOTAL = "total"
 """The `series` of a forecast frame that is the estate's whole spend in a currency."""
 
@@ -109,6 +114,10 @@ class ReportData:
     """What the engines could not judge, each with its reason."""
     coverage: pd.DataFrame = field(default_factory=lambda: _frame(*COVERAGE_COLUMNS))
     """Columns COVERAGE_COLUMNS, any number of rows per currency and tag; costs are Decimal."""
+    restated: pd.DataFrame = field(default_factory=lambda: _frame(*RESTATED_COLUMNS))
+    """Columns RESTATED_COLUMNS: what newer deliveries changed of bills whose period was over."""
+    by_billing_period: bool = False
+    """True where a charge of `spend` is dated in the period that bills it, not by its own day."""
     freshness: tuple[FreshnessRow, ...] = ()
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from finops_dagster.domain.decisions import Decision
-from finops_dagster.report import charts, format, summary
+from finops_dagster.report import charts, format, restated, summary
 from finops_dagster.report import spend as spending
 from finops_dagster.report.data import ReportData, StageGate
 
@@ -130,6 +130,7 @@ def _view(data: ReportData) -> dict[str, Any]:
         "abstained": summary.reasons(data.abstained),
         "no_forecast": [one for one in data.abstained if "forecast" in one.subject.lower()],
         "coverage": summary.coverage(data),
+        "restated": restated.restatements(data),
         "chart_days": spending.CHART_DAYS,
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -252,6 +253,14 @@ class PublicationStore:
     def reader(self, manifest: Manifest) -> PublishedReader:
         """A reader that sees this manifest's versions and no others."""
         return PublishedReader(self, manifest)
+
+
+def warehouse_rows(warehouse: Path, query: str) -> list[dict[str, Any]]:
+    """Rows of a query over the warehouse file, which nobody may be writing."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        found: list[dict[str, Any]] = connection.execute(query).to_arrow_table().to_pylist()
+        return found
 
 
 def _mart_relation(connection: duckdb.DuckDBPyConnection, mart: str) -> str:

@@ -102,9 +102,13 @@ class Company:
         manifest = self.estate.publications.current()
         assert manifest is not None
         paths = [str(path) for path in self.estate.publications.reader(manifest).paths(mart)]
+        return self.read(paths, sql)
+
+    def read(self, paths: Sequence[str], sql: str) -> list[tuple[Any, ...]]:
+        """Rows of Parquet files, as the relation `mart`."""
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
-            connection.read_parquet(paths, union_by_name=True).create_view("mart")
+            connection.read_parquet(list(paths), union_by_name=True).create_view("mart")
             return connection.execute(sql).fetchall()
 
     @contextmanager

@@ -5,16 +5,24 @@ The bills are a few rows each, so that every figure can be added up in the head.
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
+import pytest
+
+from finops_dagster.defs import line
+from finops_dagster.storage.publication import Manifest
 from tests.e2e.bills import Company, row
 
-JANUARY, FEBRUARY, MARCH = "2026-01-01", "2026-02-01", "2026-03-01"
+JANUARY, FEBRUARY, MARCH, APRIL = "2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01"
 
 
 def closed(folder: Path) -> Company:
-    """Three months, each delivered once."""
+    """Three months and the one that runs, each delivered once."""
     company = Company(folder, "2026-04-10")
     company.deliver(
         JANUARY, "final", "2026-02-04T03:00:00Z",
@@ -22,6 +30,7 @@ def closed(folder: Path) -> Company:
     )  # fmt: skip
     company.deliver(FEBRUARY, "final", "2026-03-04T03:00:00Z", [row(FEBRUARY, "2026-02-05", "7")])
     company.deliver(MARCH, "final", "2026-04-04T03:00:00Z", [row(MARCH, "2026-03-05", "3")])
+    company.deliver(APRIL, "known", "2026-04-11T03:00:00Z", [row(APRIL, "2026-04-05", "2")])
     return company
 
 
@@ -36,14 +45,110 @@ def restate(company: Company) -> None:
     )  # fmt: skip
 
 
-def test_a_restatement_is_told_to_the_cent(tmp_path: Path) -> None:
-    """A closed month that changes without a word is a bill nobody can agree to."""
-    company = closed(tmp_path)
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """What `closed` delivers, taken in; no test changes it."""
+    company = closed(tmp_path_factory.mktemp("before"))
     company.run()
-    assert company.rows("fct_restatements") == []
+    return company
+
+
+@dataclass(frozen=True)
+class Restated:
+    """A company whose January was restated and taken in again, and what was there before."""
+
+    company: Company
+    run_id: str
+    files: dict[str, tuple[int, int]]
+    versions: dict[tuple[str, str | None], str | None]
+
+
+@pytest.fixture(scope="module")
+def restated(before: Company, tmp_path_factory: pytest.TempPathFactory) -> Restated:
+    """January comes again the day after; no test changes it."""
+    folder = tmp_path_factory.mktemp("restated") / "company"
+    shutil.copytree(before.folder, folder)
+    company = Company(folder, "2026-04-11")
+    files, versions = states(folder / ".finops"), data_versions(company)
     restate(company)
-    company.decide("2026-04-11")
-    company.run()
+    return Restated(company, company.run().run_id, files, versions)
+
+
+@pytest.fixture
+def company(before: Company, tmp_path: Path) -> Company:
+    """A copy of it, to go on with."""
+    folder = tmp_path / "company"
+    shutil.copytree(before.folder, folder)
+    return Company(folder, before.as_of)
+
+
+def current(company: Company) -> Manifest:
+    manifest = company.estate.publications.current()
+    assert manifest is not None
+    return manifest
+
+
+def states(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file of marts and landing, by inode and time of writing."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for part in ("published/marts", "landing/charges")
+        for path in sorted((folder / part).rglob("*.parquet"))
+    }
+
+
+def contents(company: Company) -> dict[tuple[str, str], str]:
+    """A hash of the rows of every published partition that their order does not change."""
+    found = {}
+    publications = company.estate.publications
+    for version in current(company).versions:
+        path = str(publications.path(version))
+        rows = company.read([path], "select cast(t as varchar) from mart as t")
+        text = "\n".join(sorted(str(row[0]) for row in rows))
+        place = (version.mart, version.partition.isoformat())
+        found[place] = hashlib.sha256(text.encode()).hexdigest()
+    return found
+
+
+def data_versions(company: Company) -> dict[tuple[str, str | None], str | None]:
+    """Data version of the newest materialisation of every asset and partition."""
+    found: dict[tuple[str, str | None], str | None] = {}
+    with company.instance() as instance:
+        for key in instance.all_asset_keys():
+            records = instance.fetch_materializations(key, limit=100).records
+            for record in reversed(records):
+                made = record.asset_materialization
+                assert made is not None
+                place = (key.to_user_string(), made.partition)
+                found[place] = (made.tags or {}).get("dagster/data_version")
+    return found
+
+
+def materialised(company: Company, run_id: str) -> set[str]:
+    """Assets that a run made something of."""
+    with company.instance() as instance:
+        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        return {
+            entry.dagster_event.asset_key.to_user_string()
+            for entry in events
+            if entry.dagster_event is not None and entry.dagster_event.asset_key is not None
+        }
+
+
+def ranges(company: Company) -> list[tuple[str, str]]:
+    """First and last month of every run so far, oldest first."""
+    name = "dagster/asset_partition_range_"
+    with company.instance() as instance:
+        return [
+            (run.tags[f"{name}start"], run.tags[f"{name}end"])
+            for run in reversed(instance.get_runs())
+        ]
+
+
+def test_a_restatement_is_told_to_the_cent(before: Company, restated: Restated) -> None:
+    """A closed month that changes without a word is a bill nobody can agree to."""
+    company = restated.company
+    assert before.rows("fct_restatements") == []
     told = company.rows(
         "fct_restatements",
         "select service_name, sub_account_id, billed_before, billed_after, billed_difference,"
@@ -54,7 +159,97 @@ def test_a_restatement_is_told_to_the_cent(tmp_path: Path) -> None:
         ("Compute", "sub-1", Decimal("10.10"), Decimal("9.08"), Decimal("-1.02"), True, known),
         ("Support", "sub-1", Decimal(0), Decimal("1.5"), Decimal("1.5"), True, known),
     ]
+    january = "select sum(billed_cost) from mart where billing_period = '2026-01-01'"
+    ((was,),), ((now,),) = (one.rows("fct_costs_daily", january) for one in (before, company))
+    assert (was, now) == (Decimal("15.10"), Decimal("15.58"))
+    assert sum(row[4] for row in told) == now - was
+
+
+def test_only_the_restated_period_is_built_again(restated: Restated) -> None:
+    """A day's work that grows with history ends in a night that is too short."""
+    company, held = restated.company, restated.files
+    assert ranges(company) == [(JANUARY, APRIL), (JANUARY, JANUARY)]
+    after = states(company.folder / ".finops")
+    assert {name: after[name] for name in held} == held
+    new = after.keys() - held.keys()
+    assert new
+    assert not [name for name in new if "2026-01-01" not in name]
+    changed = {
+        place
+        for place, version in data_versions(company).items()
+        if restated.versions[place] != version
+    }
+    assert {partition for _, partition in changed} == {JANUARY}
+    assert ("landing/charges", JANUARY) in changed
+    assert "publication/billing" in materialised(company, restated.run_id)
+
+
+def test_the_same_delivery_again_changes_nothing(company: Company) -> None:
+    """Work that nothing called for hides the work that something did."""
+    held, versions = states(company.folder / ".finops"), data_versions(company)
+    published = current(company)
+    folder = company.deliver(
+        APRIL, "again", "2026-04-11T05:00:00Z", [row(APRIL, "2026-04-05", "2")]
+    )
+    assert (folder / "part-0.csv").exists()
+    estate = company.estate
+    assert line.pending(estate, line.BILLING, estate.cutoff(estate.settings.decided_day())) == []
+    outcome = company.run()
+    assert materialised(company, outcome.run_id) == {"landing/charges"}
+    assert data_versions(company) == versions
+    assert states(company.folder / ".finops") == held
+    assert current(company).id == published.id
+
+
+@pytest.mark.conformance
+def test_a_later_look_keeps_the_same_data_under_the_same_name(company: Company) -> None:
+    """A new name for the same rows reads as a new bill."""
+    published, versions = current(company), data_versions(company)
+    company.decide("2026-04-12")
+    company.run()
+    after = current(company)
+    assert after.id == published.id
+    assert after.known_at > published.known_at
+    changed = {
+        asset for (asset, _), version in data_versions(company).items()
+        if versions.get((asset, _), version) != version
+    }  # fmt: skip
+    assert "landing/charges" not in changed
+
+
+@pytest.mark.conformance
+def test_a_backfill_is_row_for_row_a_fresh_load(restated: Restated, tmp_path: Path) -> None:
+    """Two ways to the same months that differ by a row make every figure a matter of history."""
+    company = restated.company
+    backfilled = Company(tmp_path / "backfilled", "2026-04-11")
+    shutil.copytree(company.folder / "exports", backfilled.folder / "exports", dirs_exist_ok=True)
+    backfilled.run()
+    assert len(ranges(backfilled)) == 1
+    assert contents(company) == contents(backfilled)
+    assert backfilled.rows("fct_restatements", "select count(*) from mart") == [(2,)]
+
+
+def test_other_words_for_tags_build_every_month_again(company: Company) -> None:
+    """Months told by other words than the newest cannot be compared with it."""
+    company.decide("2026-04-10", tags={"team": ["squad"]})
+    estate = company.estate
+    cutoff = estate.cutoff(estate.settings.decided_day())
+    assert [day.isoformat() for day in line.pending(estate, line.BILLING, cutoff)] == [
+        JANUARY, FEBRUARY, MARCH, APRIL,
+    ]  # fmt: skip
+
+
+@pytest.mark.conformance
+def test_a_file_put_back_is_a_delivery_of_its_own(company: Company) -> None:
+    """An export that overwrites itself and is then put right must not stay wrong."""
+    part = company.folder / "exports" / f"billing_period={MARCH}" / "final"
+    good = (part / "part-0.csv").read_bytes()
+    text = good.decode().replace("3,3,3,3,USD", "4,4,4,4,USD")
+    for day, data in (("2026-04-11", text.encode()), ("2026-04-12", good)):
+        (part / "part-0.csv").write_bytes(data)
+        (part / "_delivery.json").write_text(f'{{"known_at": "{day}T03:00:00Z"}}')
+        company.decide(day)
+        company.run()
     assert company.rows(
-        "fct_costs_daily", "select sum(billed_cost) from mart where billing_period = '2026-01-01'"
-    ) == [(Decimal("15.58"),)]
-    assert sum(row[4] for row in told) == Decimal("15.58") - Decimal("15.10")
+        "fct_costs_daily", "select sum(billed_cost) from mart where billing_period = '2026-03-01'"
+    ) == [(Decimal(3),)]

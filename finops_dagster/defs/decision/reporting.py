@@ -6,7 +6,7 @@ How it is laid out and worded is the report's business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,18 @@ from finops_dagster.report import (
     StageGate,
     render_report,
 )
-from finops_dagster.report.data import COVERAGE_COLUMNS, FORECAST_COLUMNS, SPEND_COLUMNS, TOTAL
+from finops_dagster.report.data import (
+    COVERAGE_COLUMNS,
+    FORECAST_COLUMNS,
+    RESTATED_COLUMNS,
+    SPEND_COLUMNS,
+    TOTAL,
+)
+from finops_dagster.settings import ReportClock
 from finops_dagster.storage.days import DayStore
 
+_RESTATED_SINCE = timedelta(days=31)
+"""Restatements told on a page: older ones were told on the pages of their days."""
 _ENGINES = ("forecasts", "incidents", "findings", "models")
 _NOTES = (
     "Forecasts are of usage at effective cost: purchases, taxes, credits and refunds are in the "
@@ -50,7 +59,9 @@ def report_data(
     day = estate.day(as_of)
     reader = rebuild.reader(estate, as_of)
     chosen = rebuild.chosen_for(estate, as_of)
-    spend = facts.spend(reader, as_of)
+    by_billing_period = estate.settings.report_clock is ReportClock.BILLING
+    spend = facts.spend(reader, as_of, by_billing_period=by_billing_period)
+    restated = facts.restatements(reader, estate.cutoff(as_of) - _RESTATED_SINCE)
     coverage = facts.tag_coverage(reader, as_of)
     return ReportData(
         estate=estate.settings.estate,
@@ -78,6 +89,8 @@ def report_data(
             for one in day.items(name, Abstained)
         ),
         coverage=_or_empty(coverage, COVERAGE_COLUMNS),
+        restated=_or_empty(restated, RESTATED_COLUMNS),
+        by_billing_period=by_billing_period,
         freshness=_freshness(estate),
         links=_links(estate, as_of),
         notes=_NOTES,

@@ -5,7 +5,7 @@ Selections and names only: what is made of the numbers lives in the engines.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
@@ -167,16 +167,35 @@ def labels(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | N
     return reader.frame("fct_model_labels", first=first, last=last)
 
 
-def spend(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
-    """charge_date, billing_currency, team, service_name, effective_cost: every charge's cost."""
+def spend(
+    reader: PublishedReader, as_of: date, *, by_billing_period: bool = False
+) -> pd.DataFrame | None:
+    """charge_date, billing_currency, team, service_name, effective_cost: every charge's cost.
+
+    By billing period a charge of another month is dated on the nearest day of the one billing it.
+    """
+    billed = "least(greatest(charge_date, billing_period), last_day(billing_period))"
+    dated = billed if by_billing_period else "charge_date"
     return reader.frame(
         "fct_costs_daily",
         f"""
         select
-            charge_date, billing_currency, team, service_name,
+            {dated} as charge_date, billing_currency, team, service_name,
             sum(effective_cost) as effective_cost
         from mart where charge_date <= date '{as_of.isoformat()}'
         group by all order by all
+        """,
+    )
+
+
+def restatements(reader: PublishedReader, since: datetime) -> pd.DataFrame | None:
+    """fct_restatements of periods that had ended, by deliveries known since then."""
+    return reader.frame(
+        "fct_restatements",
+        f"""
+        select * from mart
+        where after_period_end and known_at >= timestamptz '{since.isoformat()}'
+        order by all
         """,
     )
 

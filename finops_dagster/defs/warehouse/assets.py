@@ -15,9 +15,11 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import BILLING_JOB, LEDGER_JOB, SIGNALS_JOB
+from finops_dagster.defs.metadata import records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.defs.warehouse.events import described
 from finops_dagster.defs.warehouse.translator import Translator, asset_key
+from finops_dagster.storage.publication import warehouse_rows
 
 
 def build_warehouse(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -66,9 +68,27 @@ def _clock_models(
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
         arguments = line.dbt_arguments(f"tag:{clock.name}", variables)
         target = estate.layout.root / "dbt" / clock.name
-        yield from described(context, dbt.cli(arguments, context=context, target_path=target))
+        build = dbt.cli(arguments, context=context, target_path=target)
+
+        def restated() -> dict[str, Any]:
+            rows = warehouse_rows(estate.layout.warehouse, _RESTATED.format(first=first, last=last))
+            return {"restated": records_table(rows)}
+
+        yield from described(context, build, {"fct_restatements": restated})
 
     return models
+
+
+_RESTATED = """
+    select source, billing_period, known_at, service_name, billing_account_id, sub_account_id,
+        billing_currency, charge_class, billed_before, billed_after, billed_difference,
+        effective_difference
+    from fct_restatements
+    where billing_period between date '{first}' and date '{last}'
+    order by after_period_end desc, known_at desc, abs(billed_difference) desc
+    limit 20
+"""
+"""Changes of closed bills first, the newest and the largest of them."""
 
 
 def _ledger_models(manifest: Path) -> dg.AssetsDefinition:

@@ -5,7 +5,7 @@ How a model is named in Dagster lives in translator.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -18,11 +18,16 @@ from finops_dagster.defs.metadata import each_partition
 _SCHEMA = "dagster/column_schema"
 
 
-def described(context: dg.AssetExecutionContext, invocation: DbtCliInvocation) -> Iterator[Any]:
+def described(
+    context: dg.AssetExecutionContext,
+    invocation: DbtCliInvocation,
+    told: Mapping[str, Callable[[], Mapping[str, Any]]] | None = None,
+) -> Iterator[Any]:
     """Every event of a dbt build in its order; those of marts with row counts and column lineage.
 
-    They come when dbt has ended and so given the file back. Raises what dbt failed with, after
-    the events of the models that were built.
+    They come when dbt has ended and so given the file back. `told`: what else is to be shown of a
+    mart by its name, asked then. Raises what dbt failed with, after the events of the models that
+    were built.
     """
     events: list[Any] = []
     failure: DagsterDbtCliRuntimeError | None = None
@@ -35,7 +40,9 @@ def described(context: dg.AssetExecutionContext, invocation: DbtCliInvocation) -
         if isinstance(event, dg.AssetCheckResult):
             yield from each_partition(context, event)
         else:
-            yield event if node is None else _with_figures(invocation, node, event)
+            shown = event if node is None else _with_figures(invocation, node, event)
+            more = (told or {}).get(node["name"]) if node is not None else None
+            yield shown if more is None else shown.with_metadata({**shown.metadata, **more()})
     if failure is not None:
         raise failure
 

@@ -54,7 +54,13 @@ wanted as (
 
 rates as (
 
-    select * from {{ currency_rates() }}
+    select
+        day,
+        from_currency,
+        to_currency,
+        rate,
+        taken_at
+    from {{ currency_rates() }}
 
 ),
 
