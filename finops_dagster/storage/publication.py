@@ -23,6 +23,8 @@ from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.storage.files import atomically, write_json
 
+_EXPORT_MEMORY = "1GB"
+
 
 class Version(BaseModel):
     """One audited version of one partition of a mart."""
@@ -149,6 +151,8 @@ class PublicationStore:
         """
         versions = []
         with duckdb.connect(str(warehouse), read_only=True) as connection:
+            # sorting takes what it may have, else it goes to disk
+            connection.execute(f"set memory_limit = '{_EXPORT_MEMORY}'; set threads = 2")
             connection.execute("set TimeZone = 'UTC'")
             relation = _mart_relation(connection, mart)
             for partition in partitions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -85,6 +86,19 @@ def test_a_disk_that_fills_in_mid_write_is_mended_by_the_next_run(
     assert names(tmp_path) == []
     assert write_parquet(path, batches(5), SCHEMA) == 5
     assert pq.read_table(path)["a"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+def test_a_source_that_breaks_while_read_ahead_leaves_nothing(tmp_path: Path) -> None:
+    """It is read on a thread of its own: its fault must not be lost there, nor half a file stay."""
+
+    def breaks() -> Iterator[pa.RecordBatch]:
+        yield from batches(2)
+        raise Unavailable("the files changed while they were read")
+
+    path = tmp_path / "charges.parquet"
+    with pytest.raises(Unavailable, match="changed while they were read"):
+        write_parquet(path, pa.RecordBatchReader.from_batches(SCHEMA, breaks()), SCHEMA)
+    assert names(tmp_path) == []
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
