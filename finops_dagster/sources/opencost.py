@@ -14,7 +14,7 @@ from finops_dagster.domain.schemas import LogicalType
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.kubernetes import tags
 from finops_dagster.sources.options import Configurable, Options
-from finops_dagster.sources.parsing import DECIMAL, Note, RawColumn, literal, squeeze
+from finops_dagster.sources.parsing import DECIMAL, Note, RawColumn, is_text, literal, squeeze
 from finops_dagster.sources.views import Check, View
 
 _MONEY, _TIME, _MAP = LogicalType.MONEY, LogicalType.TIME, LogicalType.STRING_MAP
@@ -189,6 +189,9 @@ _NATIVES = (
     Native("total_cost", _MONEY),
 )
 
+_MONEY_NAMES = {native.name for native in _NATIVES if native.type is _MONEY}
+_COST_NAMES = {name for name in _MONEY_NAMES if "_cost" in name}
+
 _NAMES = {
     "cluster": "cluster_name",
     "node": "node_name",
@@ -278,19 +281,29 @@ class OpenCostFormat(BillFormat):
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. What no charge follows from goes with the first charge of its row."""
+        given = {squeeze(column.name): column for column in columns}
         # OpenCost writes null for what is no number, and then the total is none either
-        costs = [n for n in ("cpu_cost", "ram_cost", "total_cost") if _has(columns, n)]
+        costs = [n for n in ("cpu_cost", "ram_cost", "total_cost") if squeeze(n) in given]
         known = " AND ".join([f"n_{name} IS NOT NULL" for name in costs] or ["false"])
-        filled = replace(self, values={"known": f"({known})", **self.values})
+        # a printed double may have more decimals than money: what rounding takes from the parts
+        # is in the rest of the total, what it takes from the total is told
+        told = {"total_cost"} if "total_cost" in costs else _MONEY_NAMES
+        rounded = " + ".join(f"rest_{name}" for name in sorted(told & _COST_NAMES))
+        filled = replace(
+            self,
+            natives=tuple(replace(one, deep=one.name in told) for one in self.natives),
+            values={"known": f"({known})", **self.values},
+            file_rest=f"CASE WHEN part_no = 1 THEN {rounded} ELSE 0 END",
+        )
         view = super(OpenCostFormat, filled).view(columns, files)
+        for name in _MONEY_NAMES - told:
+            raw = given.get(squeeze(name))
+            if raw is not None and is_text(raw):
+                view.values[f"n_{name}"] = f"TRY_CAST({raw.sql} AS {DECIMAL})"
         view.extras = [
             replace(one, sql=f"CASE WHEN part_no = 1 THEN {one.sql} END") for one in view.extras
         ]
         return view
-
-
-def _has(columns: Sequence[RawColumn], name: str) -> bool:
-    return squeeze(name) in {squeeze(column.name) for column in columns}
 
 
 def _make(options: OpenCostOptions) -> OpenCostFormat:

@@ -74,7 +74,7 @@ def configured(
         options = entry.options.model_validate(values)
     except ValidationError as error:
         faults = tuple(_fault(entry, name, dict(one)) for one in error.errors(include_url=False))
-        raise SettingsError(f"The options of {name} cannot be used.", faults) from error
+        raise _refused(name, faults) from error
     files = {
         option: value for option, value in options.model_dump().items() if isinstance(value, Path)
     }
@@ -84,20 +84,25 @@ def configured(
         if not path.is_file()
     )
     if missing:
-        raise SettingsError(f"The options of {name} cannot be used.", missing)
+        raise _refused(name, missing)
     return entry.make(options), Terms(values, tuple(files.values()))
 
 
 def without_options(name: str, format_name: str, given: Mapping[str, str]) -> None:
     """Raises SettingsError if a source of a format without options has any."""
     if given:
-        raise SettingsError(
-            f"The options of {name} cannot be used.",
+        raise _refused(
+            name,
             tuple(
                 _option_fault(name, option, f"no options: {format_name} has none", "Take it out.")
                 for option in given
             ),
         )
+
+
+def _refused(name: str, faults: tuple[Fault, ...]) -> SettingsError:
+    what = " ".join(fault.expected for fault in faults)
+    return SettingsError(f"The options of {name} cannot be used. {what}", faults)
 
 
 def _fault(entry: Configurable, name: str, error: dict[str, Any]) -> Fault:

@@ -60,7 +60,7 @@ _PLAIN = _Use(
         Native("end", _TIME, required=True),
         Native("resource", required=True),
         Native("sku", required=True),
-        Native("quantity", _MONEY, required=True),
+        Native("quantity", _MONEY, required=True, deep=True),
         Native("unit", required=True),
         Native("account"),
         Native("region"),

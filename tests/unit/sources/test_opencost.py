@@ -237,15 +237,19 @@ def test_the_csv_export_has_the_same_total(tmp_path: Path) -> None:
         "GPUCost": "0",
         "TotalCost": "0.6171300000000001",
     }
+    tiny = {**row, "CPUCost": "0.000012345678901234567", "TotalCost": "0.000012345678901234567"}
+    tiny |= {"RAMCost": "0", "PVCost": "0"}
     path = tmp_path / "export.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row)
         writer.writeheader()
-        writer.writerow(row)
+        writer.writerows([row, tiny])
     found = read(path, cluster="one")
-    assert found.landed.file_billed == {"USD": Decimal("0.6171300000000001")}
-    assert found.landed.billed_landed == found.landed.file_billed
-    rows = {one["sku_meter"]: one for one in found.rows.to_pylist()}
+    exact = Decimal("0.6171300000000001") + Decimal("0.000012345678901234567")
+    assert found.landed.file_billed == {"USD": exact}
+    assert found.landed.file_rounded == {"USD": Decimal("-3e-21")}
+    assert found.landed.billed_landed == {"USD": exact + Decimal("3e-21")}
+    rows = {one["sku_meter"]: one for one in found.rows.to_pylist()[:4]}
     assert rows["Rest of the total"]["billed_cost"] == Decimal("0.30000000000000008")
     tags = dict(rows["vCPU-hours"]["tags"])
     assert (tags["team"], tags["k8s-workload-name"], tags["k8s-cluster"]) == ("red", "web", "one")
@@ -260,6 +264,15 @@ def test_a_run_longer_than_the_window_is_cut_to_it(tmp_path: Path) -> None:
         for row in read(write(tmp_path / "day.json", answer(long))).rows.to_pylist()
     }
     assert delivered == ("2025-10-01 00:00:00+00:00", "2025-10-02 00:00:00+00:00")
+
+
+def test_an_answer_without_totals_is_the_sum_of_its_parts(tmp_path: Path) -> None:
+    """The summary of the API has no totals."""
+    parts = web(cpuCost="1.2345678901234567e-05", cpuCostAdjustment=0)
+    del parts["totalCost"]
+    found = read(write(tmp_path / "day.json", json.dumps([parts])))
+    assert found.landed.file_billed == {"USD": Decimal("0.050992345678901234567")}
+    assert found.landed.billed_landed == {"USD": Decimal("0.05099234567890123457")}
 
 
 @pytest.mark.parametrize("bad", [{"cpuCost": None}, {"ramCost": "NaN"}, {"totalCost": "x"}])
