@@ -16,7 +16,7 @@ from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.ids import content_id
 from finops_dagster.sources.folders import month_of_window, named, window_place
 from finops_dagster.sources.notes import SIDECAR, Note, is_note, read_note
-from finops_dagster.sources.places import Entry, Place
+from finops_dagster.sources.places import Entry, Place, is_data
 
 _SNAPSHOT = re.compile(r"(?i)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")
 """Azure's older exports: EXPORT_RUN.csv, each the month to date as a whole."""
@@ -48,7 +48,8 @@ def find(place: Place, key: str) -> list[Found]:
     entries = place.entries()
     if place.single:
         return [_bare(entries, list(entries), key)]
-    notes = sorted((one for one in entries if is_note(one.name)), key=_outermost)
+    data = [path for path in entries if is_data(path, place.suffixes) and not is_note(path.name)]
+    notes = sorted((one for one in entries if _is_note(one)), key=_outermost)
     root = place.fetch(notes) if notes else Path()
     found: list[Found] = []
     whole: set[Path] = set()
@@ -60,19 +61,24 @@ def find(place: Place, key: str) -> list[Found]:
             note = read_note(root, path, entries.keys(), place.key)
         except ValueError:
             # the note itself is listed, so that reading can say what is wrong with it
-            beside = [one for one in entries if path.parent in one.parents and one != path]
+            beside = [one for one in data if path.parent in one.parents]
             found.append(replace(_bare(entries, [path, *beside], key, [path]), unreadable=True))
             whole.add(path.parent)
             continue
         if note is not None:
             (orders if note.export else whole).add(note.governs)
-            found.append(_noted(place, entries, path, note, key))
+            beside = [one for one in data if note.files is None and path.parent in one.parents]
+            found.append(_noted(place, entries, path, note, beside, key))
     told = whole | orders
     loose: dict[Path, list[Path]] = {}
-    for path in entries:
-        if not is_note(path.name) and told.isdisjoint(path.parents):
+    for path in data:
+        if told.isdisjoint(path.parents):
             loose.setdefault(_arrival(path, key), []).append(path)
     return found + [_bare(entries, paths, key) for paths in loose.values()]
+
+
+def _is_note(path: Path) -> bool:
+    return is_note(path.name) and not any(part.startswith((".", "_")) for part in path.parts[:-1])
 
 
 def _outermost(path: Path) -> tuple[bool, int, Path]:
@@ -146,8 +152,14 @@ def _bare(
     return Found(files, _newest(entries, dated or paths), (), partition)
 
 
-def _noted(place: Place, entries: Mapping[Path, Entry], path: Path, note: Note, key: str) -> Found:
-    beside = [one for one in entries if path.parent in one.parents and not is_note(one.name)]
+def _noted(
+    place: Place,
+    entries: Mapping[Path, Entry],
+    path: Path,
+    note: Note,
+    beside: Sequence[Path],
+    key: str,
+) -> Found:
     files = tuple(DeliveredFile(path=one) for one in beside) if note.files is None else note.files
     partition = named(path, key)
     if partition is None and key == "billing_period":

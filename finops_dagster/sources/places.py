@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from finops_dagster.domain.errors import Fault, Unavailable
-from finops_dagster.sources.notes import is_note, resolve_inside
+from finops_dagster.sources.notes import resolve_inside
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 DOCUMENTS = (".json", ".json.gz")
@@ -54,12 +54,17 @@ class Place(Protocol):
         ...
 
     @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How names of data end."""
+        ...
+
+    @property
     def single(self) -> bool:
         """Whether it is one file, not a folder of them."""
         ...
 
     def entries(self) -> dict[Path, Entry]:
-        """List data files and notes, those below hidden folders left out."""
+        """List the files there are, those below hidden folders left out."""
         ...
 
     def digest(self, path: Path) -> str:
@@ -78,12 +83,10 @@ class Place(Protocol):
         ...
 
 
-def wanted(path: Path, suffixes: tuple[str, ...]) -> bool:
-    """Whether a name is that of data or of a note, and no half-written output of a writer."""
-    if any(part.startswith((".", "_")) for part in path.parts[:-1]):
-        return False
-    name = path.name
-    return is_note(name) or (name.lower().endswith(suffixes) and not name.startswith((".", "_")))
+def is_data(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a name is that of data, and not the half-written output of a common writer."""
+    hidden = any(part.startswith((".", "_")) for part in path.parts)
+    return not hidden and path.name.lower().endswith(suffixes)
 
 
 @dataclass
@@ -133,7 +136,7 @@ class LocalPlace:
                 # its own name, not that of a link to it
                 only = Path(self.path.resolve().name)
                 return {only: _entry(root / only)}
-            return {path: _entry(root / path) for path in _walk(root, self.suffixes)}
+            return {path: _entry(root / path) for path in _walk(root)}
         except OSError as error:
             raise Unavailable(f"{self.path} could not be listed: {error.strerror}.") from error
 
@@ -166,15 +169,18 @@ def missing(where: str) -> Unavailable:
     )
 
 
-def _walk(root: Path, suffixes: tuple[str, ...]) -> Iterable[Path]:
+def _walk(root: Path) -> Iterable[Path]:
     for folder, names, files in os.walk(root):
-        names[:] = sorted(names)
+        names[:] = sorted(name for name in names if not name.startswith((".", "_")))
         here = Path(folder).relative_to(root)
-        yield from (here / file for file in sorted(files) if wanted(here / file, suffixes))
+        yield from (here / file for file in sorted(files))
 
 
 def _entry(path: Path) -> Entry:
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        stat = path.lstat()  # a link to nothing: whoever opens it says so
     return Entry(
         size=stat.st_size,
         modified=datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1_000_000, tz=UTC),

@@ -27,13 +27,14 @@ from finops_dagster.domain.errors import (
     is_disk_full,
 )
 from finops_dagster.sources.mirror import Mirror
+from finops_dagster.sources.notes import is_note
 from finops_dagster.sources.places import (
     SUFFIXES,
     Entry,
     Hashes,
     LocalPlace,
     Place,
-    wanted,
+    is_data,
 )
 
 _WORKERS = 4
@@ -183,7 +184,7 @@ class RemotePlace:
         infos = {}
         for name, info in found.items():
             relative = _inside(name.removeprefix(f"{root}/"))
-            if relative is not None and wanted(relative, self.suffixes):
+            if relative is not None:
                 infos[relative] = info
         return infos
 
@@ -209,8 +210,8 @@ class RemotePlace:
                     continue
                 if link.endswith("/"):
                     pages.append(link)
-                elif wanted(relative, self.suffixes):
-                    names[link] = relative
+                elif is_note(relative.name) or is_data(relative, self.suffixes):
+                    names[link] = relative  # the rest of a site is nobody's delivery
         with ThreadPoolExecutor(_WORKERS) as workers:
             infos = list(workers.map(self._files.info, names))
         return dict(zip(names.values(), infos, strict=True))

@@ -244,3 +244,11 @@ def test_what_restates_a_past_month_is_known_when_it_came(tmp_path, charge) -> N
         put(tmp_path, {f"{folder}/daily-Manifest.json": body}, seconds)
     known = [one.known_at for one in at(tmp_path).deliveries()]
     assert known == [datetime.fromtimestamp(s, UTC) for s in (1_738_000_000, 1_739_000_000)]
+
+
+def test_a_manifest_may_list_files_of_any_name(tmp_path, charge, read_one) -> None:
+    """What it lists is the delivery: an ending that nobody thought of is no missing file."""
+    folder = f"daily/{MONTH}/run"
+    put(tmp_path, {f"{folder}/part_0": text([charge()])})
+    put(tmp_path, {f"{folder}/manifest.json": azure(folder, ["part_0"], "2025-01-05T06:00:00Z")})
+    assert read_one("focus", tmp_path).rows.num_rows == 1
