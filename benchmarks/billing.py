@@ -131,6 +131,17 @@ def _passed(audits: list[Any]) -> dict[str, Any]:
     return {"checks": sum(len(audit.outcomes) for audit in audits)}
 
 
+def _compare(folder: Path, first: date, last: date) -> dict[str, Any]:
+    """Hold what was published against the floor's aggregate: the same money, day by day."""
+    estate = _estate(folder)
+    reader = estate.publications.reader(estate.publications.current())
+    (mart,) = reader.paths("fct_costs_daily", first, last)
+    differing = bills.days_that_differ(folder, mart)
+    if differing:
+        raise SystemExit(f"what was published is not what the floor found: {differing[:3]}")
+    return {}
+
+
 STEPS: dict[str, Callable[[Path, date, date], dict[str, Any]]] = {
     "land": _land,
     "judge_landing": _judge_landing,
@@ -138,6 +149,7 @@ STEPS: dict[str, Callable[[Path, date, date], dict[str, Any]]] = {
     "export": _export,
     "judge_candidates": _judge_candidates,
     "publish": _publish,
+    "compare": _compare,
 }
 
 
@@ -224,6 +236,7 @@ def measure(rows: int, keep: Path | None) -> dict[str, Any]:
         bare = in_a_process("floor", folder)
         _say(told, "floor", bare)
         steps = whole_path(folder, LAST_MONTH, LAST_MONTH, told)
+        in_a_process("compare", folder, first=str(LAST_MONTH), last=str(LAST_MONTH))
     floor = bare["write"] + bare["aggregate"]
     seconds = sum(step["seconds"] for step in steps.values())
     cpu = sum(step["cpu_seconds"] for step in steps.values())

@@ -170,5 +170,21 @@ def floor(folder: Path) -> dict[str, Any]:
     return {"write": moments[1] - moments[0], "aggregate": moments[2] - moments[1]}
 
 
+def days_that_differ(folder: Path, mart: Path) -> list[Any]:
+    """Days whose exact sums in `mart` are not those of the floor's aggregate; none if all agree."""
+    sums = ", ".join(f"sum({name})" for name in _SUMS)
+    ours = ", ".join(f"sum({c.name})" for n in _SUMS for c in FOCUS_COLUMNS if _same(c.name, n))
+    floor = f"SELECT ChargeDate, {sums}, sum(ChargeCount) FROM '{folder}/floor-daily.parquet'"
+    held = f"SELECT charge_date, {ours}, sum(charge_count) FROM '{mart}'"
+    return (
+        connect()
+        .execute(
+            f"({floor} GROUP BY 1 EXCEPT {held} GROUP BY 1) UNION ALL "
+            f"({held} GROUP BY 1 EXCEPT {floor} GROUP BY 1)"
+        )
+        .fetchall()
+    )
+
+
 def _same(column: str, name: str) -> bool:
     return column.replace("_", "") == name.lower()
