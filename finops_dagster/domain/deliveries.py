@@ -67,7 +67,7 @@ class Landed(BaseModel):
     file_billed: dict[str, Amount] = {}
     """What the files themselves say they cost, by currency, from their own cost column."""
     file_rounded: dict[str, Amount] = {}
-    """The part of it that lies beyond the 20 decimals of money and was rounded off, row by row."""
+    """The part of it that is finer than the 20 decimals of money, so that no row can hold it."""
     versions: tuple[str, ...] = ()
     """Of the format, told by the files' columns, oldest first; empty where it has none."""
     quarantined_cost_unknown: int

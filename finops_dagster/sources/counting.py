@@ -5,7 +5,7 @@ Giving the rows out is in `streams`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -232,8 +232,9 @@ def count(
     if not has_money(fmt.table):
         return Counts(good, bad + lost), notes
     try:
+        carried = _carry(connection, typed)
         _make_totals(connection, typed)
-        return _with_money(connection, good, bad, lost), notes
+        return _with_money(connection, good, bad, lost, carried), notes
     except duckdb.OutOfRangeException:
         _make_totals(connection, ())
         return Counts(good, bad + lost, cost_unknown=good + bad + lost, overflow=True), notes
@@ -242,6 +243,39 @@ def count(
 def has_money(table: TableSchema) -> bool:
     """Whether rows of a table have a cost."""
     return "billed_cost" in table.names
+
+
+def _carry(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) -> dict[str, Decimal]:
+    """Give what rounding took from all good rows to the first of them, as far as money holds it.
+
+    So the sum of what lands is the files' own sum, to the last decimal. By currency.
+    """
+    carried: dict[str, Decimal] = {}
+    for one in typed:
+        if one.view.file_rest == "0":
+            continue
+        good = f"AND NOT ({one.bad})" if one.bad_rows else ""
+        found = connection.execute(
+            "SELECT billing_currency, round(sum(rest), 20), min([file_no, row_number]) FROM ("
+            f"SELECT *, ({one.view.file_rest})::{REST} AS rest FROM {one.name} WHERE {one.where}) "
+            f"WHERE rest <> 0 AND billing_currency IS NOT NULL {good} GROUP BY 1"
+        ).fetchall()
+        rows = ""
+        for currency, amount, (file, row) in found:
+            if amount:
+                carried[currency] = exact_sum(carried.get(currency, Decimal(0)), amount)
+                rows += f" WHEN file_no = {file} AND row_number = {row} THEN {amount:f}"
+        if not rows:
+            continue
+        more = f"(CASE{rows} ELSE 0 END)::DECIMAL(38,20)"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW carried_{one.name} AS SELECT * REPLACE ("
+            f"(billed_cost + {more}) AS billed_cost, (effective_cost + CASE WHEN effective_cost = "
+            f"billed_cost THEN {more} ELSE 0 END)::DECIMAL(38,20) AS effective_cost) "
+            f"FROM {one.name}"
+        )
+        one.name = f"carried_{one.name}"
+    return carried
 
 
 def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) -> None:
@@ -271,12 +305,18 @@ def _make_totals(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) 
         )
 
 
-def _with_money(connection: duckdb.DuckDBPyConnection, good: int, bad: int, lost: int) -> Counts:
+def _with_money(
+    connection: duckdb.DuckDBPyConnection,
+    good: int,
+    bad: int,
+    lost: int,
+    carried: Mapping[str, Decimal],
+) -> Counts:
     billed: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
     weight_all: dict[str, tuple[Decimal, Decimal]] = {}
     weight_bad: dict[str, tuple[Decimal, Decimal]] = {}
     by_file: dict[str, Decimal] = {}
-    rounded: dict[str, Decimal] = {}
+    rounded = {currency: -amount for currency, amount in carried.items()}
     unknown = lost
     for is_bad, currency, not_known, amount, weight, effective, own, rest in connection.execute(
         "SELECT bad, currency, sum(unknown)::BIGINT, coalesce(sum(billed), 0), "
@@ -303,7 +343,7 @@ def _with_money(connection: duckdb.DuckDBPyConnection, good: int, bad: int, lost
         billed[0],
         billed[1],
         by_file,
-        rounded,
+        {currency: rest.normalize() for currency, rest in rounded.items() if rest},
         weight_all,
         weight_bad,
     )

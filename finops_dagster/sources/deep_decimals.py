@@ -1,7 +1,7 @@
 """Costs with more than 20 decimals, as providers that compute in wider numbers write them.
 
-Rounded to what money holds; what was rounded off is summed apart, so that a file's own total stays
-exact to its last digit. Which columns may be so deep is a format's business.
+Rounded to what money holds; what that takes is summed exactly, and given back to one row in
+`counting`, so that sums stay exact. Which columns may be so deep is a format's business.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def parse_deep(column: RawColumn) -> tuple[Parsed, str]:
     note = Note(
         "decimals_rounded",
         f"({rest} <> 0)",
-        f"At most {MONEY_SCALE} decimals; the cost was rounded to them, and what that took is "
-        "in the account of the delivery",
-        "Nothing to do: it is less than 10^-20 a row.",
+        f"At most {MONEY_SCALE} decimals; the cost was rounded to them, and what that took from "
+        "all of these rows is with the first of them",
+        "Nothing to do: the sum is exact.",
     )
     return Parsed(value, exact.given, exact.text, (*exact.notes, note)), rest
 

@@ -78,7 +78,7 @@ class Counts:
     billed_by_file: dict[str, Decimal] = field(default_factory=dict)
     """Over all rows, by what the files themselves say that a row costs."""
     rounded_by_file: dict[str, Decimal] = field(default_factory=dict)
-    """Part of `billed_by_file` that lies beyond money's decimals and was rounded off."""
+    """Part of `billed_by_file` that is finer than money's decimals."""
     weight_all: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """Sum of the absolute billed and effective cost: what shares are taken of."""
     weight_bad: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)

@@ -294,6 +294,8 @@ def test_digits_beyond_money_are_accounted_for(tmp_path: Path, read_one, write_c
     assert total(read.rows, "billed_cost") == landed.billed_landed["EUR"]
     whole = exact_sum(landed.billed_landed["EUR"], landed.file_rounded["EUR"])
     assert whole == landed.file_billed["EUR"]
+    assert abs(landed.file_rounded["EUR"]) < Decimal("5e-21")
+    assert total(read.rows, "effective_cost") == landed.billed_landed["EUR"]
     assert read.conformance["decimals_rounded"] == ["CostInBillingCurrency"]
 
 
