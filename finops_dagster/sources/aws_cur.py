@@ -92,6 +92,24 @@ _OF_PLAN = (
     "(n_savings_plan_savings_plan_arn IS NOT NULL OR n_line_item_product_code LIKE '%SavingsPlans')"
 )
 
+_NET = "(SELECT any_value('net') FROM before WHERE n_line_item_net_unblended_cost <> 0)"
+"""Whether the file has costs after negotiated discounts. AWS has the columns where there was such a
+discount; CUR 2.0 may have them always, and a column of zeros is nobody's bill."""
+
+
+def _net(net: str, gross: str) -> str:
+    return f"CASE WHEN n_net IS NULL THEN n_{gross} ELSE coalesce(n_{net}, n_{gross}) END"
+
+
+_OF_PLAN_USED = _net(
+    "savings_plan_net_savings_plan_effective_cost", "savings_plan_savings_plan_effective_cost"
+)
+_UPFRONT_UNUSED = _net(
+    "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_unused_amortized_upfront_fee_for_billing_period",
+)
+_RECURRING_UNUSED = _net("reservation_net_unused_recurring_fee", "reservation_unused_recurring_fee")
+
 _PLANS = f"""(SELECT coalesce(to_json(map_from_entries(list(
     {{'k': n_plan_key, 'v': {{'place': place, 'rest': rest::VARCHAR}}}}))), '{{}}'::JSON)::VARCHAR
   FROM (SELECT n_plan_key, sum(n_cost) AS rest,
@@ -123,7 +141,8 @@ VALUES = {
     "charge_period_end": "CASE WHEN n_line_item_usage_end_date IS NULL THEN billing_period_end "
     "WHEN second(n_line_item_usage_end_date) = 59 AND minute(n_line_item_usage_end_date) = 59 "
     "THEN n_line_item_usage_end_date + INTERVAL 1 SECOND ELSE n_line_item_usage_end_date END",
-    "n_cost": "coalesce(n_line_item_net_unblended_cost, n_line_item_unblended_cost)",
+    "n_net": _NET,
+    "n_cost": _net("line_item_net_unblended_cost", "line_item_unblended_cost"),
     "n_plan_key": "concat_ws('|', n_bill_payer_account_id, n_line_item_currency_code, "
     "n_bill_billing_period_start_date::VARCHAR)",
     "n_plans": _PLANS,
@@ -133,17 +152,14 @@ VALUES = {
     "WHEN n_plan['place'] = file_no * 1000000000000 + row_number THEN "
     "n_plan['rest']::DECIMAL(38,20) ELSE 0 END",
     "effective_cost": f"""CASE
-        WHEN {_COVERED} THEN coalesce(n_savings_plan_net_savings_plan_effective_cost,
-            n_savings_plan_savings_plan_effective_cost)
+        WHEN {_COVERED} THEN {_OF_PLAN_USED}
         WHEN {_TYPE} = 'SavingsPlanRecurringFee' THEN
             n_savings_plan_total_commitment_to_date - n_savings_plan_used_commitment
         WHEN {_TYPE} IN ('SavingsPlanNegation', 'SavingsPlanUpfrontFee') THEN 0
         WHEN {_TYPE} = 'DiscountedUsage' THEN
-            coalesce(n_reservation_net_effective_cost, n_reservation_effective_cost)
+            {_net("reservation_net_effective_cost", "reservation_effective_cost")}
         WHEN {_TYPE} = 'RIFee' THEN list_sum(list_filter([
-            coalesce(n_reservation_net_unused_amortized_upfront_fee_for_billing_period,
-                n_reservation_unused_amortized_upfront_fee_for_billing_period),
-            coalesce(n_reservation_net_unused_recurring_fee, n_reservation_unused_recurring_fee)],
+            {_UPFRONT_UNUSED}, {_RECURRING_UNUSED}],
             lambda fee: fee IS NOT NULL))
         WHEN {_TYPE} = 'Fee' AND {_RESERVED} THEN 0
         WHEN {_TYPE} = 'Refund' AND {_OF_PLAN} THEN 0
@@ -208,10 +224,10 @@ VALUES = {
     "contracted_cost": f"""CASE
         WHEN {_NEGATION} THEN 0
         WHEN {_TYPE} = 'DiscountedUsage' THEN
-            CASE WHEN n_line_item_net_unblended_cost IS NULL THEN list_cost END
+            CASE WHEN n_net IS NULL THEN list_cost END
         ELSE n_cost END""",
     "contracted_unit_price": f"CASE WHEN {_TYPE} IN ('Usage', 'SavingsPlanCoveredUsage') "
-    "AND pricing_quantity IS NOT NULL AND n_line_item_net_unblended_cost IS NULL "
+    "AND pricing_quantity IS NOT NULL AND n_net IS NULL "
     "THEN n_line_item_unblended_rate END",
     "availability_zone": "n_line_item_availability_zone",
     "region_id": "coalesce(n_product_region_code, n_product_region, n_product['region'])",
@@ -256,7 +272,7 @@ _NOTES = (
         "line_item_net_unblended_cost",
         Note(
             "net_cost",
-            "(n_line_item_net_unblended_cost IS NOT NULL)",
+            "(n_net IS NOT NULL AND n_line_item_net_unblended_cost IS NOT NULL)",
             "Costs before negotiated discounts; the file has them after, and these are taken",
             "Nothing to do.",
         ),
@@ -310,7 +326,9 @@ class AwsCur(BillFormat):
         would then be the same, all keep theirs.
         """
         named = {m["key"]: c for c in left if (m := _TAG.fullmatch(c.name))}
-        whole = next((c for c in left if squeeze(c.name) == "resourcetags"), None)
+        maps = {squeeze(c.name): c for c in reversed(left)}
+        # CUR 2.0 has resource tags in `tags` too: it serves where they are not chosen by themselves
+        whole = maps.get("resourcetags") or maps.get("tags")
         rest = [c for c in left if c is not whole and c not in named.values()]
         if not named:
             return ({"tags": _tags_of(whole)} if whole else {}), rest
@@ -352,9 +370,9 @@ AWS_CUR, AWS_CUR2 = (
         label=label,
         natives=NATIVES,
         values=VALUES,
-        facts=frozenset({"n_plans", "n_product_names"}),
+        facts=frozenset({"n_net", "n_plans", "n_product_names"}),
         file_cost="n_cost",
-        file_rest="CASE WHEN n_line_item_net_unblended_cost IS NULL "
+        file_rest="CASE WHEN n_net IS NULL OR n_line_item_net_unblended_cost IS NULL "
         "THEN rest_line_item_unblended_cost ELSE rest_line_item_net_unblended_cost END",
         notes=_NOTES,
         checks=(
