@@ -178,7 +178,8 @@ def _told_of(column: Column, parsed: Parsed, wanted: str) -> str:
     if column.type is not LogicalType.MONEY:
         return told
     comma = "; nothing in its column tells whether a comma is a decimal mark or between thousands"
-    return f"{told} || CASE WHEN contains({parsed.text}, ',') THEN {literal(comma)} ELSE '' END"
+    marked = f"regexp_full_match({parsed.text}, '[+-]?[0-9.]*,[0-9.,]*')"
+    return f"{told} || CASE WHEN {marked} THEN {literal(comma)} ELSE '' END"
 
 
 QUOTED = (
