@@ -264,7 +264,11 @@ def _carry(connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]) -> dic
         for currency, amount, (file, row) in found:
             if amount:
                 carried[currency] = exact_sum(carried.get(currency, Decimal(0)), amount)
-                rows += f" WHEN file_no = {file} AND row_number = {row} THEN {amount:f}"
+                # of a row that is several charges, the one that counts its file's cost
+                one_charge = (
+                    f"file_no = {file} AND row_number = {row} AND ({one.view.file_rest}) <> 0"
+                )
+                rows += f" WHEN {one_charge} THEN {amount:f}"
         if not rows:
             continue
         more = f"(CASE{rows} ELSE 0 END)::DECIMAL(38,20)"

@@ -275,6 +275,18 @@ def test_an_answer_without_totals_is_the_sum_of_its_parts(tmp_path: Path) -> Non
     assert found.landed.billed_landed == {"USD": Decimal("0.05099234567890123457")}
 
 
+def test_what_rounding_takes_is_given_to_one_charge(tmp_path: Path) -> None:
+    """Given to each charge of an allocation it would be there several times."""
+    tiny = [
+        allocation(f"one/{n}", cpuCost=0.1, ramCost=0.1, totalCost="0.200000000000000000004")
+        for n in range(5)
+    ]
+    found = read(write(tmp_path / "day.json", json.dumps(tiny)))
+    assert found.landed.file_billed == {"USD": Decimal("1.00000000000000000002")}
+    assert sum(found.rows["billed_cost"].to_pylist()) == Decimal("1.00000000000000000002")
+    assert found.landed.billed_landed == found.landed.file_billed
+
+
 @pytest.mark.parametrize("bad", [{"cpuCost": None}, {"ramCost": "NaN"}, {"totalCost": "x"}])
 def test_a_cost_that_is_no_number_stops_the_bill(tmp_path: Path, bad: Allocation) -> None:
     """OpenCost writes null for NaN: taken as nothing, a cost would vanish."""
