@@ -5,19 +5,20 @@ Nested Parquet, JSON and CSV with dotted names alike. Google's words are in `gcp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.schemas import LogicalType
 from finops_dagster.sources.bills import BillFormat, Native
 from finops_dagster.sources.deep_decimals import REST, deep
 from finops_dagster.sources.gcp_words import SERVICES
+from finops_dagster.sources.nested import fields, flat
 from finops_dagster.sources.parsing import (
     Note,
     RawColumn,
     as_text,
     exact_decimal,
-    is_text,
     literal,
     squeeze,
 )
@@ -137,7 +138,9 @@ VALUES = {
     "service_category": "coalesce(v_category, 'Other')",
     "sku_id": "n_sku_id",
     "sku_meter": "n_sku_description",
-    "tags": "CASE WHEN v_own = '' AND v_project = '' THEN NULL "
+    # maps and objects are tags as they are; lists have both kinds of labels
+    "tags": "CASE WHEN n_labels LIKE '{%' THEN n_labels "
+    "WHEN v_own = '' AND v_project = '' THEN NULL "
     "ELSE '[' || concat_ws(',', nullif(v_own, ''), nullif(v_project, '')) || ']' END",
 }
 
@@ -195,7 +198,11 @@ class GcpFormat(BillFormat):
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. Nested columns are taken apart first."""
-        return super().view(tuple(flat(columns)), files)
+        flattened = tuple(flat(columns, _PARENTS))
+        view = super().view(flattened, files)
+        if "credits" not in {squeeze(column.name) for column in flattened}:
+            view.tolerated.append(_no_credits(files))
+        return view
 
     def dynamic(self, left: Sequence[RawColumn]) -> tuple[dict[str, str], list[RawColumn]]:
         """Amounts of credits, as the texts they are written in, and how many credits there are."""
@@ -205,71 +212,38 @@ class GcpFormat(BillFormat):
         credits = found[0]
         shown = RawColumn("credits", f"nullif(nullif(({as_text(credits)}), '[]'), '')", "VARCHAR")
         rest = [shown if column is credits else column for column in left]
-        if not is_text(credits):
+        if _amounts(credits.type):
             amounts = f"list_transform({credits.sql}, lambda one: one.amount::VARCHAR)"
-            return {
-                "n_credits": amounts,
-                "n_credit_count": f"coalesce(len({credits.sql}), 0)",
-            }, rest
-        masked = f"regexp_replace({credits.sql}, {literal(_MASK)}, ': \\1', 'g')"
+            count = f"coalesce(len({credits.sql}), 0)"
+            return {"n_credits": amounts, "n_credit_count": count}, rest
+        text = as_text(credits)
+        masked = f"regexp_replace({text}, {literal(_MASK)}, ': \\1', 'g')"
         return {
             "n_credits": f"regexp_extract_all({masked}, {literal(_AMOUNT)}, 1)",
             # text that is no list at all has no object that could be counted
-            "n_credit_count": f"CASE WHEN {credits.sql} IS NULL OR trim({credits.sql}) "
+            "n_credit_count": f"CASE WHEN {text} IS NULL OR trim({text}) "
             "IN ('', '[]', 'null', 'NULL', 'None') THEN 0 "
             f"ELSE greatest(1, len(string_split({masked}, '{{')) - 1) END",
         }, rest
 
 
-def flat(columns: Sequence[RawColumn]) -> Iterator[RawColumn]:
-    """Columns with structs, and JSON objects of known names, as their fields: `service.id`."""
-    names = {squeeze(column.name) for column in columns}
-    for column in columns:
-        children = _PARENTS.get(column.name.lower(), ())
-        if column.type.startswith("STRUCT(") and not column.type.endswith("]"):
-            yield from flat(
-                [
-                    RawColumn(f"{column.name}.{field}", f"struct_extract({column.sql}, "
-                              f"{literal(field)})", type_)
-                    for field, type_ in fields(column.type)
-                ]
-            )  # fmt: skip
-        elif (
-            is_text(column)
-            and children
-            and names.isdisjoint(squeeze(f"{column.name}.{child}") for child in children)
-        ):
-            for child in children:
-                path = f"json_extract_string(try_cast({column.sql} AS JSON), '$.{child}')"
-                yield RawColumn(f"{column.name}.{child}", path, "VARCHAR")
-            yield column
-        else:
-            yield column
+def _no_credits(files: str) -> Fault:
+    return Fault(
+        code="credits_absent",
+        file=files,
+        column="credits",
+        expected="A column credits; without it costs are before every discount that is one.",
+        hint="Export the column: what is owed is cost and credits.",
+    )
 
 
-def fields(struct: str) -> list[tuple[str, str]]:
-    """Names and types of DuckDB's `STRUCT(a INTEGER, "b c" VARCHAR[])`."""
-    found, depth, quoted, start = [], 0, False, 0
-    inner = struct[len("STRUCT(") : -1]
-    for place, char in enumerate(inner + ","):
-        quoted ^= char == '"'
-        if quoted:
-            continue
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            found.append(_field(inner[start:place].strip()))
-            start = place + 1
-    return found
-
-
-def _field(text: str) -> tuple[str, str]:
-    if not text.startswith('"'):
-        name, _, type_ = text.partition(" ")
-        return name, type_
-    end = 1
-    while text[end] != '"' or text[end + 1 : end + 2] == '"':
-        end += 2 if text[end] == '"' else 1
-    return text[1:end].replace('""', '"'), text[end + 1 :].strip()
+def _amounts(type_: str) -> bool:
+    """Whether it is a list of structs with an amount."""
+    return (
+        type_.startswith("STRUCT(")
+        and type_.endswith(")[]")
+        and "amount" in {name.lower() for name, _ in fields(type_.removesuffix("[]"))}
+    )
 
 
 GCP_DETAILED = GcpFormat(

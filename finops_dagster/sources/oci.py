@@ -19,7 +19,7 @@ NATIVES = (
     Native("line_item_interval_usage_start", _T, required=True),
     Native("line_item_interval_usage_end", _T, required=True),
     Native("line_item_is_correction", aliases=("usageIsCorrection",)),
-    Native("cost_my_cost", _M, required=True),
+    Native("cost_my_cost", _M, required=True, deep=True),
     Native("cost_my_cost_overage", _M, kept=True),
     Native("cost_currency_code", required=True),
     Native("cost_unit_price", _M),
@@ -151,6 +151,7 @@ OCI = OciFormat(
     natives=NATIVES,
     values=VALUES,
     file_cost="n_cost_my_cost",
+    file_rest="rest_cost_my_cost",
     notes=(
         ("product/service", SERVICE_UNLISTED),
         (

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from finops_dagster.domain.money import exact_sum
-from finops_dagster.sources.gcp import fields
+from finops_dagster.sources.nested import fields
 
 Row = dict[str, Any]
 
@@ -127,6 +127,29 @@ def test_nested_parquet_is_the_same_bill(tmp_path: Path, read_one, write_csv) ->
         assert str(charge["billing_period_start"])[:10] == "2025-09-01"
         assert json.loads(dict(charge["x_columns"])["credits"]) == credit
     assert dict(nested["x_columns"])["new_field.of.some"] == "kind"
+
+
+def test_lists_of_writers_without_lists_and_labels_as_a_map(tmp_path: Path, read_one) -> None:
+    """Credits that hide one level deeper are still credits."""
+    row = {
+        "billing_account_id": "01AB",
+        "usage_start_time": datetime(2025, 9, 1, tzinfo=UTC),
+        "cost": Decimal("0.7"),
+        "currency": "EUR",
+        "credits": {"list": [{"element": {"name": "CUD", "amount": Decimal("-0.1")}}]},
+        "labels": '{"team": "web"}',
+    }
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    (charge,) = read_one("gcp_detailed", tmp_path / "a.parquet").rows.to_pylist()
+    assert (charge["billed_cost"], dict(charge["tags"])) == (Decimal("0.6"), {"team": "web"})
+
+
+def test_a_bill_without_credits_says_so(tmp_path: Path, read_one, write_csv) -> None:
+    """It is gross: nobody should mistake it for what is owed."""
+    row = {key: value for key, value in USAGE.items() if key != "credits"}
+    read = read_one("gcp_detailed", write_csv(tmp_path / "a.csv", [row]))
+    assert costs(read.rows) == [Decimal(2)]
+    assert read.conformance["credits_absent"] == ["credits"]
 
 
 def test_cost_types_are_charge_categories(tmp_path: Path, read_one, write_csv) -> None:
