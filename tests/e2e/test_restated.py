@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,10 +16,16 @@ import dagster as dg
 import pytest
 
 from finops_dagster.defs import line
+from finops_dagster.defs.insight import facts
 from finops_dagster.storage.publication import Manifest
 from tests.e2e.bills import Company, row
 
 JANUARY, FEBRUARY, MARCH, APRIL = "2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01"
+OPEN = [
+    row(APRIL, "2026-04-05", "2"),
+    row(APRIL, "2026-03-30", "-1.5", charge_class="Correction"),
+]
+"""What April comes to so far: it bills a correction of March."""
 
 
 def closed(folder: Path) -> Company:
@@ -30,7 +37,7 @@ def closed(folder: Path) -> Company:
     )  # fmt: skip
     company.deliver(FEBRUARY, "final", "2026-03-04T03:00:00Z", [row(FEBRUARY, "2026-02-05", "7")])
     company.deliver(MARCH, "final", "2026-04-04T03:00:00Z", [row(MARCH, "2026-03-05", "3")])
-    company.deliver(APRIL, "known", "2026-04-11T03:00:00Z", [row(APRIL, "2026-04-05", "2")])
+    company.deliver(APRIL, "known", "2026-04-11T03:00:00Z", OPEN)
     return company
 
 
@@ -188,10 +195,7 @@ def test_the_same_delivery_again_changes_nothing(company: Company) -> None:
     """Work that nothing called for hides the work that something did."""
     held, versions = states(company.folder / ".finops"), data_versions(company)
     published = current(company)
-    folder = company.deliver(
-        APRIL, "again", "2026-04-11T05:00:00Z", [row(APRIL, "2026-04-05", "2")]
-    )
-    assert (folder / "part-0.csv").exists()
+    company.deliver(APRIL, "again", "2026-04-11T05:00:00Z", OPEN)
     estate = company.estate
     assert line.pending(estate, line.BILLING, estate.cutoff(estate.settings.decided_day())) == []
     outcome = company.run()
@@ -227,6 +231,30 @@ def test_a_backfill_is_row_for_row_a_fresh_load(restated: Restated, tmp_path: Pa
     assert len(ranges(backfilled)) == 1
     assert contents(company) == contents(backfilled)
     assert backfilled.rows("fct_restatements", "select count(*) from mart") == [(2,)]
+
+
+def test_a_report_follows_either_clock(before: Company) -> None:
+    """A correction shown in the month it corrects hides why this month's invoice is smaller."""
+    manifest = current(before)
+    reader = before.estate.publications.reader(manifest)
+
+    def march_and_april(*, by_billing_period: bool) -> list[Decimal]:
+        frame = facts.spend(reader, date(2026, 4, 10), by_billing_period=by_billing_period)
+        assert frame is not None
+        months = [str(day)[:7] for day in frame["charge_date"]]
+        return [
+            sum(frame["effective_cost"][[month == wanted for month in months]], Decimal(0))
+            for wanted in ("2026-03", "2026-04")
+        ]
+
+    assert march_and_april(by_billing_period=False) == [Decimal("1.5"), Decimal(2)]
+    assert march_and_april(by_billing_period=True) == [Decimal(3), Decimal("0.5")]
+    billed = before.rows(
+        "fct_costs_daily",
+        "select billing_period::varchar, charge_date::varchar, effective_cost from mart"
+        " where charge_class = 'Correction'",
+    )
+    assert billed == [(APRIL, "2026-03-30", Decimal("-1.5"))]
 
 
 def test_other_words_for_tags_build_every_month_again(company: Company) -> None:

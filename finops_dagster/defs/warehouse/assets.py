@@ -59,7 +59,8 @@ def _clock_models(
     ) -> Iterator[Any]:
         first, last = window(context)
         # who asks for the models alone, without what they are built of, gets them built
-        whole = context.run.asset_selection is None or landed <= context.run.asset_selection
+        asked = context.run.asset_selection
+        whole = not asked or landed <= asked
         if clock is line.BILLING and whole and line.settled(estate, clock, first, last):
             context.log.info(f"{first} to {last} is published as it is: nothing to build.")
             return
