@@ -5,6 +5,7 @@ The published 1.2 rules are held in test_conformance_rules; here models are made
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,26 @@ def test_criteria_are_read_off_the_columns_or_told(tmp_path: Path) -> None:
     assert of(told, "A_1").verdict == "fail"
     assert "as told" in told.supported[0].how
     assert of(judged(some, model, supports={"NAMING": False}), "A_1").verdict == "skipped"
+
+
+def test_rules_of_another_dataset_are_left_aside(tmp_path: Path) -> None:
+    """Models from 1.3 on hold several datasets: a bill is no list of contracts."""
+    path = published(
+        tmp_path,
+        A_0={"Function": "Composite", "Requirement": both(refer("A_1"))},
+        A_1={"Requirement": value("A", "x")},
+        B_0={"Function": "Composite", "Requirement": both(refer("B_1"))},
+        B_1={"Requirement": value("B", "x")},
+    )
+    document = json.loads(path.read_text())
+    document["ModelDatasets"] = {"Bill": {"ModelRules": ["A_0"]}, "Plan": {"ModelRules": ["B_0"]}}
+    path.write_text(json.dumps(document))
+    report = judged([{"A": "x"}], load_model(path))
+    assert report.dataset == "Bill"
+    assert verdicts(report) == {
+        "A_0": "pass", "A_1": "pass", "B_0": "skipped", "B_1": "skipped",
+    }  # fmt: skip
+    assert "Bill" in of(report, "B_1").reason
 
 
 def test_what_is_allowed_keeps_its_rows_and_reason(tmp_path: Path) -> None:
