@@ -85,7 +85,9 @@ class FileSource:
             arrivals = self._whole(_dated(arrivals))
             listed = [(one, self._id(one.found, one.partition)) for one in arrivals]
         except (OSError, duckdb.Error) as error:
-            raise self._unavailable(error) from error
+            if told := self._unavailable(error):
+                raise told from error
+            raise
         self._found = {id_: one.found for one, id_ in listed}
         last: dict[date, str] = {}
         for one, id_ in listed:
@@ -132,15 +134,18 @@ class FileSource:
                 self.options,
             )
         except (OSError, duckdb.Error) as error:
-            raise self._unavailable(error) from error
+            if told := self._unavailable(error):
+                raise told from error
+            raise
 
-    def _unavailable(self, error: Exception) -> Exception:
+    def _unavailable(self, error: Exception) -> Unavailable | None:
+        """What to tell of an error of disk or network; None of any other."""
         if is_disk_full(error):
             scratch = self.options.scratch or Path(tempfile.gettempdir())
             return disk_full(scratch, f"Rows of {self.name} are spilled there while they are read")
         if isinstance(error, OSError):
             return Unavailable(f"{self.name} could not be read: {error}.")
-        return error
+        return None
 
     def _id(self, found: Found, partition: date) -> str:
         terms = self.terms.digest(self.hashes.of)

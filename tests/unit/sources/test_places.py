@@ -292,3 +292,30 @@ def test_a_url_needs_a_folder_for_copies() -> None:
     """Copies in a folder that nobody named are never cleared."""
     with pytest.raises(SettingsError):
         open_source("focus", "src", "s3://bills")
+
+
+def test_a_full_scratch_disk_is_told_as_such(tmp_path, charge, monkeypatch) -> None:
+    """DuckDB's own words name a file that is gone by then, and no way out."""
+    import duckdb
+
+    (tmp_path / "bill.csv").write_bytes(text([charge()]))
+    place = open_source("focus", "src", tmp_path)
+    (delivery,) = place.deliveries()
+
+    def full(*_: object) -> None:
+        raise duckdb.IOException('IO Error: Could not write file "x": No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr("finops_dagster.sources.source.read_delivery", full)
+        with pytest.raises(Unavailable) as raised:
+            place.read(delivery)
+    assert [fault.code for fault in raised.value.faults] == ["disk_full"]
+    assert rows(place) == [1]
+
+    def broken(*_: object) -> None:
+        raise duckdb.InternalException("a fault of our own")
+
+    monkeypatch.setattr("finops_dagster.sources.source.read_delivery", broken)
+    with pytest.raises(duckdb.InternalException) as own:
+        place.read(delivery)
+    assert own.value.__cause__ is None
