@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from finops_dagster.domain.errors import Fault
@@ -54,7 +55,9 @@ def spool_json(name: str, source: Path, target: Path) -> Spooled:
     `data` is an answer: its rows are those of its data. Lists are taken apart, and so are objects
     that hold nothing but objects: rows by name.
     """
-    return _spool(name, target, lambda: _inside(source))
+    spooled = _spool(name, target, lambda: _inside(source))
+    blank = not (spooled.columns or spooled.faults or spooled.broken)
+    return replace(spooled, blank=blank)
 
 
 def _spool(name: str, target: Path, read: Callable[[], Iterator[_Record]]) -> Spooled:
@@ -132,6 +135,8 @@ def _inside(source: Path) -> Iterator[_Record]:
     try:
         text = _whole(source)
         start = _SOMETHING.search(text)
+        if start is None:
+            raise ValueError("it is empty")
         while start is not None:
             document, end = _DECODER.raw_decode(text, start.start())
             for row in _rows(document):
@@ -173,7 +178,7 @@ def _rows(value: object, depth: int = 0) -> Iterator[object]:
     if inside is not None and depth < _DEPTH:
         for item in inside:
             yield from _rows(item, depth + 1)
-    elif value is not None:
+    elif value is not None or depth == 0:
         yield value
 
 

@@ -93,7 +93,11 @@ def open_delivery(
             scan = _open_parquet(connection, name, real, target, opened)
             rows = scan.rows if scan else 0
         else:
-            scan, rows = _open_text(spools.open(name, digest, real, target), number, target, opened)
+            spooled = spools.open(name, digest, real, target)
+            scan, rows = _open_text(spooled, number, target, opened)
+            if spooled.blank:
+                opened.notes.append(_no_rows(name))
+                continue
         if scan is None:
             opened.unreadable.append(number)
             continue

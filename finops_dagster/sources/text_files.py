@@ -49,6 +49,8 @@ class Spooled:
     notes: tuple[Fault, ...] = ()
     marks: tuple[Marks, ...] = ()
     """How each column writes its numbers; nothing where they were not asked for."""
+    blank: bool = False
+    """Whether it is sound and says that there are no rows, not even columns."""
 
 
 class _Unpacked(io.RawIOBase):

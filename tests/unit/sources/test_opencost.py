@@ -322,6 +322,28 @@ def test_a_restated_day_replaces_its_month(tmp_path: Path) -> None:
     assert first.delivery_id != second.delivery_id
 
 
+def test_a_day_without_allocations_is_no_broken_file(tmp_path: Path) -> None:
+    """OpenCost answers so for days before it ran; a month must not be refused for it."""
+    write(tmp_path / "1.json", answer())
+    write(tmp_path / "2.json", answer(web(), idle()))
+    found = read(tmp_path)
+    assert found.landed.billed_landed == {"USD": Decimal("5.51713")}
+    assert (found.landed.set_faults, found.quarantine.num_rows) == ((), 0)
+    assert "no_rows" in found.conformance
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"code": 500, "message": "no"}', "[" * 100_000, "42", "null"]
+)
+def test_what_is_no_answer_is_refused(tmp_path: Path, text: str) -> None:
+    """An error saved in place of a day is not a free day."""
+    write(tmp_path / "1.json", text)
+    write(tmp_path / "2.json", answer(web(), idle()))
+    found = read(tmp_path)
+    assert found.landed.rows_landed == 0
+    assert found.landed.set_faults
+
+
 def test_documents_are_no_bill_of_other_formats(tmp_path: Path) -> None:
     """Beside provider's exports lie notes in JSON: none of them is a bill."""
     write(tmp_path / "create-table.json", "{}")
