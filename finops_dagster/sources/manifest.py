@@ -17,8 +17,6 @@ from finops_dagster.domain.deliveries import ControlTotal, DeliveredFile
 from finops_dagster.domain.errors import Fault
 
 SIDECAR = "_delivery.json"
-MAX_SIDECAR_BYTES = 16 * 1024 * 1024
-"""A list of a hundred thousand files is about 15 MB; anything larger is not a note."""
 
 
 def _aware(value: object) -> object:
