@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from finops_dagster.domain.money import exact_sum
+from tests.unit.sources.places import azure, text
 
 Row = dict[str, Any]
 
@@ -134,6 +135,20 @@ def test_both_exports_count_each_cost_once(
     assert total(read.rows, "effective_cost") == Decimal("4.4")
     assert total(read.rows, "consumed_quantity") == Decimal(48)
     assert total(read.rows, "list_cost") == Decimal("732.88")
+
+
+def test_runs_of_both_exports_are_one_delivery(tmp_path: Path, read_each) -> None:
+    """Cost Management writes each export's month to date on its own: together they are the bill."""
+    for day, kind, rows in ((5, "ActualCost", ACTUAL), (6, "AmortizedCost", AMORTISED)):
+        run = f"exports/e{day}/20250101-20250131/run"
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / "part.csv").write_bytes(text(rows))
+        manifest = azure(run, ["part.csv"], f"2025-02-0{day}T06:00:00Z", export=kind, kind=kind)
+        (tmp_path / run / "manifest.json").write_bytes(manifest)
+    actual, both = read_each("azure_ea", tmp_path)
+    assert total(actual.rows, "billed_cost") == Decimal("732.4")
+    assert total(both.rows, "billed_cost") == both.landed.file_billed["EUR"] == Decimal("732.4")
+    assert total(both.rows, "effective_cost") == Decimal("4.4")
 
 
 def test_files_without_commitments_are_told_by_name_or_by_their_folder(
