@@ -16,10 +16,10 @@ from finops_dagster.sources.carbon import CARBON
 from finops_dagster.sources.focus import FocusFormat
 from finops_dagster.sources.gcp import GCP_DETAILED
 from finops_dagster.sources.labels import LABEL_LOG
+from finops_dagster.sources.oci import OCI
 from finops_dagster.sources.opencost import OPENCOST
 from finops_dagster.sources.options import Configurable, Terms, configured, without_options
 from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
-from finops_dagster.sources.oci import OCI
 from finops_dagster.sources.predictions import PREDICTION_LOG
 from finops_dagster.sources.rate_card import RATE_CARD
 from finops_dagster.sources.remote import place_at
@@ -71,7 +71,7 @@ def open_source(
     limits: Limits | None = None,
     options: ReadOptions | None = None,
     format_options: Mapping[str, str] | None = None,
-    folder: Path = Path(),  # noqa: B008 - immutable
+    folder: Path = Path(),
 ) -> FileSource:
     """The source `name` that delivers `format_name` to `path`, a file, a folder or a URL.
 

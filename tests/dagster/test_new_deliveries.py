@@ -60,7 +60,7 @@ def looks(tmp_path: Path) -> Looks:
 
 
 def test_exactly_the_periods_of_a_new_delivery_are_asked_for(looks: Looks) -> None:
-    """A run over every month from the first new one to the last builds years that did not change."""
+    """A run over every month from the first new one to the last rebuilds what did not change."""
     for month in ("2025-01-01", "2025-02-01", "2025-05-01"):
         looks.deliver(month)
     assert looks.look() == [
