@@ -6,6 +6,7 @@ The bills are a few rows each, so that every figure can be added up in the head.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ import dagster as dg
 import pytest
 
 from finops_dagster.defs import line
+from finops_dagster.defs.conservation import conserved
 from finops_dagster.defs.insight import facts
 from finops_dagster.storage.publication import Manifest
 from tests.e2e.bills import Company, row
@@ -255,6 +257,31 @@ def test_a_report_follows_either_clock(before: Company) -> None:
         " where charge_class = 'Correction'",
     )
     assert billed == [(APRIL, "2026-03-30", Decimal("-1.5"))]
+
+
+def test_conservation_says_where_money_was_lost(company: Company) -> None:
+    """A difference without a place to look for it is looked for by nobody."""
+    rows = conserved(company.estate)
+    billed = {row["period"].isoformat(): row for row in rows if row["metric"] == "billed_cost"}
+    assert [billed[month]["file"] for month in (JANUARY, FEBRUARY, APRIL)] == [
+        Decimal("15.10"), Decimal(7), Decimal("0.5"),
+    ]  # fmt: skip
+    assert not any(row["difference"] or row["reason"] for row in rows)
+    # a file that says more than landed, and a currency of which every row was set aside
+    (record,) = (company.folder / ".finops/landing/records/charges/cloud").glob(f"{FEBRUARY}*")
+    told = json.loads(record.read_text())
+    told["file_billed"] = {"USD": "7.01", "EUR": "5"}
+    told["billed_quarantined"] = {"EUR": "5"}
+    record.write_text(json.dumps(told))
+    changed = {
+        row["currency"]: row
+        for row in conserved(company.estate)
+        if row["period"].isoformat() == FEBRUARY and row["metric"] == "billed_cost"
+    }
+    assert changed["USD"]["difference"] == Decimal("0.01")
+    assert "between file and landing 0.01" in changed["USD"]["reason"]
+    assert (changed["EUR"]["file"], changed["EUR"]["quarantined"]) == (Decimal(5), Decimal(5))
+    assert (changed["EUR"]["mart"], changed["EUR"]["difference"]) == (0, 0)
 
 
 def test_other_words_for_tags_build_every_month_again(company: Company) -> None:
