@@ -88,7 +88,7 @@ VALUES = {
     # what credits are is told by their column's type: see `dynamic`
     "n_credits": "NULL::VARCHAR[]",
     "n_credit_count": "0",
-    "n_credit": f"coalesce(list_sum(list_transform(n_credits, lambda one: {_CREDIT})), 0)"
+    "n_credit": f"try(coalesce(list_sum(list_transform(n_credits, lambda one: {_CREDIT})), 0))"
     "::DECIMAL(38,20)",
     "rest_credit": "coalesce(list_sum(list_transform(n_credits, "
     f"lambda one: {_CREDIT_REST})), 0)::{REST}",
@@ -98,7 +98,7 @@ VALUES = {
     "billing_period_end": "(billing_period_start::DATE + INTERVAL 1 MONTH)::TIMESTAMPTZ",
     "charge_period_start": "n_usage_start_time",
     "charge_period_end": "coalesce(n_usage_end_time, n_usage_start_time + INTERVAL 1 HOUR)",
-    "billed_cost": "n_cost + n_credit",
+    "billed_cost": "try(n_cost + n_credit)",
     "effective_cost": "billed_cost",
     "contracted_cost": "n_cost",
     "list_cost": "CASE WHEN n_cost_type = 'regular' THEN n_cost_at_list ELSE n_cost END",

@@ -94,6 +94,18 @@ def test_credits_that_cannot_be_read_are_set_aside(tmp_path: Path, read_one, wri
     assert read.row_codes == [("credits_unreadable", "credits")] * 4
 
 
+def test_sums_beyond_money_are_set_aside(tmp_path: Path, read_one, write_csv) -> None:
+    """One absurd row must not stop the reader itself."""
+    most = "9" * 18
+    rows = [
+        {**USAGE, "cost": most, "credits": f'[{{"amount": {most}}}]'},
+        {**USAGE, "credits": f'[{{"amount": {most}}}, {{"amount": {most}}}]'},
+        USAGE,
+    ]
+    read = read_one("gcp_detailed", write_csv(tmp_path / "a.csv", rows))
+    assert read.set_codes and read.landed.rows_in == read.quarantine.num_rows == 3
+
+
 def test_nested_parquet_is_the_same_bill(tmp_path: Path, read_one, write_csv) -> None:
     """BigQuery writes structs and lists: names and sums must not depend on the shape."""
     credit = [{"name": "CUD", "amount": -0.1, "type": "COMMITTED_USAGE_DISCOUNT"}]
