@@ -474,6 +474,8 @@ def test_dagster_has_the_checks_of_every_gate(instance: dg.DagsterInstance) -> N
             found = event.asset_check_evaluation_data
             name = f"{found.asset_key.to_user_string()} {found.check_name}"
             checks.setdefault(name, []).append(found.passed)
+    # the estate has a biased model and a drifting one: that is told, and stops nothing
+    assert not any(checks.pop("insight/models model_gate"))
     assert all(all(passed) for passed in checks.values())
     landed = [name for name in checks if name.startswith("landing/")]
     published = [name for name in checks if name.startswith("publication/")]
