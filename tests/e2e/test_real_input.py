@@ -122,7 +122,7 @@ def test_a_first_look_today_at_oddly_named_files_of_two_months(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("files", "code", "fault", "words"),
     [
-        ({}, 1, "stopped", "none has come"),
+        ({}, 1, "no_delivery", "none has come"),
         ({"bill.csv": b""}, 1, "empty_file", "header line"),
         ({"bill.csv": b"\x00\x01\x02" * 50}, 1, "column_missing", "BilledCost"),
         (None, 2, "missing_path", "found nothing"),
