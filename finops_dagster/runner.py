@@ -103,7 +103,7 @@ def run(
 
     from finops_dagster.definitions import build_defs
     from finops_dagster.defs.estate import Estate
-    from finops_dagster.defs.jobs import ORDER, tags_for
+    from finops_dagster.defs.jobs import ORDER, asks_for
     from finops_dagster.defs.progress import LOGGER, Progress
 
     started = time.monotonic()
@@ -125,7 +125,7 @@ def run(
             for name in jobs or ORDER:
                 progress.say(name)
                 try:
-                    runs = tags_for(estate, name)
+                    asks = asks_for(estate, name)
                 except FinopsError as error:  # a source that cannot be asked what it has
                     outcome.exit_code = error.exit_code
                     outcome.stopped = _told(error)
@@ -133,11 +133,12 @@ def run(
                     break
                 raised: list[BaseException] = []
                 job = definitions.resolve_job_def(name).with_hooks({_keep_error(raised)})
-                for tags in runs:
+                for ask in asks:
                     result = job.execute_in_process(
                         instance=instance,
                         raise_on_error=False,
-                        tags={**tags, _PROCESS: _process(os.getpid())},
+                        tags={**ask.tags, _PROCESS: _process(os.getpid())},
+                        asset_selection=ask.assets,
                         run_config={"loggers": {LOGGER: {}}},
                     )
                     outcome.run_id = result.run_id

@@ -6,6 +6,7 @@ A Dagster job has one partitions definition, so months, days and the unpartition
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
@@ -85,24 +86,47 @@ def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]
     return [(first, last) for first, last in windows]
 
 
-def tags_for(estate: Estate, job: str) -> list[dict[str, str]]:
-    """Run tags that tell a job which partitions a daily run is for, one for each of its runs."""
-    as_of = estate.settings.decided_day()
-    if job == BILLING_JOB:
-        return [range_tags(*window) for window in ingest_windows(estate, line.BILLING)]
-    if job == SIGNALS_JOB:
-        return [range_tags(*window) for window in ingest_windows(estate, line.SIGNALS)]
+@dataclass(frozen=True)
+class Ask:
+    """One run of a job that a day needs."""
+
+    tags: dict[str, str]
+    assets: tuple[dg.AssetKey, ...] | None = None
+    """Those of the job's assets to run; None for all of them."""
+
+
+def asks_for(estate: Estate, job: str) -> list[Ask]:
+    """The runs of a job that a day needs.
+
+    Of bills that are published as they are only the landing is asked, which shows that nothing
+    new came: a step that is started and does nothing would leave its checks looking skipped.
+    """
+    if job in (BILLING_JOB, SIGNALS_JOB):
+        clock = line.BILLING if job == BILLING_JOB else line.SIGNALS
+        landing = tuple(dg.AssetKey(["landing", table]) for table in clock.tables)
+        return [
+            Ask(
+                range_tags(*window),
+                landing if clock is line.BILLING and line.settled(estate, clock, *window) else None,
+            )
+            for window in ingest_windows(estate, clock)
+        ]
     if job == DECIDE_JOB:
-        return [{"dagster/partition": as_of.isoformat()}]
-    return [{}]
+        return [Ask({"dagster/partition": estate.settings.decided_day().isoformat()})]
+    return [Ask({})]
 
 
 def requests_for(estate: Estate, job: str, tick: str, key: str) -> Iterator[dg.RunRequest]:
     """A job's runs of a scheduled day; the last one hands the day on."""
-    *earlier, last = tags_for(estate, job)
-    for number, tags in enumerate(earlier):
-        yield dg.RunRequest(run_key=f"{key}/{number}", job_name=job, tags=tags)
-    yield dg.RunRequest(run_key=key, job_name=job, tags={**last, DAILY_TAG: tick})
+    asks = asks_for(estate, job)
+    for number, ask in enumerate(asks, 1):
+        last = number == len(asks)
+        yield dg.RunRequest(
+            run_key=key if last else f"{key}/{number}",
+            job_name=job,
+            tags={**ask.tags, DAILY_TAG: tick} if last else ask.tags,
+            asset_selection=ask.assets,
+        )
 
 
 def build_schedule(cron: str, newest: Callable[[], Estate]) -> dg.ScheduleDefinition:

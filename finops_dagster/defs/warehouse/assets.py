@@ -41,7 +41,6 @@ def _clock_models(
     # One month's pass must not hide another's failure. A day whose test fails is built again by
     # the next run; telling 21 tests of 28 days took 20 s of a first run.
     checked = partitions if clock is line.BILLING else None
-    landed = {dg.AssetKey(["landing", table]) for table in clock.tables}
 
     @dbt_assets(
         manifest=manifest,
@@ -58,12 +57,6 @@ def _clock_models(
         estate: dg.ResourceParam[Estate],
     ) -> Iterator[Any]:
         first, last = window(context)
-        # who asks for the models alone, without what they are built of, gets them built
-        asked = context.run.asset_selection
-        whole = not asked or landed <= asked
-        if clock is line.BILLING and whole and line.settled(estate, clock, first, last):
-            context.log.info(f"{first} to {last} is published as it is: nothing to build.")
-            return
         cutoff = estate.cutoff(estate.settings.decided_day())
         estate.lake.write_rates(estate.rates)
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
