@@ -68,7 +68,7 @@ class Company:
                 {
                     "estate": "bills",
                     "as_of": as_of,
-                    "start": "2026-01-01",
+                    "start": "2025-11-01",
                     "billing": [{"name": "cloud", "path": "exports"}],
                     **settings,
                 }
