@@ -45,6 +45,11 @@ class DayStore:
         read: pd.DataFrame = pq.read_table(path).to_pandas(date_as_object=True)
         return read
 
+    def drop_frames(self, *names: str) -> None:
+        """Forget frames that an earlier look at this day has left."""
+        for name in names:
+            self.path(f"{name}.parquet").unlink(missing_ok=True)
+
     def write_items(self, name: str, items: Sequence[BaseModel]) -> None:
         """Write a list of frozen types, ids (where they have one) included."""
         write_json(self.path(f"{name}.json"), [json.loads(canonical_json(item)) for item in items])

@@ -28,6 +28,14 @@ from finops_dagster.storage.days import DayStore
 
 FORECAST_DAYS = 30
 MODEL_GATE = "model_gate"
+_FORECAST_FRAMES = (
+    "cost_series",
+    "forecasts",
+    "forecast_contributions",
+    "forecast_backtest",
+    "forecast_inputs_reference",
+    "forecast_inputs_current",
+)
 PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
@@ -106,14 +114,19 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
         as_of, _ = window(context)
         day = estate.day(as_of)
+        day.drop_frames(*_FORECAST_FRAMES)
         history = facts.cost_history(rebuild.reader(estate, as_of), as_of)
         if history is None or history.empty:
             return _nothing(day, "forecasts", "daily cost", "no usage charges are published")
         series = facts.series(history)
+        day.write_frame("cost_series", series)
+        newest = series["ds"].max().date()
+        if (as_of - newest).days > estate.settings.limits.publication_age_days:
+            reason = f"the newest cost is of {newest}: the days to come would be days gone by"
+            return _nothing(day, "forecasts", "daily cost", reason)
         result = forecast(
             series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily"
         )
-        day.write_frame("cost_series", series)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
