@@ -62,11 +62,18 @@ class Outcome:
 
 
 def prepare_home(home: Path) -> Path:
-    """Make a Dagster home with the shipped dagster.yaml, unless it has one of its own."""
+    """Make a Dagster home with the shipped dagster.yaml, unless it has one of its own.
+
+    Its tables are made here, once: web server, daemon and code server start side by side, and a
+    home whose tables two of them made at the same time cannot be opened again.
+    """
+    import dagster as dg
+
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(_SHIPPED_CONFIG, home / "dagster.yaml")
-    return home
+    with dg.DagsterInstance.from_config(str(home)):
+        return home
 
 
 @contextlib.contextmanager
