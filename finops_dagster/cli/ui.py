@@ -46,6 +46,8 @@ def serve(settings: Settings, config: Path, port: int) -> int:
             *("--state", str(state.root), "--host", _HOST, "--port", str(port)),
         ],
     }
+    # a shell that starts us in the background has SIGINT ignored, and so would our children
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
