@@ -64,19 +64,18 @@ def in_reach(estate: Estate, clock: line.Clock, days: Iterable[date]) -> list[da
 
 
 def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]:
-    """First and last partitions of the runs that a day needs of a clock.
+    """First and last partitions of the runs that build what is pending of a clock.
 
-    What is pending, else the newest partition alone, which shows that nothing new came. A bill
-    that stays as it is between two that are pending is not built again: each is a run of its own.
+    A bill that stays as it is between two that are pending is not built again: each is a run of
+    its own.
     """
-    as_of = estate.settings.decided_day()
-    newest = month_start(as_of) if clock is line.BILLING else as_of
-    days = in_reach(estate, clock, line.pending(estate, clock, estate.cutoff(as_of)))
+    cutoff = estate.cutoff(estate.settings.decided_day())
+    days = in_reach(estate, clock, line.pending(estate, clock, cutoff))
     if not days:
-        return [(newest, newest)]
+        return []
     if clock is line.SIGNALS:
         return [(days[0], days[-1])]
-    found = line.expected(estate, clock, estate.cutoff(as_of))
+    found = line.expected(estate, clock, cutoff)
     settled = {one.partition for one in found}.difference(days)
     windows = [[days[0], days[0]]]
     for before, day in pairwise(days):
@@ -98,21 +97,21 @@ class Ask:
 def asks_for(estate: Estate, job: str) -> list[Ask]:
     """The runs of a job that a day needs.
 
-    Of bills that are published as they are only the landing is asked, which shows that nothing
-    new came: a step that is started and does nothing would leave its checks looking skipped.
+    What is pending, else the newest partition alone, which shows that nothing new came. Of a bill
+    that was looked at today only the landing is asked: a step that is started and does nothing
+    would leave its checks looking skipped.
     """
+    as_of = estate.settings.decided_day()
     if job in (BILLING_JOB, SIGNALS_JOB):
         clock = line.BILLING if job == BILLING_JOB else line.SIGNALS
+        if windows := ingest_windows(estate, clock):
+            return [Ask(range_tags(*window)) for window in windows]
+        newest = month_start(as_of) if clock is line.BILLING else as_of
+        told = clock is line.BILLING and line.looked_at(estate, clock, newest)
         landing = tuple(dg.AssetKey(["landing", table]) for table in clock.tables)
-        return [
-            Ask(
-                range_tags(*window),
-                landing if clock is line.BILLING and line.settled(estate, clock, *window) else None,
-            )
-            for window in ingest_windows(estate, clock)
-        ]
+        return [Ask(range_tags(newest, newest), landing if told else None)]
     if job == DECIDE_JOB:
-        return [Ask({"dagster/partition": estate.settings.decided_day().isoformat()})]
+        return [Ask({"dagster/partition": as_of.isoformat()})]
     return [Ask({})]
 
 

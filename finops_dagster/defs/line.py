@@ -158,16 +158,13 @@ def recipe(estate: Estate, clock: Clock, partition: date, cutoff: datetime) -> s
     return content_id("recipe", {"models": estate.models, "words": words, "rates": rates})
 
 
-def settled(estate: Estate, clock: Clock, first: date, last: date) -> bool:
-    """Whether [first, last] is published as it is now, and was looked at since the day was due."""
+def looked_at(estate: Estate, clock: Clock, partition: date) -> bool:
+    """Whether what is published of a partition was looked at since the decided day was due."""
     manifest = estate.publications.current()
-    as_of = estate.settings.decided_day()
-    if manifest is None or any(
-        first <= day <= last for day in pending(estate, clock, estate.cutoff(as_of))
-    ):
+    if manifest is None:
         return False
-    versions = [v for mart in clock.marts for v in manifest.of(mart, first, last)]
-    due = known_by(as_of, estate.settings.decide_at)
+    due = known_by(estate.settings.decided_day(), estate.settings.decide_at)
+    versions = [v for mart in clock.marts for v in manifest.of(mart, partition, partition)]
     return all(version.known_at >= due for version in versions)
 
 
