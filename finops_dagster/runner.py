@@ -62,18 +62,11 @@ class Outcome:
 
 
 def prepare_home(home: Path) -> Path:
-    """Make a Dagster home with the shipped dagster.yaml, unless it has one of its own.
-
-    Its tables are made here, once: web server, daemon and code server start side by side, and a
-    home whose tables two of them made at the same time cannot be opened again.
-    """
-    import dagster as dg
-
+    """Make a Dagster home with the shipped dagster.yaml, unless it has one of its own."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(_SHIPPED_CONFIG, home / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(home)):
-        return home
+    return home
 
 
 @contextlib.contextmanager

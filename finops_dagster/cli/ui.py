@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import dagster as dg
+
 from finops_dagster.defs.estate import PROJECT_ROOT
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.runner import prepare_home
@@ -28,9 +30,14 @@ def serve(settings: Settings, config: Path, port: int) -> int:
     """Run both until Ctrl-C or until one ends by itself; 4 in that case. Raises SettingsError."""
     _require_free(port)
     state = Layout(settings.state_dir.absolute())
+    home = prepare_home(state.dagster_home)
+    with dg.DagsterInstance.from_config(str(home)):
+        # its tables are made by now: the processes below start side by side, and a new home whose
+        # tables two of them made at the same time cannot be opened again
+        pass
     environment = child_environment(
         secrets=True,
-        DAGSTER_HOME=str(prepare_home(state.dagster_home)),
+        DAGSTER_HOME=str(home),
         FINOPS_CONFIG=str(config.absolute()),
     )
     log = state.root / "logs" / "ui.log"
