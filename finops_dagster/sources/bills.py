@@ -6,7 +6,7 @@ What any one provider's columns mean is in a module of its own; FOCUS needs none
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import duckdb
 
@@ -37,8 +37,31 @@ class Native:
     """Whether a cost may have more than 20 decimals; `rest_NAME` is then what rounding took."""
 
 
+class Bill:
+    """What all bills have in common of `Format`: where a row belongs, when a bill will do."""
+
+    table = CHARGES
+    partition_key: PartitionKey = "billing_period"
+    clock = "billing_period_start"
+    moment = "charge_period_start"
+    strict_partition = True
+    key: Sequence[str] = ()
+    """Equal rows are legal."""
+    partial_key: Sequence[str] = ()
+
+    def judge(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        delivery: Delivery,
+        counts: Counts,
+        limits: Limits,
+    ) -> list[Fault]:
+        """See `Format`. Cost set aside within its limit, and invoices within their tolerance."""
+        return judge_bill(connection, delivery, counts, limits)
+
+
 @dataclass(frozen=True)
-class BillFormat:
+class BillFormat(Bill):
     """Implements `Format` from a mapping. Override `dynamic` where column names are data."""
 
     label: str
@@ -57,13 +80,6 @@ class BillFormat:
     """Column of the provider's and what to count there."""
     facts: frozenset[str] = frozenset()
     """Those of `values` that are one text for all rows; see `View`."""
-    table = CHARGES
-    partition_key: PartitionKey = field(default="billing_period", init=False)
-    clock: str = field(default="billing_period_start", init=False)
-    moment: str = field(default="charge_period_start", init=False)
-    strict_partition: bool = True
-    key: Sequence[str] = field(default=(), init=False)
-    partial_key: Sequence[str] = field(default=(), init=False)
 
     def dynamic(self, left: Sequence[RawColumn]) -> tuple[dict[str, str], list[RawColumn]]:
         """Values had from columns that are no natives, and those of `left` that are not used up."""
@@ -108,16 +124,6 @@ class BillFormat:
         shown = raw.name if raw else native.name
         view.notes.extend((shown, note) for note in parsed.notes)
         view.checks.extend(value_checks(column, shown, parsed))
-
-    def judge(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        delivery: Delivery,
-        counts: Counts,
-        limits: Limits,
-    ) -> list[Fault]:
-        """See `Format`. Cost set aside within its limit, and invoices within their tolerance."""
-        return judge_bill(connection, delivery, counts, limits)
 
 
 def _nothing_for_empty(column: RawColumn) -> RawColumn:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import duckdb
-
-from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import Fault
-from finops_dagster.domain.schemas import CHARGES, FOCUS_COLUMNS, Column, LogicalType
+from finops_dagster.domain.schemas import FOCUS_COLUMNS, Column, LogicalType
+from finops_dagster.sources.bills import Bill
 from finops_dagster.sources.columns import Matched, match, parse, value_checks, word_check
 from finops_dagster.sources.focus_words import (
     ALIASES,
@@ -26,7 +24,6 @@ from finops_dagster.sources.focus_words import (
     introduced,
     version_of,
 )
-from finops_dagster.sources.invoices import judge_bill
 from finops_dagster.sources.parsing import (
     NULL_WORDS,
     Note,
@@ -37,23 +34,14 @@ from finops_dagster.sources.parsing import (
     parse_text,
     squeeze,
 )
-from finops_dagster.sources.shapes import Limits
-from finops_dagster.sources.views import Check, Counts, PartitionKey, View
+from finops_dagster.sources.views import Check, View
 
 _SHOWN = {column.name: focus_name(column.name) for column in FOCUS_COLUMNS}
 _CURRENCY = "billing currency missing where there is cost"
 
 
-class FocusFormat:
+class FocusFormat(Bill):
     """A bill in the FinOps Open Cost and Usage Specification."""
-
-    table = CHARGES
-    partition_key: PartitionKey = "billing_period"
-    clock = "billing_period_start"
-    moment = "charge_period_start"
-    strict_partition = True
-    key: Sequence[str] = ()
-    partial_key: Sequence[str] = ()
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. FOCUS columns by name; what is no FOCUS column goes to `x_columns`."""
@@ -78,16 +66,6 @@ class FocusFormat:
         if (dataset := dataset_of(squeezed)) != "Cost and Usage":
             view.faults = [_no_bill(dataset, files)]
         return view
-
-    def judge(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        delivery: Delivery,
-        counts: Counts,
-        limits: Limits,
-    ) -> list[Fault]:
-        """See `Format`. Cost set aside within its limit, and invoices within their tolerance."""
-        return judge_bill(connection, delivery, counts, limits)
 
 
 def _add(view: View, column: Column, matched: Matched, version: str, files: str) -> None:
