@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,8 +27,7 @@ from tests.contract.hosts import (
     GitHubHost,
     Host,
     LocalHost,
-    NoEmulatorError,
-    emulated_github,
+    github_or_skip,
 )
 
 WEB, API = "apps/web.yaml", "apps/deep/er/api.yaml"
@@ -39,13 +37,8 @@ PLENTY = Limits(open_max=10, new_max=10)
 
 @pytest.fixture(scope="session")
 def github_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    try:
-        with emulated_github(tmp_path_factory.mktemp("emulator")) as url:
-            yield url
-    except NoEmulatorError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    with github_or_skip(tmp_path_factory.mktemp("emulator")) as url:
+        yield url
 
 
 @pytest.fixture(params=["local", "github"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from finops_dagster import runner
 from finops_dagster.settings import load
-from tests.contract.hosts import TOKEN, GitHubHost, NoEmulatorError, emulated_github
+from tests.contract.hosts import TOKEN, GitHubHost, github_or_skip
 from tests.e2e.estate import Answer, World, finops, git
 
 SECRET = {"FINOPS_GITHUB_TOKEN": TOKEN}
@@ -21,13 +20,8 @@ SECRET = {"FINOPS_GITHUB_TOKEN": TOKEN}
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    try:
-        with emulated_github(tmp_path_factory.mktemp("emulator")) as found:
-            yield found
-    except NoEmulatorError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    with github_or_skip(tmp_path_factory.mktemp("emulator")) as found:
+        yield found
 
 
 def declared(repository: Path) -> dict[str, bytes]:
