@@ -235,9 +235,10 @@ def measure(rows: int, keep: Path | None) -> dict[str, Any]:
         told = f"{rows:>11,} rows"
         bare = in_a_process("floor", folder)
         _say(told, "floor", bare)
+        if "refused" in bare:
+            print(f"{told}  no floor: {bare['refused']}", file=sys.stderr, flush=True)
         steps = whole_path(folder, LAST_MONTH, LAST_MONTH, told)
         in_a_process("compare", folder, first=str(LAST_MONTH), last=str(LAST_MONTH))
-    floor = bare["write"] + bare["aggregate"]
     seconds = sum(step["seconds"] for step in steps.values())
     cpu = sum(step["cpu_seconds"] for step in steps.values())
     return {
@@ -251,18 +252,27 @@ def measure(rows: int, keep: Path | None) -> dict[str, Any]:
             "seconds": round(seconds, 3),
             "rows_per_second": round(rows / seconds),
             "peak_rss_bytes": max(step["peak_rss_bytes"] for step in steps.values()),
-            "ratio_to_floor": round(seconds / floor, 3),
             "cpu_seconds": round(cpu, 3),
-            "cpu_ratio_to_floor": round(cpu / bare["cpu_seconds"], 3),
+            **against(bare, seconds, cpu),
         },
-        "floor": {
-            "seconds": round(floor, 3),
+        "floor": bare if "refused" in bare else {
+            "seconds": round(bare["write"] + bare["aggregate"], 3),
             "write_seconds": round(bare["write"], 3),
             "aggregate_seconds": round(bare["aggregate"], 3),
             "cpu_seconds": round(bare["cpu_seconds"], 3),
             "peak_rss_bytes": bare["peak_rss_bytes"],
         },
     }  # fmt: skip
+
+
+def against(floor: dict[str, Any], seconds: float, cpu: float) -> dict[str, float | None]:
+    """Ratios to the floor; null where there is none."""
+    if "refused" in floor:
+        return {"ratio_to_floor": None, "cpu_ratio_to_floor": None}
+    return {
+        "ratio_to_floor": round(seconds / (floor["write"] + floor["aggregate"]), 3),
+        "cpu_ratio_to_floor": round(cpu / floor["cpu_seconds"], 3),
+    }
 
 
 def stage(rows: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -376,8 +386,8 @@ def show(result: dict[str, Any]) -> None:
         print(
             f"{size['rows']:>12,} {each} "
             f"{whole['seconds']:>9.2f} {whole['rows_per_second']:>9,} "
-            f"{whole['peak_rss_bytes'] / 2**20:>9.0f} {size['floor']['seconds']:>8.2f} "
-            f"{whole['ratio_to_floor']:>6.2f}"
+            f"{whole['peak_rss_bytes'] / 2**20:>9.0f} {_figure(size['floor'].get('seconds')):>8} "
+            f"{_figure(whole['ratio_to_floor']):>6}"
         )
     again = result["ours"].get("reload")
     if again:
@@ -387,6 +397,10 @@ def show(result: dict[str, Any]) -> None:
             f"{again['long']['seconds']:.2f} s after {again['months']}: "
             f"{again['ratio']:.2f} times"
         )
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
 
 
 def main() -> None:
