@@ -14,6 +14,7 @@ from finops_dagster.defs.decision.assets import build_decision
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.gitops.assets import build_gitops
 from finops_dagster.defs.insight.assets import build_insight
+from finops_dagster.defs.insight.resources import build_resources
 from finops_dagster.defs.jobs import build_jobs, build_schedule, build_sensor
 from finops_dagster.defs.landing.assets import build_landing
 from finops_dagster.defs.landing.conformance import build_conformance
@@ -67,6 +68,7 @@ def _definitions(
             build_conformance(time, judged=settings.focus_rules is not None),
             *build_warehouse(manifest, time),
             *build_publication(time, mart_keys(manifest)),
+            *build_resources(manifest, time),
             *build_insight(time),
             *build_decision(time),
             *build_gitops(),

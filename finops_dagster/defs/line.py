@@ -72,9 +72,24 @@ SIGNALS = Clock(
     partition_column="day",
 )
 
+RESOURCES = Clock(
+    name="resources",
+    tables=(),
+    marts=(
+        "fct_resource_matches",
+        "fct_workload_matches",
+        "fct_unowned_costs",
+        "fct_undeclared_resources",
+        "fct_unseen_declarations",
+    ),
+    partition_column="day",
+)
+"""No clock of its own: what was published of both, joined for the day that is decided."""
+
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
     SIGNALS.name: ("clusters",),
+    RESOURCES.name: ("matching",),
 }
 """Those words of the settings that a clock's models use."""
 
@@ -252,6 +267,7 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
         "clusters": estate.settings.clusters,
         "convert_to": list(estate.settings.currencies.convert_to),
         "rate_days": estate.settings.currencies.rate_days,
+        "matching": estate.settings.matching.model_dump(mode="json"),
     }
 
 
@@ -353,7 +369,8 @@ def judge_exported(
     filled = sorted(
         {
             one.delivery.partition
-            for one in estate.lake.records(clock.tables[0])
+            for table in clock.tables[:1]
+            for one in estate.lake.records(table)
             if one.delivery.delivery_id in given
         }
     )

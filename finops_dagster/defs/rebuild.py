@@ -86,6 +86,14 @@ def chosen_for(estate: Estate, as_of: date) -> dict[str, Any]:
     return dict(document)
 
 
+def extend(estate: Estate, as_of: date, manifest: Manifest) -> None:
+    """Decide the live day on `manifest`, which adds what was joined of the chosen one to it."""
+    if not estate.is_replay(as_of):
+        told = chosen_for(estate, as_of)
+        named = {"publication_id": manifest.id, "sequence": manifest.sequence}
+        estate.day(as_of).write_document("publication", told | named)
+
+
 def reader(estate: Estate, as_of: date) -> PublishedReader:
     """A reader of the publication that was chosen for a day."""
     chosen = chosen_for(estate, as_of)

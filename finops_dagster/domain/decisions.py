@@ -169,6 +169,12 @@ class DeclaredResource(_Frozen):
     document: int
     manifest: str
     """The rendered manifest as JSON text: policy reads it."""
+    owner: str | None = None
+    cost_center: str | None = None
+    environment: str | None = None
+    region: str | None = None
+    told_by: dict[str, str] = {}
+    cloud_ids: tuple[str, ...] = ()
 
 
 class Edit(_Frozen):

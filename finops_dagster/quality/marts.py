@@ -1,8 +1,11 @@
-"""Every candidate mart's suite by name. What is in them is told in `billing` and `signals`."""
+"""Every candidate mart's suite by name.
+
+What is in them is told in `billing`, `signals` and `resources`.
+"""
 
 from __future__ import annotations
 
-from finops_dagster.quality import billing, signals
+from finops_dagster.quality import billing, resources, signals
 
 MARTS = {
     suite.table: suite
@@ -18,6 +21,11 @@ MARTS = {
         signals.PREDICTIONS,
         signals.LABELS,
         signals.MODEL_METRICS,
+        resources.MATCHES,
+        resources.WORKLOADS,
+        resources.UNOWNED,
+        resources.UNDECLARED,
+        resources.UNSEEN,
     )
 }
 """Suites of the promised marts by name."""

@@ -268,6 +268,21 @@ class SizingSettings(Section):
     )
 
 
+class MatchingSettings(Section):
+    """How what is billed, measured and declared is told to be one resource."""
+
+    cost_days: int = Field(
+        default=28, ge=1, le=366, description="Days of costs that are matched, up to the decided."
+    )
+    measured_days: int = Field(
+        default=7, ge=1, le=92, description="Days of measurements that are matched."
+    )
+    ignored_namespaces: tuple[str, ...] = Field(
+        default=("kube-system", "kube-public", "kube-node-lease"),
+        description="Namespaces whose workloads no repository of yours declares.",
+    )
+
+
 class RetentionSettings(Section):
     """How long deliveries stay; one in force, or named by a publication, stays forever."""
 
@@ -414,6 +429,9 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
+    matching: MatchingSettings = Field(
+        default=MatchingSettings(), description="Matching of bill, measurements and repository."
+    )
     retention: RetentionSettings = Field(
         default=RetentionSettings(), description="How long deliveries are kept."
     )

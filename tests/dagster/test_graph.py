@@ -91,6 +91,7 @@ def test_blocking_checks_are_told_of_each_partition(graph: Any) -> None:
     assert gates.keys() == {
         "landing/charges", "landing/measurements", "landing/intensities", "landing/predictions",
         "landing/labels", "publication/billing_candidates", "publication/signals_candidates",
+        "insight/resources",
     }  # fmt: skip
     months = [spec for spec in specs if "ingest_billing" in graph.get(spec.asset_key).tags.values()]
     assert len(months) > 10

@@ -13,6 +13,7 @@ import dagster as dg
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
     each_partition,
@@ -23,6 +24,7 @@ from finops_dagster.defs.metadata import (
     records_table,
 )
 from finops_dagster.defs.shared import OWNERS, WAREHOUSE_POOL, Clocks, window
+from finops_dagster.desired_state.rows import identifier_rows, resource_rows
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
 
@@ -83,12 +85,19 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         as_of, _ = window(context)
+        day = estate.day(as_of)
         index = estate.index(as_of)
+        day.drop_frames(*DECLARED)
         if index is None:
-            estate.day(as_of).write_document("desired_state", {"commit": None})
+            day.write_document("desired_state", {"commit": None})
             return dg.MaterializeResult(metadata={"reason": "no desired state in the settings"})
         locations = list(index.locations())
-        estate.day(as_of).write_document("desired_state", {"commit": index.commit})
+        day.write_document("desired_state", {"commit": index.commit})
+        declared = index.resources().values()
+        for name, rows in zip(
+            DECLARED, (resource_rows(declared), identifier_rows(declared)), strict=True
+        ):
+            day.write_frame(name, rows)
         return dg.MaterializeResult(
             metadata={
                 "commit": index.commit,
@@ -198,7 +207,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=FINDINGS,
         description="Waste and shortage in what runs, priced at the rate really paid.",
-        deps=[PUBLICATION, DESIRED_STATE],
+        deps=[PUBLICATION, DESIRED_STATE, RESOURCES],
         kinds={"python"},
         **common,
     )

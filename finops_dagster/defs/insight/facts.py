@@ -12,6 +12,8 @@ import pandas as pd
 from finops_dagster.storage.publication import PublishedReader
 
 UNTAGGED = "(untagged)"
+SURE = 0.5
+"""A match of less confidence does not settle whether a workload is declared."""
 
 
 def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
@@ -206,4 +208,31 @@ def tag_coverage(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
         "fct_tag_coverage_daily",
         first=(as_of.replace(day=1) - timedelta(days=1)).replace(day=1),
         last=as_of,
+    )
+
+
+def declared_or_not(
+    joined: PublishedReader | None, as_of: date
+) -> tuple[frozenset[str], dict[str, str]]:
+    """Measured workloads that nothing declares; and those that may be declared, with the reason."""
+    if joined is None:
+        return frozenset(), {}
+    none = joined.frame(
+        "fct_undeclared_resources",
+        "select distinct resource from mart where is_measured",
+        first=as_of,
+        last=as_of,
+    )
+    unsure = joined.frame(
+        "fct_workload_matches",
+        f"""
+        select resource, coalesce(declared_resource || ': ', '') || reason as reason from mart
+        where rule is not null and coalesce(confidence, 0) < {SURE}
+        """,
+        first=as_of,
+        last=as_of,
+    )
+    return (
+        frozenset(none["resource"]) if none is not None else frozenset(),
+        dict(zip(unsure["resource"], unsure["reason"], strict=True)) if unsure is not None else {},
     )

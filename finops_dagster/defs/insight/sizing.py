@@ -10,7 +10,7 @@ from datetime import date
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import facts, resources
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import (
     Context,
@@ -41,6 +41,7 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
     )
     intensity = facts.intensity(reader, as_of, days)
     owners = facts.owners(reader, as_of)
+    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
     return find(
         measured,
         unit_prices(costs, as_of, days),
@@ -48,6 +49,8 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
             values=values,
             resources=frozenset(index.resources()) if index else frozenset(),
             managed=managed,
+            undeclared=undeclared,
+            unsure=unsure,
             owners=_or_empty(owners, ["resource", "owner", "environment"]),
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
         ),

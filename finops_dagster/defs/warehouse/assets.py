@@ -126,12 +126,14 @@ def _ledger_tables(manifest: Path) -> list[dg.AssetSpec]:
 
 def mart_keys(manifest: Path) -> dict[str, list[dg.AssetKey]]:
     """Clock -> asset keys of its marts."""
+    return {clock.name: clock_marts(manifest, clock) for clock in (line.BILLING, line.SIGNALS)}
+
+
+def clock_marts(manifest: Path, clock: line.Clock) -> list[dg.AssetKey]:
+    """Asset keys of a clock's marts."""
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    return {
-        clock.name: [
-            asset_key(node)
-            for node in nodes
-            if node["resource_type"] == "model" and node["name"] in clock.marts
-        ]
-        for clock in (line.BILLING, line.SIGNALS)
-    }
+    return [
+        asset_key(node)
+        for node in nodes
+        if node["resource_type"] == "model" and node["name"] in clock.marts
+    ]

@@ -11,20 +11,32 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
-from finops_dagster.defs.jobs import CLOCK_TAG, LEDGER_JOB
+from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB, LEDGER_JOB
 from finops_dagster.defs.shared import OWNERS
 
 _LANDING = "landing"
 _LEDGER = "ledger"
 _STAGE = "warehouse"
+_INSIGHT = "insight"
+_CHOSEN = {
+    "published": dg.AssetKey([_INSIGHT, "publication"]),
+    "desired_state": dg.AssetKey([_INSIGHT, "desired_state"]),
+}
+"""Sources of what is joined for a day: its publication, and what its repository declares."""
 
 
 def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
-    """`landing/<table>` or `ledger/<table>` for sources, `warehouse/<layer>/<name>` for models."""
+    """`landing/<table>` or `ledger/<table>` for sources, `warehouse/<layer>/<name>` for models.
+
+    What is joined of publications belongs to the day that is decided: `insight/<layer>/<name>`.
+    """
     if resource["resource_type"] == "source":
+        if resource["source_name"] in _CHOSEN:
+            return _CHOSEN[resource["source_name"]]
         stage = _LEDGER if resource["source_name"] == _LEDGER else _LANDING
         return dg.AssetKey([stage, resource["name"]])
-    return dg.AssetKey([_STAGE, _topic(resource), resource["name"]])
+    stage = _INSIGHT if "resources" in resource["tags"] else _STAGE
+    return dg.AssetKey([stage, _topic(resource), resource["name"]])
 
 
 def _topic(resource: Mapping[str, Any]) -> str:
@@ -43,7 +55,10 @@ class Translator(DagsterDbtTranslator):
         self._checked = checked
         super().__init__(
             settings=DagsterDbtTranslatorSettings(
-                enable_asset_checks=True, enable_source_tests_as_checks=False
+                enable_asset_checks=True,
+                enable_source_tests_as_checks=False,
+                # all marts of a publication are one asset
+                enable_duplicate_source_asset_keys=True,
             )
         )
 
@@ -52,7 +67,7 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         # what is built of the ledger comes after the stages it tells of
-        return _LEDGER if self._job == LEDGER_JOB else _STAGE
+        return {LEDGER_JOB: _LEDGER, DECIDE_JOB: _INSIGHT}.get(self._job, _STAGE)
 
     def get_asset_check_spec(
         self,

@@ -30,9 +30,8 @@ def declared_values(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """VALUE_COLUMNS of every request, limit and replica count, and the resources scaled by others.
 
-    `container` is empty for replica counts. The second value maps a resource to what manages it:
-    an autoscaler that names it as its target, or (as Namespace//NAME) a Helm release that installs
-    into a whole namespace what is not rendered.
+    `container` is empty for replica counts. The second value maps a resource to the autoscaler that
+    names it as its target.
     """
     manifests = {name: json.loads(item.manifest) for name, item in resources.items()}
     rows = []
@@ -49,7 +48,7 @@ def declared_values(
         rows.append((location.resource, location.field, name, location.value))
     managed = {}
     for name, manifest in manifests.items():
-        target = _scale_target(manifest) or _chart_namespace(manifest)
+        target = _scale_target(manifest)
         if target is not None:
             managed[target] = name
     return pd.DataFrame(rows, columns=list(VALUE_COLUMNS)), managed
@@ -67,29 +66,6 @@ def _name_at(manifest: Any, owner: str, position: str | None) -> str:
     if isinstance(node, dict) and isinstance(node.get("name"), str):
         return str(node["name"])
     return owner.rsplit(".", 1)[-1]
-
-
-def _chart_namespace(manifest: Any) -> str | None:
-    """Namespace//NAME that a Helm release installs into, None for anything else.
-
-    What a chart makes is not rendered here, so what runs there may well be declared.
-    """
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("spec"), dict):
-        return None
-    spec, kind = manifest["spec"], manifest.get("kind")
-    metadata = manifest.get("metadata")
-    own = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
-    namespace = None
-    if kind == "HelmRelease":
-        namespace = spec.get("targetNamespace") or own
-    elif kind == "Application":
-        sources = spec.get("sources") or [spec.get("source")]
-        destination = spec.get("destination")
-        if isinstance(destination, dict) and any(
-            isinstance(s, dict) and ("helm" in s or "chart" in s) for s in sources
-        ):
-            namespace = destination.get("namespace")
-    return f"Namespace//{namespace}" if isinstance(namespace, str) and namespace else None
 
 
 def _scale_target(manifest: Any) -> str | None:

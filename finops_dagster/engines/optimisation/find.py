@@ -57,6 +57,8 @@ def find(
         declared=declared_amounts(context),
         resources=context.resources,
         managed=context.managed,
+        undeclared=context.undeclared,
+        unsure=context.unsure,
     )
     findings: list[Finding] = []
     abstained: list[Abstained] = []

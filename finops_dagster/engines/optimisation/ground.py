@@ -42,6 +42,8 @@ class Ground:
     """(resource, container, what) with what in requests.cpu, limits.memory, ..., replicas."""
     resources: frozenset[str]
     managed: Mapping[str, str]
+    undeclared: frozenset[str]
+    unsure: Mapping[str, str]
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""

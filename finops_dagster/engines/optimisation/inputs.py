@@ -55,8 +55,11 @@ class Context:
     resources: frozenset[str]
     """Every declared KIND/NAMESPACE/NAME; empty where no desired state is known."""
     managed: Mapping[str, str]
-    """Resources whose replicas or requests something else sets, and what; as Namespace//NAME,
-    namespaces into which something installs what the desired state does not show."""
+    """Resources whose replicas or requests something else sets, and what."""
+    undeclared: frozenset[str]
+    """Workloads that no declaration matches under any rule."""
+    unsure: Mapping[str, str]
+    """Workloads of which it is not certain whether they are declared, and why."""
     owners: pd.DataFrame
     """resource, owner, environment."""
     intensity: pd.DataFrame

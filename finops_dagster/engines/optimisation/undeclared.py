@@ -11,36 +11,27 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.engines.optimisation.ground import Ground
-from finops_dagster.engines.optimisation.idle import COMPUTE, STOPPABLE, Activity
+from finops_dagster.engines.optimisation.idle import COMPUTE, Activity
 
 MIN_DAYS = 1.0
 """Less is a rollout, a debugging session or a job."""
-SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
-"""Run by the cluster's provider, so never in the estate's repository."""
 
 
 def undeclared(ground: Ground, use: Activity) -> Finding | Abstained | None:
-    """UNDECLARED_WORKLOAD for one that ran a day or more and that no manifest declares.
+    """UNDECLARED_WORKLOAD for one that ran a day or more and that no declaration matches.
 
     What to do with it (declare it, or stop it) is for its owner to say: the saving is from
     nothing to its whole cost, and its middle is nothing.
     """
-    kind, namespace, _ = (*use.resource.split("/"), "", "")[:3]
-    if (
-        not ground.resources
-        or use.resource in ground.resources
-        or kind not in STOPPABLE | {"DaemonSet"}
-        or namespace in SYSTEM_NAMESPACES
-        or use.days < MIN_DAYS
-    ):
+    if use.days < MIN_DAYS:
         return None
-    chart = ground.managed.get(f"Namespace//{namespace}")
-    if chart is not None:
+    if use.resource in ground.unsure:
         return Abstained(
             subject=use.resource,
-            reason=f"not among the declared, but {chart} installs a chart in its namespace, and "
-            "what that makes is not rendered",
+            reason=f"may be declared, or not: {ground.unsure[use.resource]}",
         )
+    if use.resource not in ground.undeclared:
+        return None
     cost = ground.prices.cost_per_month(use.resource, COMPUTE)
     if cost is None:
         return Abstained(

@@ -149,6 +149,8 @@ def context(workloads: list[Workload], **changes: object) -> Context:
         "values": pd.DataFrame(values, columns=["resource", "field", "container", "current"]),
         "resources": frozenset(w.resource for w in workloads if w.declared),
         "managed": {},
+        "undeclared": frozenset(w.resource for w in workloads if not w.declared),
+        "unsure": {},
         "owners": pd.DataFrame(
             [(w.resource, "shop", w.environment) for w in workloads],
             columns=["resource", "owner", "environment"],

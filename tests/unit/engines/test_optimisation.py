@@ -245,14 +245,15 @@ def test_savings_of_one_workload_are_never_above_its_cost() -> None:
     assert 0 < total <= Decimal((1 * 0.04 + 1 * 0.005) * 2 * 730)
 
 
-def test_shadow_workloads_are_told_unless_a_chart_may_declare_them() -> None:
+def test_shadow_workloads_are_told_unless_they_may_be_declared() -> None:
     """A chart's workload called a shadow makes the finding worthless; a real shadow costs."""
     shadow = replace(RIGHT, resource="Deployment/lab/llm", declared=False)
     finding = only(judged([shadow, RIGHT]), FindingKind.UNDECLARED_WORKLOAD)
     assert finding.saving_per_month.mid == 0 < finding.saving_per_month.high
-    result = judged([shadow, RIGHT], managed={"Namespace//lab": "Application/argocd/lab"})
+    result = judged([shadow, RIGHT], unsure={shadow.resource: "A chart is installed there."})
     assert result.findings == []
-    assert "installs a chart" in result.abstained[0].reason
+    assert "A chart is installed there." in result.abstained[0].reason
+    assert judged([shadow, RIGHT], undeclared=frozenset()).findings == []
 
 
 def test_replicas_unknown_are_told_by_requests() -> None:
