@@ -161,7 +161,7 @@ def child(arguments: dict[str, Any]) -> dict[str, Any]:
     """What a process started by `in_a_process` does."""
     folder, step = Path(arguments["folder"]), arguments["step"]
     if step == "floor":
-        return bills.floor(folder)
+        return bills.floor(folder, sort=arguments["sort"])
     first, last = (date.fromisoformat(arguments[key]) for key in ("first", "last"))
     if step == "generate":
         _generate(folder, first, *arguments["bill"])
@@ -226,17 +226,15 @@ def _say(told: str, step: str, found: dict[str, Any]) -> None:
     )
 
 
-def measure(rows: int, keep: Path | None) -> dict[str, Any]:
-    """One size: our stages, the whole path and the floor beside it."""
+def measure(rows: int, keep: Path | None, *, against_floor: bool) -> dict[str, Any]:
+    """One size: our stages, the whole path and the floor beside it, unless there is to be none."""
     with folder_for(f"{rows}", keep) as folder:
         configure(folder, LAST_MONTH)
         bill(folder, LAST_MONTH, rows, "full", FIRST_KNOWN)
         size = sum(f.stat().st_size for f in (folder / "exports").rglob("*.parquet"))
         told = f"{rows:>11,} rows"
-        bare = in_a_process("floor", folder)
-        _say(told, "floor", bare)
-        if "refused" in bare:
-            print(f"{told}  no floor: {bare['refused']}", file=sys.stderr, flush=True)
+        bare = in_a_process("floor", folder, sort=against_floor)
+        _say(told, "floor" if against_floor else "aggregate", bare)
         steps = whole_path(folder, LAST_MONTH, LAST_MONTH, told)
         in_a_process("compare", folder, first=str(LAST_MONTH), last=str(LAST_MONTH))
     seconds = sum(step["seconds"] for step in steps.values())
@@ -253,25 +251,28 @@ def measure(rows: int, keep: Path | None) -> dict[str, Any]:
             "rows_per_second": round(rows / seconds),
             "peak_rss_bytes": max(step["peak_rss_bytes"] for step in steps.values()),
             "cpu_seconds": round(cpu, 3),
-            **against(bare, seconds, cpu),
+            **(ratios(bare, seconds, cpu) if against_floor else {}),
         },
-        "floor": bare if "refused" in bare else {
-            "seconds": round(bare["write"] + bare["aggregate"], 3),
-            "write_seconds": round(bare["write"], 3),
-            "aggregate_seconds": round(bare["aggregate"], 3),
-            "cpu_seconds": round(bare["cpu_seconds"], 3),
-            "peak_rss_bytes": bare["peak_rss_bytes"],
-        },
+        "floor": floor_of(bare) if against_floor else None,
     }  # fmt: skip
 
 
-def against(floor: dict[str, Any], seconds: float, cpu: float) -> dict[str, float | None]:
-    """Ratios to the floor; null where there is none."""
-    if "refused" in floor:
-        return {"ratio_to_floor": None, "cpu_ratio_to_floor": None}
+def ratios(bare: dict[str, Any], seconds: float, cpu: float) -> dict[str, float]:
+    """Seconds and processor seconds as multiples of the floor's."""
     return {
-        "ratio_to_floor": round(seconds / (floor["write"] + floor["aggregate"]), 3),
-        "cpu_ratio_to_floor": round(cpu / floor["cpu_seconds"], 3),
+        "ratio_to_floor": round(seconds / (bare["write"] + bare["aggregate"]), 3),
+        "cpu_ratio_to_floor": round(cpu / bare["cpu_seconds"], 3),
+    }
+
+
+def floor_of(bare: dict[str, Any]) -> dict[str, Any]:
+    """What the floor took, as it is reported."""
+    return {
+        "seconds": round(bare["write"] + bare["aggregate"], 3),
+        "write_seconds": round(bare["write"], 3),
+        "aggregate_seconds": round(bare["aggregate"], 3),
+        "cpu_seconds": round(bare["cpu_seconds"], 3),
+        "peak_rss_bytes": bare["peak_rss_bytes"],
     }
 
 
@@ -364,6 +365,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[], help="Charges per bill.")
     parser.add_argument("--months", type=int, help="Reload a month after so many of history.")
     parser.add_argument("--month-rows", type=int, default=MONTH_ROWS, help="Charges per month.")
+    parser.add_argument(
+        "--no-floor",
+        action="store_true",
+        help="Only our path: the floor's sort spills every row, 700 bytes of disk for each charge.",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--keep", type=Path, help="Work here and leave everything; needs space.")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -386,8 +392,12 @@ def show(result: dict[str, Any]) -> None:
         print(
             f"{size['rows']:>12,} {each} "
             f"{whole['seconds']:>9.2f} {whole['rows_per_second']:>9,} "
-            f"{whole['peak_rss_bytes'] / 2**20:>9.0f} {_figure(size['floor'].get('seconds')):>8} "
-            f"{_figure(whole['ratio_to_floor']):>6}"
+            f"{whole['peak_rss_bytes'] / 2**20:>9.0f} "
+            + (
+                f"{size['floor']['seconds']:>8.2f} {whole['ratio_to_floor']:>6.2f}"
+                if size["floor"]
+                else "none"
+            )
         )
     again = result["ours"].get("reload")
     if again:
@@ -399,10 +409,6 @@ def show(result: dict[str, Any]) -> None:
         )
 
 
-def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
-
-
 def main() -> None:
     """Measure what was asked for."""
     given = arguments()
@@ -410,7 +416,7 @@ def main() -> None:
         print(json.dumps(child(json.loads(given.child))))
         return
     began = time.perf_counter()
-    sizes = [measure(rows, given.keep) for rows in given.rows]
+    sizes = [measure(rows, given.keep, against_floor=not given.no_floor) for rows in given.rows]
     ours: dict[str, Any] = {"sizes": sizes}
     if given.months:
         ours["reload"] = reloads(given.months, given.month_rows, given.keep)
@@ -435,8 +441,9 @@ def main() -> None:
             largest["whole_path"]["peak_rss_bytes"] / smallest["whole_path"]["peak_rss_bytes"], 3
         )
         result["peak_rss_bytes"] = max(s["whole_path"]["peak_rss_bytes"] for s in sizes)
-        result["floor"] = {**largest["floor"], "rows": largest["rows"]}
-        result["ratio_to_floor"] = largest["whole_path"]["ratio_to_floor"]
+        if largest["floor"]:
+            result["floor"] = {**largest["floor"], "rows": largest["rows"]}
+            result["ratio_to_floor"] = largest["whole_path"]["ratio_to_floor"]
     if given.json:
         print(json.dumps(result, indent=1))
     else:

@@ -6,7 +6,6 @@ The product is not imported here but for its column types: what it is held again
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -19,8 +18,6 @@ from finops_dagster.domain.schemas import FOCUS_COLUMNS, LogicalType
 
 THREADS = 2
 MEMORY = "3GB"
-DISK_LEFT_GIB = 20
-"""Of the disk, for whatever else runs on the machine."""
 FILE_ROWS = 1_000_000
 """Rows of one file of an export: providers split large ones."""
 ROWS_PER_RESOURCE = 2_500
@@ -104,13 +101,9 @@ _GRAIN = (
 _SUMS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ConsumedQuantity")
 
 
-def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """DuckDB with as many threads as the product's own, in UTC; `spill`: where it may spill."""
-    config: dict[str, Any] = {"threads": THREADS, "memory_limit": MEMORY}
-    if spill is not None:
-        held = max(1, shutil.disk_usage(spill.parent).free // 2**30 - DISK_LEFT_GIB)
-        config |= {"temp_directory": str(spill), "max_temp_directory_size": f"{held}GiB"}
-    connection = duckdb.connect(config=config)
+def connect() -> duckdb.DuckDBPyConnection:
+    """DuckDB with as many threads as the product's own, in UTC."""
+    connection = duckdb.connect(config={"threads": THREADS, "memory_limit": MEMORY})
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
@@ -144,14 +137,14 @@ def generate(
     (delivery / "_delivery.json").write_text(json.dumps(note), encoding="utf-8")
 
 
-def floor(folder: Path) -> dict[str, Any]:
+def floor(folder: Path, *, sort: bool) -> dict[str, Any]:
     """Bare DuckDB: the files as typed, sorted Parquet once, and the daily aggregate by resource.
 
     Typed as landed (money DECIMAL(38,20), tags a map), sorted by time and resource, compressed
     as landed. The aggregate has every column that the daily costs are grouped by.
 
-    A sort of all columns spills every row: where the disk does not hold that, `refused` says so,
-    nothing is timed, and the aggregate is made of the files as they came, to compare with.
+    A sort of all columns spills every row: without `sort` only the aggregate is made, of the files
+    as they came, to compare with.
     """
     typed = {
         name: f'"{name}"::DECIMAL(38,20)'
@@ -160,36 +153,29 @@ def floor(folder: Path) -> dict[str, Any]:
     }
     typed["Tags"] = '"Tags"::JSON::MAP(VARCHAR, VARCHAR)'
     replaced = ", ".join(f'{sql} AS "{name}"' for name, sql in typed.items())
+    sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMS)
+    connection = connect()
     rows = (
         f"SELECT * REPLACE ({replaced}) FROM read_parquet("
         f"'{folder}/exports/*/*/*.parquet', hive_partitioning=false)"
     )
-    written, spill = folder / "floor.parquet", folder / "spill"
     moments = [time.perf_counter()]
-    try:
-        connect(spill).execute(
+    if sort:
+        written = folder / "floor.parquet"
+        connection.execute(
             f"COPY ({rows} ORDER BY ChargePeriodStart, ResourceId) "
             f"TO '{written}' (FORMAT parquet, COMPRESSION zstd)"
         )
-    except duckdb.OutOfMemoryException as error:
-        written.unlink(missing_ok=True)
-        shutil.rmtree(spill, ignore_errors=True)
-        _aggregate(rows, folder)
-        return {"refused": f"its sort does not fit the disk: {str(error).splitlines()[0]}"}
+        rows = f"SELECT * FROM read_parquet('{written}')"
     moments.append(time.perf_counter())
-    _aggregate(f"SELECT * FROM read_parquet('{written}')", folder)
-    moments.append(time.perf_counter())
-    return {"write": moments[1] - moments[0], "aggregate": moments[2] - moments[1]}
-
-
-def _aggregate(rows: str, folder: Path) -> None:
-    sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMS)
-    connect(folder / "spill").execute(
+    connection.execute(
         f"COPY (SELECT {', '.join(_GRAIN)}, {sums}, count(*) AS ChargeCount FROM (SELECT *, "
         f"ChargePeriodStart::DATE AS ChargeDate FROM ({rows})) "
         f"GROUP BY ALL ORDER BY ALL) TO '{folder / 'floor-daily.parquet'}' "
         "(FORMAT parquet, COMPRESSION zstd)"
     )
+    moments.append(time.perf_counter())
+    return {"write": moments[1] - moments[0], "aggregate": moments[2] - moments[1]}
 
 
 def days_that_differ(folder: Path, mart: Path) -> list[Any]:
