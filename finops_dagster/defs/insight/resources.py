@@ -19,8 +19,14 @@ from finops_dagster.defs.shared import OWNERS, Clocks, window
 from finops_dagster.defs.warehouse.assets import clock_marts
 from finops_dagster.defs.warehouse.events import described
 from finops_dagster.defs.warehouse.translator import Translator
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import month_start
-from finops_dagster.storage.publication import PublicationStore, PublishedReader
+from finops_dagster.storage.publication import (
+    Manifest,
+    PublicationStore,
+    PublishedReader,
+    Version,
+)
 
 AUDIT = "audit"
 RESOURCES = dg.AssetKey(["insight", "resources"])
@@ -78,7 +84,8 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         chosen = rebuild.reader(estate, as_of).manifest
         store, warehouse = _store(estate, as_of), _warehouse(estate, as_of)
         commit = (day.document("desired_state") or {}).get("commit")
-        inputs = {as_of: [one for one in (chosen.id, commit) if one]}
+        read = [v.sha256 for versions in _read(estate, as_of, chosen).values() for v in versions]
+        inputs = {as_of: [content_id("read", {"marts": read, "commit": commit})]}
         versions = line.export_candidates(store, warehouse, line.RESOURCES, inputs, chosen.known_at)
         versions = line.with_recipes(estate, line.RESOURCES, versions)
         audits = line.judge_exported(estate, store, line.RESOURCES, versions, as_of)
@@ -130,23 +137,29 @@ def _warehouse(estate: Estate, as_of: date) -> Path:
     return estate.day(as_of).path("resources.duckdb")
 
 
-def _variables(estate: Estate, as_of: date, published: PublishedReader) -> dict[str, Any]:
+def _read(estate: Estate, as_of: date, manifest: Manifest) -> dict[str, list[Version]]:
+    """The versions of published marts that the day's are joined of."""
     days = estate.settings.matching
-    day = estate.day(as_of)
     # a later month may bill days of the window
     first_month = month_start(as_of - timedelta(days=days.cost_days))
     first_day = as_of - timedelta(days=days.measured_days)
-    files = {
-        "fct_costs_daily": published.paths("fct_costs_daily", first_month),
-        "fct_workload_utilisation_daily": published.paths(
-            "fct_workload_utilisation_daily", first_day, as_of
-        ),
-        **{name: [day.path(f"{name}.parquet")] for name in DECLARED},
-    }
-    given = {name: [str(path) for path in paths if path.exists()] for name, paths in files.items()}
-    cutoff = estate.cutoff(as_of)
+    costs, workloads = "fct_costs_daily", "fct_workload_utilisation_daily"
     return {
-        **line.dbt_vars(estate, cutoff, as_of, as_of, line.RESOURCES),
+        costs: manifest.of(costs, first_month),
+        workloads: manifest.of(workloads, first_day, as_of),
+    }
+
+
+def _variables(estate: Estate, as_of: date, published: PublishedReader) -> dict[str, Any]:
+    day, store = estate.day(as_of), published.store
+    files = {
+        mart: [store.path(version) for version in versions]
+        for mart, versions in _read(estate, as_of, published.manifest).items()
+    }
+    files |= {name: [day.path(f"{name}.parquet")] for name in DECLARED}
+    given = {name: [str(path) for path in paths if path.exists()] for name, paths in files.items()}
+    return {
+        **line.dbt_vars(estate, estate.cutoff(as_of), as_of, as_of, line.RESOURCES),
         "published": given,
         "warehouse": str(_warehouse(estate, as_of)),
     }
