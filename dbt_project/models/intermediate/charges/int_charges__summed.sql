@@ -37,7 +37,7 @@ summed as (
     select
         {{ grain | join(',\n        ') }},
         charge_date,
-        any_value(tags) as tags,
+        {{ map_of_key('tags_key') }} as tags,
         {% for metric in ['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost'] -%}
         {{ money_sum(metric, grain) }} as {{ metric }},
         {% endfor -%}
