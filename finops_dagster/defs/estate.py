@@ -26,7 +26,7 @@ from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import (
-    BillingSettings,
+    FormattedSettings,
     Rung,
     Settings,
     SourceSettings,
@@ -110,6 +110,11 @@ class Estate:
             return max(due, self._started)
         return due
 
+    @property
+    def asks(self) -> bool:
+        """Whether APIs are asked: a day that is not decided by the wall clock may not know more."""
+        return self.settings.as_of is None
+
     @cached_property
     def _started(self) -> datetime:
         """One now for all steps of a process."""
@@ -170,7 +175,7 @@ class Estate:
         return {
             "charges": [(one.format, one) for one in settings.billing],
             "measurements": [("telemetry", one) for one in settings.telemetry],
-            "intensities": [("carbon", one) for one in settings.carbon],
+            "intensities": [(one.format, one) for one in settings.carbon],
             "predictions": [("predictions", one) for one in settings.predictions],
             "labels": [("labels", one) for one in settings.labels],
         }
@@ -196,12 +201,26 @@ class Estate:
                 one.name,
                 one.path,
                 limits,
-                ReadOptions(mirror=self.layout.mirror),
-                format_options=one.options if isinstance(one, BillingSettings) else {},
+                ReadOptions(
+                    mirror=self.layout.mirror,
+                    answers=self.layout.answers,
+                    secrets=settings.secrets(),
+                ),
+                format_options=one.options if isinstance(one, FormattedSettings) else {},
                 folder=settings.folder,
             )
             for kind, one in self._configured[table]
         ]
+
+    def ask(self, table: str, first: date, last: date) -> None:
+        """Have APIs asked for what is not kept of [first, last], known from this run's now on.
+
+        Raises Unavailable, SettingsError.
+        """
+        if self.asks:
+            for source in self.sources(table):
+                if source.extraction is not None:
+                    source.extraction.fill(first, last, self._started)
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

@@ -104,6 +104,8 @@ def asks_for(estate: Estate, job: str) -> list[Ask]:
     as_of = estate.settings.decided_day()
     if job in (BILLING_JOB, SIGNALS_JOB):
         clock = line.BILLING if job == BILLING_JOB else line.SIGNALS
+        if clock is line.SIGNALS:
+            line.ask(estate, clock, estate.settings.first_day(as_of), as_of)
         if windows := ingest_windows(estate, clock):
             return [Ask(range_tags(*window)) for window in windows]
         newest = month_start(as_of) if clock is line.BILLING else as_of

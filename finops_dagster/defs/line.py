@@ -88,8 +88,8 @@ RESOURCES = Clock(
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
-    SIGNALS.name: ("clusters",),
     RESOURCES.name: ("matching",),
+    SIGNALS.name: ("clusters", "grid_gap_hours", "grid_yearly", "grid_factors", "grid_zones"),
 }
 """Those words of the settings that a clock's models use."""
 
@@ -137,6 +137,12 @@ def published_inputs(estate: Estate, clock: Clock) -> dict[date, set[str]]:
         if version.mart in clock.marts:
             published.setdefault(version.partition, set()).update(version.inputs)
     return published
+
+
+def ask(estate: Estate, clock: Clock, first: date, last: date) -> None:
+    """Have the APIs among a clock's sources asked. Raises Unavailable, SettingsError."""
+    for table in clock.tables:
+        estate.ask(table, first, last)
 
 
 def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
@@ -261,13 +267,17 @@ def dbt_vars(
 
 def dbt_words(estate: Estate) -> dict[str, Any]:
     """What settings say to the models of both clocks."""
-    tags = estate.settings.tags.model_dump()
+    tags, grid = estate.settings.tags.model_dump(), estate.settings.grid
     return {
         "tag_keys": {key: list(value) for key, value in tags.items()},
         "clusters": estate.settings.clusters,
         "convert_to": list(estate.settings.currencies.convert_to),
         "rate_days": estate.settings.currencies.rate_days,
         "matching": estate.settings.matching.model_dump(mode="json"),
+        "grid_gap_hours": grid.gap_hours,
+        "grid_yearly": grid.yearly,
+        "grid_factors": grid.factors,
+        "grid_zones": grid.zones,
     }
 
 

@@ -209,14 +209,21 @@ MEASUREMENTS = TableSchema(
 
 INTENSITIES = TableSchema(
     name="intensities",
-    grain="one region, hour and accounting method",
+    grain="one region or zone, time, accounting method, kind and kind of emission factors",
     partition="day",
     columns=(
         *_PROVENANCE,
-        _c("time", _T, "Start of the hour", required=True),
-        _c("region", _S, "Cloud region id as billed", required=True),
+        _c("time", _T, "Start of the hour, or of a part of it", required=True),
+        _c("region", _S, "Cloud region id as billed; empty where a zone is given"),
+        _c("zone", _S, "Grid zone, in the words of who measures it"),
         _c("accounting", _S, "location or market", required=True),
-        _c("gco2e_per_kwh", _F, "Grid intensity", unit="gCO2e/kWh", required=True),
+        _c("kind", _S, "average, or marginal: of one kWh more. Empty is average"),
+        _c("factors", _S, "lifecycle or direct (combustion alone); empty where nobody says"),
+        _c("gco2e_per_kwh", _F, "Grid intensity; empty where it is not known", unit="gCO2e/kWh"),
+        _c("low_gco2e_per_kwh", _F, "Lower end, where the sender gives one", unit="gCO2e/kWh"),
+        _c("high_gco2e_per_kwh", _F, "Upper end, where the sender gives one", unit="gCO2e/kWh"),
+        _c("basis", _S, "measured or estimated, by the sender. Empty is measured"),
+        _c("estimation_method", _S, "How the sender estimated it"),
     ),
 )
 
@@ -267,6 +274,8 @@ METRICS: dict[str, tuple[str, str]] = {
     "DCGM_FI_DEV_GPU_UTIL": ("percent", "DCGM exporter, mean over the workload's GPUs"),
     "DCGM_FI_DEV_FB_USED": ("MiB", "DCGM exporter"),
     "DCGM_FI_DEV_POWER_USAGE": ("W", "DCGM exporter, summed over the workload's GPUs"),
+    "kepler_container_package_joules_total": ("W", "Kepler, CPU packages, joules per second"),
+    "kepler_container_dram_joules_total": ("W", "Kepler, memory, joules per second"),
     "node_cpu_seconds_total": ("cores", "node exporter, non-idle modes, rate per second"),
     "node_memory_MemAvailable_bytes": ("bytes", "node exporter"),
 }

@@ -15,8 +15,11 @@ from finops_dagster.settings.environment import (
 from finops_dagster.settings.model import (
     CONFIG_NAME,
     BillingSettings,
+    CarbonSettings,
     CurrencySettings,
     DesiredStateSettings,
+    FormattedSettings,
+    GridSettings,
     LimitSettings,
     ModelSettings,
     ReportClock,
@@ -33,8 +36,11 @@ from finops_dagster.settings.reading import find_config, load
 __all__ = [
     "CONFIG_NAME",
     "BillingSettings",
+    "CarbonSettings",
     "CurrencySettings",
     "DesiredStateSettings",
+    "FormattedSettings",
+    "GridSettings",
     "LimitSettings",
     "ModelSettings",
     "ReportClock",

@@ -113,7 +113,16 @@ class SourceSettings(Section):
     )
 
 
-class BillingSettings(SourceSettings):
+class FormattedSettings(SourceSettings):
+    """A source that comes in several formats, each with options of its own."""
+
+    format: str = Field(pattern=r"^[a-z0-9_]+$", description="Format of what is delivered.")
+    options: dict[str, str] = Field(
+        default={}, description="What the format asks for beside the files."
+    )
+
+
+class BillingSettings(FormattedSettings):
     """One billing export."""
 
     format: str = Field(
@@ -129,6 +138,46 @@ class BillingSettings(SourceSettings):
         default={},
         description="Applicability criteria of the FOCUS rules, and whether the provider supports "
         "each; the rest is read off its columns.",
+    )
+
+
+class CarbonSettings(FormattedSettings):
+    """One source of grid intensity."""
+
+    format: str = Field(
+        default="carbon",
+        pattern=r"^[a-z0-9_]+$",
+        description="carbon (files with our columns), electricity_maps or watttime (saved "
+        "answers, or their API), by docs/carbon.md.",
+    )
+    options: dict[str, str] = Field(
+        default={},
+        description="What the format asks for, by docs/carbon.md: `zones` to ask an API for.",
+    )
+
+
+class GridSettings(Section):
+    """Which grid intensity counts for an hour, by docs/carbon.md."""
+
+    gap_hours: int = Field(
+        default=3,
+        ge=0,
+        le=23,
+        description="Hours without a value that are filled from those beside them on the same "
+        "UTC day; a longer gap stays one, and shows.",
+    )
+    yearly: bool = Field(
+        default=False,
+        description="Fill what is then still missing from the shipped table of yearly means.",
+    )
+    factors: Literal["lifecycle", "direct"] = Field(
+        default="lifecycle",
+        description="Emission factors that count; values that are known to have the other are "
+        "left out.",
+    )
+    zones: dict[str, str] = Field(
+        default={},
+        description="Cloud region id -> grid zone, where the shipped map has none or another.",
     )
 
 
@@ -393,7 +442,7 @@ class Settings(BaseSettings):
         description="Measurements.",
         examples=[[{"name": "cluster-a", "path": "telemetry"}]],
     )
-    carbon: tuple[SourceSettings, ...] = Field(
+    carbon: tuple[CarbonSettings, ...] = Field(
         default=(),
         description="Grid intensity.",
         examples=[[{"name": "grid", "path": "carbon"}]],
@@ -412,6 +461,7 @@ class Settings(BaseSettings):
     clusters: dict[str, str] = Field(
         default={}, description="Kubernetes cluster name -> cloud region id, for carbon."
     )
+    grid: GridSettings = Field(default=GridSettings(), description="Choice of grid intensity.")
     desired_state: DesiredStateSettings | None = Field(
         default=None, description="The GitOps repository; empty means nothing is proposed there."
     )
@@ -447,6 +497,23 @@ class Settings(BaseSettings):
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "
         "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
+    )
+    electricity_maps_token: SecretStr | None = Field(
+        default=None,
+        description="Token of the Electricity Maps API; only from the environment, as "
+        "FINOPS_ELECTRICITY_MAPS_TOKEN.",
+        exclude=True,
+    )
+    watttime_user: SecretStr | None = Field(
+        default=None,
+        description="User of the WattTime API; only from the environment, as FINOPS_WATTTIME_USER.",
+        exclude=True,
+    )
+    watttime_password: SecretStr | None = Field(
+        default=None,
+        description="Password of that user; only from the environment, as "
+        "FINOPS_WATTTIME_PASSWORD.",
         exclude=True,
     )
     _folder: Path = PrivateAttr(default=Path())
@@ -496,6 +563,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"names must differ: {', '.join(sorted(repeated))}")
         return self
 
+    def secrets(self) -> dict[str, str]:
+        """The secrets that are set, by name."""
+        found = {name: getattr(self, name) for name in SECRET_KEYS}
+        return {n: one.get_secret_value() for n, one in found.items() if one is not None}
+
     def decided_day(self, now: datetime | None = None) -> date:
         """The day decided for: `as_of`, else yesterday UTC."""
         if self.as_of is not None:
@@ -505,3 +577,9 @@ class Settings(BaseSettings):
     def first_day(self, as_of: date) -> date:
         """The oldest day of signals that a first run deciding for `as_of` takes in."""
         return as_of - timedelta(days=self.history_days - 1)
+
+
+SECRET_KEYS = tuple(
+    name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
+)
+"""Keys that only the environment may set."""

@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.sources.api_calls import Api
 from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
+from finops_dagster.sources.electricity_maps import ELECTRICITY_MAPS
+from finops_dagster.sources.extraction import AnswerPlace, Extraction, ZoneOptions, archive
 from finops_dagster.sources.focus import FocusFormat
 from finops_dagster.sources.gcp import GCP_DETAILED
 from finops_dagster.sources.labels import LABEL_LOG
 from finops_dagster.sources.oci import OCI
 from finops_dagster.sources.opencost import OPENCOST
 from finops_dagster.sources.options import Configurable, Terms, configured, without_options
-from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
+from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes, Place
 from finops_dagster.sources.predictions import PREDICTION_LOG
 from finops_dagster.sources.rate_card import RATE_CARD
-from finops_dagster.sources.remote import place_at
+from finops_dagster.sources.remote import masked, place_at
 from finops_dagster.sources.shapes import (
     QUARANTINE_SCHEMA,
     Limits,
@@ -33,6 +36,7 @@ from finops_dagster.sources.shapes import (
 from finops_dagster.sources.source import FileSource
 from finops_dagster.sources.telemetry import TELEMETRY
 from finops_dagster.sources.views import Format
+from finops_dagster.sources.watttime import WATTTIME
 
 __all__ = [
     "FORMATS",
@@ -58,6 +62,8 @@ FORMATS: dict[str, Format | Configurable] = {
     "oci": OCI,
     "telemetry": TELEMETRY,
     "carbon": CARBON,
+    "electricity_maps": ELECTRICITY_MAPS,
+    "watttime": WATTTIME,
     "predictions": PREDICTION_LOG,
     "labels": LABEL_LOG,
 }
@@ -91,13 +97,56 @@ def open_source(
             ),
         )
     entry, given, terms = FORMATS[format_name], format_options or {}, Terms()
+    options, hashes = options or ReadOptions(), Hashes()
     suffixes: tuple[str, ...] = SUFFIXES
+    extraction = None
     if isinstance(entry, Configurable):
         if entry.documents:
             suffixes += DOCUMENTS
-        entry, terms = configured(entry, name, given, folder)
+        fmt, terms = configured(entry, name, given, folder)
+        extraction = _extraction(entry, format_name, name, path, options, terms)
     else:
+        fmt = entry
         without_options(name, format_name, given)
-    options, hashes = options or ReadOptions(), Hashes()
-    place = place_at(path, hashes, suffixes, options.mirror, options.mirror_bytes)
-    return FileSource(name, place, entry, hashes, limits or Limits(), options, terms)
+    place: Place
+    if extraction is not None:
+        place = AnswerPlace(extraction.folder, hashes, suffixes, masked(str(path)))
+    else:
+        place = place_at(path, hashes, suffixes, options.mirror, options.mirror_bytes)
+    return FileSource(name, place, fmt, hashes, limits or Limits(), options, terms, extraction)
+
+
+def _extraction(
+    entry: Configurable,
+    format_name: str,
+    name: str,
+    path: Path | str,
+    options: ReadOptions,
+    terms: Terms,
+) -> Extraction | None:
+    """How the API at `path` is asked; None where `path` holds saved answers."""
+    asker, told = entry.asker, entry.options.model_validate(terms.options)
+    if asker is None or not isinstance(told, ZoneOptions) or told.zones is None:
+        return None
+    if isinstance(path, Path) or not path.startswith(("https://", "http://")):
+        raise _no_api(name, "an https:// URL as its path, where the API answers")
+    if options.answers is None:
+        raise _no_api(name, "a folder for its answers; none is given")
+    question = {"format": format_name, "path": path, **terms.options}
+    api = Api(format_name, path)
+    return Extraction(
+        name=name,
+        folder=archive(options.answers, name, question),
+        zones=tuple(dict.fromkeys(zone.strip() for zone in told.zones.split(","))),
+        make_asker=lambda: asker(api, told, options.secrets),
+    )
+
+
+def _no_api(name: str, wanted: str) -> SettingsError:
+    fault = Fault(
+        code="option",
+        column=f"{name}: options.zones",
+        expected=f"Expected {wanted}.",
+        hint="Give the API's URL as path, or leave zones out to read saved answers.",
+    )
+    return SettingsError(f"The zones of {name} cannot be asked for: expected {wanted}.", (fault,))

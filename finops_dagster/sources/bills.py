@@ -93,7 +93,7 @@ class BillFormat(Bill):
         matched = match(columns, names, aliases, shown, files)
         view = View(file_cost=self.file_cost, file_rest=self.file_rest, facts=self.facts)
         for native in self.natives:
-            self._add_native(view, native, matched.of.get(native.name), files)
+            add_native(view, native, matched.of.get(native.name), self.label, files)
         more, left = self.dynamic(matched.left)
         values = {**self.values, **more}
         for column in self.table.columns:
@@ -110,20 +110,22 @@ class BillFormat(Bill):
         view.extras = [_nothing_for_empty(column) for column in (*left, *kept)]
         return view
 
-    def _add_native(self, view: View, native: Native, raw: RawColumn | None, files: str) -> None:
-        column = Column(
-            name=f"n_{native.name}", type=native.type, description="", nullable=not native.required
-        )
-        if raw is None and native.required:
-            view.faults.append(_absent(native.name, self.label, files))
-        parsed = parse(column, raw)
-        if native.deep:
-            parsed, rest = parse_deep(raw) if raw else (parsed, "0")
-            view.values[f"rest_{native.name}"] = rest
-        view.values[column.name] = parsed.sql
-        shown = raw.name if raw else native.name
-        view.notes.extend((shown, note) for note in parsed.notes)
-        view.checks.extend(value_checks(column, shown, parsed))
+
+def add_native(view: View, native: Native, raw: RawColumn | None, label: str, files: str) -> None:
+    """Give a view the value, notes and checks of one native column, or the fault that it lacks."""
+    column = Column(
+        name=f"n_{native.name}", type=native.type, description="", nullable=not native.required
+    )
+    if raw is None and native.required:
+        view.faults.append(_absent(native.name, label, files))
+    parsed = parse(column, raw)
+    if native.deep:
+        parsed, rest = parse_deep(raw) if raw else (parsed, "0")
+        view.values[f"rest_{native.name}"] = rest
+    view.values[column.name] = parsed.sql
+    shown = raw.name if raw else native.name
+    view.notes.extend((shown, note) for note in parsed.notes)
+    view.checks.extend(value_checks(column, shown, parsed))
 
 
 def _nothing_for_empty(column: RawColumn) -> RawColumn:
@@ -147,6 +149,6 @@ def _absent(name: str, label: str, files: str) -> Fault:
         code="column_missing",
         file=files,
         column=name,
-        expected=f"A column {name}, which every bill in the format {label} has.",
+        expected=f"A column {name}, which every file in the format {label} has.",
         hint="Export the column, or name the format the file really is in.",
     )

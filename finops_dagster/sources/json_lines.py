@@ -29,8 +29,11 @@ MAX_KEYS = 2_000
 MAX_DOCUMENT = 256 * 1024 * 1024
 """Characters of a file of documents, which is held in memory whole; a file of lines is not."""
 
-_ENVELOPE = "data"
-"""The key that APIs put their answer's rows under."""
+_ENVELOPES = ("data", "history")
+"""The keys that APIs put their answer's rows under."""
+
+_META = "meta"
+"""The key beside them, under which an answer says what holds for all of its rows."""
 
 _DEPTH = 4
 """Lists in an answer in a list, and rows by name in them: nothing sensible lies deeper."""
@@ -52,8 +55,8 @@ def spool_json(name: str, source: Path, target: Path) -> Spooled:
     """Copy a JSON file whose rows are inside of documents; see `spool_json_lines`.
 
     A file holds one document, pretty or not, or several after another. An object with rows under
-    `data` is an answer: its rows are those of its data. Lists are taken apart, and so are objects
-    that hold nothing but objects: rows by name.
+    `data` or `history` is an answer: its rows are those, each with the answer's `meta`. Lists are
+    taken apart, and so are objects that hold nothing but objects: rows by name.
     """
     spooled = _spool(name, target, lambda: _inside(source))
     blank = not (spooled.columns or spooled.faults or spooled.broken)
@@ -168,8 +171,14 @@ def _whole(source: Path) -> str:
 
 def _rows(value: object, depth: int = 0) -> Iterator[object]:
     """What is no list, no answer and no object of objects: a row, whatever it is."""
-    if isinstance(value, dict) and isinstance(value.get(_ENVELOPE), dict | list):
-        value = value[_ENVELOPE]
+    if isinstance(value, dict):
+        meta = value.get(_META)
+        for key in _ENVELOPES:
+            if isinstance(value.get(key), dict | list):
+                value = value[key]
+                break
+        if isinstance(meta, dict) and isinstance(value, list):
+            value = [{_META: meta, **row} if isinstance(row, dict) else row for row in value]
     inside: Iterable[object] | None = None
     if isinstance(value, list):
         inside = value

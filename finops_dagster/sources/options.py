@@ -33,6 +33,9 @@ class Configurable:
     """From an instance of `options`."""
     documents: bool = False
     """Whether its rows come in whole JSON documents too (`.json`), not one a line alone."""
+    asker: Callable[[Any, Any, Mapping[str, str]], Any] | None = None
+    """Makes an `extraction.Asker` from an `Api`, an instance of `options` and the secrets, where
+    there is an API to ask."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def _fault(entry: Configurable, name: str, error: dict[str, Any]) -> Fault:
 def _option_fault(name: str, option: str, expected: str, hint: str) -> Fault:
     return Fault(
         code="option",
-        column=f"billing {name}: options.{option}",
+        column=f"{name}: options.{option}",
         expected=f"Expected {expected}.",
         hint=hint,
     )

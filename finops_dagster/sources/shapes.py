@@ -5,8 +5,8 @@ How files are found, opened and judged is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ class Limits:
 @dataclass(frozen=True)
 class ReadOptions:
     """What reading may use of the machine. `scratch` holds spilled rows while it runs, `mirror`
-    copies of remote files from run to run."""
+    copies of remote files from run to run, `answers` what APIs said, for good."""
 
     threads: int = 2
     memory_limit: str = "1GB"
@@ -39,6 +39,9 @@ class ReadOptions:
     mirror: Path | None = None
     mirror_bytes: int = 20 * 2**30
     """Of one source; a delivery that is larger is read all the same."""
+    answers: Path | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Credentials of APIs, by the name that settings give them."""
 
 
 BATCH_ROWS = 122_880

@@ -28,6 +28,10 @@ class SignalFormat:
     partial_key: Sequence[str] = ()
     empty: Sequence[str] = ()
     """Text columns whose empty text is a value, not a gap."""
+    needed: Sequence[str] = ()
+    """Columns that files must fill, though the table can do without."""
+    optional: Sequence[str] = ()
+    """Columns whose absence is nothing to tell of."""
     bounds: Sequence[Check] = ()
     """Values that no such measurement can have."""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -39,12 +43,16 @@ class SignalFormat:
 
     def view(self, columns: Sequence[RawColumn], files: str) -> View:
         """See `Format`. Columns the table does not know are left out and reported."""
-        wanted = [column for column in self.table.columns if column.name not in PROVENANCE]
+        wanted = [
+            column.model_copy(update={"nullable": False}) if column.name in self.needed else column
+            for column in self.table.columns
+            if column.name not in PROVENANCE
+        ]
         names = {squeeze(column.name): column.name for column in wanted}
         matched = match(columns, names, {}, {c.name: c.name for c in wanted}, files)
         view = View()
         view.tolerated.extend(matched.notes)
-        view.tolerated.extend(_left_out(column, files) for column in matched.left)
+        view.tolerated.extend(left_out(column, files) for column in matched.left)
         for column in wanted:
             raw = matched.of.get(column.name)
             words = self.words.get(column.name)
@@ -54,7 +62,7 @@ class SignalFormat:
             view.checks.extend(value_checks(column, column.name, parsed))
             if words is not None:
                 view.checks.append(word_check(column, column.name, words))
-            if raw is None:
+            if raw is None and column.name not in self.optional:
                 (view.tolerated if column.nullable else view.faults).append(
                     _absent(column.name, files, required=not column.nullable)
                 )
@@ -89,7 +97,8 @@ def outside(column: str, condition: str, wanted: str) -> Check:
     )
 
 
-def _left_out(column: RawColumn, files: str) -> Fault:
+def left_out(column: RawColumn, files: str) -> Fault:
+    """What to tell of a column that the format does not know."""
     return Fault(
         code="column_unknown",
         file=files,

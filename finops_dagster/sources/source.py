@@ -18,6 +18,7 @@ from finops_dagster.domain.errors import Fault, Unavailable, disk_full, is_disk_
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import day_start
 from finops_dagster.sources.discovery import Found, content, delivery_id, find
+from finops_dagster.sources.extraction import Extraction
 from finops_dagster.sources.options import Terms
 from finops_dagster.sources.places import Hashes, Place
 from finops_dagster.sources.reading import reaches_of, read_delivery
@@ -53,6 +54,8 @@ class FileSource:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     options: ReadOptions = ReadOptions()  # noqa: RUF009 - frozen
     terms: Terms = Terms()  # noqa: RUF009 - frozen
+    extraction: Extraction | None = None
+    """Where an API is asked for what is delivered; asking is up to the caller."""
     _spools: Spools = field(init=False, repr=False)
     _reaches: dict[str, dict[date, datetime]] = field(default_factory=dict, repr=False)
     _found: dict[str, Found] = field(default_factory=dict, repr=False)

@@ -47,6 +47,11 @@ class Layout:
         return self.root / "mirror"
 
     @property
+    def answers(self) -> Path:
+        """What APIs said when they were asked: they may say something else tomorrow."""
+        return self.root / "answers"
+
+    @property
     def warehouse(self) -> Path:
         return self.root / "warehouse.duckdb"
 

@@ -49,4 +49,4 @@ def test_a_wrong_option_is_named(tmp_path: Path, options: str, named: str) -> No
     estate = _estate(tmp_path, options)
     with pytest.raises(SettingsError) as error:
         estate.sources("charges")
-    assert [fault.column for fault in error.value.faults] == [f"billing metal: options.{named}"]
+    assert [fault.column for fault in error.value.faults] == [f"metal: options.{named}"]

@@ -93,6 +93,7 @@ def _landing_asset(
             if clock is line.BILLING
             else []
         )
+        estate.ask(table, first, last)
         results = line.land_window(estate, table, first, last, cutoff)
         audit = line.judge_landed(estate, table, results)
         as_of = estate.settings.decided_day()

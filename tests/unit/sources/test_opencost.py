@@ -363,7 +363,7 @@ def test_what_the_answer_does_not_say_is_asked_for(options: dict[str, str], name
     with pytest.raises(SettingsError) as error:
         open_source("opencost", "oc", Path("x"), format_options=options)
     (fault,) = error.value.faults
-    assert fault.column == f"billing oc: options.{named}"
+    assert fault.column == f"oc: options.{named}"
 
 
 def test_options_of_a_format_without_any_are_refused() -> None:
