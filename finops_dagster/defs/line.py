@@ -64,6 +64,7 @@ SIGNALS = Clock(
     marts=(
         "fct_workload_measurements",
         "fct_workload_utilisation_daily",
+        "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",
         "fct_model_predictions",
         "fct_model_labels",

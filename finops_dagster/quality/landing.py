@@ -13,7 +13,7 @@ _GRAINS = {
     # a row of some formats is several charges, each with a meter of its own
     "charges": ("delivery_id", "file", "row_number", "sku_meter"),
     "measurements": names("delivery_id time metric cluster namespace kind name container"),
-    "intensities": ("delivery_id", "time", "region", "accounting"),
+    "intensities": names("delivery_id time region zone accounting kind factors"),
     "predictions": ("delivery_id", "model", "prediction_id"),
     "labels": ("delivery_id", "model", "prediction_id"),
 }
@@ -62,8 +62,13 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     ),
     "intensities": (
         one_of("accounting", ("location", "market")),
+        one_of("kind", ("average", "marginal")),
+        one_of("factors", ("lifecycle", "direct")),
+        one_of("basis", ("measured", "estimated")),
         *between(
             "gco2e_per_kwh",
+            "low_gco2e_per_kwh",
+            "high_gco2e_per_kwh",
             high=5000,
             hint="Grid intensity in gCO2e/kWh; coal alone is "
             "about 1000, so more than 5000 is another unit.",

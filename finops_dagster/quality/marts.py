@@ -17,6 +17,7 @@ MARTS = {
         billing.CONVERTED,
         signals.MEASUREMENTS,
         signals.UTILISATION,
+        signals.GRID,
         signals.CARBON,
         signals.PREDICTIONS,
         signals.LABELS,

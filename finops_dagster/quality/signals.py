@@ -5,7 +5,7 @@ Ranges are those of the quantity itself (shares in [0, 1], counts at least 0), n
 
 from __future__ import annotations
 
-from finops_dagster.quality.checks import Check, Suite, between, names, not_null
+from finops_dagster.quality.checks import Check, Suite, between, names, not_null, one_of
 
 _SIGNALS = "Measurements cannot be below zero: look at the exporter and at counter resets."
 
@@ -17,7 +17,7 @@ MEASUREMENTS = Suite(
         "day time interval_seconds resource cluster namespace kind name "
         "container cpu_cores cpu_request_cores memory_working_set_bytes "
         "memory_request_bytes memory_limit_bytes replicas "
-        "gpu_utilisation_percent gpu_power_watts "
+        "gpu_utilisation_percent gpu_power_watts cpu_power_watts memory_power_watts "
         "network_receive_bytes_per_second volume_used_bytes "
         "volume_capacity_bytes"
     ),
@@ -32,6 +32,8 @@ MEASUREMENTS = Suite(
             "memory_limit_bytes",
             "replicas",
             "gpu_power_watts",
+            "cpu_power_watts",
+            "memory_power_watts",
             "network_receive_bytes_per_second",
             "volume_used_bytes",
             "volume_capacity_bytes",
@@ -92,19 +94,79 @@ UTILISATION = Suite(
     ),
 )
 
+_BASES = ("measured", "estimated", "interpolated", "yearly")
+
+GRID = Suite(
+    table="fct_grid_intensity_hourly",
+    partition="day",
+    grain=("hour", "region", "accounting", "kind"),
+    columns=names(
+        "day hour region accounting kind basis reason gco2e_per_kwh low_gco2e_per_kwh "
+        "high_gco2e_per_kwh"
+    ),
+    checks=(
+        *not_null("day", "hour", "region", "accounting", "kind"),
+        one_of("accounting", ("location", "market")),
+        one_of("kind", ("average", "marginal")),
+        one_of("basis", _BASES),
+        *between(
+            "gco2e_per_kwh",
+            "low_gco2e_per_kwh",
+            "high_gco2e_per_kwh",
+            high=1e4,
+            hint="Grid intensity in gCO2e/kWh; coal alone is about 1000.",
+        ),
+    ),
+)
+
 CARBON = Suite(
     table="fct_workload_carbon_daily",
     partition="day",
     grain=("day", "cluster", "resource", "region"),
-    columns=names("day resource cluster region energy_kwh location_gco2e market_gco2e"),
+    columns=names(
+        "day resource cluster region energy_kwh energy_low_kwh energy_high_kwh "
+        "energy_measured_share location_gco2e location_low_gco2e location_high_gco2e "
+        "location_coverage location_basis location_reason market_gco2e market_low_gco2e "
+        "market_high_gco2e market_coverage market_basis market_reason"
+    ),
     checks=(
         *not_null("day", "resource", "energy_kwh"),
         *between(
             "energy_kwh",
+            "energy_low_kwh",
+            "energy_high_kwh",
             "location_gco2e",
+            "location_low_gco2e",
+            "location_high_gco2e",
             "market_gco2e",
+            "market_low_gco2e",
+            "market_high_gco2e",
             high=1e15,
             hint="Energy and emissions are never negative.",
+        ),
+        *between("energy_measured_share", "location_coverage", "market_coverage", high=1),
+        one_of("location_basis", _BASES),
+        one_of("market_basis", _BASES),
+        *(
+            Check(
+                name=f"{high}_not_below_{low}",
+                expectation="expect_column_pair_values_a_to_be_greater_than_b",
+                kwargs={
+                    "column_A": high,
+                    "column_B": low,
+                    "or_equal": True,
+                    "ignore_row_if": "either_value_is_missing",
+                },
+                hint="An end of an uncertainty range lies on the wrong side of its middle.",
+            )
+            for high, low in (
+                ("energy_high_kwh", "energy_kwh"),
+                ("energy_kwh", "energy_low_kwh"),
+                ("location_high_gco2e", "location_gco2e"),
+                ("location_gco2e", "location_low_gco2e"),
+                ("market_high_gco2e", "market_gco2e"),
+                ("market_gco2e", "market_low_gco2e"),
+            )
         ),
     ),
 )

@@ -27,6 +27,20 @@
 {% endmacro %}
 
 
+{#- Midnight UTC at the start of a date. -#}
+{% macro instant_of(day) %}
+    {{- return(adapter.dispatch('instant_of', 'finops')(day)) -}}
+{% endmacro %}
+
+{% macro default__instant_of(day) %}
+    {{- return('cast(' ~ day ~ ' as timestamp)') -}}
+{% endmacro %}
+
+{% macro duckdb__instant_of(day) %}
+    {{- return('cast(' ~ day ~ ' as timestamptz)') -}}
+{% endmacro %}
+
+
 {#- A mapping of settings as rows of two strings; empty if the mapping is. -#}
 {% macro mapping_rows(mapping, key, value) %}
     {%- if not mapping %}

@@ -10,6 +10,8 @@
         'replicas': 'kube_deployment_spec_replicas',
         'gpu_utilisation_percent': 'DCGM_FI_DEV_GPU_UTIL',
         'gpu_power_watts': 'DCGM_FI_DEV_POWER_USAGE',
+        'cpu_power_watts': 'kepler_container_package_joules_total',
+        'memory_power_watts': 'kepler_container_dram_joules_total',
         'network_receive_bytes_per_second': 'container_network_receive_bytes_total',
         'volume_used_bytes': 'kubelet_volume_stats_used_bytes',
         'volume_capacity_bytes': 'kubelet_volume_stats_capacity_bytes',

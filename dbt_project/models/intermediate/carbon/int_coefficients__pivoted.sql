@@ -1,8 +1,22 @@
+{%- set used = [
+    'min_watts_per_vcpu', 'max_watts_per_vcpu', 'memory_kwh_per_gb_hour',
+    'power_usage_effectiveness',
+] -%}
+{#- Column of the result -> coefficient and end. -#}
+{%- set columns = {} -%}
+{%- for coefficient in used -%}
+    {%- do columns.update({
+        coefficient: (coefficient, 'value'),
+        'low_' ~ coefficient: (coefficient, 'low'),
+        'high_' ~ coefficient: (coefficient, 'high'),
+    }) -%}
+{%- endfor -%}
 with
 
 coefficients as (
 
     select * from {{ ref('carbon_coefficients') }}
+    where coefficient in ({{ string_literals(used) }})
 
 ),
 
@@ -10,25 +24,24 @@ by_provider as (
 
     select
         provider,
-        max(case when coefficient = 'min_watts_per_vcpu' then value end) as min_watts_per_vcpu,
-        max(case when coefficient = 'max_watts_per_vcpu' then value end) as max_watts_per_vcpu,
-        max(case when coefficient = 'memory_kwh_per_gb_hour' then value end)
-            as memory_kwh_per_gb_hour,
-        max(case when coefficient = 'power_usage_effectiveness' then value end)
-            as power_usage_effectiveness
+        {% for name, (coefficient, end) in columns.items() %}
+        max(case when coefficient = '{{ coefficient }}' then {{ end }} end) as {{ name }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
     from coefficients
     group by provider
 
 ),
 
+-- the middle is the mean of the known, the ends are the widest of them
 of_unknown_provider as (
 
     select
         'unknown' as provider,
-        avg(min_watts_per_vcpu) as min_watts_per_vcpu,
-        avg(max_watts_per_vcpu) as max_watts_per_vcpu,
-        avg(memory_kwh_per_gb_hour) as memory_kwh_per_gb_hour,
-        avg(power_usage_effectiveness) as power_usage_effectiveness
+        {% for name, (_, end) in columns.items() %}
+        {{ {'value': 'avg', 'low': 'min', 'high': 'max'}[end] }}({{ name }}) as {{ name }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
     from by_provider
 
 ),

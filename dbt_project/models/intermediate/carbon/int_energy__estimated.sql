@@ -29,6 +29,7 @@ cluster_providers as (
 
 ),
 
+-- where the power of CPU or memory was measured, nothing of it is estimated
 held as (
 
     select
@@ -37,21 +38,28 @@ held as (
         cluster,
         {{ dbt.date_trunc('hour', 'time') }} as hour,
         interval_seconds,
-        cpu_cores,
-        memory_working_set_bytes,
+        cpu_power_watts,
+        memory_power_watts,
         gpu_power_watts,
+        case when cpu_power_watts is null then cpu_cores end as cpu_cores,
         case
-            when cpu_cores is not null
+            when cpu_power_watts is null and cpu_cores is not null
                 then greatest(cpu_cores, coalesce(cpu_request_cores, cpu_cores))
         end as held_cores,
         case
-            when memory_working_set_bytes is not null
+            when memory_power_watts is null and memory_working_set_bytes is not null
                 then greatest(
                     memory_working_set_bytes,
                     coalesce(memory_request_bytes, memory_working_set_bytes)
                 )
         end as held_memory_bytes
     from measurements
+    where
+        cpu_cores is not null
+        or memory_working_set_bytes is not null
+        or gpu_power_watts is not null
+        or cpu_power_watts is not null
+        or memory_power_watts is not null
 
 ),
 
@@ -63,16 +71,16 @@ allocated as (
         resource,
         cluster,
         hour,
-        {{ steady_sum('cpu_cores * interval_seconds') }} / 3600 as cpu_core_hours,
-        {{ steady_sum('held_cores * interval_seconds') }} / 3600 as allocated_core_hours,
-        {{ steady_sum('held_memory_bytes * interval_seconds') }} / 3600 / 1073741824
+        coalesce({{ steady_sum('cpu_cores * interval_seconds') }}, 0) / 3600 as cpu_core_hours,
+        coalesce({{ steady_sum('held_cores * interval_seconds') }}, 0) / 3600
+            as allocated_core_hours,
+        coalesce({{ steady_sum('held_memory_bytes * interval_seconds') }}, 0) / 3600 / 1073741824
             as allocated_memory_gb_hours,
-        {{ steady_sum('gpu_power_watts * interval_seconds') }} / 3600 as gpu_watt_hours
+        coalesce({{ steady_sum('cpu_power_watts * interval_seconds') }}, 0) / 3600
+        + coalesce({{ steady_sum('memory_power_watts * interval_seconds') }}, 0) / 3600
+        + coalesce({{ steady_sum('gpu_power_watts * interval_seconds') }}, 0) / 3600
+            as measured_watt_hours
     from held
-    where
-        cpu_cores is not null
-        or memory_working_set_bytes is not null
-        or gpu_power_watts is not null
     group by day, resource, cluster, hour
 
 ),
@@ -97,19 +105,21 @@ estimated as (
         located.resource,
         located.cluster,
         located.region,
-        coefficients.power_usage_effectiveness
+        {% for prefix, name in [('', 'energy_kwh'), ('low_', 'energy_low_kwh'),
+            ('high_', 'energy_high_kwh')] %}
+        coefficients.{{ prefix }}power_usage_effectiveness
         * (
-            coalesce(located.allocated_core_hours * coefficients.min_watts_per_vcpu, 0) / 1000
-            + coalesce(
-                located.cpu_core_hours
-                * (coefficients.max_watts_per_vcpu - coefficients.min_watts_per_vcpu),
-                0
+            located.allocated_core_hours * coefficients.{{ prefix }}min_watts_per_vcpu / 1000
+            + located.cpu_core_hours
+            * (
+                coefficients.{{ prefix }}max_watts_per_vcpu
+                - coefficients.{{ prefix }}min_watts_per_vcpu
             ) / 1000
-            + coalesce(
-                located.allocated_memory_gb_hours * coefficients.memory_kwh_per_gb_hour, 0
-            )
-            + coalesce(located.gpu_watt_hours, 0) / 1000
-        ) as energy_kwh
+            + located.allocated_memory_gb_hours * coefficients.{{ prefix }}memory_kwh_per_gb_hour
+            + located.measured_watt_hours / 1000
+        ) as {{ name }},
+        {% endfor %}
+        coefficients.power_usage_effectiveness * located.measured_watt_hours / 1000 as measured_kwh
     from located
     inner join coefficients
         on located.provider = coefficients.provider

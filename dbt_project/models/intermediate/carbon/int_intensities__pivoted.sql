@@ -1,8 +1,10 @@
+{%- set numbers = ['gco2e_per_kwh', 'low_gco2e_per_kwh', 'high_gco2e_per_kwh'] -%}
 with
 
 intensities as (
 
-    select * from {{ ref('stg_carbon__intensities') }}
+    select * from {{ ref('fct_grid_intensity_hourly') }}
+    where {{ within(day_window()) }} and kind = 'average'
 
 ),
 
@@ -10,13 +12,17 @@ pivoted as (
 
     select
         region,
-        time as hour,
-        {{ steady_mean("case when accounting = 'location' then gco2e_per_kwh end") }}
-            as location_gco2e_per_kwh,
-        {{ steady_mean("case when accounting = 'market' then gco2e_per_kwh end") }}
-            as market_gco2e_per_kwh
+        hour,
+        {% for accounting in ['location', 'market'] -%}
+        {% for column in numbers + ['basis', 'reason'] -%}
+        max(case when accounting = '{{ accounting }}' then {{ column }} end)
+            as {{ accounting }}_{{ column }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor -%}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
     from intensities
-    group by region, time
+    group by region, hour
 
 )
 

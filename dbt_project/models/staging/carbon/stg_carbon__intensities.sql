@@ -18,10 +18,17 @@ renamed as (
 
         -- strings
         region,
+        zone,
         accounting,
+        factors,
+        estimation_method,
+        coalesce(kind, 'average') as kind,
+        coalesce(basis, 'measured') as basis,
 
         -- numbers
         gco2e_per_kwh,
+        low_gco2e_per_kwh,
+        high_gco2e_per_kwh,
 
         -- times
         partition_date as day,
