@@ -69,3 +69,12 @@
     {% if not loop.last %}union all{% endif %}
     {%- endfor -%}
 {% endmacro %}
+
+
+{#- 0 to 23 as rows. -#}
+{% macro hours_of_day(column) %}
+    {%- for hour in range(24) %}
+    select {{ hour }} as {{ column }}
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor -%}
+{% endmacro %}

@@ -47,6 +47,15 @@
 {%- endmacro %}
 
 
+{#- Of values by bound: the mean of the middle ones, the lowest of the low, the highest of the
+    high. -#}
+{% macro widest(column) -%}
+    case bound
+        when 'low' then min({{ column }}) when 'high' then max({{ column }}) else avg({{ column }})
+    end
+{%- endmacro %}
+
+
 {#- Whether a text matches a regular expression as a whole. -#}
 {% macro matches(text, pattern) %}
     {{- return(adapter.dispatch('matches', 'finops')(text, pattern)) -}}

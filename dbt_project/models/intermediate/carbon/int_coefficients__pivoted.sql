@@ -1,22 +1,33 @@
-{%- set used = [
-    'min_watts_per_vcpu', 'max_watts_per_vcpu', 'memory_kwh_per_gb_hour',
-    'power_usage_effectiveness',
-] -%}
-{#- Column of the result -> coefficient and end. -#}
-{%- set columns = {} -%}
-{%- for coefficient in used -%}
-    {%- do columns.update({
-        coefficient: (coefficient, 'value'),
-        'low_' ~ coefficient: (coefficient, 'low'),
-        'high_' ~ coefficient: (coefficient, 'high'),
-    }) -%}
-{%- endfor -%}
 with
 
 coefficients as (
 
     select * from {{ ref('carbon_coefficients') }}
-    where coefficient in ({{ string_literals(used) }})
+
+),
+
+bounds as (
+
+    select
+        provider,
+        coefficient,
+        'mid' as bound,
+        value as amount
+    from coefficients
+    union all
+    select
+        provider,
+        coefficient,
+        'low' as bound,
+        low as amount
+    from coefficients
+    union all
+    select
+        provider,
+        coefficient,
+        'high' as bound,
+        high as amount
+    from coefficients
 
 ),
 
@@ -24,12 +35,16 @@ by_provider as (
 
     select
         provider,
-        {% for name, (coefficient, end) in columns.items() %}
-        max(case when coefficient = '{{ coefficient }}' then {{ end }} end) as {{ name }}
-        {%- if not loop.last %},{% endif %}
-        {% endfor %}
-    from coefficients
-    group by provider
+        bound,
+        max(case when coefficient = 'min_watts_per_vcpu' then amount end) as min_watts_per_vcpu,
+        max(case when coefficient = 'max_watts_per_vcpu' then amount end) as max_watts_per_vcpu,
+        max(case when coefficient = 'memory_kwh_per_gb_hour' then amount end)
+            as memory_kwh_per_gb_hour,
+        max(case when coefficient = 'power_usage_effectiveness' then amount end)
+            as power_usage_effectiveness
+    from bounds
+    where provider != 'any'
+    group by provider, bound
 
 ),
 
@@ -38,11 +53,13 @@ of_unknown_provider as (
 
     select
         'unknown' as provider,
-        {% for name, (_, end) in columns.items() %}
-        {{ {'value': 'avg', 'low': 'min', 'high': 'max'}[end] }}({{ name }}) as {{ name }}
-        {%- if not loop.last %},{% endif %}
-        {% endfor %}
+        bound,
+        {{ widest('min_watts_per_vcpu') }} as min_watts_per_vcpu,
+        {{ widest('max_watts_per_vcpu') }} as max_watts_per_vcpu,
+        {{ widest('memory_kwh_per_gb_hour') }} as memory_kwh_per_gb_hour,
+        {{ widest('power_usage_effectiveness') }} as power_usage_effectiveness
     from by_provider
+    group by bound
 
 ),
 

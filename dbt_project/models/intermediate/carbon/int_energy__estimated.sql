@@ -97,7 +97,7 @@ located as (
 
 ),
 
-estimated as (
+of_bound as (
 
     select
         located.day,
@@ -105,24 +105,37 @@ estimated as (
         located.resource,
         located.cluster,
         located.region,
-        {% for prefix, name in [('', 'energy_kwh'), ('low_', 'energy_low_kwh'),
-            ('high_', 'energy_high_kwh')] %}
-        coefficients.{{ prefix }}power_usage_effectiveness
+        coefficients.bound,
+        coefficients.power_usage_effectiveness
         * (
-            located.allocated_core_hours * coefficients.{{ prefix }}min_watts_per_vcpu / 1000
+            located.allocated_core_hours * coefficients.min_watts_per_vcpu / 1000
             + located.cpu_core_hours
-            * (
-                coefficients.{{ prefix }}max_watts_per_vcpu
-                - coefficients.{{ prefix }}min_watts_per_vcpu
-            ) / 1000
-            + located.allocated_memory_gb_hours * coefficients.{{ prefix }}memory_kwh_per_gb_hour
+            * (coefficients.max_watts_per_vcpu - coefficients.min_watts_per_vcpu) / 1000
+            + located.allocated_memory_gb_hours * coefficients.memory_kwh_per_gb_hour
             + located.measured_watt_hours / 1000
-        ) as {{ name }},
-        {% endfor %}
-        coefficients.power_usage_effectiveness * located.measured_watt_hours / 1000 as measured_kwh
+        ) as energy_kwh,
+        coefficients.power_usage_effectiveness * located.measured_watt_hours / 1000
+            as measured_kwh
     from located
     inner join coefficients
         on located.provider = coefficients.provider
+
+),
+
+estimated as (
+
+    select
+        day,
+        hour,
+        resource,
+        cluster,
+        region,
+        max(case when bound = 'mid' then energy_kwh end) as energy_kwh,
+        max(case when bound = 'low' then energy_kwh end) as energy_low_kwh,
+        max(case when bound = 'high' then energy_kwh end) as energy_high_kwh,
+        max(case when bound = 'mid' then measured_kwh end) as measured_kwh
+    from of_bound
+    group by day, hour, resource, cluster, region
 
 )
 

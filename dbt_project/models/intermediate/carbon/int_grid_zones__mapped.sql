@@ -8,7 +8,7 @@ regions as (
 
 named_in_settings as (
 
-    {{ mapping_rows(var('grid_zones'), 'region', 'zone') | indent(4) }}
+    {{ mapping_rows(var('grid_zones'), 'region', 'grid_zone') | indent(4) }}
 
 ),
 
@@ -16,13 +16,13 @@ shipped as (
 
     select
         region,
-        electricity_maps_zone as zone
+        electricity_maps_zone as grid_zone
     from regions
     where electricity_maps_zone is not null
     union
     select
         region,
-        watttime_region as zone
+        watttime_region as grid_zone
     from regions
     where watttime_region is not null
 
@@ -33,12 +33,12 @@ mapped as (
 
     select
         region,
-        zone
+        grid_zone
     from named_in_settings
     union
     select
         shipped.region,
-        shipped.zone
+        shipped.grid_zone
     from shipped
     left join named_in_settings
         on shipped.region = named_in_settings.region

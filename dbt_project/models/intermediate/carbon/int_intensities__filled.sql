@@ -1,3 +1,13 @@
+{%- set other_factors = string_literal(
+    'only values by other emission factors were delivered; grid.factors is ' ~ var('grid_factors')
+) -%}
+{%- set too_long = string_literal(
+    ' hours together without a value; at most ' ~ var('grid_gap_hours')
+    ~ ' are filled (grid.gap_hours)'
+) -%}
+{%- set not_yearly = string_literal(
+    '; the yearly table has no value for it' if var('grid_yearly') else ''
+) -%}
 with
 
 hourly as (
@@ -23,6 +33,8 @@ delivered as (
 yearly as (
 
     select * from {{ ref('int_intensities__yearly') }}
+    -- never without being asked for
+    where {{ 'true' if var('grid_yearly') else 'false' }}
 
 ),
 
@@ -52,10 +64,7 @@ regions as (
 
 slots as (
 
-    {% for hour in range(24) -%}
-    select {{ hour }} as hour_of_day
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {{ hours_of_day('hour_of_day') | indent(4) }}
 
 ),
 
@@ -122,15 +131,15 @@ spanned as (
     select
         beside.*,
         coalesce(beside.hour_after, 24) - coalesce(beside.hour_before, -1) - 1 as gap_hours,
-        coalesce(before.gco2e_per_kwh, after.gco2e_per_kwh) as value_before,
-        coalesce(after.gco2e_per_kwh, before.gco2e_per_kwh) as value_after,
+        coalesce(earlier.gco2e_per_kwh, later.gco2e_per_kwh) as value_before,
+        coalesce(later.gco2e_per_kwh, earlier.gco2e_per_kwh) as value_after,
         least(
-            coalesce(before.low_gco2e_per_kwh, after.low_gco2e_per_kwh),
-            coalesce(after.low_gco2e_per_kwh, before.low_gco2e_per_kwh)
+            coalesce(earlier.low_gco2e_per_kwh, later.low_gco2e_per_kwh),
+            coalesce(later.low_gco2e_per_kwh, earlier.low_gco2e_per_kwh)
         ) as low_beside,
         greatest(
-            coalesce(before.high_gco2e_per_kwh, after.high_gco2e_per_kwh),
-            coalesce(after.high_gco2e_per_kwh, before.high_gco2e_per_kwh)
+            coalesce(earlier.high_gco2e_per_kwh, later.high_gco2e_per_kwh),
+            coalesce(later.high_gco2e_per_kwh, earlier.high_gco2e_per_kwh)
         ) as high_beside,
         case
             when beside.hour_before is null or beside.hour_after is null then 0
@@ -139,18 +148,18 @@ spanned as (
                 / nullif(beside.hour_after - beside.hour_before, 0)
         end as way
     from beside
-    left join known as before
+    left join known as earlier
         on
-            beside.day = before.day
-            and beside.region = before.region
-            and beside.accounting = before.accounting
-            and beside.hour_before = before.hour_of_day
-    left join known as after
+            beside.day = earlier.day
+            and beside.region = earlier.region
+            and beside.accounting = earlier.accounting
+            and beside.hour_before = earlier.hour_of_day
+    left join known as later
         on
-            beside.day = after.day
-            and beside.region = after.region
-            and beside.accounting = after.accounting
-            and beside.hour_after = after.hour_of_day
+            beside.day = later.day
+            and beside.region = later.region
+            and beside.accounting = later.accounting
+            and beside.hour_after = later.hour_of_day
 
 ),
 
@@ -178,34 +187,25 @@ filled as (
         judged.accounting,
         judged.gap_hours,
         delivered.has_wanted_factors,
-        yearly.region is not null as is_in_yearly_table,
+        coalesce(
+            judged.hourly_basis,
+            case when judged.accounting = 'location' and yearly.region is not null then 'yearly' end
+        ) as basis,
         case
-            when judged.hourly_basis is not null then judged.hourly_basis
-            {% if var('grid_yearly') -%}
-            when judged.accounting = 'location' and yearly.region is not null then 'yearly'
-            {%- endif %}
-        end as basis,
-        case
-            when judged.known_hour is not null then judged.gco2e_per_kwh
             when judged.hourly_basis = 'interpolated'
                 then judged.value_before + (judged.value_after - judged.value_before) * judged.way
-            {% if var('grid_yearly') -%}
+            when judged.hourly_basis is not null then judged.gco2e_per_kwh
             when judged.accounting = 'location' then yearly.gco2e_per_kwh
-            {%- endif %}
         end as gco2e_per_kwh,
         case
-            when judged.known_hour is not null then judged.low_gco2e_per_kwh
             when judged.hourly_basis = 'interpolated' then judged.low_beside
-            {% if var('grid_yearly') -%}
+            when judged.hourly_basis is not null then judged.low_gco2e_per_kwh
             when judged.accounting = 'location' then yearly.low_gco2e_per_kwh
-            {%- endif %}
         end as low_gco2e_per_kwh,
         case
-            when judged.known_hour is not null then judged.high_gco2e_per_kwh
             when judged.hourly_basis = 'interpolated' then judged.high_beside
-            {% if var('grid_yearly') -%}
+            when judged.hourly_basis is not null then judged.high_gco2e_per_kwh
             when judged.accounting = 'location' then yearly.high_gco2e_per_kwh
-            {%- endif %}
         end as high_gco2e_per_kwh
     from judged
     left join delivered
@@ -231,26 +231,11 @@ explained as (
         high_gco2e_per_kwh,
         case
             when basis is not null then null
-            when has_wanted_factors is null
-                then 'nothing was delivered for this region'
-            when has_wanted_factors = 0
-                then {{ string_literal(
-                    'only values by other emission factors were delivered; grid.factors is '
-                    ~ var('grid_factors')
-                ) }}
-            else
-                cast(gap_hours as {{ dbt.type_string() }}) || {{ string_literal(
-                    ' hours together without a value; at most ' ~ var('grid_gap_hours')
-                    ~ ' are filled (grid.gap_hours)'
-                ) }}
+            when has_wanted_factors is null then 'nothing was delivered for this region'
+            when has_wanted_factors = 0 then {{ other_factors }}
+            else cast(gap_hours as {{ dbt.type_string() }}) || {{ too_long }}
         end
-        {% if var('grid_yearly') -%}
-        || case
-            when accounting = 'location' and not is_in_yearly_table
-                then '; the yearly table has no value for it'
-            else ''
-        end
-        {%- endif %} as reason
+        || case when accounting = 'location' then {{ not_yearly }} else '' end as reason
     from filled
 
 )

@@ -27,7 +27,7 @@ ranked as (
         + case when located.has_stated_factors then 0 else 1 end as place,
         case located.basis
             when 'measured' then shares.measured_share else shares.estimated_share
-        end as share
+        end as uncertainty
     from located
     cross join shares
 
@@ -46,9 +46,9 @@ of_source as (
         place,
         max(basis) as basis,
         {{ steady_mean('gco2e_per_kwh') }} as gco2e_per_kwh,
-        {{ steady_mean('coalesce(low_gco2e_per_kwh, gco2e_per_kwh * (1 - share))') }}
+        {{ steady_mean('coalesce(low_gco2e_per_kwh, gco2e_per_kwh * (1 - uncertainty))') }}
             as low_gco2e_per_kwh,
-        {{ steady_mean('coalesce(high_gco2e_per_kwh, gco2e_per_kwh * (1 + share))') }}
+        {{ steady_mean('coalesce(high_gco2e_per_kwh, gco2e_per_kwh * (1 + uncertainty))') }}
             as high_gco2e_per_kwh
     from ranked
     group by day, hour, region, accounting, kind, source, place

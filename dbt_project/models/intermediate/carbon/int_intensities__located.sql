@@ -23,7 +23,7 @@ located as (
     left join zones
         on
             intensities.region is null
-            and intensities.zone = zones.zone
+            and intensities.zone = zones.grid_zone
 
 ),
 

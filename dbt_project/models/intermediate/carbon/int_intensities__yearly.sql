@@ -13,9 +13,9 @@ yearly as (
 
 ),
 
-share as (
+shares as (
 
-    select value as share
+    select value as uncertainty
     from {{ ref('carbon_coefficients') }}
     where coefficient = 'grid_yearly_uncertainty_share'
 
@@ -28,8 +28,8 @@ nearest as (
         regions.region,
         yearly.year,
         yearly.gco2e_per_kwh,
-        yearly.gco2e_per_kwh * (1 - share.share) as low_gco2e_per_kwh,
-        yearly.gco2e_per_kwh * (1 + share.share) as high_gco2e_per_kwh,
+        yearly.gco2e_per_kwh * (1 - shares.uncertainty) as low_gco2e_per_kwh,
+        yearly.gco2e_per_kwh * (1 + shares.uncertainty) as high_gco2e_per_kwh,
         row_number() over (
             partition by regions.region
             order by case when yearly.area = regions.subregion then 0 else 1 end
@@ -37,7 +37,7 @@ nearest as (
     from regions
     inner join yearly
         on yearly.area in (regions.subregion, regions.country)
-    cross join share
+    cross join shares
 
 )
 
