@@ -1,4 +1,4 @@
-"""Carbon of the simulated estate, held against a computation that anyone can follow."""
+"""Carbon of the simulated estate, held against a computation that anyone can follow; live APIs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from pydantic import SecretStr
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.settings import Settings
+from finops_dagster.settings import CarbonSettings, Settings
+from tests.unit.sources.carbon_api import TOKEN, electricity_maps, serving
 
 TOLERANCE = 1e-9
 """Relative: what the order of sums of doubles may change."""
@@ -124,3 +126,47 @@ def test_carbon_of_the_estate_is_each_hours_energy_at_each_hours_intensity(
         assert figures[:9] == pytest.approx([told[name] for name in names], rel=TOLERANCE)
         assert figures[9:] == [1.0, "measured", None]
     assert sum(row[6] for row in marts) > 0
+
+
+def asking(settings: Settings, url: str, state: Path, **changed: object) -> Estate:
+    """The estate with an API in place of its carbon files."""
+    source = CarbonSettings(
+        name="grid", path=url, format="electricity_maps", options={"zones": "IE"}
+    )
+    update = {
+        "state_dir": state,
+        "as_of": None,
+        "carbon": (source,),
+        "electricity_maps_token": SecretStr(TOKEN),
+        **changed,
+    }
+    return Estate(settings.in_folder(settings.folder, update))
+
+
+def test_an_api_is_asked_for_a_live_day_and_known_from_then(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """What was asked for must be in force in the very run that asked, and not for earlier days."""
+    with serving(electricity_maps) as server:
+        estate = asking(settings, server.url, tmp_path)
+        day = estate.settings.decided_day()
+        line.ask(estate, line.SIGNALS, day - timedelta(days=1), day)
+        assert {one.query["zone"] for one in server.asked} == {"IE"}
+        wanted = line.expected(estate, line.SIGNALS, estate.cutoff(day))
+        asked = [one for one in wanted if one.table == "intensities"]
+        assert [one.partition for one in asked] == [day - timedelta(days=1), day]
+        (landed, *_) = line.land_window(estate, "intensities", day, day, estate.cutoff(day))
+        # the first hour of the next day is in the answer, and stays with it
+        assert (landed.rows_landed, landed.set_faults) == (25, ())
+        earlier = line.expected(estate, line.SIGNALS, estate.cutoff(day - timedelta(days=9)))
+        assert not [one for one in earlier if one.table == "intensities"]
+
+
+def test_a_day_of_the_past_asks_nobody(settings: Settings, tmp_path: Path) -> None:
+    """What an API says today was not known then: to use it would be to know the future."""
+    with serving(electricity_maps) as server:
+        estate = asking(settings, server.url, tmp_path, as_of=settings.as_of)
+        day = estate.settings.decided_day()
+        line.ask(estate, line.SIGNALS, day, day)
+        assert server.asked == []
+        assert list(estate.sources("intensities")[0].deliveries()) == []

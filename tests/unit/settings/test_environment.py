@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from finops_dagster.settings import child_environment, telemetry_off, unknown_variables
+from finops_dagster.settings import (
+    child_environment,
+    hide_secrets,
+    telemetry_off,
+    unknown_variables,
+)
 from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.environment import PREFIX, SECRETS
+from finops_dagster.settings.model import SECRET_KEYS
 
 PACKAGE = Path(__file__).parents[3] / "finops_dagster"
 
@@ -23,6 +30,15 @@ def test_children_get_no_secret_and_no_telemetry(monkeypatch: pytest.MonkeyPatch
     assert child["DO_NOT_TRACK"] == "1"
     assert child["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
     assert child_environment(secrets=True)["FINOPS_GITHUB_TOKEN"] == "tok"
+
+
+def test_every_secret_is_kept_from_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that is added to the settings alone would reach dbt and the logs."""
+    assert {f"{PREFIX}{name.upper()}" for name in SECRET_KEYS} == set(SECRETS)
+    for name in SECRETS:
+        monkeypatch.setenv(name, f"value-of-{name}")
+    assert set(SECRETS).isdisjoint(child_environment())
+    assert "value-of" not in hide_secrets(" ".join(f"value-of-{name}" for name in SECRETS))
 
 
 def test_children_find_our_tools(monkeypatch: pytest.MonkeyPatch) -> None:
