@@ -29,7 +29,7 @@ def rows_of(folder: Path, day: date) -> list[dict[str, object]]:
 
 
 def coefficients(root: Path) -> dict[tuple[str, str], dict[str, float]]:
-    with (root / "dbt_project" / "seeds" / "carbon_coefficients.csv").open() as file:
+    with (root / "dbt_project" / "seeds" / "carbon" / "carbon_coefficients.csv").open() as file:
         return {
             (row["provider"], row["coefficient"]): {
                 end: float(row[end]) for end in ("value", "low", "high")

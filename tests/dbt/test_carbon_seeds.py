@@ -12,7 +12,7 @@ import pytest
 from finops_dagster.demo.folders import CLUSTER_REGIONS
 
 ROOT = Path(__file__).parents[2]
-SEEDS = ROOT / "dbt_project" / "seeds"
+SEEDS = ROOT / "dbt_project" / "seeds" / "carbon"
 
 
 def seed(name: str) -> list[dict[str, str]]:
