@@ -170,7 +170,7 @@ def test_nothing_landed_gives_empty_marts_of_the_right_shape(tmp_path: Path) -> 
             "select table_name from information_schema.tables where table_name like 'fct_%'"
         )
     ]
-    assert len(marts) == 14
+    assert len(marts) == 19
     for mart in marts:
         assert estate.query(f"select count(*) from {mart}") == [(0,)]
     shape = dict(
