@@ -47,8 +47,10 @@ def verify(before: DesiredState, after: DesiredState, location: ValueLocation, v
         lost = ", ".join(sorted(old.keys() ^ new.keys())[:3])
         raise refusal("changes_more", location, f"the edit would add or remove {lost}")
     differing = [name for name in old if old[name].manifest != new[name].manifest]
-    if differing != [location.resource]:
-        others = ", ".join(name for name in differing if name != location.resource)
+    others = ", ".join(
+        name for name in differing if name != location.resource and name not in location.follows
+    )
+    if others or location.resource not in differing:
         reason = f"the edit would also change {others}" if others else "the edit changes nothing"
         raise refusal("changes_more", location, reason)
     changed = list(
