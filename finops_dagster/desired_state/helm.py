@@ -18,6 +18,7 @@ from finops_dagster.desired_state.nodes import Node, Scalar, mapping, sequence, 
 from finops_dagster.desired_state.releases import ConfigMaps, Path, Release, releases_of
 from finops_dagster.desired_state.selection import Resource
 from finops_dagster.desired_state.templates import (
+    MADE,
     NotPlainError,
     Scope,
     render_template,
@@ -158,7 +159,7 @@ class Helm:
             for file in rendered:
                 for number, tree in enumerate(render_template(self._files[file], file, scope)):
                     if mapping(tree):
-                        made.append(Resource(tree, file, number))
+                        made.append(Resource(_named_for_good(tree, file), file, number))
         except NotPlainError as error:
             self._not_rendered[folder] = str(error)
             return []
@@ -184,6 +185,18 @@ class Helm:
             if why:
                 raise NotPlainError(f"{file}: {why}")
             yield file
+
+
+def _named_for_good(tree: Node, file: str) -> Node:
+    """`tree`. Raises NotPlainError where its name is put together from values: changing one of
+    them would replace the object.
+    """
+    metadata = mapping(mapping(tree).get("metadata"))
+    for key in ("name", "namespace"):
+        named = metadata.get(key)
+        if isinstance(named, Scalar) and named.reason == MADE:
+            raise NotPlainError(f"{file}: it makes metadata.{key} of several values")
+    return tree
 
 
 def _alone(chart: Chart, environment: str, file: str, values: dict[str, Node]) -> Resource:

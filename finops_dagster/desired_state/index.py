@@ -50,6 +50,7 @@ class RepositoryIndex:
         self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
         self._used: set[str] = set()
         self._makers: dict[str, set[str]] = defaultdict(set)
+        self._products: dict[str, set[str]] = defaultdict(set)
         self._read()
         # What was worked out of a tree holds as long as the tree is the very same object.
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
@@ -167,6 +168,7 @@ class RepositoryIndex:
                     rendered = Rendered((made,), (), frozenset())
                     for product in self._take(rendering.root, rendered, namespace):
                         self._makers[product].add(name)
+                        self._products[name].add(product)
         sets = [
             one.resource.tree
             for name, renderings in self._renderings.items()
@@ -334,9 +336,9 @@ class RepositoryIndex:
         )  # fmt: skip
 
     def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
-        """Resources that show the same bytes, as what a release makes shows the release's."""
-        fed = self._feeds[scalar.file, scalar.start]
-        return tuple(sorted({other for other, _ in fed if other != name}))
+        """Resources that change with these bytes: those that show them, and what a release makes."""
+        found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
+        return tuple(sorted((found | self._products[name]) - {name}))
 
     def _reason(self, name: str, path: str, scalar: Scalar) -> str:
         rendering = self._renderings[name][0]
@@ -351,9 +353,13 @@ class RepositoryIndex:
                 f"declared twice, with different owners: {rendering.root} takes it from "
                 f"{scalar.file}, {other} from {elsewhere.file}"
             )
+        everywhere = self._feeds[scalar.file, scalar.start]
+        named = [other for other, field in everywhere if other != name and field in _NAMING]
+        if named:
+            return f"it names {min(named)}"
         fed = {
             (other, field)
-            for other, field in self._feeds[scalar.file, scalar.start]
+            for other, field in everywhere
             if other not in self._makers[name] and name not in self._makers[other]
         }
         if len(fed) > 1:

@@ -41,7 +41,7 @@ _SIMPLE_NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})\Z")
 """Helm reads numbers as 64-bit floats: from seven digits on, `{{ }}` writes 1e+06."""
 
 _WRITTEN = "it is written in a Helm template: templates are not edited"
-_MADE = "a Helm template makes it from several parts"
+MADE = "a Helm template makes it of values and other text"
 
 
 class NotPlainError(ValueError):
@@ -153,14 +153,16 @@ class _Filling:
             return self._whole(node, self._slots[int(marks[0][1])])
         parts: list[str] = []
         at = 0
+        reason = _WRITTEN
         for mark in marks:
             slot = self._slots[int(mark[1])]
+            reason = MADE if slot.root == "Values" else reason
             if slot.tree or slot.quote:
                 raise NotPlainError(f"line {slot.line} puts a whole value within other text")
             parts += [node.text[at : mark.start()], self._scalar(slot, node).text]
             at = mark.end()
         text = "".join([*parts, node.text[at:]])
-        return Scalar(text, node.kind, node.file, node.document, 0, 0, _MADE)
+        return Scalar(text, node.kind, node.file, node.document, 0, 0, reason)
 
     def _whole(self, node: Scalar, slot: _Slot) -> Node:
         quoted = self._marked[node.start : node.start + 1] in (b'"', b"'", b"|", b">")
