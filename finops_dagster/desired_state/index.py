@@ -60,7 +60,7 @@ class RepositoryIndex:
             dict(earlier._known) if earlier else {}
         )
         self._leaves = {
-            resource: self._flattened(renderings[0].resource.tree)
+            resource: self._all_leaves(renderings)
             for resource, renderings in self._renderings.items()
         }
         self._feeds: dict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
@@ -104,9 +104,12 @@ class RepositoryIndex:
             return None
         if field in self._leaves[name]:
             return self._location(name, field)
-        tree = self._renderings[name][0].resource.tree
-        path = resolve(tree, field) or resolve(tree, as_value(field))
-        return self._location(name, path) if path is not None else None
+        for rendering in self._renderings[name]:
+            tree = rendering.resource.tree
+            path = resolve(tree, field) or resolve(tree, as_value(field))
+            if path is not None:
+                return self._location(name, path)
+        return None
 
     def locations(self) -> Iterator[ValueLocation]:
         """Every scalar of every resource, then one entry (no resource, no field) for each file
@@ -296,6 +299,26 @@ class RepositoryIndex:
             self._renderings[taken[-1]].append(_Rendering(root, resource, loose))
         return taken
 
+    def _all_leaves(self, renderings: list[_Rendering]) -> dict[str, Scalar]:
+        """Values as the first root renders them, then those that only other roots set."""
+        first = self._flattened(renderings[0].resource.tree)
+        if len(renderings) == 1:
+            return first
+        found = dict(first)
+        for rendering in renderings[1:]:
+            for path, scalar in self._flattened(rendering.resource.tree).items():
+                found.setdefault(path, scalar)
+        return found
+
+    def _variants(self, name: str) -> tuple[str, ...]:
+        """Manifests of a resource as other roots render it, where they make it anew."""
+        first, *more = self._renderings[name]
+        return tuple(
+            json.dumps(plain(one.resource.tree), ensure_ascii=False, sort_keys=True)
+            for one in more
+            if one.resource.tree is not first.resource.tree
+        )
+
     def _flattened(self, tree: Node) -> dict[str, Scalar]:
         if id(tree) not in self._flat:
             self._flat[id(tree)] = (tree, dict(leaves(tree)))
@@ -305,7 +328,9 @@ class RepositoryIndex:
         key = (name, id(resource.tree))
         if key not in self._known:
             self._known[key] = (resource.tree, _declared(name, resource))
-        return self._known[key][1]
+        made = self._known[key][1]
+        variants = self._variants(name)
+        return made.model_copy(update={"variants": variants}) if variants else made
 
     # Who owns what.
 

@@ -178,6 +178,8 @@ class DeclaredResource(_Frozen):
     region: str | None = None
     told_by: dict[str, str] = {}
     cloud_ids: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    """The same resource as other roots of the repository render it (another cluster's, say)."""
 
 
 class Edit(_Frozen):
