@@ -82,7 +82,9 @@ def _flux(
     if text_of(source.get("kind")) == "ExternalArtifact":
         name = text_of(source.get("name")) or ""
         # Clusters name their artifacts alike: those declared beside are meant first.
-        beside = sorted(copies, key=lambda one: posixpath.dirname(one[0]) != posixpath.dirname(file))
+        beside = sorted(
+            copies, key=lambda one: posixpath.dirname(one[0]) != posixpath.dirname(file)
+        )
         found = [_copied(path, pairs) for _, artifact, pairs in beside if artifact == name]
         path = next((one for one in found if one in folders), path)
     changes = {

@@ -45,6 +45,8 @@ class Installed:
     """With the effective values in place of those it sets itself."""
     made: tuple[tuple[str, Resource], ...]
     """(namespace, object) that its charts make, where that is certain."""
+    holders: frozenset[str]
+    """Resources that hold some of its values as text."""
 
 
 class Helm:
@@ -85,7 +87,8 @@ class Helm:
                 self._installed.add(release.chart)
                 self.used.add(self.charts.chart(release.chart).file)
                 made.extend((release.namespace, one) for one in self._make(release))
-        return Installed(resource.with_tree(tree), tuple(made))
+        holders = frozenset[str]().union(*(release.holders for release in releases))
+        return Installed(resource.with_tree(tree), tuple(made), holders)
 
     def charts_alone(self, application_sets: Iterable[Node]) -> Iterator[Resource]:
         """Charts that nothing here installs, once with their defaults and once for each
@@ -245,5 +248,3 @@ def _without(node: Node, path: Path) -> Node:
             return {**node, str(step): _without(node[str(step)], rest)}
         return {key: value for key, value in node.items() if key != step}
     return node
-
-

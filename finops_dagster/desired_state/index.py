@@ -167,11 +167,13 @@ class RepositoryIndex:
                 if installed is None:
                     continue
                 renderings[number] = replace(rendering, resource=installed.resource)
+                bound = set(installed.holders)
                 for namespace, made in installed.made:
                     rendered = Rendered((made,), (), frozenset())
-                    for product in self._take(rendering.root, rendered, namespace):
-                        self._makers[product].add(name)
-                        self._products[name].add(product)
+                    bound.update(self._take(rendering.root, rendered, namespace))
+                for other in bound:
+                    self._makers[other].add(name)
+                    self._products[name].add(other)
         sets = [
             one.resource.tree
             for name, renderings in self._renderings.items()
@@ -361,7 +363,7 @@ class RepositoryIndex:
         )  # fmt: skip
 
     def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
-        """Resources that change with these bytes: those that show them, and what a release makes."""
+        """Resources that change with these bytes: what shows them, and what a release makes."""
         found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
         return tuple(sorted((found | self._products[name]) - {name}))
 
@@ -378,6 +380,8 @@ class RepositoryIndex:
                 f"declared twice, with different owners: {rendering.root} takes it from "
                 f"{scalar.file}, {other} from {elsewhere.file}"
             )
+        if "\n" in scalar.text and name.startswith("ConfigMap/") and self._makers[name]:
+            return f"it holds values of {min(self._makers[name])}: set them there"
         everywhere = self._feeds[scalar.file, scalar.start]
         named = [other for other, field in everywhere if other != name and field in _NAMING]
         if named:

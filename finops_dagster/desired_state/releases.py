@@ -6,7 +6,7 @@ Charts and their files are known in charts.py; how layers are merged, in values.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from finops_dagster.desired_state.charts import Charts
@@ -41,6 +41,8 @@ class Release:
     """Where the resource itself sets some: shown at `place` instead."""
     used: frozenset[str]
     """Files that went into the values."""
+    holders: frozenset[str]
+    """ConfigMaps that hold some of the values, as the index names them."""
     chart: str | None
     """Folder of the chart, where it is in the repository."""
     name: str
@@ -50,7 +52,7 @@ class Release:
 
 
 def releases_of(
-    resource: Resource, charts: Charts, files: dict[str, bytes], config_maps: ConfigMaps
+    resource: Resource, charts: Charts, files: Mapping[str, bytes], config_maps: ConfigMaps
 ) -> list[Release]:
     """The charts that `resource` installs; none where it is no release."""
     kind, group = resource.identity[0], group_of(resource.tree)
@@ -62,7 +64,7 @@ def releases_of(
 
 
 def _flux(
-    resource: Resource, charts: Charts, files: dict[str, bytes], config_maps: ConfigMaps
+    resource: Resource, charts: Charts, files: Mapping[str, bytes], config_maps: ConfigMaps
 ) -> Release:
     """Chart's values < valuesFiles < valuesFrom in order < values (fluxcd.io, HelmRelease)."""
     _, namespace, name = resource.identity
@@ -82,14 +84,21 @@ def _flux(
         layers += charts.default_layers(folder)
         used |= charts.default_files(folder)
     values = merged(layers)
-    for reference in sequence(spec.get("valuesFrom")):
-        values = _with_reference(values, mapping(reference), namespace, config_maps, files)
+    holders: set[str] = set()
+    for item in sequence(spec.get("valuesFrom")):
+        reference = mapping(item)
+        held = _referred(reference, namespace, config_maps)
+        values = _with_reference(values, reference, held, charts, files)
+        if held is not None:
+            holders.add(f"ConfigMap/{namespace}/{text_of(reference.get('name'))}")
+            used |= {held.file} if _is_whole_file(held, files) else set()
     target = text_of(spec.get("targetNamespace"))
     return Release(
         values=merged([Layer(values), Layer(mapping(spec.get("values")))]),
         place=("spec", "values"),
         moved=(),
         used=frozenset(used),
+        holders=frozenset(holders),
         chart=folder if local else None,
         name=text_of(spec.get("releaseName")) or (f"{target}-{name}" if target else name),
         namespace=target or namespace,
@@ -97,29 +106,42 @@ def _flux(
     )
 
 
+def _referred(reference: dict[str, Node], namespace: str, config_maps: ConfigMaps) -> Scalar | None:
+    """What one entry of valuesFrom refers to; None where it is not declared beside the release."""
+    if text_of(reference.get("kind")) != "ConfigMap":
+        return None
+    key = text_of(reference.get("valuesKey")) or "values.yaml"
+    found = config_maps(namespace, text_of(reference.get("name")) or "")
+    held = mapping(mapping(found).get("data")).get(key)
+    return held if isinstance(held, Scalar) else None
+
+
 def _with_reference(
     values: dict[str, Node],
     reference: dict[str, Node],
-    namespace: str,
-    config_maps: ConfigMaps,
-    files: dict[str, bytes],
+    held: Scalar | None,
+    charts: Charts,
+    files: Mapping[str, bytes],
 ) -> dict[str, Node]:
     """`values` below one entry of valuesFrom."""
-    kind, name = text_of(reference.get("kind")) or "", text_of(reference.get("name")) or ""
-    key = text_of(reference.get("valuesKey")) or "values.yaml"
-    target = text_of(reference.get("targetPath"))
-    found = config_maps(namespace, name) if kind == "ConfigMap" else None
-    held = mapping(mapping(found).get("data")).get(key)
-    if not isinstance(held, Scalar):
+    if held is None:
+        kind, name = text_of(reference.get("kind")), text_of(reference.get("name"))
         why = f"valuesFrom {kind} {name} is not declared beside it, and may override it"
-        return merged([Layer(values, ""), Layer(None, why)])
+        return merged([Layer(values), Layer(None, why)])
+    target = text_of(reference.get("targetPath"))
     if target is not None:
         literal = text_of(reference.get("literal")) == "true"
         return with_parameter(values, Parameter(target, held, as_text=literal))
+    if _is_whole_file(held, files):
+        return merged([Layer(values), charts.layer(held.file)])
     return merged([Layer(values), _held(held, files)])
 
 
-def _held(held: Scalar, files: dict[str, bytes]) -> Layer:
+def _is_whole_file(held: Scalar, files: Mapping[str, bytes]) -> bool:
+    return not held.text and 0 < held.end == len(files.get(held.file, b""))
+
+
+def _held(held: Scalar, files: Mapping[str, bytes]) -> Layer:
     """Values written as text inside another manifest."""
     try:
         documents = parse_embedded(held, files[held.file])
@@ -128,7 +150,7 @@ def _held(held: Scalar, files: dict[str, bytes]) -> Layer:
     return Layer(mapping(documents[0] if documents else None))
 
 
-def _argo(resource: Resource, charts: Charts, files: dict[str, bytes]) -> Iterator[Release]:
+def _argo(resource: Resource, charts: Charts, files: Mapping[str, bytes]) -> Iterator[Release]:
     spec = mapping(mapping(resource.tree).get("spec"))
     listed = sequence(spec.get("sources"))
     places: list[Path] = [("spec", "sources", number) for number in range(len(listed))]
@@ -155,7 +177,7 @@ def _argo_source(
     place: Path,
     shown: Path,
     charts: Charts,
-    files: dict[str, bytes],
+    files: Mapping[str, bytes],
 ) -> Release:
     """Chart's values < valueFiles in order < values or valuesObject < parameters
     (argo-cd.readthedocs.io, Helm, values precedence).
@@ -197,6 +219,7 @@ def _argo_source(
         place=shown,
         moved=tuple((*place, "helm", key) for key in ("values", "valuesObject", "parameters")),
         used=frozenset(used),
+        holders=frozenset(),
         chart=folder if local else None,
         name=text_of(helm.get("releaseName")) or own_name,
         namespace=text_of(mapping(spec.get("destination")).get("namespace")) or "default",
@@ -205,7 +228,7 @@ def _argo_source(
 
 
 def _overriding(
-    helm: dict[str, Node], folder: str | None, name: str, files: dict[str, bytes]
+    helm: dict[str, Node], folder: str | None, name: str, files: Mapping[str, bytes]
 ) -> Iterator[str]:
     """What may override every value of an Application and is not followed."""
     if sequence(helm.get("fileParameters")):
