@@ -120,11 +120,11 @@ class Charts:
     def default_layers(self, folder: str) -> tuple[Layer, ...]:
         """What a chart sets by itself: the defaults of charts within it, then its values.yaml."""
         chart = self.chart(folder)
-        layers = [
-            Layer({chart.aliases.get(inner.name, inner.name): dict(merged(defaults))})
-            for below in self._nested(folder)
-            if (inner := self.chart(below)) and (defaults := self.default_layers(below))
-        ]
+        layers: list[Layer] = []
+        for below in self._nested(folder):
+            name = self.chart(below).name
+            key = chart.aliases.get(name, name)
+            layers.append(Layer({key: merged(self.default_layers(below))}))
         own = posixpath.join(folder, "values.yaml")
         return (*layers, self.layer(own)) if own in self._renderer.files else tuple(layers)
 

@@ -51,6 +51,7 @@ class RepositoryIndex:
         self._used: set[str] = set()
         self._makers: dict[str, set[str]] = defaultdict(set)
         self._products: dict[str, set[str]] = defaultdict(set)
+        self._holders: dict[str, set[str]] = defaultdict(set)
         self._read()
         # What was worked out of a tree holds as long as the tree is the very same object.
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
@@ -168,6 +169,7 @@ class RepositoryIndex:
                     continue
                 renderings[number] = replace(rendering, resource=installed.resource)
                 bound = set(installed.holders)
+                self._holders[name] |= bound
                 for namespace, made in installed.made:
                     rendered = Rendered((made,), (), frozenset())
                     bound.update(self._take(rendering.root, rendered, namespace))
@@ -362,6 +364,17 @@ class RepositoryIndex:
             follows=() if reason else self._followers(name, scalar),
         )  # fmt: skip
 
+    def _related(self, name: str) -> set[str]:
+        """What shows a release's values beside `name`, and so is not another use of them: the
+        release, what holds its values, and for these what it makes.
+        """
+        related = self._makers[name] | self._products[name]
+        for release in self._makers[name]:
+            related |= self._holders[release]
+            if name in self._holders[release]:
+                related |= self._products[release]
+        return related - {name}
+
     def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
         """Resources that change with these bytes: what shows them, and what a release makes."""
         found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
@@ -386,11 +399,8 @@ class RepositoryIndex:
         named = [other for other, field in everywhere if other != name and field in _NAMING]
         if named:
             return f"it names {min(named)}"
-        fed = {
-            (other, field)
-            for other, field in everywhere
-            if other not in self._makers[name] and name not in self._makers[other]
-        }
+        related = self._related(name)
+        fed = {(other, field) for other, field in everywhere if other not in related}
         if len(fed) > 1:
             return _shared(fed)
         if "${" in scalar.text:

@@ -250,7 +250,7 @@ class _Reader:
         documents: list[Node] = []
         while loader.check_event():
             event = loader.get_event()
-            if event.start_mark is not None:
+            if event is not None and event.start_mark is not None:
                 self.line = event.start_mark.line + 1
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)

@@ -66,10 +66,10 @@ class _Slot:
     quote: bool = False
 
 
-def render_template(data: bytes, file: str, scope: Scope) -> tuple[Node, ...]:
+def render_template(data: bytes, file: str, scope: Scope | None) -> tuple[Node, ...]:
     """The documents that a template makes; values keep the bytes they come from.
 
-    Raises NotPlainError where that is not certain.
+    Without a scope every value reads x: for a look at the forms alone. Raises NotPlainError where that is not certain.
     """
     try:
         text = data.decode().replace("\r\n", "\n")
@@ -88,17 +88,10 @@ def render_template(data: bytes, file: str, scope: Scope) -> tuple[Node, ...]:
 def why_not_plain(data: bytes, file: str) -> str:
     """What of a template is not understood; empty where all its forms are."""
     try:
-        render_template(data, file, Scope(_Anything(), _Anything(), _Anything()))
+        render_template(data, file, None)
     except NotPlainError as error:
         return str(error)
     return ""
-
-
-class _Anything(dict[str, str]):
-    """Has every key: to look at a template's forms without values."""
-
-    def __missing__(self, key: str) -> str:
-        return "x"
 
 
 def _marked(text: str, slots: list[_Slot]) -> str:
@@ -134,7 +127,7 @@ def _line(text: str, at: int) -> int:
 class _Filling:
     """Puts the values where the marks are, in the documents of one template."""
 
-    def __init__(self, marked: bytes, slots: list[_Slot], scope: Scope) -> None:
+    def __init__(self, marked: bytes, slots: list[_Slot], scope: Scope | None) -> None:
         self._marked = marked
         self._slots = slots
         self._scope = scope
@@ -180,7 +173,7 @@ class _Filling:
 
     def _found(self, slot: _Slot, at: Scalar) -> Node:
         scope = self._scope
-        if isinstance(scope.values, _Anything):
+        if scope is None:
             return Scalar("x", "str", at.file, at.document, 0, 0)
         if slot.root != "Values":
             known = scope.release if slot.root == "Release" else scope.chart
