@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from finops_dagster.desired_state import classify
+from finops_dagster.desired_state.bindings import Bindings
 from finops_dagster.desired_state.deployments import Deployment, find_deployments
 from finops_dagster.desired_state.helm import Helm, as_value
 from finops_dagster.desired_state.kinds import is_cluster_scoped, is_resource, name_fault, not_yet
@@ -49,9 +50,7 @@ class RepositoryIndex:
         }
         self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
         self._used: set[str] = set()
-        self._makers: dict[str, set[str]] = defaultdict(set)
-        self._products: dict[str, set[str]] = defaultdict(set)
-        self._holders: dict[str, set[str]] = defaultdict(set)
+        self._bindings = Bindings()
         self._read()
         # What was worked out of a tree holds as long as the tree is the very same object.
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
@@ -168,14 +167,14 @@ class RepositoryIndex:
                 if installed is None:
                     continue
                 renderings[number] = replace(rendering, resource=installed.resource)
-                bound = set(installed.holders)
-                self._holders[name] |= bound
-                for namespace, made in installed.made:
-                    rendered = Rendered((made,), (), frozenset())
-                    bound.update(self._take(rendering.root, rendered, namespace))
-                for other in bound:
-                    self._makers[other].add(name)
-                    self._products[name].add(other)
+                products = [
+                    product
+                    for namespace, made in installed.made
+                    for product in self._take(
+                        rendering.root, Rendered((made,), (), frozenset()), namespace
+                    )
+                ]
+                self._bindings.bind(name, installed.holders, products)
         sets = [
             one.resource.tree
             for name, renderings in self._renderings.items()
@@ -364,21 +363,10 @@ class RepositoryIndex:
             follows=() if reason else self._followers(name, scalar),
         )  # fmt: skip
 
-    def _related(self, name: str) -> set[str]:
-        """What shows a release's values beside `name`, and so is not another use of them: the
-        release, what holds its values, and for these what it makes.
-        """
-        related = self._makers[name] | self._products[name]
-        for release in self._makers[name]:
-            related |= self._holders[release]
-            if name in self._holders[release]:
-                related |= self._products[release]
-        return related - {name}
-
     def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
         """Resources that change with these bytes: what shows them, and what a release makes."""
         found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
-        return tuple(sorted((found | self._products[name]) - {name}))
+        return tuple(sorted((found | self._bindings.changing_with(name)) - {name}))
 
     def _reason(self, name: str, path: str, scalar: Scalar) -> str:
         rendering = self._renderings[name][0]
@@ -393,13 +381,14 @@ class RepositoryIndex:
                 f"declared twice, with different owners: {rendering.root} takes it from "
                 f"{scalar.file}, {other} from {elsewhere.file}"
             )
-        if "\n" in scalar.text and name.startswith("ConfigMap/") and self._makers[name]:
-            return f"it holds values of {min(self._makers[name])}: set them there"
+        releases = self._bindings.releases(name)
+        if "\n" in scalar.text and name.startswith("ConfigMap/") and releases:
+            return f"it holds values of {min(releases)}: set them there"
         everywhere = self._feeds[scalar.file, scalar.start]
         named = [other for other, field in everywhere if other != name and field in _NAMING]
         if named:
             return f"it names {min(named)}"
-        related = self._related(name)
+        related = self._bindings.related(name)
         fed = {(other, field) for other, field in everywhere if other not in related}
         if len(fed) > 1:
             return _shared(fed)

@@ -69,7 +69,8 @@ class _Slot:
 def render_template(data: bytes, file: str, scope: Scope | None) -> tuple[Node, ...]:
     """The documents that a template makes; values keep the bytes they come from.
 
-    Without a scope every value reads x: for a look at the forms alone. Raises NotPlainError where that is not certain.
+    Without a scope every value reads x: for a look at the forms alone. Raises NotPlainError where
+    it is not certain what is made.
     """
     try:
         text = data.decode().replace("\r\n", "\n")

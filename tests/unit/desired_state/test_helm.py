@@ -15,8 +15,8 @@ from finops_dagster.desired_state.templates import (
     why_not_plain,
 )
 from finops_dagster.desired_state.values import Layer, Parameter, merged, with_parameter
+from finops_dagster.domain.decisions import ValueLocation
 from finops_dagster.gitops.verification import edit_value
-from tests.unit.desired_state.test_index import found
 
 CHART = b"apiVersion: v2\nname: web\nversion: 1.0.0\n"
 TEMPLATE = b"""apiVersion: apps/v1
@@ -31,6 +31,12 @@ spec:
       - name: web
         resources: {{- toYaml .Values.resources | nindent 10 }}
 """
+
+
+def found(index: RepositoryIndex, resource: str, field: str) -> ValueLocation:
+    location = index.locate(resource, field)
+    assert location is not None, sorted(index.resources())
+    return location
 
 
 def values(text: str) -> dict[str, object]:
@@ -181,7 +187,8 @@ def test_an_edit_of_a_workload_is_an_edit_of_its_release() -> None:
         ({}, "      valueFiles: [https://x.example/v.yaml]\n", "https://x.example/v.yaml is not"),
         ({}, "      valueFiles: ['$other/v.yaml']\n", "v.yaml is not in this repository"),
         ({}, "      fileParameters: [{name: a, path: b}]\n", "fileParameters"),
-        ({"charts__web__.argocd-source": b"helm: {}\n"}, "      releaseName: web\n", ".argocd-sour"),
+        ({"charts__web__.argocd-source": b"helm: {}\n"}, "      releaseName: web\n",
+         ".argocd-source"),
         ({"charts__web__secret": b"resources: {requests: {cpu: x}}\nsops: {mac: y}\n"},
          "      valueFiles: [secret.yaml]\n", "encrypted by SOPS"),
         ({"charts__web__bad": b"\ta: 1\n"}, "      valueFiles: [bad.yaml]\n", "a tab"),
