@@ -26,6 +26,8 @@ from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 
 _NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
 
+_EMPTY = "nothing is written in it"
+
 
 @dataclass(frozen=True)
 class _Rendering:
@@ -218,7 +220,7 @@ class RepositoryIndex:
         parsed = self._renderer.parse(name)
         reason = classify.by_bytes(self._tree.files[name]) if not parsed.error else ""
         if reason or not (parsed.documents or parsed.error):
-            self._refused[name, 0] = reason or "nothing is written in it"
+            self._refused[name, 0] = reason or _EMPTY
             return False
         if parsed.error:
             self._refused[name, 0] = parsed.error
@@ -229,6 +231,8 @@ class RepositoryIndex:
                 found = True
             elif not isinstance(document, Scalar) or document.kind != "null":
                 self._refused[name, number] = classify.by_content(name, document)
+            elif len(parsed.documents) == 1:
+                self._refused[name, number] = _EMPTY
         return found
 
     def _named(self) -> tuple[set[str], set[str]]:
@@ -259,9 +263,12 @@ class RepositoryIndex:
                 label = deployment.label if deployment else folder or "."
                 self._take(label, rendered, deployment.namespace if deployment else "")
                 used |= rendered.used
-        for file in renderer.folders.values():
+        for folder, file in renderer.folders.items():
             if file not in used:
                 self._refused[file, 0] = "no kustomization or application uses it"
+                for named_file in renderer.references(folder)[1] - used:
+                    reason = f"only {file} names it, and nothing uses that"
+                    self._refused.setdefault((named_file, 0), reason)
         return used
 
     def _read_plain(self, files: Iterable[str], deployments: tuple[Deployment, ...]) -> None:
