@@ -202,6 +202,8 @@ class _Open:
     node: dict[str, Node] | list[Node]
     anchor: str | None
     key: str | None = None
+    merging: bool = False
+    """Whether the key is a bare <<, which merges; in quotes it is a key like any other."""
     flow: bool = False
     merges: list[Node] = field(default_factory=list)
 
@@ -284,6 +286,7 @@ class _Reader:
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.node, dict) and top.key is None:
             top.key = event.value
+            top.merging = event.value == "<<" and event.style in (None, "")
             if event.anchor:
                 self.anchors[event.anchor] = Scalar(event.value, "str", self.file, 0, 0, 0)
             return
@@ -321,7 +324,7 @@ class _Reader:
         if top is not None and isinstance(top.node, dict) and top.key is None:
             if not isinstance(node, Scalar):
                 raise UnreadableError("a key is not a scalar")
-            top.key = node.text
+            top.key, top.merging = node.text, False
             return
         nodes, levels = _measured(node)
         self._counted(nodes)
@@ -340,7 +343,7 @@ class _Reader:
         if top.key is None:
             raise UnreadableError("a key is not a scalar")
         key, top.key = top.key, None
-        if key == "<<":
+        if top.merging:
             top.merges.extend(node if isinstance(node, list) else [node])
         elif key in top.node:
             top.node[key] = blocked(node, f"the key {key!r} is written twice")
