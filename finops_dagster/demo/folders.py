@@ -28,7 +28,7 @@ from finops_dagster.demo.manifests import (
 from finops_dagster.demo.plan import Container, Plan, Sizing, Workload
 
 KUSTOMIZE = (Layout.OVERLAY, Layout.INLINE_PATCH, Layout.SHARED_BASE)
-ALLOWED_PATHS = ("apps/**", "manifests/**", "ml/**")
+ALLOWED_PATHS = ("apps/**", "manifests/**", "ml/**", "charts/*/values*.yaml")
 ML_NAMESPACES = ("ml-serving", "ml-vision")
 
 Files = dict[str, str]

@@ -162,7 +162,7 @@ def _sizes(
     }
     pods = series["kube_deployment_spec_replicas"]
     path = _resources_path(workload, sizing.main.name)
-    editable = workload.spec.layout in (*_KUSTOMIZED, Layout.KSERVE)
+    editable = workload.spec.layout in (*_KUSTOMIZED, Layout.KSERVE, Layout.HELM)
     found: list[Item] = []
     for what, metric, declared in (
         ("cpu", "container_cpu_usage_seconds_total", sizing.main.cpu_millis / 1000),

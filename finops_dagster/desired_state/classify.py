@@ -28,14 +28,12 @@ _GENERATED = re.compile(
     rb"(?i)do not edit|code generated|@generated|(manifest|file) (was|is) (auto-?)?generated"
 )
 
-_IGNORED_NAMES = frozenset({"chart.yaml", "chart.lock", "package.json", "package-lock.json"})
+_LFS = b"version https://git-lfs.github.com/spec/"
+"""First line of a pointer file (git-lfs, docs/spec.md)."""
 
 
-def by_name(name: str, charts: frozenset[str]) -> str:
-    """Why a file is refused by its path alone; empty if its content must be looked at.
-
-    `charts`: folders that hold a Chart.yaml.
-    """
+def by_name(name: str) -> str:
+    """Why a file is refused by its path alone; empty if its content must be looked at."""
     lower = name.lower()
     for suffix, reason in _BY_SUFFIX.items():
         if lower.endswith(suffix):
@@ -43,18 +41,11 @@ def by_name(name: str, charts: frozenset[str]) -> str:
     base = posixpath.basename(lower)
     if base.startswith("serverless.") and base.endswith((".yml", ".yaml", ".json")):
         return "a Serverless Framework service: not yet"
-    for chart in charts:
-        if not chart or name.startswith(f"{chart}/"):
-            inside = name.removeprefix(f"{chart}/") if chart else name
-            if inside.startswith("templates/"):
-                return "a Helm template: not yet"
-            if posixpath.basename(inside).lower().startswith("values"):
-                return "Helm values: not yet"
     return ""
 
 
 def by_content(name: str, document: Node) -> str:
-    """Why a document that is not a Kubernetes object is refused; empty if it is none of ours."""
+    """Why a document that is not a Kubernetes object is refused."""
     content = mapping(document)
     base = posixpath.basename(name.lower())
     if "AWSTemplateFormatVersion" in content or "Transform" in content:
@@ -62,11 +53,19 @@ def by_content(name: str, document: Node) -> str:
     if "service" in content and "provider" in content:
         return "a Serverless Framework service: not yet"
     if "values" in base and base.endswith((".yaml", ".yml")):
-        return "Helm values: not yet"
-    hidden = any(part.startswith(".") for part in name.split("/"))
-    if hidden or base.endswith(".json") or base in _IGNORED_NAMES:
-        return ""
-    return "not a Kubernetes manifest"
+        return "Helm values that no release in this repository uses"
+    if base.startswith("helmfile") or ("releases" in content and "repositories" in content):
+        return "a Helmfile: not read"
+    if any(part.startswith(".") for part in name.split("/")):
+        return "settings of a tool, not a Kubernetes manifest"
+    return "not a Kubernetes manifest: it has no apiVersion and kind"
+
+
+def by_bytes(data: bytes) -> str:
+    """Why a file is refused by what it starts with; empty if its content must be looked at."""
+    if data.startswith(_LFS):
+        return "a Git LFS pointer: the file itself is not in the repository, keep it in Git as text"
+    return ""
 
 
 def by_head(data: bytes) -> str:

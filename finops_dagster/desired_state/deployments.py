@@ -29,19 +29,23 @@ class Deployment:
     """Whether folders below are applied too, where the folder has no kustomization."""
 
 
+_Copies = tuple[str, str, tuple[tuple[str, str], ...]]
+"""(file, artifact, pairs of a folder in the artifact and one in the repository)."""
+
+
 def find_deployments(
     documents: Iterable[tuple[str, Node]], folders: frozenset[str]
 ) -> tuple[Deployment, ...]:
     """Deployments declared by `documents` (file, content) of folders that are in `folders`."""
     found: list[Deployment] = []
     seen = list(documents)
-    copies = dict(_artifact_copies(document for _, document in seen))
+    copies = list(_artifact_copies(seen))
     for file, document in seen:
         kind, group = text_of(mapping(document).get("kind")), group_of(document)
         if kind == "Application" and group == "argoproj.io":
             found.extend(_argo(file, mapping(document)))
         elif kind == "Kustomization" and group == "kustomize.toolkit.fluxcd.io":
-            found.extend(_flux(file, mapping(document), copies))
+            found.extend(_flux(file, mapping(document), copies, folders))
     return tuple(one for one in found if one.folder in folders)
 
 
@@ -70,13 +74,19 @@ def _argo(file: str, content: dict[str, Node]) -> Iterator[Deployment]:
 
 
 def _flux(
-    file: str, content: dict[str, Node], copies: dict[str, tuple[tuple[str, str], ...]]
+    file: str, content: dict[str, Node], copies: list[_Copies], folders: frozenset[str]
 ) -> Iterator[Deployment]:
     spec = mapping(content.get("spec"))
     path = _folder(text_of(spec.get("path")) or ".")
     source = mapping(spec.get("sourceRef"))
     if text_of(source.get("kind")) == "ExternalArtifact":
-        path = _copied(path, copies.get(text_of(source.get("name")) or "", ()))
+        name = text_of(source.get("name")) or ""
+        # Clusters name their artifacts alike: those declared beside are meant first.
+        beside = sorted(
+            copies, key=lambda one: posixpath.dirname(one[0]) != posixpath.dirname(file)
+        )
+        found = [_copied(path, pairs) for _, artifact, pairs in beside if artifact == name]
+        path = next((one for one in found if one in folders), path)
     changes = {
         key: spec[key] for key in ("patches", "namePrefix", "nameSuffix", "images") if key in spec
     }
@@ -86,13 +96,11 @@ def _flux(
     yield Deployment(_label("Kustomization", file, content), path, file, "", changes, True)
 
 
-def _artifact_copies(
-    documents: Iterable[Node],
-) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Artifact name -> (folder in the artifact, folder in the repository), from Flux's
-    ArtifactGenerator, which copies parts of a repository to where a Kustomization finds them.
+def _artifact_copies(documents: Iterable[tuple[str, Node]]) -> Iterator[_Copies]:
+    """From Flux's ArtifactGenerator, which copies parts of a repository to where a Kustomization
+    finds them.
     """
-    for document in documents:
+    for file, document in documents:
         if text_of(mapping(document).get("kind")) != "ArtifactGenerator":
             continue
         for artifact in sequence(mapping(mapping(document).get("spec")).get("artifacts")):
@@ -103,7 +111,7 @@ def _artifact_copies(
                 if source.startswith("@") and source.endswith("/**"):
                     inside = target.partition("/")[2]
                     pairs.append((_folder(inside), _folder(source.partition("/")[2][:-3])))
-            yield text_of(mapping(artifact).get("name")) or "", tuple(pairs)
+            yield file, text_of(mapping(artifact).get("name")) or "", tuple(pairs)
 
 
 def _copied(path: str, pairs: tuple[tuple[str, str], ...]) -> str:

@@ -9,12 +9,15 @@ import json
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from finops_dagster.desired_state import classify
+from finops_dagster.desired_state.bindings import Bindings
 from finops_dagster.desired_state.deployments import Deployment, find_deployments
+from finops_dagster.desired_state.helm import Helm, as_value
 from finops_dagster.desired_state.kinds import is_cluster_scoped, is_resource, name_fault, not_yet
-from finops_dagster.desired_state.kustomize import FILE_NAMES, Rendered, Renderer
+from finops_dagster.desired_state.kustomize import Rendered, Renderer
 from finops_dagster.desired_state.nodes import Node, Scalar, mapping, plain, text_of
 from finops_dagster.desired_state.paths import leaves, resolve
 from finops_dagster.desired_state.selection import Resource
@@ -22,6 +25,8 @@ from finops_dagster.desired_state.tree import Tree
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 
 _NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
+
+_EMPTY = "nothing is written in it"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class RepositoryIndex:
             (name, 0): reason for name, reason in tree.refused.items()
         }
         self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
+        self._used: set[str] = set()
+        self._bindings = Bindings()
         self._read()
         # What was worked out of a tree holds as long as the tree is the very same object.
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
@@ -55,7 +62,7 @@ class RepositoryIndex:
             dict(earlier._known) if earlier else {}
         )
         self._leaves = {
-            resource: self._flattened(renderings[0].resource.tree)
+            resource: self._all_leaves(renderings)
             for resource, renderings in self._renderings.items()
         }
         self._feeds: dict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
@@ -99,21 +106,28 @@ class RepositoryIndex:
             return None
         if field in self._leaves[name]:
             return self._location(name, field)
-        path = resolve(self._renderings[name][0].resource.tree, field)
-        return self._location(name, path) if path is not None else None
+        for rendering in self._renderings[name]:
+            tree = rendering.resource.tree
+            path = resolve(tree, field) or resolve(tree, as_value(field))
+            if path is not None:
+                return self._location(name, path)
+        return None
 
     def locations(self) -> Iterator[ValueLocation]:
         """Every scalar of every resource, then one entry (no resource, no field) for each file
-        or document that is refused as a whole, with the reason.
+        or document that is refused as a whole, with the reason, and for each file that was used
+        and yet owns no value.
         """
+        owners: set[str] = set()
         for name in sorted(self._leaves):
-            for path in self._leaves[name]:
+            for path, scalar in self._leaves[name].items():
+                owners.add(scalar.file)
                 yield self._location(name, path)
         for (file, document), reason in sorted(self._refused.items()):
-            yield ValueLocation(
-                resource="", field="", value="", file=file, document=document, start_byte=0,
-                end_byte=0, editable=False, reason=reason,
-            )  # fmt: skip
+            owners.add(file)
+            yield _without_value(file, document, reason)
+        for file in sorted(self._used - owners):
+            yield _without_value(file, 0, "it says how others are built, and owns no value itself")
 
     def refused(self) -> Mapping[str, str]:
         """File -> why some of it is not indexed."""
@@ -131,12 +145,8 @@ class RepositoryIndex:
 
     def _read(self) -> None:
         renderer = self._renderer
-        charts = frozenset(
-            posixpath.dirname(name)
-            for name in self._tree.names
-            if posixpath.basename(name) == "Chart.yaml"
-        )
-        manifests = [name for name in self._tree.names if self._is_manifest(name, charts)]
+        helm = Helm(self._tree.names, renderer)
+        manifests = [name for name in self._tree.names if self._is_manifest(name, helm)]
         documents = [(name, one) for name in manifests for one in renderer.parse(name).documents]
         deployments = find_deployments(documents, self._folders())
         named_folders, named_files = self._named()
@@ -148,6 +158,46 @@ class RepositoryIndex:
         for name, renderings in self._renderings.items():
             applied = [one for one in renderings if not one.loose]
             self._renderings[name] = applied or renderings
+        self._install(helm)
+
+    def _install(self, helm: Helm) -> None:
+        """Show releases with their effective values, and beside them what their charts make."""
+        for name, renderings in list(self._renderings.items()):
+            for number, rendering in enumerate(renderings):
+                config_maps = partial(self._config_map, rendering.root)
+                installed = helm.install(rendering.resource, config_maps)
+                if installed is None:
+                    continue
+                renderings[number] = replace(rendering, resource=installed.resource)
+                products = [
+                    product
+                    for namespace, made in installed.made
+                    for product in self._take(
+                        rendering.root, Rendered((made,), (), frozenset()), namespace
+                    )
+                ]
+                self._bindings.bind(name, installed.holders, products)
+        sets = [
+            one.resource.tree
+            for name, renderings in self._renderings.items()
+            if name.startswith("ApplicationSet/")
+            for one in renderings
+        ]
+        for resource in helm.charts_alone(sets):
+            name = "/".join(resource.identity)
+            self._renderings[name].append(_Rendering(resource.file, resource))
+        self._used |= helm.used
+        for file in helm.used:
+            for document in range(len(self._renderer.parse(file).documents)):
+                self._refused.pop((file, document), None)
+        for file, document, reason in helm.refused():
+            self._refused[file, document] = reason
+
+    def _config_map(self, root: str, namespace: str, name: str) -> Node | None:
+        """The ConfigMap of that name as `root` renders it, or as the only root that does."""
+        found = self._renderings.get(f"ConfigMap/{namespace}/{name}", [])
+        beside = [one for one in found if one.root == root] or found
+        return beside[0].resource.tree if len(beside) == 1 else None
 
     def _folders(self) -> frozenset[str]:
         folders = {""}
@@ -158,16 +208,20 @@ class RepositoryIndex:
                 folder = posixpath.dirname(folder)
         return frozenset(folders)
 
-    def _is_manifest(self, name: str, charts: frozenset[str]) -> bool:
-        reason = classify.by_name(name, charts)
+    def _is_manifest(self, name: str, helm: Helm) -> bool:
+        reason = classify.by_name(name)
         if reason:
             self._refused[name, 0] = reason
             return False
         if name not in self._tree.files or name in self._renderer.folders.values():
             return False
-        if posixpath.basename(name) in FILE_NAMES and not self._renderer.parse(name).documents:
+        if name in helm.own:
             return False
         parsed = self._renderer.parse(name)
+        reason = classify.by_bytes(self._tree.files[name]) if not parsed.error else ""
+        if reason or not (parsed.documents or parsed.error):
+            self._refused[name, 0] = reason or _EMPTY
+            return False
         if parsed.error:
             self._refused[name, 0] = parsed.error
             return False
@@ -175,10 +229,10 @@ class RepositoryIndex:
         for number, document in enumerate(parsed.documents):
             if is_resource(document):
                 found = True
-            elif isinstance(document, dict | list) and document:
-                reason = classify.by_content(name, document)
-                if reason:
-                    self._refused[name, number] = reason
+            elif not isinstance(document, Scalar) or document.kind != "null":
+                self._refused[name, number] = classify.by_content(name, document)
+            elif len(parsed.documents) == 1:
+                self._refused[name, number] = _EMPTY
         return found
 
     def _named(self) -> tuple[set[str], set[str]]:
@@ -209,9 +263,12 @@ class RepositoryIndex:
                 label = deployment.label if deployment else folder or "."
                 self._take(label, rendered, deployment.namespace if deployment else "")
                 used |= rendered.used
-        for file in renderer.folders.values():
+        for folder, file in renderer.folders.items():
             if file not in used:
                 self._refused[file, 0] = "no kustomization or application uses it"
+                for named_file in renderer.references(folder)[1] - used:
+                    reason = f"only {file} names it, and nothing uses that"
+                    self._refused.setdefault((named_file, 0), reason)
         return used
 
     def _read_plain(self, files: Iterable[str], deployments: tuple[Deployment, ...]) -> None:
@@ -230,7 +287,12 @@ class RepositoryIndex:
             label = deployment.label if deployment else file
             self._take(label, rendered, namespace, loose=loose)
 
-    def _take(self, root: str, rendered: Rendered, namespace: str, *, loose: bool = False) -> None:
+    def _take(
+        self, root: str, rendered: Rendered, namespace: str, *, loose: bool = False
+    ) -> list[str]:
+        """Note what a root renders, and return the names of it."""
+        taken: list[str] = []
+        self._used |= rendered.used
         for file, reason in rendered.problems:
             self._refused.setdefault((file, 0), reason)
         for resource in rendered.resources:
@@ -243,7 +305,29 @@ class RepositoryIndex:
                 own = ""
             else:
                 own = own or namespace or "default"
-            self._renderings[f"{kind}/{own}/{name}"].append(_Rendering(root, resource, loose))
+            taken.append(f"{kind}/{own}/{name}")
+            self._renderings[taken[-1]].append(_Rendering(root, resource, loose))
+        return taken
+
+    def _all_leaves(self, renderings: list[_Rendering]) -> dict[str, Scalar]:
+        """Values as the first root renders them, then those that only other roots set."""
+        first = self._flattened(renderings[0].resource.tree)
+        if len(renderings) == 1:
+            return first
+        found = dict(first)
+        for rendering in renderings[1:]:
+            for path, scalar in self._flattened(rendering.resource.tree).items():
+                found.setdefault(path, scalar)
+        return found
+
+    def _variants(self, name: str) -> tuple[str, ...]:
+        """Manifests of a resource as other roots render it, where they make it anew."""
+        first, *more = self._renderings[name]
+        return tuple(
+            json.dumps(plain(one.resource.tree), ensure_ascii=False, sort_keys=True)
+            for one in more
+            if one.resource.tree is not first.resource.tree
+        )
 
     def _flattened(self, tree: Node) -> dict[str, Scalar]:
         if id(tree) not in self._flat:
@@ -254,7 +338,9 @@ class RepositoryIndex:
         key = (name, id(resource.tree))
         if key not in self._known:
             self._known[key] = (resource.tree, _declared(name, resource))
-        return self._known[key][1]
+        made = self._known[key][1]
+        variants = self._variants(name)
+        return made.model_copy(update={"variants": variants}) if variants else made
 
     # Who owns what.
 
@@ -281,7 +367,13 @@ class RepositoryIndex:
             resource=name, field=path, value=scalar.text, file=scalar.file,
             document=scalar.document, start_byte=scalar.start, end_byte=scalar.end,
             editable=not reason, reason=reason,
+            follows=() if reason else self._followers(name, scalar),
         )  # fmt: skip
+
+    def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
+        """Resources that change with these bytes: what shows them, and what a release makes."""
+        found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
+        return tuple(sorted((found | self._bindings.changing_with(name)) - {name}))
 
     def _reason(self, name: str, path: str, scalar: Scalar) -> str:
         rendering = self._renderings[name][0]
@@ -296,7 +388,15 @@ class RepositoryIndex:
                 f"declared twice, with different owners: {rendering.root} takes it from "
                 f"{scalar.file}, {other} from {elsewhere.file}"
             )
-        fed = self._feeds[scalar.file, scalar.start]
+        releases = self._bindings.releases(name)
+        if "\n" in scalar.text and name.startswith("ConfigMap/") and releases:
+            return f"it holds values of {min(releases)}: set them there"
+        everywhere = self._feeds[scalar.file, scalar.start]
+        named = [other for other, field in everywhere if other != name and field in _NAMING]
+        if named:
+            return f"it names {min(named)}"
+        related = self._bindings.related(name)
+        fed = {(other, field) for other, field in everywhere if other not in related}
         if len(fed) > 1:
             return _shared(fed)
         if "${" in scalar.text:
@@ -304,6 +404,13 @@ class RepositoryIndex:
         if "sops" in mapping(tree):
             return "its manifest is encrypted by SOPS"
         return not_yet(tree) or classify.by_head(self._tree.files.get(scalar.file, b""))
+
+
+def _without_value(file: str, document: int, reason: str) -> ValueLocation:
+    return ValueLocation(
+        resource="", field="", value="", file=file, document=document, start_byte=0, end_byte=0,
+        editable=False, reason=reason,
+    )  # fmt: skip
 
 
 def _shared(fed: set[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from finops_dagster.desired_state.generators import config_map, merged_map, named_files
 from finops_dagster.desired_state.kinds import group_of, is_cluster_scoped
 from finops_dagster.desired_state.nodes import (
     Node,
@@ -47,8 +48,7 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _HAZARDS = ("replacements", "vars", "transformers", "configurations")
 """Fields that may change any value of any resource, and are not followed."""
 
-_ADDERS = ("configMapGenerator", "secretGenerator", "helmCharts", "helmChartInflationGenerator",
-           "generators")  # fmt: skip
+_ADDERS = ("secretGenerator", "helmCharts", "helmChartInflationGenerator", "generators")
 """Fields that only add resources, which are generated and so have no bytes to edit."""
 
 _REMOTE = re.compile(r"://|^git@|^github\.com/|\?ref=|^[^/]+\.[a-z]{2,}[:/].*//")
@@ -127,6 +127,7 @@ class Renderer:
             names.extend(text_of(item) for item in sequence(content.get(key)))
         for key in ("patches", "patchesJson6902", "replacements"):
             names.extend(text_of(mapping(item).get("path")) for item in sequence(content.get(key)))
+        files |= named_files(content, folder) & self.files.keys()
         for name in names:
             path = _local(folder, name or "")
             if path in self.folders:
@@ -200,7 +201,33 @@ class Renderer:
             else:
                 build.problems.append((file, f"component {text_of(item)!r} is not here"))
                 build.incomplete = True
+        self._generate(build, content, file)
         self._transform(build, content, file)
+
+    def _generate(self, build: _Build, content: dict[str, Node], file: str) -> None:
+        build.used |= named_files(content, posixpath.dirname(file)) & self.files.keys()
+        for item in sequence(content.get("configMapGenerator")):
+            entry = mapping(item)
+            made = config_map(entry, file, self.files)
+            if made is None:
+                build.problems.append((file, "a configMapGenerator has no name"))
+                continue
+            name = text_of(entry.get("name"))
+            behavior = text_of(entry.get("behavior")) or "create"
+            same = [
+                number
+                for number, one in enumerate(build.resources)
+                if any(k == "ConfigMap" and n == name for k, _, n in (one.identity, *one.past))
+            ]
+            if behavior in ("merge", "replace") and same:
+                below = build.resources[same[0]]
+                tree = merged_map(below.tree, made) if behavior == "merge" else made
+                build.resources[same[0]] = below.with_tree(tree)
+            else:
+                build.resources.append(Resource(made, file, 0))
+        for key in _ADDERS:
+            if sequence(content.get(key)):
+                build.problems.append((file, f"what its {key} generates is not listed"))
 
     def _add(
         self, build: _Build, file: str, folder: str, name: str, above: tuple[str, ...]
@@ -259,9 +286,6 @@ class Renderer:
             if sequence(content.get(key)) or (key == "vars" and mapping(content.get(key))):
                 reason = f"{file} uses {key}, which may set it: not yet"
                 self._each(build, partial(blocked, reason=reason))
-        for key in _ADDERS:
-            if sequence(content.get(key)):
-                build.problems.append((file, f"what {key} generates is not listed: not yet"))
 
     def _label(self, build: _Build, content: dict[str, Node]) -> None:
         common = mapping(content.get("commonLabels"))

@@ -15,12 +15,22 @@ import yaml
 MAX_DEPTH = 100
 """Nesting accepted in one document; the deepest CRD schemas seen nest about 40 levels."""
 
-MAX_SCALARS = 200_000
-"""Scalars of one document with its aliases expanded: bounds an alias bomb."""
+MAX_NODES = 200_000
+"""Keys, values and collections of one document, its aliases expanded: bounds an alias bomb."""
+
+MAX_FILE_NODES = 500_000
+"""The same of one file: the most that 5 MB of hand-kept YAML hold, read in seconds."""
+
+DOCUMENT_NODES = 10
+"""What an empty document counts for: it costs about as much time as ten values."""
 
 
 class UnreadableError(ValueError):
     """The text cannot be read as the trees below; the message says why."""
+
+
+class TooLargeError(UnreadableError):
+    """It could be read, but would take more time and memory than a manifest is worth."""
 
 
 @dataclass(slots=True)
@@ -77,15 +87,21 @@ def parse_file(data: bytes, file: str) -> ParsedFile:
     bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     try:
         text = data[bom:].decode()
-    except UnicodeDecodeError:
-        return ParsedFile(error="not UTF-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, bom + error.start) + 1
+        found = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"a byte on line {line}"
+        return ParsedFile(error=f"not UTF-8 ({found}): save it as UTF-8")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        return ParsedFile(error=f"a NUL byte on line {line}: it is binary, or UTF-16 text")
     offsets = _ByteOffsets(text)
     try:
         documents = _parse(text, file, lambda index: bom + offsets.byte(index), None)
     except UnreadableError as error:
         if "{{" in text:
             return ParsedFile(error="a template ({{ }}), not plain YAML: not yet")
-        return ParsedFile(error=f"not valid YAML: {error}")
+        what = "too large" if isinstance(error, TooLargeError) else "not valid YAML"
+        return ParsedFile(error=f"{what}: {error}")
     return ParsedFile(documents=tuple(documents))
 
 
@@ -186,6 +202,8 @@ class _Open:
     node: dict[str, Node] | list[Node]
     anchor: str | None
     key: str | None = None
+    merging: bool = False
+    """Whether the key is a bare <<, which merges; in quotes it is a key like any other."""
     flow: bool = False
     merges: list[Node] = field(default_factory=list)
 
@@ -193,12 +211,27 @@ class _Open:
 def _parse(text: str, file: str, place: Callable[[int], int], outer: Scalar | None) -> list[Node]:
     """Read events with an explicit stack: libyaml's own composer recurses and can crash."""
     loader = yaml.CSafeLoader(text) if yaml.__with_libyaml__ else yaml.SafeLoader(text)
+    reader = _Reader(text, file, place, outer)
     try:
-        return _Reader(text, file, place, outer).read(loader)
+        return reader.read(loader)
+    except UnreadableError as error:
+        raise type(error)(f"line {reader.line}: {error}") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise UnreadableError(" ".join(str(error).split())[:200]) from error
+        raise UnreadableError(_explained(error, text)) from error
     finally:
         loader.dispose()
+
+
+def _explained(error: Exception, text: str) -> str:
+    """What YAML's own reader complains of, with the line, and tabs called by their name."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())[:200]
+    problem = getattr(error, "problem", None) or getattr(error, "context", None) or "not YAML"
+    line = text.split("\n")[mark.line] if mark.line < text.count("\n") + 1 else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"line {mark.line + 1} is indented with a tab: YAML takes spaces only"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 class _Reader:
@@ -214,19 +247,23 @@ class _Reader:
         self.anchors: dict[str, Node] = {}
         self.aliased: list[Node] = []
         self.count = 0
+        self.in_file = 0
+        self.line = 1
         self.root: Node | None = None
 
     def read(self, loader: yaml.CSafeLoader | yaml.SafeLoader) -> list[Node]:
         documents: list[Node] = []
         while loader.check_event():
             event = loader.get_event()
+            if event is not None and event.start_mark is not None:
+                self.line = event.start_mark.line + 1
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
             elif isinstance(event, yaml.CollectionStartEvent):
-                if len(self.stack) >= MAX_DEPTH:
-                    raise UnreadableError(f"nested deeper than {MAX_DEPTH} levels")
+                self._counted(1)
+                self._deep(1)
                 node: dict[str, Node] | list[Node] = (
                     {} if isinstance(event, yaml.MappingStartEvent) else []
                 )
@@ -236,6 +273,7 @@ class _Reader:
             elif isinstance(event, yaml.DocumentStartEvent):
                 self.document += 1
                 self.anchors, self.aliased, self.count, self.root = {}, [], 0, None
+                self._counted(DOCUMENT_NODES)
             elif isinstance(event, yaml.DocumentEndEvent) and self.root is not None:
                 for aliased in self.aliased:
                     for scalar in scalars(aliased):
@@ -248,6 +286,7 @@ class _Reader:
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.node, dict) and top.key is None:
             top.key = event.value
+            top.merging = event.value == "<<" and event.style in (None, "")
             if event.anchor:
                 self.anchors[event.anchor] = Scalar(event.value, "str", self.file, 0, 0, 0)
             return
@@ -285,9 +324,11 @@ class _Reader:
         if top is not None and isinstance(top.node, dict) and top.key is None:
             if not isinstance(node, Scalar):
                 raise UnreadableError("a key is not a scalar")
-            top.key = node.text
+            top.key, top.merging = node.text, False
             return
-        self._counted(sum(1 for _ in scalars(node)))
+        nodes, levels = _measured(node)
+        self._counted(nodes)
+        self._deep(levels)
         self.aliased.append(node)
         self._add(node)
 
@@ -302,7 +343,7 @@ class _Reader:
         if top.key is None:
             raise UnreadableError("a key is not a scalar")
         key, top.key = top.key, None
-        if key == "<<":
+        if top.merging:
             top.merges.extend(node if isinstance(node, list) else [node])
         elif key in top.node:
             top.node[key] = blocked(node, f"the key {key!r} is written twice")
@@ -321,10 +362,33 @@ class _Reader:
             self.anchors[done.anchor] = done.node
         self._add(done.node)
 
-    def _counted(self, scalars_added: int) -> None:
-        self.count += scalars_added
-        if self.count > MAX_SCALARS:
-            raise UnreadableError(f"more than {MAX_SCALARS} values in one document")
+    def _counted(self, nodes: int) -> None:
+        self.count += nodes
+        self.in_file += nodes
+        if self.count > MAX_NODES:
+            raise TooLargeError(f"more than {MAX_NODES} values in one document: split it")
+        if self.in_file > MAX_FILE_NODES:
+            raise TooLargeError(f"more than {MAX_FILE_NODES} values in one file: split it")
+
+    def _deep(self, levels: int) -> None:
+        if len(self.stack) + levels > MAX_DEPTH:
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _measured(node: Node) -> tuple[int, int]:
+    """(values and collections, levels of collections) of what an alias repeats."""
+    nodes, levels = 0, 0
+    waiting = [(node, 0)]
+    while waiting:
+        one, above = waiting.pop()
+        nodes += 1
+        if nodes > MAX_NODES:
+            break
+        if not isinstance(one, Scalar):
+            levels = max(levels, above + 1)
+            below = one.values() if isinstance(one, dict) else one
+            waiting.extend((value, above + 1) for value in below)
+    return nodes, levels
 
 
 def _inner_positions(scalar: Scalar, data: bytes) -> Callable[[int], int] | None:

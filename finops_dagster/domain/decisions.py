@@ -156,6 +156,9 @@ class ValueLocation(_Frozen):
     editable: bool
     reason: str
     """Why it may not be edited; empty when it may."""
+    follows: tuple[str, ...] = ()
+    """Other resources that show these very bytes, and change with them: the release whose chart
+    makes this resource, or what a release's chart makes."""
 
 
 class DeclaredResource(_Frozen):
@@ -175,6 +178,8 @@ class DeclaredResource(_Frozen):
     region: str | None = None
     told_by: dict[str, str] = {}
     cloud_ids: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    """The same resource as other roots of the repository render it (another cluster's, say)."""
 
 
 class Edit(_Frozen):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from finops_dagster.domain.decisions import Edit, ValueLocation
+from finops_dagster.domain.decisions import DeclaredResource, Edit, ValueLocation
 from finops_dagster.domain.protocols import DesiredState
 from finops_dagster.gitops.edits import apply_edits, is_quantity_field, plan_edit, refusal
 
@@ -46,24 +46,35 @@ def verify(before: DesiredState, after: DesiredState, location: ValueLocation, v
     if old.keys() != new.keys():
         lost = ", ".join(sorted(old.keys() ^ new.keys())[:3])
         raise refusal("changes_more", location, f"the edit would add or remove {lost}")
-    differing = [name for name in old if old[name].manifest != new[name].manifest]
-    if differing != [location.resource]:
-        others = ", ".join(name for name in differing if name != location.resource)
+    differing = [name for name in old if _forms(old[name]) != _forms(new[name])]
+    others = ", ".join(
+        name for name in differing if name != location.resource and name not in location.follows
+    )
+    if others or location.resource not in differing:
         reason = f"the edit would also change {others}" if others else "the edit changes nothing"
         raise refusal("changes_more", location, reason)
-    changed = list(
-        _differences(
-            json.loads(old[location.resource].manifest), json.loads(new[location.resource].manifest)
+    changes = [
+        list(_differences(json.loads(one), json.loads(other)))
+        for one, other in zip(
+            _forms(old[location.resource]), _forms(new[location.resource]), strict=True
         )
-    )
+        if one != other
+    ]
+    changed = changes[0]
     now = after.locate(location.resource, location.field)
-    if len(changed) != 1 or now is None or now.value != value or now.field != location.field:
+    alone = len(changed) == 1 and all(one == changed for one in changes)
+    if not alone or now is None or now.value != value or now.field != location.field:
         raise refusal("changes_more", location, "the edit would not change this value alone")
     was, becomes = changed[0]
     numbers = isinstance(was, int | float) and isinstance(becomes, int | float)
     same_kind = type(was) is type(becomes) or (numbers and not isinstance(becomes, bool))
     if not same_kind and not is_quantity_field(location.field):
         raise refusal("kind", location, f"{was!r} would become {becomes!r}, of another kind")
+
+
+def _forms(declared: DeclaredResource) -> tuple[str, ...]:
+    """The resource as each root renders it."""
+    return (declared.manifest, *declared.variants)
 
 
 def _differences(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:

@@ -221,9 +221,13 @@ def test_lookups_accept_what_people_write() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("chart/values.yaml", b"a: 1\n", "Helm values: not yet"),
-        ("chart/templates/x.yaml", b"a: {{ x }}\n", "a Helm template: not yet"),
-        ("overrides/values-prod.yaml", b"a: 1\n", "Helm values: not yet"),
+        ("chart/templates/x.yaml", b"a: {{ x }}\n", "not rendered: line 1 has {{ x }}"),
+        ("chart/templates/y.yaml", b"a: {{ .Values.x }}\n", "nothing in this repository installs"),
+        ("overrides/values-prod.yaml", b"a: 1\n", "Helm values that no release"),
+        ("helmfile.yaml", b"releases: []\n", "a Helmfile"),
+        (".github/workflows/x.yaml", b"on: push\n", "settings of a tool"),
+        ("big.yaml", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "LFS"),
+        ("empty.yaml", b"# later\n", "nothing is written"),
         ("infra/main.tf", b"", "Terraform: not yet"),
         ("fn/serverless.yml", b"service: x\n", "a Serverless Framework service: not yet"),
         ("sam/t.yaml", b"Transform: AWS::Serverless-2016-10-31\n", "CloudFormation or SAM"),

@@ -81,6 +81,12 @@ def test_values_used_through_aliases_are_not_edited() -> None:
     ]
 
 
+def test_only_a_bare_merge_key_merges() -> None:
+    """Harm: a file with `<<` as text, in quotes, is refused as broken."""
+    (document,) = parse_file(b"'<<': x\nb: 1\n", "f.yaml").documents
+    assert plain(document) == {"<<": "x", "b": 1}
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
