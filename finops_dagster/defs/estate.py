@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from finops_dagster.desired_state import RepositoryIndex, index_files, open_repository
+from finops_dagster.desired_state import (
+    READ_SUFFIXES,
+    RepositoryIndex,
+    TagKeys,
+    index_files,
+    open_repository,
+)
 from finops_dagster.desired_state.history import commit_before
 from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
 from finops_dagster.domain.deliveries import Delivery
@@ -258,10 +264,14 @@ class Estate:
             return None
         if commit not in self._indexes:
             forge = self.forge()
+            tags = self.settings.tags
+            keys = TagKeys(
+                owner=tags.team, cost_center=tags.cost_center, environment=tags.environment
+            )
             self._indexes[commit] = (
-                open_repository(Path(settings.repository), commit)
+                open_repository(Path(settings.repository), commit, keys)
                 if isinstance(forge, LocalForge)
-                else index_files(forge.files(commit), commit)
+                else index_files(forge.files(commit, READ_SUFFIXES), commit, keys)
             )
         return self._indexes[commit]
 

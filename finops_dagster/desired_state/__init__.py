@@ -9,17 +9,32 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finops_dagster.desired_state.index import RepositoryIndex
-from finops_dagster.desired_state.tree import Tree, read_commit, read_directory
+from finops_dagster.desired_state.ownership import TagKeys
+from finops_dagster.desired_state.tree import READ_SUFFIXES, Tree, read_commit, read_directory
 
-__all__ = ["RepositoryIndex", "index_files", "open_directory", "open_repository"]
+__all__ = [
+    "READ_SUFFIXES",
+    "RepositoryIndex",
+    "TagKeys",
+    "index_files",
+    "open_directory",
+    "open_repository",
+]
 
 
-def open_repository(path: Path | str, commit: str | None = None) -> RepositoryIndex:
+_KEYS = TagKeys()
+
+
+def open_repository(
+    path: Path | str, commit: str | None = None, keys: TagKeys = _KEYS
+) -> RepositoryIndex:
     """Index of a Git repository, bare or not, at `commit` (None: HEAD).
+
+    `keys`: which tags say whose a resource is.
 
     Raises SettingsError if there is no such repository or commit, Unavailable without git.
     """
-    return RepositoryIndex(read_commit(Path(path), commit))
+    return RepositoryIndex(read_commit(Path(path), commit), keys=keys)
 
 
 def open_directory(path: Path | str) -> RepositoryIndex:
@@ -27,6 +42,8 @@ def open_directory(path: Path | str) -> RepositoryIndex:
     return RepositoryIndex(read_directory(Path(path)))
 
 
-def index_files(files: Mapping[str, bytes], commit: str = "") -> RepositoryIndex:
+def index_files(
+    files: Mapping[str, bytes], commit: str = "", keys: TagKeys = _KEYS
+) -> RepositoryIndex:
     """Index of files already in memory, keyed by POSIX path."""
-    return RepositoryIndex(Tree(files, tuple(sorted(files)), {}, commit))
+    return RepositoryIndex(Tree(files, tuple(sorted(files)), {}, commit), keys=keys)

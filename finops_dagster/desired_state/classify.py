@@ -11,11 +11,6 @@ import re
 from finops_dagster.desired_state.nodes import Node, mapping
 
 _BY_SUFFIX = {
-    ".tf": "Terraform: not yet",
-    ".tfvars": "Terraform: not yet",
-    ".tf.json": "Terraform: not yet",
-    ".tfvars.json": "Terraform: not yet",
-    ".hcl": "Terraform (HCL): not yet",
     ".bicep": "Bicep: not yet",
     ".jsonnet": "Jsonnet: not yet",
     ".libsonnet": "Jsonnet: not yet",
@@ -38,9 +33,6 @@ def by_name(name: str) -> str:
     for suffix, reason in _BY_SUFFIX.items():
         if lower.endswith(suffix):
             return reason
-    base = posixpath.basename(lower)
-    if base.startswith("serverless.") and base.endswith((".yml", ".yaml", ".json")):
-        return "a Serverless Framework service: not yet"
     return ""
 
 
@@ -48,10 +40,6 @@ def by_content(name: str, document: Node) -> str:
     """Why a document that is not a Kubernetes object is refused."""
     content = mapping(document)
     base = posixpath.basename(name.lower())
-    if "AWSTemplateFormatVersion" in content or "Transform" in content:
-        return "a CloudFormation or SAM template: not yet"
-    if "service" in content and "provider" in content:
-        return "a Serverless Framework service: not yet"
     if "values" in base and base.endswith((".yaml", ".yml")):
         return "Helm values that no release in this repository uses"
     if base.startswith("helmfile") or ("releases" in content and "repositories" in content):
@@ -70,5 +58,6 @@ def by_bytes(data: bytes) -> str:
 
 def by_head(data: bytes) -> str:
     """Why a manifest must not be edited by what its first lines say; empty if they say nothing."""
-    comments = b"\n".join(line for line in data[:2000].split(b"\n")[:10] if line[:1] == b"#")
+    lines = data[:2000].split(b"\n")[:10]
+    comments = b"\n".join(line for line in lines if line.startswith((b"#", b"//", b"/*")))
     return "its file says that it is generated" if _GENERATED.search(comments) else ""

@@ -14,14 +14,27 @@ from functools import partial
 
 from finops_dagster.desired_state import classify
 from finops_dagster.desired_state.bindings import Bindings
+from finops_dagster.desired_state.declaration import (
+    Declaration,
+    Infrastructure,
+    resource_name,
+)
+from finops_dagster.desired_state.declared import of_declaration, of_object
 from finops_dagster.desired_state.deployments import Deployment, find_deployments
 from finops_dagster.desired_state.helm import Helm, as_value
-from finops_dagster.desired_state.kinds import is_cluster_scoped, is_resource, name_fault, not_yet
+from finops_dagster.desired_state.infrastructure import read_infrastructure, same_files
+from finops_dagster.desired_state.kinds import (
+    is_cluster_scoped,
+    is_resource,
+    name_fault,
+    untouchable,
+)
 from finops_dagster.desired_state.kustomize import Rendered, Renderer
-from finops_dagster.desired_state.nodes import Node, Scalar, mapping, plain, text_of
+from finops_dagster.desired_state.nodes import Node, Scalar, Traced, mapping, plain, text_of
+from finops_dagster.desired_state.ownership import TagKeys
 from finops_dagster.desired_state.paths import leaves, resolve
 from finops_dagster.desired_state.selection import Resource
-from finops_dagster.desired_state.tree import Tree
+from finops_dagster.desired_state.tree import MANIFEST_SUFFIXES, Tree
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 
 _NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
@@ -37,15 +50,31 @@ class _Rendering:
     resource: Resource
     loose: bool = False
     """From a file that lies beside a kustomization which does not list it."""
+    declaration: Declaration | None = None
+    """Set for what is no Kubernetes object."""
 
 
 class RepositoryIndex:
     """`DesiredState` over a tree of files; in memory, immutable."""
 
-    def __init__(self, tree: Tree, earlier: RepositoryIndex | None = None) -> None:
-        """`earlier`: an index whose unchanged files need not be read again."""
+    def __init__(
+        self,
+        tree: Tree,
+        earlier: RepositoryIndex | None = None,
+        keys: TagKeys | None = None,
+    ) -> None:
+        """`earlier`: an index whose unchanged files need not be read again.
+
+        `keys`: which tags say whose a resource is.
+        """
         self.commit = tree.commit
         self._tree = tree
+        self._keys: TagKeys = keys or (earlier._keys if earlier else TagKeys())
+        self._infrastructure: Infrastructure = (
+            earlier._infrastructure
+            if earlier and same_files(tree, earlier._tree, earlier._infrastructure)
+            else read_infrastructure(tree)
+        )
         self._renderer: Renderer = Renderer(tree.files, earlier._renderer if earlier else None)
         self._refused: dict[tuple[str, int], str] = {
             (name, 0): reason for name, reason in tree.refused.items()
@@ -74,7 +103,7 @@ class RepositoryIndex:
         """Every declared resource by KIND/NAMESPACE/NAME, sorted."""
         if self._resources is None:
             self._resources = {
-                name: self._declared(name, self._renderings[name][0].resource)
+                name: self._declared(name, self._renderings[name][0])
                 for name in sorted(self._renderings)
             }
         return self._resources
@@ -83,11 +112,17 @@ class RepositoryIndex:
         """The declared resource that `resource` means; None if none or several could be meant.
 
         `KIND/NAME`, `KIND//NAME` and `KIND/default/NAME` find a resource of another namespace if
-        there is one such kind and name.
+        there is one such kind and name; so does Terraform's `TYPE.NAME`. A folder may be written
+        with its slashes.
         """
         if resource in self._renderings:
             return resource
         parts = resource.split("/")
+        if len(parts) == 1:
+            parts = list(resource.partition(".")[::2])
+        if len(parts) > 3:
+            folder = resource_name(parts[0], "/".join(parts[1:-1]), parts[-1])
+            return folder if folder in self._renderings else None
         if len(parts) == 2:
             parts.insert(1, "")
         if len(parts) != 3 or parts[1] not in ("", "default"):
@@ -109,6 +144,10 @@ class RepositoryIndex:
         for rendering in self._renderings[name]:
             tree = rendering.resource.tree
             path = resolve(tree, field) or resolve(tree, as_value(field))
+            if path is None and rendering.declaration is not None:
+                # A block that comes once may be written as a list's first, as plans print it.
+                path = resolve(tree, field.replace("[0]", ""))
+                path = path or resolve(tree, f"Properties.{field}")
             if path is not None:
                 return self._location(name, path)
         return None
@@ -145,6 +184,10 @@ class RepositoryIndex:
 
     def _read(self) -> None:
         renderer = self._renderer
+        self._refused.update(self._infrastructure.refused)
+        for one in self._infrastructure.declared:
+            resource = Resource(one.tree, one.file, one.document)
+            self._renderings[one.name].append(_Rendering(one.file, resource, declaration=one))
         helm = Helm(self._tree.names, renderer)
         manifests = [name for name in self._tree.names if self._is_manifest(name, helm)]
         documents = [(name, one) for name in manifests for one in renderer.parse(name).documents]
@@ -209,11 +252,15 @@ class RepositoryIndex:
         return frozenset(folders)
 
     def _is_manifest(self, name: str, helm: Helm) -> bool:
+        if name in self._infrastructure.claimed:
+            return False
         reason = classify.by_name(name)
         if reason:
             self._refused[name, 0] = reason
             return False
         if name not in self._tree.files or name in self._renderer.folders.values():
+            return False
+        if not name.lower().endswith((*MANIFEST_SUFFIXES, "kustomization")):
             return False
         if name in helm.own:
             return False
@@ -334,21 +381,36 @@ class RepositoryIndex:
             self._flat[id(tree)] = (tree, dict(leaves(tree)))
         return self._flat[id(tree)][1]
 
-    def _declared(self, name: str, resource: Resource) -> DeclaredResource:
+    def _declared(self, name: str, rendering: _Rendering) -> DeclaredResource:
+        resource = rendering.resource
         key = (name, id(resource.tree))
         if key not in self._known:
-            self._known[key] = (resource.tree, _declared(name, resource))
+            if rendering.declaration is not None:
+                made = of_declaration(rendering.declaration, self._keys)
+            else:
+                made = of_object(name, resource, self._namespace(name), self._keys)
+            self._known[key] = (resource.tree, made)
         made = self._known[key][1]
         variants = self._variants(name)
         return made.model_copy(update={"variants": variants}) if variants else made
 
+    def _namespace(self, name: str) -> dict[str, Node]:
+        """Metadata of the Namespace object of a resource's namespace, where it is declared."""
+        declared = self._renderings.get(f"Namespace//{name.split('/')[1]}")
+        return mapping(mapping(declared[0].resource.tree).get("metadata")) if declared else {}
+
     # Who owns what.
 
     def _compare(self) -> None:
+        for who, path, file, start in self._infrastructure.consumers:
+            self._feeds[file, start].add((who, path))
         for name, renderings in self._renderings.items():
             first = renderings[0].resource.tree
             for path, scalar in self._leaves[name].items():
                 self._feeds[scalar.file, scalar.start].add((name, path))
+                if isinstance(scalar, Traced):
+                    for used in scalar.uses:
+                        self._feeds[used].add((name, path))
             others: dict[str, tuple[str, Scalar]] = {}
             for rendering in renderings[1:]:
                 if rendering.resource.tree is first:
@@ -380,7 +442,8 @@ class RepositoryIndex:
         tree = rendering.resource.tree
         if scalar.reason:
             return scalar.reason
-        if path in _NAMING or path.endswith("].name"):
+        kubernetes = rendering.declaration is None
+        if kubernetes and (path in _NAMING or path.endswith("].name")):
             return "it names the resource" if path in _NAMING else "it names its list item"
         if path in self._others[name]:
             other, elsewhere = self._others[name][path]
@@ -399,11 +462,13 @@ class RepositoryIndex:
         fed = {(other, field) for other, field in everywhere if other not in related}
         if len(fed) > 1:
             return _shared(fed)
+        if not kubernetes:
+            return classify.by_head(self._tree.files.get(scalar.file, b""))
         if "${" in scalar.text:
             return "it holds a variable (${ }) that is substituted on the way to the cluster"
         if "sops" in mapping(tree):
             return "its manifest is encrypted by SOPS"
-        return not_yet(tree) or classify.by_head(self._tree.files.get(scalar.file, b""))
+        return untouchable(tree, path) or classify.by_head(self._tree.files.get(scalar.file, b""))
 
 
 def _without_value(file: str, document: int, reason: str) -> ValueLocation:
@@ -439,21 +504,3 @@ def _covering(folder: str, deployments: tuple[Deployment, ...]) -> Deployment | 
         if one.recursive and (not one.folder or folder.startswith(f"{one.folder}/"))
     ]
     return max(above, key=lambda one: len(one.folder), default=None)
-
-
-def _declared(name: str, resource: Resource) -> DeclaredResource:
-    content = mapping(resource.tree)
-    metadata = mapping(content.get("metadata"))
-    return DeclaredResource(
-        resource=name,
-        api_version=text_of(content.get("apiVersion")) or "",
-        labels=_texts(metadata.get("labels")),
-        annotations=_texts(metadata.get("annotations")),
-        file=resource.file,
-        document=resource.document,
-        manifest=json.dumps(plain(resource.tree), ensure_ascii=False, sort_keys=True),
-    )
-
-
-def _texts(node: Node | None) -> dict[str, str]:
-    return {key: text for key, value in mapping(node).items() if (text := text_of(value))}

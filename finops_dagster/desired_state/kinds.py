@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from finops_dagster.desired_state.nodes import Node, mapping, text_of
+from finops_dagster.desired_state.nodes import Node, mapping, sequence, text_of
 
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}\Z")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.:-]{0,251}[A-Za-z0-9])?\Z")
@@ -58,6 +58,7 @@ CLUSTER_SCOPED = frozenset(
 
 _BUILT_IN_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
 _CROSSPLANE = re.compile(r"(^|\.)(crossplane\.io|upbound\.io)\Z")
+_TEMPLATES = frozenset({"Composition", "CompositionRevision"})
 
 
 def group_of(document: Node) -> str:
@@ -87,11 +88,22 @@ def is_cluster_scoped(document: Node, declared: dict[tuple[str, str], bool]) -> 
     return bool(_CROSSPLANE.search(group)) and ".m." not in f".{group}" and kind != "Usage"
 
 
-def not_yet(document: Node) -> str:
-    """Why values of this kind are not edited although they are plain YAML; empty if they are."""
-    group = group_of(document)
-    if _CROSSPLANE.search(group):
-        return "Crossplane: not yet"
+def untouchable(document: Node, field: str) -> str:
+    """Why a value of this kind is not edited although it is plain YAML; empty if it may be.
+
+    https://docs.crossplane.io/latest/managed-resources/managed-resources/ (managementPolicies,
+    initProvider) and .../composition/compositions.
+    """
+    if not _CROSSPLANE.search(group_of(document)):
+        return ""
+    if text_of(mapping(document).get("kind")) in _TEMPLATES:
+        return "a Composition is a template: what it composes shares its values"
+    spec = mapping(mapping(document).get("spec"))
+    if field.startswith("spec.initProvider."):
+        return "Crossplane reads initProvider only when it makes the resource"
+    policies = [text_of(one) for one in sequence(spec.get("managementPolicies"))]
+    if policies and not {"*", "Update"} & set(policies) and field.startswith("spec.forProvider."):
+        return "Crossplane does not update the resource (managementPolicies)"
     return ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -48,6 +48,16 @@ class Scalar:
     reason: str = ""
 
 
+@dataclass(slots=True)
+class Traced(Scalar):
+    """A scalar that the values at other bytes have a say in."""
+
+    uses: frozenset[tuple[str, int]] = frozenset()
+    """(file, first byte) of each of those values."""
+    known: bool = True
+    """False where the text is an expression's, and what it comes to is not known."""
+
+
 Node = Scalar | dict[str, "Node"] | list["Node"]
 
 
@@ -82,8 +92,11 @@ def plain_kind(text: str) -> str:
     return "float" if _FLOAT.match(text) else "str"
 
 
-def parse_file(data: bytes, file: str) -> ParsedFile:
-    """Documents of a YAML or JSON file; never raises, an unreadable file says why."""
+def parse_file(data: bytes, file: str, *, tagged: bool = False) -> ParsedFile:
+    """Documents of a YAML or JSON file; never raises, an unreadable file says why.
+
+    With `tagged`, what carries a tag of its own is read as {TAG: value}, as in `!Ref x`.
+    """
     bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     try:
         text = data[bom:].decode()
@@ -96,7 +109,7 @@ def parse_file(data: bytes, file: str) -> ParsedFile:
         return ParsedFile(error=f"a NUL byte on line {line}: it is binary, or UTF-16 text")
     offsets = _ByteOffsets(text)
     try:
-        documents = _parse(text, file, lambda index: bom + offsets.byte(index), None)
+        documents = _parse(text, file, lambda index: bom + offsets.byte(index), None, tagged)
     except UnreadableError as error:
         if "{{" in text:
             return ParsedFile(error="a template ({{ }}), not plain YAML: not yet")
@@ -125,7 +138,7 @@ def blocked(node: Node, reason: str) -> Node:
     if isinstance(node, Scalar):
         if node.reason:
             return node
-        return Scalar(node.text, node.kind, node.file, node.document, node.start, node.end, reason)
+        return replace(node, reason=reason)
     if isinstance(node, dict):
         return {key: blocked(value, reason) for key, value in node.items()}
     return [blocked(value, reason) for value in node]
@@ -162,6 +175,11 @@ def plain(node: Node) -> object:
     except ValueError:
         return node.text
     return node.text
+
+
+def known(node: Node | None) -> bool:
+    """Whether `node` is what it says: an expression that is not worked out is not."""
+    return not isinstance(node, Traced) or node.known
 
 
 def text_of(node: Node | None) -> str | None:
@@ -205,13 +223,20 @@ class _Open:
     merging: bool = False
     """Whether the key is a bare <<, which merges; in quotes it is a key like any other."""
     flow: bool = False
+    tag: str = ""
     merges: list[Node] = field(default_factory=list)
 
 
-def _parse(text: str, file: str, place: Callable[[int], int], outer: Scalar | None) -> list[Node]:
+def _parse(
+    text: str,
+    file: str,
+    place: Callable[[int], int],
+    outer: Scalar | None,
+    tagged: bool = False,
+) -> list[Node]:
     """Read events with an explicit stack: libyaml's own composer recurses and can crash."""
     loader = yaml.CSafeLoader(text) if yaml.__with_libyaml__ else yaml.SafeLoader(text)
-    reader = _Reader(text, file, place, outer)
+    reader = _Reader(text, file, place, outer, tagged)
     try:
         return reader.read(loader)
     except UnreadableError as error:
@@ -236,8 +261,14 @@ def _explained(error: Exception, text: str) -> str:
 
 class _Reader:
     def __init__(
-        self, text: str, file: str, place: Callable[[int], int], outer: Scalar | None
+        self,
+        text: str,
+        file: str,
+        place: Callable[[int], int],
+        outer: Scalar | None,
+        tagged: bool,
     ) -> None:
+        self.tagged = tagged
         self.text = text
         self.file = file
         self.place = place
@@ -267,7 +298,8 @@ class _Reader:
                 node: dict[str, Node] | list[Node] = (
                     {} if isinstance(event, yaml.MappingStartEvent) else []
                 )
-                self.stack.append(_Open(node, event.anchor, flow=bool(event.flow_style)))
+                tag = self._own_tag(event)
+                self.stack.append(_Open(node, event.anchor, flow=bool(event.flow_style), tag=tag))
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._close()
             elif isinstance(event, yaml.DocumentStartEvent):
@@ -295,10 +327,11 @@ class _Reader:
         start, end = event.start_mark.index, event.end_mark.index
         raw = self.text[start:end]
         reason = ""
+        own_tag = self._own_tag(event)
         if event.anchor or event.tag:
             properties = re.match(r"(?:[&!]\S*\s+)+", raw)
             start += properties.end() if properties else 0
-            if event.tag:
+            if event.tag and not own_tag:
                 reason = "it carries an explicit YAML tag"
         if event.style in ("|", ">"):
             end = start + len(self.text[start:end].rstrip("\r\n"))
@@ -312,9 +345,10 @@ class _Reader:
         scalar = Scalar(
             event.value, kind, self.file, document, self.place(start), self.place(end), reason
         )
+        node: Node = {own_tag: scalar} if own_tag else scalar
         if event.anchor:
-            self.anchors[event.anchor] = scalar
-        self._add(scalar)
+            self.anchors[event.anchor] = node
+        self._add(node)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         top = self.stack[-1] if self.stack else None
@@ -358,9 +392,15 @@ class _Reader:
                     raise UnreadableError("<< merges something that is not a mapping")
                 for key, value in merged.items():
                     done.node.setdefault(key, value)
+        node: Node = {done.tag: done.node} if done.tag else done.node
         if done.anchor:
-            self.anchors[done.anchor] = done.node
-        self._add(done.node)
+            self.anchors[done.anchor] = node
+        self._add(node)
+
+    def _own_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> str:
+        """The tag of an application, such as !Ref, where those are asked for."""
+        tag = event.tag or ""
+        return tag if self.tagged and len(tag) > 1 and tag[0] == "!" else ""
 
     def _counted(self, nodes: int) -> None:
         self.count += nodes

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from finops_dagster.domain.errors import Fault, SettingsError, Unavailable
 
-READ_SUFFIXES = (".yaml", ".yml", ".json")
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+"""Files that may hold Kubernetes objects."""
+
+READ_SUFFIXES = (*MANIFEST_SUFFIXES, ".tf", ".tofu", ".tfvars", ".hcl", ".template",
+                 "samconfig.toml")  # fmt: skip
 """Only these are read; other files are known by name alone."""
 
 MAX_FILE_BYTES = 5_000_000

@@ -165,8 +165,11 @@ class DeclaredResource(_Frozen):
     """One resource as rendered from the desired state at a commit."""
 
     resource: str
+    """KIND/NAMESPACE/NAME; of what is not Kubernetes the namespace is the folder, `:` for `/`."""
     api_version: str
+    """Of what is not Kubernetes the tool: terraform, serverless, the template's transform."""
     labels: dict[str, str]
+    """Or tags, those that a provider adds included."""
     annotations: dict[str, str]
     file: str
     document: int
@@ -175,9 +178,13 @@ class DeclaredResource(_Frozen):
     owner: str | None = None
     cost_center: str | None = None
     environment: str | None = None
+    """As written: `prod` and `production` are not made one."""
     region: str | None = None
+    """A cloud's region, also where only a zone is declared."""
     told_by: dict[str, str] = {}
+    """owner, cost_center, environment, region -> the rule that spoke."""
     cloud_ids: tuple[str, ...] = ()
+    """What a bill or an inventory may call it: ARN, identifier, name of bucket or function."""
     variants: tuple[str, ...] = ()
     """The same resource as other roots of the repository render it (another cluster's, say)."""
 

@@ -33,8 +33,8 @@ def plan_change_set(
     if location is None:
         return Abstained(
             subject=subject,
-            reason="no plain manifest declares this value "
-            "(Helm charts, Terraform and other templates are not edited yet)",
+            reason="nothing that can be read declares this value "
+            "(`finops desired-state index` lists the files that are refused)",
         )
     if not location.editable:
         return Abstained(subject=subject, reason=location.reason)

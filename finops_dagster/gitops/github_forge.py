@@ -245,9 +245,7 @@ class GitHubForge:
 
         return self._calls.attempt(attempt)
 
-    def files(
-        self, commit: str, suffixes: tuple[str, ...] = (".yaml", ".yml", ".json")
-    ) -> dict[str, bytes]:
+    def files(self, commit: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
         """Path -> bytes of the regular files at a commit whose names end so."""
         tree = self._calls.attempt(lambda: self._repository().get_git_tree(commit, recursive=True))
         if tree.raw_data.get("truncated"):

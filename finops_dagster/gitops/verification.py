@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 from finops_dagster.domain.decisions import DeclaredResource, Edit, ValueLocation
 from finops_dagster.domain.protocols import DesiredState
-from finops_dagster.gitops.edits import apply_edits, is_quantity_field, plan_edit, refusal
+from finops_dagster.gitops.edits import apply_edits, plan_edit
+from finops_dagster.gitops.refusals import refusal
+from finops_dagster.gitops.yaml_text import is_quantity_field
 
 
 class EditableState(DesiredState, Protocol):
@@ -65,6 +67,9 @@ def verify(before: DesiredState, after: DesiredState, location: ValueLocation, v
     alone = len(changed) == 1 and all(one == changed for one in changes)
     if not alone or now is None or now.value != value or now.field != location.field:
         raise refusal("changes_more", location, "the edit would not change this value alone")
+    if not now.editable:
+        reason = f"the new value would not be read as it is written: {now.reason}"
+        raise refusal("bad_value", location, reason)
     was, becomes = changed[0]
     numbers = isinstance(was, int | float) and isinstance(becomes, int | float)
     same_kind = type(was) is type(becomes) or (numbers and not isinstance(becomes, bool))

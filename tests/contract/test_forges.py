@@ -430,13 +430,14 @@ def test_files_of_a_commit_are_those_of_that_commit(github_url: str) -> None:
     host = GitHubHost(github_url, START)
     first = host.forge().head("main")
     second = host.commit("main", {**more, WEB: deployment("web", cpu="3")})
-    assert host.forge().files(first) == START
-    assert host.forge().files(second) == {
+    suffixes = (".yaml", ".yml", ".json")
+    assert host.forge().files(first, suffixes) == START
+    assert host.forge().files(second, suffixes) == {
         **START, WEB: deployment("web", cpu="3"), odd: more[odd], "big.json": more["big.json"],
     }  # fmt: skip
     assert host.forge().files(second, (".txt",)) == {"notes.txt": b"no manifest"}
     with pytest.raises(Unavailable):
-        host.forge().files("0" * 40)
+        host.forge().files("0" * 40, suffixes)
 
 
 def test_the_commit_of_a_past_day_is_the_newest_made_by_then(github_url: str) -> None:

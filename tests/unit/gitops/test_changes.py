@@ -40,8 +40,8 @@ def test_the_fingerprint_is_of_the_change_not_of_its_place() -> None:
     [
         ({"field": ""}, ["**"], "no edit is known"),
         ({"proposed": ""}, ["**"], "no edit is known"),
-        ({"resource": "Deployment/shop/other"}, ["**"], "no plain manifest declares"),
-        ({"field": "spec.nothing"}, ["**"], "no plain manifest declares"),
+        ({"resource": "Deployment/shop/other"}, ["**"], "nothing that can be read declares"),
+        ({"field": "spec.nothing"}, ["**"], "nothing that can be read declares"),
         ({"current": "3"}, ["**"], "says '2' now"),
         ({"field": "metadata.name", "current": "web"}, ["**"], "names the resource"),
         ({"proposed": "a lot"}, ["**"], "not a Kubernetes quantity"),

@@ -1,0 +1,3 @@
+resource "aws_autoscaling_group" "api" {
+  max_size = 20
+}

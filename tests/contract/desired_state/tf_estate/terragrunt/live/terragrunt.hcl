@@ -1,0 +1,7 @@
+terraform {
+  source = "../app"
+}
+
+inputs = {
+  size = "m5.4xlarge"
+}

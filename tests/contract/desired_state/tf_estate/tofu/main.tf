@@ -1,0 +1,3 @@
+resource "aws_db_instance" "reports" {
+  instance_class = "db.m5.large"
+}
