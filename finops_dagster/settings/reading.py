@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceParseError
 
+from finops_dagster.documents.marks import Location, Marked, dotted, read_marked
+from finops_dagster.documents.typed import models_in, section_of
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.settings.environment import (
     PREFIX,
@@ -20,7 +22,6 @@ from finops_dagster.settings.environment import (
     hide_secrets,
     overriding_variable,
 )
-from finops_dagster.settings.marks import Location, Marked, dotted, read_marked
 from finops_dagster.settings.model import CONFIG_NAME, Settings
 
 ENVIRONMENT = "environment"
@@ -149,37 +150,21 @@ def _json_fault(error: SourceParseError) -> Fault:
     )
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections an annotation holds: itself, or inside a tuple or an optional."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
-
-
-def _parent(location: Location) -> type[BaseModel]:
-    model: type[BaseModel] = Settings
-    for part in location[:-1]:
-        if isinstance(part, str) and part in model.model_fields:
-            model = next(_models(model.model_fields[part].annotation), model)
-    return model
-
-
 def _description(location: Location) -> str:
     names = [part for part in location if isinstance(part, str)]
-    field = _parent(location).model_fields.get(names[-1]) if names else None
+    field = section_of(Settings, location).model_fields.get(names[-1]) if names else None
     return field.description or "" if field is not None else "see docs/settings.md."
 
 
 def _nearest(location: Location) -> str:
     name = str(location[-1])
-    fields = _parent(location).model_fields
+    fields = section_of(Settings, location).model_fields
     known = [field for field in fields if field != "github_token"]
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"
     for section, info in Settings.model_fields.items():
-        for model in _models(info.annotation):
+        for model in models_in(info.annotation):
             if name in model.model_fields:
                 return f"`{name}` belongs under `{section}`."
     return f"Known here: {', '.join(known)}."
