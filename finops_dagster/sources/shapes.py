@@ -17,6 +17,7 @@ from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.money import MONEY_PRECISION, MONEY_SCALE
 from finops_dagster.domain.schemas import LogicalType, TableSchema
+from finops_dagster.sources.private import Privacy
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class ReadOptions:
     mirror: Path | None = None
     mirror_bytes: int = 20 * 2**30
     """Of one source; a delivery that is larger is read all the same."""
+    privacy: Privacy | None = None
+    """How values are treated on their way to landing; None keeps all."""
 
 
 BATCH_ROWS = 122_880
