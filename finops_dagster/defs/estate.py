@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -22,20 +23,24 @@ from finops_dagster.domain.errors import SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by
 from finops_dagster.domain.rates import Rates
+from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import (
     BillingSettings,
+    LogSettings,
     Rung,
     Settings,
     SourceSettings,
     child_environment,
 )
 from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
+from finops_dagster.sources.private import Privacy, read_policy
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
+from finops_dagster.storage.keys import installation_key
 from finops_dagster.storage.lake import Lake
 from finops_dagster.storage.ledger import Ledger
 from finops_dagster.storage.publication import PublicationStore
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 POLICIES = PROJECT_ROOT / "policies"
+_WITH_OPTIONS = (BillingSettings, LogSettings)
 
 
 @dataclass(frozen=True)
@@ -171,8 +177,8 @@ class Estate:
             "charges": [(one.format, one) for one in settings.billing],
             "measurements": [("telemetry", one) for one in settings.telemetry],
             "intensities": [("carbon", one) for one in settings.carbon],
-            "predictions": [("predictions", one) for one in settings.predictions],
-            "labels": [("labels", one) for one in settings.labels],
+            "predictions": [(one.format, one) for one in settings.predictions],
+            "labels": [(one.format, one) for one in settings.labels],
         }
 
     def max_age_hours(self, table: str) -> dict[str, int]:
@@ -190,18 +196,43 @@ class Estate:
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
+        privacy = self.privacy(table)
+        reading = ReadOptions(
+            mirror=self._passing_mirror if privacy.masked else self.layout.mirror, privacy=privacy
+        )
         return [
             open_source(
                 kind,
                 one.name,
                 one.path,
                 limits,
-                ReadOptions(mirror=self.layout.mirror),
-                format_options=one.options if isinstance(one, BillingSettings) else {},
+                reading,
+                format_options=one.options if isinstance(one, _WITH_OPTIONS) else {},
                 folder=settings.folder,
             )
             for kind, one in self._configured[table]
         ]
+
+    def privacy(self, table: str) -> Privacy:
+        """How values of a landing table are treated. Raises SettingsError for a policy or key."""
+        path = self.settings.privacy
+        policies = [read_policy(path)] if path is not None else []
+        return Privacy.of(LANDING_TABLES[table], policies, self._privacy_key)
+
+    def _privacy_key(self) -> bytes:
+        key = self.settings.privacy_key
+        if key is not None:
+            return key.get_secret_value().encode()
+        return installation_key(self.layout.privacy_key)
+
+    @property
+    def _passing_mirror(self) -> Path:
+        """Copies of remote files that hold personal values: gone when the process ends."""
+        return Path(self._passing.name)
+
+    @cached_property
+    def _passing(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="finops-mirror-")
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

@@ -5,7 +5,7 @@ finops.yaml has a reader of its own in settings: there the environment has a say
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -63,14 +63,23 @@ def read_typed(model: type[T], path: Path, what: str, page: str) -> Typed[T]:
         return Typed(model.model_validate(marked.data), file, marked)
     except ValidationError as error:
         faults = tuple(
-            _fault(model, dict(one), marked, file, page) for one in error.errors(include_url=False)
+            _fault(model, one, marked, file, page)
+            for one in causes(error.errors(include_url=False))
         )
         raise SettingsError(f"{file} cannot be used: {len(faults)} to mend", faults) from error
 
 
-def _fault(
-    model: type[BaseModel], detail: dict[str, Any], marked: Marked, file: str, page: str
-) -> Fault:
+def causes(details: Sequence[Any]) -> list[Any]:
+    """Details without those that only follow from one inside them, as a list left empty by it."""
+    places = [tuple(detail["loc"]) for detail in details]
+    return [
+        detail
+        for detail, place in zip(details, places, strict=True)
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+
+
+def _fault(model: type[BaseModel], detail: Any, marked: Marked, file: str, page: str) -> Fault:
     location: Location = tuple(detail["loc"])
     place: dict[str, Any] = {
         "file": file,

@@ -20,7 +20,7 @@ from finops_dagster.domain.decisions import Abstained
 class ModelWindow:
     """One window of one model's log, row by row in three frames with one index.
 
-    features: one numeric column per input. groups: one text column per protected attribute, null
+    features: one column per input, numbers or, for categories, text. groups: one text column per protected attribute, null
     where not known. outcomes: day, prediction, probability, label (NaN where not known yet).
     """
 
@@ -69,10 +69,10 @@ def model_windows(
 ) -> tuple[ModelWindow, ModelWindow] | Abstained:
     """The reference and the analysis window of `model`: the latter ends with `as_of`.
 
-    predictions: rows of fct_model_predictions (day, model, prediction_id, features, groups,
-    prediction, probability); maps as dicts or as lists of pairs. labels: rows of
+    predictions: rows of fct_model_predictions (day, model, prediction_id, features, categories,
+    groups, prediction, probability); maps as dicts or as lists of pairs. labels: rows of
     fct_model_labels (model, prediction_id, label) or None; of several labels of one prediction
-    the last by `time` counts. Where the log is shorter than both windows, the reference is what
+    the one known last counts. Where the log is shorter than both windows, the reference is what
     there is before the analysis window. What is newer than `as_of` is not looked at. Where labels
     arrive late, ask `newest_labelled` for the day whose windows have them.
     """
@@ -131,8 +131,9 @@ def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")
     own = labels[labels["model"] == model]
-    if "time" in own.columns:
-        own = own.sort_values("time", kind="stable")
+    # what became known last counts: by the day it arrived, then by when it was recorded
+    if order := [name for name in ("day", "time") if name in own.columns]:
+        own = own.sort_values(order, kind="stable")
     own = own.drop_duplicates("prediction_id", keep="last")
     return pd.Series(_numbers(own["label"]), index=own["prediction_id"].astype(str))
 
@@ -147,6 +148,9 @@ def _window(
     last: date,
 ) -> ModelWindow:
     inputs = [_mapping(value) for value in rows["features"]]
+    categories = (
+        [_mapping(value) for value in rows["categories"]] if "categories" in rows.columns else []
+    )
     groups = [_mapping(value) for value in rows["groups"]]
     ids = rows["prediction_id"].astype(str)
     probability = rows["probability"] if "probability" in rows.columns else None
@@ -163,7 +167,7 @@ def _window(
         first=first,
         last=last,
         features=pd.DataFrame(
-            {name: _numbers([one.get(name) for one in inputs]) for name in features},
+            {name: _input(name, inputs, categories) for name in features},
             index=outcomes.index,
         ),
         groups=pd.DataFrame(
@@ -173,6 +177,15 @@ def _window(
         ),
         outcomes=outcomes,
     )
+
+
+def _input(
+    name: str, numbers: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
+) -> Any:
+    """An input's values: text where any row of the window has it among its categories."""
+    if any(name in one for one in categories):
+        return pd.Series([_text(one.get(name)) for one in categories], dtype="object")
+    return _numbers([one.get(name) for one in numbers])
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 PREFIX = "FINOPS_"
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 """Names the settings file where no argument can: a Dagster daemon or webserver starts us so."""
-SECRETS = ("FINOPS_GITHUB_TOKEN",)
+SECRETS = ("FINOPS_GITHUB_TOKEN", "FINOPS_PRIVACY_KEY")
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "FINOPS_WAREHOUSE"})
 """Ours, but no keys of finops.yaml. FINOPS_WAREHOUSE tells dbt where the DuckDB file is."""
 

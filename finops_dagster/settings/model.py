@@ -60,6 +60,12 @@ def _place(value: Any) -> Any:
     raise ValueError("a path or a URL")
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("a key of 16 characters or more: a shorter one can be guessed")
+    return value
+
+
 Place = Annotated[Path | str, BeforeValidator(_place)]
 """A `str` is a URL."""
 
@@ -129,6 +135,36 @@ class BillingSettings(SourceSettings):
         default={},
         description="Applicability criteria of the FOCUS rules, and whether the provider supports "
         "each; the rest is read off its columns.",
+    )
+
+
+class LogSettings(SourceSettings):
+    """A log of monitored models."""
+
+    options: dict[str, str] = Field(
+        default={},
+        description="What the format asks for beside the files: schema, a YAML file that says "
+        "what the columns mean, by docs/prediction-logs.md.",
+    )
+
+
+class PredictionSettings(LogSettings):
+    """One prediction log."""
+
+    format: Literal["predictions", "prediction_log"] = Field(
+        default="predictions",
+        description="predictions: the columns of docs/your-own-data.md; prediction_log: columns "
+        "of your own, with a declared schema.",
+    )
+
+
+class LabelSettings(LogSettings):
+    """One log of labels."""
+
+    format: Literal["labels", "label_log"] = Field(
+        default="labels",
+        description="labels: the columns of docs/your-own-data.md; label_log: columns of your "
+        "own, with a declared schema.",
     )
 
 
@@ -398,12 +434,12 @@ class Settings(BaseSettings):
         description="Grid intensity.",
         examples=[[{"name": "grid", "path": "carbon"}]],
     )
-    predictions: tuple[SourceSettings, ...] = Field(
+    predictions: tuple[PredictionSettings, ...] = Field(
         default=(),
         description="Prediction logs.",
         examples=[[{"name": "models", "path": "predictions"}]],
     )
-    labels: tuple[SourceSettings, ...] = Field(
+    labels: tuple[LabelSettings, ...] = Field(
         default=(),
         description="True outcomes of predictions, when they become known.",
         examples=[[{"name": "outcomes", "path": "labels"}]],
@@ -417,6 +453,12 @@ class Settings(BaseSettings):
     )
     policies: Path | None = Field(
         default=None, description="Rego bundle; empty means the one shipped."
+    )
+    privacy: Path | None = Field(
+        default=None,
+        description="Privacy policy (YAML) whose rules come before the shipped ones: what is "
+        "kept, hashed or dropped at landing, by docs/privacy.md.",
+        examples=["privacy.yaml"],
     )
     focus_rules: Path | None = Field(
         default=None,
@@ -447,6 +489,13 @@ class Settings(BaseSettings):
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "
         "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
+    )
+    privacy_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None,
+        description="Key of the hashes that stand for personal values, 16 characters or more; "
+        "only from the environment, as FINOPS_PRIVACY_KEY. Without it a random one is made in "
+        "the state folder.",
         exclude=True,
     )
     _folder: Path = PrivateAttr(default=Path())

@@ -6,7 +6,7 @@ What may be set is in `model`; the YAML itself is read in `marks`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceParseError
 
 from finops_dagster.documents.marks import Location, Marked, dotted, read_marked
-from finops_dagster.documents.typed import models_in, section_of
+from finops_dagster.documents.typed import causes, models_in, section_of
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.settings.environment import (
     PREFIX,
+    SECRETS,
     environment_config,
     hide_secrets,
     overriding_variable,
 )
 from finops_dagster.settings.model import CONFIG_NAME, Settings
 
+_SECRET_KEYS = tuple(name.removeprefix(PREFIX).lower() for name in SECRETS)
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
 
@@ -49,21 +51,21 @@ def load(path: Path, *, check_paths: bool = True) -> Settings:
     """
     file = str(path)
     marked = read_marked(_text(path), file)
-    if "github_token" in marked.data:
+    if secret := next((name for name in _SECRET_KEYS if name in marked.data), None):
         fault = Fault(
             code="secret_in_file",
             file=file,
-            row=marked.line(("github_token",)),
-            column="github_token",
+            row=marked.line((secret,)),
+            column=secret,
             expected="Expected no secret in the file, found one.",
-            hint="Remove the line, revoke the token if the file was shared, and set "
-            "FINOPS_GITHUB_TOKEN in the environment.",
+            hint="Remove the line, take another secret if the file was shared, and set "
+            f"{PREFIX}{secret.upper()} in the environment.",
         )
         raise SettingsError(f"{file} holds a secret", (fault,))
     try:
         settings = Settings(**marked.data)
     except ValidationError as error:
-        faults = tuple(_fault(detail, marked, file) for detail in _causes(error.errors()))
+        faults = tuple(_fault(detail, marked, file) for detail in causes(error.errors()))
         raise SettingsError(f"{file} cannot be used: {len(faults)} to mend", faults) from error
     except SourceParseError as error:
         raise SettingsError("The environment cannot be used", (_json_fault(error),)) from error
@@ -93,16 +95,6 @@ def _text(path: Path) -> str:
         hint=hint,
     )
     raise SettingsError(f"{path} cannot be read: {found}", (fault,))
-
-
-def _causes(details: Sequence[Any]) -> list[Any]:
-    """Details without those that only follow from one inside them, as a list left empty by it."""
-    places = [tuple(detail["loc"]) for detail in details]
-    return [
-        detail
-        for detail, place in zip(details, places, strict=True)
-        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
-    ]
 
 
 def _fault(detail: Any, marked: Marked, file: str) -> Fault:
@@ -159,7 +151,7 @@ def _description(location: Location) -> str:
 def _nearest(location: Location) -> str:
     name = str(location[-1])
     fields = section_of(Settings, location).model_fields
-    known = [field for field in fields if field != "github_token"]
+    known = [field for field in fields if field not in _SECRET_KEYS]
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"
@@ -183,7 +175,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             source.model_copy(update={"path": placed(source.path)})
             for source in getattr(settings, group)
         )
-    for name in ("policies", "focus_rules"):
+    for name in ("policies", "privacy", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             update[name] = absolute(named)
     if settings.currencies.rates is not None:
@@ -205,7 +197,7 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
         for position, source in enumerate(getattr(settings, group)):
             if isinstance(source.path, Path):
                 yield (group, position, "path"), source.path
-    for name in ("policies", "focus_rules"):
+    for name in ("policies", "privacy", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             yield (name,), named
     if settings.currencies.rates is not None:

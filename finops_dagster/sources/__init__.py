@@ -13,6 +13,7 @@ from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
+from finops_dagster.sources.declared_logs import DECLARED_LABELS, DECLARED_PREDICTIONS
 from finops_dagster.sources.focus import FocusFormat
 from finops_dagster.sources.gcp import GCP_DETAILED
 from finops_dagster.sources.labels import LABEL_LOG
@@ -59,7 +60,9 @@ FORMATS: dict[str, Format | Configurable] = {
     "telemetry": TELEMETRY,
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,
+    "prediction_log": DECLARED_PREDICTIONS,
     "labels": LABEL_LOG,
+    "label_log": DECLARED_LABELS,
 }
 """Format name -> how it is read."""
 
@@ -91,13 +94,24 @@ def open_source(
             ),
         )
     entry, given, terms = FORMATS[format_name], format_options or {}, Terms()
+    shown = f"{_group(entry)} {name}"
     suffixes: tuple[str, ...] = SUFFIXES
     if isinstance(entry, Configurable):
         if entry.documents:
             suffixes += DOCUMENTS
-        entry, terms = configured(entry, name, given, folder)
+        entry, terms = configured(entry, shown, given, folder)
     else:
-        without_options(name, format_name, given)
+        without_options(shown, format_name, given)
     options, hashes = options or ReadOptions(), Hashes()
     place = place_at(path, hashes, suffixes, options.mirror, options.mirror_bytes)
     return FileSource(name, place, entry, hashes, limits or Limits(), options, terms)
+
+
+def _group(entry: Format | Configurable) -> str:
+    """The list of the settings that sources of a format are in."""
+    table = entry.table if isinstance(entry, Configurable) else entry.table.name
+    return _GROUPS.get(table, table)
+
+
+_GROUPS = {"charges": "billing", "measurements": "telemetry", "intensities": "carbon"}
+"""Landing table -> the settings' list of its sources, where it has another name."""

@@ -6,7 +6,7 @@ Which value is treated how is said by the rules of domain; where the key comes f
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,8 +27,6 @@ SHIPPED = Path(__file__).parent / "privacy.yaml"
 _PAGE = "docs/privacy.md"
 _DIGITS = 32
 """Hexadecimal digits of a hash that are kept: 128 bits, so that no two texts of a log meet."""
-SHORTEST_KEY = 16
-"""Bytes: a key that can be guessed is no key."""
 
 
 def read_policy(path: Path) -> PrivacyPolicy:
@@ -51,10 +49,13 @@ class Privacy:
     key: bytes
 
     @classmethod
-    def of(cls, table: TableSchema, policies: Sequence[PrivacyPolicy], key: bytes) -> Privacy:
-        """By the rules of `policies` in turn, then by those shipped."""
+    def of(
+        cls, table: TableSchema, policies: Sequence[PrivacyPolicy], key: Callable[[], bytes]
+    ) -> Privacy:
+        """By the rules of `policies` in turn, then by those shipped; `key` is asked if needed."""
         rules = [rule for one in (*policies, read_policy(SHIPPED)) for rule in one.of(table.name)]
-        return cls(TablePrivacy(table, tuple(rules)), key)
+        privacy = TablePrivacy(table, tuple(rules))
+        return cls(privacy, key() if privacy.masked else b"")
 
     def naming(self, words: Mapping[str, frozenset[str]]) -> Privacy:
         """The same, with the words that a log's declared schema names."""
