@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from finops_dagster.domain.schemas import LANDING_TABLES, Column, LogicalType, TableSchema
 
@@ -51,21 +51,22 @@ class Treatment(BaseModel):
         default=(), description="The only texts that are kept; any other is hashed."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_written(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            if data not in (Action.KEEP, Action.HASH, Action.DROP):
-                raise ValueError("keep, hash, drop, {generalise: WIDTH} or {words: [...]}")
-            return {"action": data}
-        if isinstance(data, dict) and len(data) == 1 and set(data) <= {"generalise", "words"}:
-            return {"action": next(iter(data)), **data}
-        if isinstance(data, Treatment):
-            return data
-        raise ValueError("keep, hash, drop, {generalise: WIDTH} or {words: [...]}")
+
+def _as_written(data: Any) -> Any:
+    """From the way that people write it."""
+    if isinstance(data, str) and data in (Action.KEEP, Action.HASH, Action.DROP):
+        return {"action": data}
+    if isinstance(data, dict) and len(data) == 1 and set(data) <= {"generalise", "words"}:
+        return {"action": next(iter(data)), **data}
+    if isinstance(data, Treatment):
+        return data
+    raise ValueError("keep, hash, drop, {generalise: WIDTH} or {words: [...]}")
 
 
-class PrivacyPolicy(RootModel[dict[str, dict[str, Treatment]]]):
+Written = Annotated[Treatment, BeforeValidator(_as_written)]
+
+
+class PrivacyPolicy(RootModel[dict[str, dict[str, Written]]]):
     """Landing table -> column, or `column.key` of a map -> treatment; `*` stands for anything.
 
     The first rule that fits a value decides.
