@@ -112,7 +112,7 @@ def _known(entry: Configurable) -> dict[str, FieldInfo]:
 
 def _refused(name: str, faults: tuple[Fault, ...]) -> SettingsError:
     what = " ".join(fault.expected for fault in faults)
-    return SettingsError(f"The options of {name} cannot be used. {what}", faults)
+    return SettingsError(f"The options of {name.rpartition(' ')[2]} cannot be used. {what}", faults)
 
 
 def _fault(entry: Configurable, name: str, error: dict[str, Any]) -> Fault:
