@@ -85,6 +85,8 @@ def type_rows(
         if view.only != "true":
             _leave_out(connection, view, rows)
             rows = f"SELECT * FROM ({rows}) WHERE {view.only}"
+        if view.reorders:
+            rows = f"SELECT * FROM ({rows}) ORDER BY file_no, row_number"
         connection.execute(f"CREATE OR REPLACE {kind} {name} AS {rows}")
         typed.append(Typed(group, view, name))
     return typed

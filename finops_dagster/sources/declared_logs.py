@@ -212,6 +212,7 @@ class _Reader:
             "row_number() OVER (PARTITION BY n_content ORDER BY file_no, row_number)"
         )
         self.view.values["prediction_id"] = "n_content || '-' || n_equal"
+        self.view.reorders = True
 
     def time(self, name: str, moment: Moment) -> None:
         """An instant, by what the schema says of it."""

@@ -64,6 +64,8 @@ class View:
     only: str = "true"
     """SQL over its values that is true for the rows that are the table's: others are counted in a
     note and left out, as answers without a label are among labels."""
+    reorders: bool = False
+    """Whether its SQL takes rows out of the order of their files, as windows do."""
     known: frozenset[str] = frozenset()
     """Names of delivered columns that the format was told beside those of the table: of private
     tables no other name is shown."""
