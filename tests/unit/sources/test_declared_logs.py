@@ -213,8 +213,13 @@ def test_column_of_another_type_or_twice_stops_the_delivery(tmp_path: Path) -> N
 
 def test_keys_inside_of_columns_can_be_named(tmp_path: Path) -> None:
     """Serving platforms log the whole request as one object."""
-    declared = schema(tmp_path).read_text().replace(
-        "{name: income, type: number}", "{name: income, column: request.money.income, type: number}"
+    declared = (
+        schema(tmp_path)
+        .read_text()
+        .replace(
+            "{name: income, type: number}",
+            "{name: income, column: request.money.income, type: number}",
+        )
     )
     inner = {"money": {"income": 5.5}}
     for name, value in (("l.jsonl", inner), ("l.csv", json.dumps(inner)), ("l.parquet", inner)):

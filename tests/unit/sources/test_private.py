@@ -68,9 +68,9 @@ def test_shipped_policy_speaks_of_every_personal_column() -> None:
         rules = TablePrivacy(table, shipped.of(table.name))
         for column in (one for one in table.columns if one.personal):
             key = "x" if column.type in (LogicalType.STRING_MAP, LogicalType.FLOAT_MAP) else None
-            assert any(
-                pattern.partition(".")[0] == column.name for pattern, _ in rules.rules
-            ), f"{table.name}.{column.name}"
+            assert any(pattern.partition(".")[0] == column.name for pattern, _ in rules.rules), (
+                f"{table.name}.{column.name}"
+            )
             assert rules.of(column, key).action is not Action.DROP
 
 
