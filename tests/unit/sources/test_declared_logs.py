@@ -201,7 +201,7 @@ def test_column_of_another_type_or_twice_stops_the_delivery(tmp_path: Path) -> N
     """A list is no number, and of two columns of one name nothing says which is meant."""
     (got,) = read(schema(tmp_path), write(tmp_path / "a" / "l.parquet", [row(income=[1, 2])]))
     assert got.set_codes == ["column_type"]
-    when = datetime(2026, 1, 1)
+    when = datetime.fromisoformat("2026-01-01")
     (got,) = read(schema(tmp_path), write(tmp_path / "b" / "l.parquet", [row(income=when)]))
     assert got.set_codes == ["column_type"]
     path = write(tmp_path / "c" / "l.csv", [row()])
@@ -267,7 +267,7 @@ def test_hour_that_happens_twice_or_never_is_set_aside(tmp_path: Path, value: st
 
 def test_times_of_a_column_without_a_zone_need_one(tmp_path: Path) -> None:
     """A column of timestamps looks as if it were certain."""
-    path = write(tmp_path / "l.parquet", [row(asked_at=datetime(2026, 7, 1, 10))])
+    path = write(tmp_path / "l.parquet", [row(asked_at=datetime.fromisoformat("2026-07-01T10:00"))])
     (got,) = read(schema(tmp_path), path)
     assert got.set_codes == ["time_without_zone"]
     declared = schema(tmp_path, time="{column: asked_at, timezone: Europe/Berlin}")

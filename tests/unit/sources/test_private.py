@@ -115,7 +115,8 @@ def test_rows_set_aside_quote_nothing(tmp_path: Path, changed: dict[str, Any]) -
     "text",
     [
         "Ada Lovelace,ada@example.org,078-05-1120\n1,2,3\n",
-        "time,model,Ada Lovelace,Ada Lovelace\n2026-01-01T00:00:00Z,m,ada@example.org,078-05-1120\n",
+        "time,model,Ada Lovelace,Ada Lovelace\n"
+        "2026-01-01T00:00:00Z,m,ada@example.org,078-05-1120\n",
         "time,model\n2026-01-01T00:00:00Z,m,ada@example.org,078-05-1120\n",
     ],
     ids=["no header", "unknown columns", "too many values"],
@@ -162,7 +163,7 @@ def test_equal_texts_of_two_columns_have_other_hashes() -> None:
 
 
 def test_tables_of_which_all_is_kept_stay_as_they_are(tmp_path: Path) -> None:
-    """A bill must not land anew, nor lose the text of rows set aside, for a rule that is no one's."""
+    """A bill must not land anew, nor lose the text of rows set aside, for nobody's rule."""
     how = privacy("charges")
     assert (how.masked, how.digest(), how.key) == (False, "", b"")
     assert privacy("charges", **{"tags.owner": "hash"}).masked
