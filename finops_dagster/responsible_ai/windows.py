@@ -21,7 +21,8 @@ class ModelWindow:
     """One window of one model's log, row by row in three frames with one index.
 
     features: one column per input, numbers or, for categories, text. groups: one text column per
-    protected attribute, null where not known. outcomes: day, prediction, probability, label (NaN where not known yet).
+    protected attribute, null where not known. outcomes: day, prediction, probability, label (NaN
+    where not known yet).
     """
 
     model: str
