@@ -128,6 +128,39 @@ def newest_labelled(
     return newest
 
 
+def joinable_labels(
+    predictions: pd.DataFrame, labels: pd.DataFrame | None, model: str
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The labels of `model` that can be the truth of an answer, and what is told of the others.
+
+    A label recorded before its answer is left out: it cannot be the truth of it. One without an
+    answer among `predictions` joins nothing, and one that was corrected gives way to the later.
+    """
+    if labels is None or labels.empty or not {"time"} <= {*labels.columns} & {*predictions.columns}:
+        return labels, ()
+    own = labels[labels["model"] == model]
+    answers = predictions[predictions["model"] == model]
+    asked = pd.Series(
+        pd.to_datetime(answers["time"], utc=True).to_numpy(),
+        index=answers["prediction_id"].astype(str),
+    )
+    asked = asked.groupby(level=0).min()
+    of = own["prediction_id"].astype(str).map(asked)
+    recorded = pd.to_datetime(own["time"], utc=True).dt.tz_localize(None)
+    before = recorded < of
+    corrected = own.groupby("prediction_id")["label"].nunique() > 1
+    told = [
+        f"{count:,} {what}"
+        for count, what in (
+            (int(of.isna().sum()), "labels are of older answers or of none that was logged"),
+            (int(before.sum()), "labels were recorded before their answer and are left out"),
+            (int(corrected.sum()), "answers have labels that differ: the one known last counts"),
+        )
+        if count
+    ]
+    return own[~before], tuple(told)
+
+
 def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")

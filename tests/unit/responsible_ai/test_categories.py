@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.responsible_ai import DriftResult, judge_drift, model_windows
+from finops_dagster.responsible_ai.windows import joinable_labels
 
 AS_OF = date(2026, 3, 31)
 
@@ -83,3 +84,28 @@ def test_label_known_last_counts() -> None:
     )  # fmt: skip
     assert isinstance(windows, tuple)
     assert windows[1].outcomes["label"].dropna().tolist() == [0.0]
+
+
+def test_labels_that_can_be_no_truth_are_told_and_left_out() -> None:
+    """A truth known before the question, or of no question, would count as the model's quality."""
+    answers = pd.DataFrame(
+        {
+            "model": "m",
+            "prediction_id": ["a", "b"],
+            "time": pd.to_datetime(["2026-03-02", "2026-03-02"], utc=True),
+        }
+    )
+    known = pd.DataFrame(
+        [("a", "2026-03-01", 1.0), ("b", "2026-03-03", 1.0), ("b", "2026-03-04", 0.0),
+         ("never asked", "2026-03-04", 1.0)],
+        columns=["prediction_id", "time", "label"],
+    ).assign(model="m")  # fmt: skip
+    known["time"] = pd.to_datetime(known["time"], utc=True)
+    left, told = joinable_labels(answers, known, "m")
+    assert left is not None
+    assert left["prediction_id"].tolist() == ["b", "b", "never asked"]
+    assert [one.partition(" ")[0] for one in told] == ["1", "1", "1"]
+    assert [word in one for word, one in zip(("none", "before", "last"), told, strict=True)] == [
+        True, True, True,
+    ]  # fmt: skip
+    assert joinable_labels(answers, None, "m") == (None, ())
