@@ -141,13 +141,12 @@ def joinable_labels(
     own = labels[labels["model"] == model]
     answers = predictions[predictions["model"] == model]
     asked = pd.Series(
-        pd.to_datetime(answers["time"], utc=True).to_numpy(),
+        pd.to_datetime(answers["time"], utc=True).array,
         index=answers["prediction_id"].astype(str),
     )
     asked = asked.groupby(level=0).min()
     of = own["prediction_id"].astype(str).map(asked)
-    recorded = pd.to_datetime(own["time"], utc=True).dt.tz_localize(None)
-    before = recorded < of
+    before = pd.to_datetime(own["time"], utc=True) < of
     corrected = own.groupby("prediction_id")["label"].nunique() > 1
     told = [
         f"{count:,} {what}"
