@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -28,6 +29,7 @@ from finops_dagster.domain.errors import SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by
 from finops_dagster.domain.rates import Rates
+from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
@@ -39,9 +41,11 @@ from finops_dagster.settings import (
     child_environment,
 )
 from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
+from finops_dagster.sources.private import Privacy, read_policy
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
+from finops_dagster.storage.keys import installation_key
 from finops_dagster.storage.lake import Lake
 from finops_dagster.storage.ledger import Ledger
 from finops_dagster.storage.publication import PublicationStore
@@ -182,8 +186,8 @@ class Estate:
             "charges": [(one.format, one) for one in settings.billing],
             "measurements": [("telemetry", one) for one in settings.telemetry],
             "intensities": [(one.format, one) for one in settings.carbon],
-            "predictions": [("predictions", one) for one in settings.predictions],
-            "labels": [("labels", one) for one in settings.labels],
+            "predictions": [(one.format, one) for one in settings.predictions],
+            "labels": [(one.format, one) for one in settings.labels],
         }
 
     def max_age_hours(self, table: str) -> dict[str, int]:
@@ -201,17 +205,20 @@ class Estate:
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
+        privacy = self.privacy(table)
+        reading = ReadOptions(
+            mirror=self._passing_mirror if privacy.masked else self.layout.mirror,
+            answers=self.layout.answers,
+            secrets=settings.secrets(),
+            privacy=privacy,
+        )
         return [
             open_source(
                 kind,
                 one.name,
                 one.path,
                 limits,
-                ReadOptions(
-                    mirror=self.layout.mirror,
-                    answers=self.layout.answers,
-                    secrets=settings.secrets(),
-                ),
+                reading,
                 format_options=one.options if isinstance(one, FormattedSettings) else {},
                 folder=settings.folder,
             )
@@ -227,6 +234,27 @@ class Estate:
             for source in self.sources(table):
                 if source.extraction is not None:
                     source.extraction.fill(first, last, self._started)
+
+    def privacy(self, table: str) -> Privacy:
+        """How values of a landing table are treated. Raises SettingsError for a policy or key."""
+        path = self.settings.privacy
+        policies = [read_policy(path)] if path is not None else []
+        return Privacy.of(LANDING_TABLES[table], policies, self._privacy_key)
+
+    def _privacy_key(self) -> bytes:
+        key = self.settings.privacy_key
+        if key is not None:
+            return key.get_secret_value().encode()
+        return installation_key(self.layout.privacy_key)
+
+    @property
+    def _passing_mirror(self) -> Path:
+        """Copies of remote files that hold personal values: gone when the process ends."""
+        return Path(self._passing.name)
+
+    @cached_property
+    def _passing(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="finops-mirror-")
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

@@ -236,13 +236,16 @@ PREDICTIONS = TableSchema(
         _c("time", _T, "When the model answered", required=True),
         _c("model", _S, "Model name", required=True),
         _c("model_version", _S, "Model version", required=True),
-        _c("prediction_id", _S, "Joins the label that comes later", required=True),
-        _c("features", _FM, "Numeric inputs", required=True),
+        _c("prediction_id", _S, "Joins the label that comes later", required=True, personal=True),
+        _c("features", _FM, "Numeric inputs", required=True, personal=True),
+        _c("categories", _SM, "Inputs that are no numbers", personal=True),
         _c("groups", _SM, "Protected groups of the subject", required=True, personal=True),
         _c("prediction", _F, "Class 0 or 1, or a number", required=True),
         _c("probability", _F, "Of class 1, for classifiers"),
         _c("latency_ms", _F, "Time to answer", unit="ms"),
         _c("energy_wh", _F, "Energy of the answer", unit="Wh"),
+        _c("input_tokens", _I, "Tokens given to a language model", unit="tokens"),
+        _c("output_tokens", _I, "Tokens it answered with", unit="tokens"),
     ),
 )
 
@@ -254,7 +257,13 @@ LABELS = TableSchema(
         *_PROVENANCE,
         _c("time", _T, "When the truth was recorded", required=True),
         _c("model", _S, "Model name", required=True),
-        _c("prediction_id", _S, "The prediction it is the truth of", required=True),
+        _c(
+            "prediction_id",
+            _S,
+            "The prediction it is the truth of",
+            required=True,
+            personal=True,
+        ),
         _c("label", _F, "Class 0 or 1, or a number", required=True),
     ),
 )

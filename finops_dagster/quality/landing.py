@@ -15,7 +15,7 @@ _GRAINS = {
     "measurements": names("delivery_id time metric cluster namespace kind name container"),
     "intensities": names("delivery_id time region zone accounting kind factors"),
     "predictions": ("delivery_id", "model", "prediction_id"),
-    "labels": ("delivery_id", "model", "prediction_id"),
+    "labels": ("delivery_id", "model", "prediction_id", "time"),
 }
 
 _CHECKS: dict[str, tuple[Check, ...]] = {
@@ -74,7 +74,10 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
             "about 1000, so more than 5000 is another unit.",
         ),
     ),
-    "predictions": (*between("probability", high=1), *between("latency_ms", "energy_wh")),
+    "predictions": (
+        *between("probability", high=1),
+        *between("latency_ms", "energy_wh", "input_tokens", "output_tokens"),
+    ),
     "labels": (),
 }
 

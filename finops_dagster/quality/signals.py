@@ -176,13 +176,13 @@ PREDICTIONS = Suite(
     partition="day",
     grain=("model", "prediction_id"),
     columns=names(
-        "day time model model_version prediction_id features groups prediction "
-        "probability latency_ms energy_wh"
+        "day time model model_version prediction_id features categories groups prediction "
+        "probability latency_ms energy_wh input_tokens output_tokens"
     ),
     checks=(
         *not_null("day", "time", "model", "model_version", "prediction_id"),
         *between("probability", high=1),
-        *between("latency_ms", "energy_wh", high=1e12),
+        *between("latency_ms", "energy_wh", "input_tokens", "output_tokens", high=1e12),
     ),
 )
 
@@ -200,12 +200,12 @@ MODEL_METRICS = Suite(
     grain=("day", "model", "model_version"),
     columns=names(
         "day model model_version predictions prediction_mean probability_mean "
-        "latency_ms_p95 energy_wh"
+        "latency_ms_p95 energy_wh input_tokens output_tokens"
     ),
     checks=(
         *not_null("day", "model", "model_version", "predictions"),
         *between("predictions", low=1),
         *between("probability_mean", high=1),
-        *between("latency_ms_p95", "energy_wh", high=1e12),
+        *between("latency_ms_p95", "energy_wh", "input_tokens", "output_tokens", high=1e12),
     ),
 )

@@ -27,6 +27,7 @@ from finops_dagster.responsible_ai.results import (
 from finops_dagster.responsible_ai.windows import (
     BLOCK,
     ModelWindow,
+    joinable_labels,
     model_windows,
     newest_labelled,
 )
@@ -83,6 +84,7 @@ def judge_model(
     window alone, so that what was mended is not held against a model. Where labels arrive late,
     quality and error rates are of the newest window that has them.
     """
+    labels, told = joinable_labels(predictions, labels, spec.name)
     windows = _windows(predictions, labels, spec, as_of)
     evidently = folder / "drift.html"
     if isinstance(windows, Abstained):
@@ -123,7 +125,7 @@ def judge_model(
         performance,
         folder,
         evidently if isinstance(drift, DriftResult) else None,
-        _described(windows, labelled),
+        "; ".join((_described(windows, labelled), *told)),
     )
 
 

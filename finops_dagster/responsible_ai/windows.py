@@ -20,8 +20,9 @@ from finops_dagster.domain.decisions import Abstained
 class ModelWindow:
     """One window of one model's log, row by row in three frames with one index.
 
-    features: one numeric column per input. groups: one text column per protected attribute, null
-    where not known. outcomes: day, prediction, probability, label (NaN where not known yet).
+    features: one column per input, numbers or, for categories, text. groups: one text column per
+    protected attribute, null where not known. outcomes: day, prediction, probability, label (NaN
+    where not known yet).
     """
 
     model: str
@@ -69,10 +70,10 @@ def model_windows(
 ) -> tuple[ModelWindow, ModelWindow] | Abstained:
     """The reference and the analysis window of `model`: the latter ends with `as_of`.
 
-    predictions: rows of fct_model_predictions (day, model, prediction_id, features, groups,
-    prediction, probability); maps as dicts or as lists of pairs. labels: rows of
+    predictions: rows of fct_model_predictions (day, model, prediction_id, features, categories,
+    groups, prediction, probability); maps as dicts or as lists of pairs. labels: rows of
     fct_model_labels (model, prediction_id, label) or None; of several labels of one prediction
-    the last by `time` counts. Where the log is shorter than both windows, the reference is what
+    the one known last counts. Where the log is shorter than both windows, the reference is what
     there is before the analysis window. What is newer than `as_of` is not looked at. Where labels
     arrive late, ask `newest_labelled` for the day whose windows have them.
     """
@@ -127,12 +128,45 @@ def newest_labelled(
     return newest
 
 
+def joinable_labels(
+    predictions: pd.DataFrame, labels: pd.DataFrame | None, model: str
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The labels of `model` that can be the truth of an answer, and what is told of the others.
+
+    A label recorded before its answer is left out: it cannot be the truth of it. One without an
+    answer among `predictions` joins nothing, and one that was corrected gives way to the later.
+    """
+    if labels is None or labels.empty or not {"time"} <= {*labels.columns} & {*predictions.columns}:
+        return labels, ()
+    own = labels[labels["model"] == model]
+    answers = predictions[predictions["model"] == model]
+    asked = pd.Series(
+        pd.to_datetime(answers["time"], utc=True).array,
+        index=answers["prediction_id"].astype(str),
+    )
+    asked = asked.groupby(level=0).min()
+    of = own["prediction_id"].astype(str).map(asked)
+    before = pd.to_datetime(own["time"], utc=True) < of
+    corrected = own.groupby("prediction_id")["label"].nunique() > 1
+    told = [
+        f"{count:,} {what}"
+        for count, what in (
+            (int(of.isna().sum()), "labels are of older answers or of none that was logged"),
+            (int(before.sum()), "labels were recorded before their answer and are left out"),
+            (int(corrected.sum()), "answers have labels that differ: the one known last counts"),
+        )
+        if count
+    ]
+    return own[~before], tuple(told)
+
+
 def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")
     own = labels[labels["model"] == model]
-    if "time" in own.columns:
-        own = own.sort_values("time", kind="stable")
+    # what became known last counts: by the day it arrived, then by when it was recorded
+    if order := [name for name in ("day", "time") if name in own.columns]:
+        own = own.sort_values(order, kind="stable")
     own = own.drop_duplicates("prediction_id", keep="last")
     return pd.Series(_numbers(own["label"]), index=own["prediction_id"].astype(str))
 
@@ -147,6 +181,9 @@ def _window(
     last: date,
 ) -> ModelWindow:
     inputs = [_mapping(value) for value in rows["features"]]
+    categories = (
+        [_mapping(value) for value in rows["categories"]] if "categories" in rows.columns else []
+    )
     groups = [_mapping(value) for value in rows["groups"]]
     ids = rows["prediction_id"].astype(str)
     probability = rows["probability"] if "probability" in rows.columns else None
@@ -163,7 +200,7 @@ def _window(
         first=first,
         last=last,
         features=pd.DataFrame(
-            {name: _numbers([one.get(name) for one in inputs]) for name in features},
+            {name: _input(name, inputs, categories) for name in features},
             index=outcomes.index,
         ),
         groups=pd.DataFrame(
@@ -173,6 +210,15 @@ def _window(
         ),
         outcomes=outcomes,
     )
+
+
+def _input(
+    name: str, numbers: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
+) -> Any:
+    """An input's values: text where any row of the window has it among its categories."""
+    if any(name in one for one in categories):
+        return pd.Series([_text(one.get(name)) for one in categories], dtype="object")
+    return _numbers([one.get(name) for one in numbers])
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

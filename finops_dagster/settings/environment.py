@@ -16,6 +16,7 @@ CONFIG_VARIABLE = "FINOPS_CONFIG"
 """Names the settings file where no argument can: a Dagster daemon or webserver starts us so."""
 SECRETS = (
     "FINOPS_GITHUB_TOKEN",
+    "FINOPS_PRIVACY_KEY",
     "FINOPS_ELECTRICITY_MAPS_TOKEN",
     "FINOPS_WATTTIME_USER",
     "FINOPS_WATTTIME_PASSWORD",

@@ -26,6 +26,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from finops_dagster.settings.cron import cron_fault
 
 CONFIG_NAME = "finops.yaml"
+SECRET_KEYS = {
+    "github_token": "FINOPS_GITHUB_TOKEN",
+    "privacy_key": "FINOPS_PRIVACY_KEY",
+    "electricity_maps_token": "FINOPS_ELECTRICITY_MAPS_TOKEN",
+    "watttime_user": "FINOPS_WATTTIME_USER",
+    "watttime_password": "FINOPS_WATTTIME_PASSWORD",
+}
+"""Keys that only the environment may set -> the variable."""
 PLACE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
 
 
@@ -58,6 +66,12 @@ def _place(value: Any) -> Any:
     if isinstance(value, str | Path):
         return Path(value)
     raise ValueError("a path or a URL")
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("a key of 16 characters or more: a shorter one can be guessed")
+    return value
 
 
 Place = Annotated[Path | str, BeforeValidator(_place)]
@@ -178,6 +192,36 @@ class GridSettings(Section):
     zones: dict[str, str] = Field(
         default={},
         description="Cloud region id -> grid zone, where the shipped map has none or another.",
+    )
+
+
+class LogSettings(FormattedSettings):
+    """A log of monitored models."""
+
+    options: dict[str, str] = Field(
+        default={},
+        description="What the format asks for beside the files: schema, a YAML file that says "
+        "what the columns mean, by docs/prediction-logs.md.",
+    )
+
+
+class PredictionSettings(LogSettings):
+    """One prediction log."""
+
+    format: Literal["predictions", "prediction_log"] = Field(
+        default="predictions",
+        description="predictions: the columns of docs/your-own-data.md; prediction_log: columns "
+        "of your own, with a declared schema.",
+    )
+
+
+class LabelSettings(LogSettings):
+    """One log of labels."""
+
+    format: Literal["labels", "label_log"] = Field(
+        default="labels",
+        description="labels: the columns of docs/your-own-data.md; label_log: columns of your "
+        "own, with a declared schema.",
     )
 
 
@@ -447,12 +491,12 @@ class Settings(BaseSettings):
         description="Grid intensity.",
         examples=[[{"name": "grid", "path": "carbon"}]],
     )
-    predictions: tuple[SourceSettings, ...] = Field(
+    predictions: tuple[PredictionSettings, ...] = Field(
         default=(),
         description="Prediction logs.",
         examples=[[{"name": "models", "path": "predictions"}]],
     )
-    labels: tuple[SourceSettings, ...] = Field(
+    labels: tuple[LabelSettings, ...] = Field(
         default=(),
         description="True outcomes of predictions, when they become known.",
         examples=[[{"name": "outcomes", "path": "labels"}]],
@@ -467,6 +511,12 @@ class Settings(BaseSettings):
     )
     policies: Path | None = Field(
         default=None, description="Rego bundle; empty means the one shipped."
+    )
+    privacy: Path | None = Field(
+        default=None,
+        description="Privacy policy (YAML) whose rules come before the shipped ones: what is "
+        "kept, hashed or dropped at landing, by docs/privacy.md.",
+        examples=["privacy.yaml"],
     )
     focus_rules: Path | None = Field(
         default=None,
@@ -514,6 +564,13 @@ class Settings(BaseSettings):
         default=None,
         description="Password of that user; only from the environment, as "
         "FINOPS_WATTTIME_PASSWORD.",
+        exclude=True,
+    )
+    privacy_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None,
+        description="Key of the hashes that stand for personal values, 16 characters or more; "
+        "only from the environment, as FINOPS_PRIVACY_KEY. Without it a random one is made in "
+        "the state folder.",
         exclude=True,
     )
     _folder: Path = PrivateAttr(default=Path())
@@ -577,9 +634,3 @@ class Settings(BaseSettings):
     def first_day(self, as_of: date) -> date:
         """The oldest day of signals that a first run deciding for `as_of` takes in."""
         return as_of - timedelta(days=self.history_days - 1)
-
-
-SECRET_KEYS = tuple(
-    name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
-)
-"""Keys that only the environment may set."""

@@ -6,21 +6,21 @@ What may be set is in `model`; the YAML itself is read in `marks`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceParseError
 
+from finops_dagster.documents.marks import Location, Marked, dotted, read_marked
+from finops_dagster.documents.typed import causes, models_in, section_of
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.settings.environment import (
-    PREFIX,
     environment_config,
     hide_secrets,
     overriding_variable,
 )
-from finops_dagster.settings.marks import Location, Marked, dotted, read_marked
 from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, Settings
 
 ENVIRONMENT = "environment"
@@ -48,22 +48,23 @@ def load(path: Path, *, check_paths: bool = True) -> Settings:
     """
     file = str(path)
     marked = read_marked(_text(path), file)
-    for secret in SECRET_KEYS:
-        if secret in marked.data:
-            fault = Fault(
-                code="secret_in_file",
-                file=file,
-                row=marked.line((secret,)),
-                column=secret,
-                expected="Expected no secret in the file, found one.",
-                hint="Remove the line, revoke the secret if the file was shared, and set "
-                f"{PREFIX}{secret.upper()} in the environment.",
-            )
-            raise SettingsError(f"{file} holds a secret", (fault,))
+    for key, variable in SECRET_KEYS.items():
+        if key not in marked.data:
+            continue
+        fault = Fault(
+            code="secret_in_file",
+            file=file,
+            row=marked.line((key,)),
+            column=key,
+            expected="Expected no secret in the file, found one.",
+            hint="Remove the line, take another secret if the file was shared, and set "
+            f"{variable} in the environment.",
+        )
+        raise SettingsError(f"{file} holds a secret", (fault,))
     try:
         settings = Settings(**marked.data)
     except ValidationError as error:
-        faults = tuple(_fault(detail, marked, file) for detail in _causes(error.errors()))
+        faults = tuple(_fault(detail, marked, file) for detail in causes(error.errors()))
         raise SettingsError(f"{file} cannot be used: {len(faults)} to mend", faults) from error
     except SourceParseError as error:
         raise SettingsError("The environment cannot be used", (_json_fault(error),)) from error
@@ -93,16 +94,6 @@ def _text(path: Path) -> str:
         hint=hint,
     )
     raise SettingsError(f"{path} cannot be read: {found}", (fault,))
-
-
-def _causes(details: Sequence[Any]) -> list[Any]:
-    """Details without those that only follow from one inside them, as a list left empty by it."""
-    places = [tuple(detail["loc"]) for detail in details]
-    return [
-        detail
-        for detail, place in zip(details, places, strict=True)
-        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
-    ]
 
 
 def _fault(detail: Any, marked: Marked, file: str) -> Fault:
@@ -150,37 +141,21 @@ def _json_fault(error: SourceParseError) -> Fault:
     )
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections an annotation holds: itself, or inside a tuple or an optional."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
-
-
-def _parent(location: Location) -> type[BaseModel]:
-    model: type[BaseModel] = Settings
-    for part in location[:-1]:
-        if isinstance(part, str) and part in model.model_fields:
-            model = next(_models(model.model_fields[part].annotation), model)
-    return model
-
-
 def _description(location: Location) -> str:
     names = [part for part in location if isinstance(part, str)]
-    field = _parent(location).model_fields.get(names[-1]) if names else None
+    field = section_of(Settings, location).model_fields.get(names[-1]) if names else None
     return field.description or "" if field is not None else "see docs/settings.md."
 
 
 def _nearest(location: Location) -> str:
     name = str(location[-1])
-    fields = _parent(location).model_fields
+    fields = section_of(Settings, location).model_fields
     known = [field for field in fields if field not in SECRET_KEYS]
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"
     for section, info in Settings.model_fields.items():
-        for model in _models(info.annotation):
+        for model in models_in(info.annotation):
             if name in model.model_fields:
                 return f"`{name}` belongs under `{section}`."
     return f"Known here: {', '.join(known)}."
@@ -199,7 +174,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             source.model_copy(update={"path": placed(source.path)})
             for source in getattr(settings, group)
         )
-    for name in ("policies", "focus_rules"):
+    for name in ("policies", "privacy", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             update[name] = absolute(named)
     if settings.currencies.rates is not None:
@@ -221,7 +196,7 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
         for position, source in enumerate(getattr(settings, group)):
             if isinstance(source.path, Path):
                 yield (group, position, "path"), source.path
-    for name in ("policies", "focus_rules"):
+    for name in ("policies", "privacy", "focus_rules"):
         if (named := getattr(settings, name)) is not None:
             yield (name,), named
     if settings.currencies.rates is not None:

@@ -14,6 +14,7 @@ from finops_dagster.sources.api_calls import Api
 from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
 from finops_dagster.sources.carbon import CARBON
+from finops_dagster.sources.declared_logs import DECLARED_LABELS, DECLARED_PREDICTIONS
 from finops_dagster.sources.electricity_maps import ELECTRICITY_MAPS
 from finops_dagster.sources.extraction import AnswerPlace, Extraction, ZoneOptions, archive
 from finops_dagster.sources.focus import FocusFormat
@@ -65,7 +66,9 @@ FORMATS: dict[str, Format | Configurable] = {
     "electricity_maps": ELECTRICITY_MAPS,
     "watttime": WATTTIME,
     "predictions": PREDICTION_LOG,
+    "prediction_log": DECLARED_PREDICTIONS,
     "labels": LABEL_LOG,
+    "label_log": DECLARED_LABELS,
 }
 """Format name -> how it is read."""
 
@@ -98,16 +101,17 @@ def open_source(
         )
     entry, given, terms = FORMATS[format_name], format_options or {}, Terms()
     options, hashes = options or ReadOptions(), Hashes()
+    shown = f"{_group(entry)} {name}"
     suffixes: tuple[str, ...] = SUFFIXES
     extraction = None
     if isinstance(entry, Configurable):
         if entry.documents:
             suffixes += DOCUMENTS
-        fmt, terms = configured(entry, name, given, folder)
+        fmt, terms = configured(entry, shown, given, folder)
         extraction = _extraction(entry, format_name, name, path, options, terms)
     else:
         fmt = entry
-        without_options(name, format_name, given)
+        without_options(shown, format_name, given)
     place: Place
     if extraction is not None:
         place = AnswerPlace(extraction.folder, hashes, suffixes, masked(str(path)))
@@ -150,3 +154,13 @@ def _no_api(name: str, wanted: str) -> SettingsError:
         hint="Give the API's URL as path, or leave zones out to read saved answers.",
     )
     return SettingsError(f"The zones of {name} cannot be asked for: expected {wanted}.", (fault,))
+
+
+def _group(entry: Format | Configurable) -> str:
+    """The list of the settings that sources of a format are in."""
+    table = entry.table if isinstance(entry, Configurable) else entry.table.name
+    return _GROUPS.get(table, table)
+
+
+_GROUPS = {"charges": "billing", "measurements": "telemetry", "intensities": "carbon"}
+"""Landing table -> the settings' list of its sources, where it has another name."""

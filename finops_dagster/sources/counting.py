@@ -81,9 +81,31 @@ def type_rows(
         values = with_kinds(fmt, view, kinds)
         small = group.rows <= _SMALL_ROWS and group.rows * group.row_bytes <= _SMALL_BYTES
         kind = "TABLE" if small else "VIEW"
-        connection.execute(f"CREATE OR REPLACE {kind} {name} AS {layered(values, group.view)}")
+        rows = layered(values, group.view)
+        if view.only != "true":
+            _leave_out(connection, view, rows)
+            rows = f"SELECT * FROM ({rows}) WHERE {view.only}"
+        if view.reorders:
+            rows = f"SELECT * FROM ({rows}) ORDER BY file_no, row_number"
+        connection.execute(f"CREATE OR REPLACE {kind} {name} AS {rows}")
         typed.append(Typed(group, view, name))
     return typed
+
+
+def _leave_out(connection: duckdb.DuckDBPyConnection, view: View, rows: str) -> None:
+    """Note how many rows are none of the table's."""
+    found = connection.execute(
+        f"SELECT count(*) FROM ({rows}) WHERE NOT coalesce({view.only}, false)"
+    ).fetchone()
+    assert found is not None  # an aggregate without groups has one row
+    if found[0]:
+        view.tolerated.append(
+            Fault(
+                code="rows_left_out",
+                expected=f"Rows of the table alone; {found[0]} row(s) are of something else.",
+                hint="Nothing to do if they are not meant: the declared schema leaves them out.",
+            )
+        )
 
 
 def partitions(

@@ -149,7 +149,7 @@ def _open_text(
 
 def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) == b"PAR1" or path.suffix.lower() == ".parquet"
+        return file.read(4) == b"PAR1" or path.suffix.lower() in (".parquet", ".pq")
 
 
 def _spooled_scan(target: Path, spooled: Spooled) -> _Scan:

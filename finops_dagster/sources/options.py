@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.ids import content_id
@@ -31,6 +32,8 @@ class Configurable:
     options: type[Options]
     make: Callable[[Any], Format]
     """From an instance of `options`."""
+    table: str = "charges"
+    """The landing table that its rows are of."""
     documents: bool = False
     """Whether its rows come in whole JSON documents too (`.json`), not one a line alone."""
     asker: Callable[[Any, Any, Mapping[str, str]], Any] | None = None
@@ -65,12 +68,12 @@ class Terms:
 def configured(
     entry: Configurable, name: str, given: Mapping[str, str], folder: Path
 ) -> tuple[Format, Terms]:
-    """The format of source `name`, and its terms. Paths start from `folder`.
+    """The format of a source, `name` as people find it, and its terms. Paths start from `folder`.
 
     Raises SettingsError with a fault for each option that is unknown, missing or wrong.
     """
     values: dict[str, str] = dict(given)
-    for option, info in entry.options.model_fields.items():
+    for option, info in _known(entry).items():
         if option in values and info.annotation in (Path, Path | None):
             values[option] = str((folder / Path(values[option]).expanduser()).resolve())
     try:
@@ -79,7 +82,9 @@ def configured(
         faults = tuple(_fault(entry, name, dict(one)) for one in error.errors(include_url=False))
         raise _refused(name, faults) from error
     files = {
-        option: value for option, value in options.model_dump().items() if isinstance(value, Path)
+        option: value
+        for option, value in options.model_dump(by_alias=True).items()
+        if isinstance(value, Path)
     }
     missing = tuple(
         _option_fault(name, option, f"a file; nothing is at {path}", "Correct the path, or put it.")
@@ -103,17 +108,22 @@ def without_options(name: str, format_name: str, given: Mapping[str, str]) -> No
         )
 
 
+def _known(entry: Configurable) -> dict[str, FieldInfo]:
+    """Options by the names that people write."""
+    return {info.alias or name: info for name, info in entry.options.model_fields.items()}
+
+
 def _refused(name: str, faults: tuple[Fault, ...]) -> SettingsError:
     what = " ".join(fault.expected for fault in faults)
-    return SettingsError(f"The options of {name} cannot be used. {what}", faults)
+    return SettingsError(f"The options of {name.rpartition(' ')[2]} cannot be used. {what}", faults)
 
 
 def _fault(entry: Configurable, name: str, error: dict[str, Any]) -> Fault:
     option = str(error["loc"][0]) if error["loc"] else "options"
-    known = ", ".join(entry.options.model_fields)
+    known = ", ".join(_known(entry))
     if error["type"] == "extra_forbidden":
         return _option_fault(name, option, f"one of {known}", "Correct or take out the option.")
-    info = entry.options.model_fields.get(option)
+    info = _known(entry).get(option)
     meaning = (info.description or "") if info else ""
     found = "none was given" if error["type"] == "missing" else f"found {error['input']!r}"
     return _option_fault(name, option, f"{meaning} ({found}: {error['msg']})", "Set the option.")

@@ -19,11 +19,11 @@ NULL_WORDS = ("NULL", "null", "Null")
 _PLAIN = rf"[+-]?(\d+\.?\d{{0,{MONEY_SCALE}}}0*|\.\d{{1,{MONEY_SCALE}}}0*)"
 _EXPONENT = r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}"
 _ZERO = r"[+-]?(0+\.?0*|\.0+)[eE][+-]?\d{1,3}"
-_TIME = (
+TIME_SHAPE = (
     r"\d{4}-\d{2}-\d{2}"
     r"([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?"
 )
-_ZONE = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+ZONE = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 _OFFSET = r"[+-]((0[1-9]|[1-9]\d)(:?\d{2})?|00:?(0[1-9]|[1-9]\d))$"
 """An offset that is not zero."""
 
@@ -98,7 +98,7 @@ def _is_integer(column: RawColumn) -> bool:
     )  # fmt: skip
 
 
-def _is_nested(column: RawColumn) -> bool:
+def is_nested(column: RawColumn) -> bool:
     return column.type.endswith("]") or column.type.startswith(("STRUCT", "MAP", "UNION"))
 
 
@@ -108,7 +108,7 @@ def as_text(column: RawColumn) -> str:
         return column.sql
     if column.type == "BLOB":
         return f"coalesce(try(decode({column.sql})), {column.sql}::varchar)"
-    if _is_nested(column):
+    if is_nested(column):
         return f"to_json({column.sql})::varchar"
     return f"{column.sql}::varchar"
 
@@ -248,7 +248,7 @@ def parse_time(column: RawColumn) -> Parsed:
     elif is_text(column):
         text, nulls = _clean(column, trim=True)
         given = f"({text}) IS NOT NULL"
-        shaped = f"regexp_full_match({text}, {literal(_TIME)})"
+        shaped = f"regexp_full_match({text}, {literal(TIME_SHAPE)})"
         value = (
             f"CASE WHEN {shaped} THEN coalesce(TRY_CAST({text} AS TIMESTAMPTZ), "
             f"try_strptime({text}, ['%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%MZ'])::TIMESTAMPTZ) END"
@@ -259,7 +259,7 @@ def parse_time(column: RawColumn) -> Parsed:
             *nulls,
             _zone_note(
                 f"({shaped} AND length({text}) > 10 "
-                f"AND NOT regexp_matches({after}, {literal(_ZONE)}))"
+                f"AND NOT regexp_matches({after}, {literal(ZONE)}))"
             ),
             Note(
                 "time_in_other_zone",

@@ -16,7 +16,7 @@ from typing import Protocol
 from finops_dagster.domain.errors import Fault, Unavailable
 from finops_dagster.sources.notes import resolve_inside
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 DOCUMENTS = (".json", ".json.gz")
 """Of formats whose rows come in whole JSON documents."""
 _HASH_BLOCK = 1024 * 1024

@@ -22,6 +22,7 @@ from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.sources.counting import Typed, has_money
 from finops_dagster.sources.opening import Opened
 from finops_dagster.sources.parsing import as_text, literal
+from finops_dagster.sources.private import Privacy, masked, masked_text, shown_name
 from finops_dagster.sources.shapes import MONEY, QUARANTINE_SCHEMA
 from finops_dagster.sources.streams import Drained, fit, stream
 
@@ -53,6 +54,11 @@ class Quarantine:
     set_faults: Sequence[Fault]
     strays: bool
     drained: Drained
+    privacy: Privacy | None = None
+
+    @property
+    def _masked(self) -> bool:
+        return self.privacy is not None and self.privacy.masked
 
     def reader(
         self, connection: duckdb.DuckDBPyConnection, typed: Sequence[Typed]
@@ -75,7 +81,7 @@ class Quarantine:
         self.drained.ended.add("quarantine")
 
     def _sql(self, one: Typed) -> str:
-        pairs = ", ".join(f"{literal(c.name)}, {as_text(c)}" for c in one.group.columns)
+        pairs = ", ".join(f"{literal(name)}, {value}" for name, value in self._shown(one).items())
         cost = "billed_cost, billing_currency"
         if not has_money(self.table):
             cost = "NULL AS billed_cost, NULL AS billing_currency"
@@ -84,6 +90,17 @@ class Quarantine:
             f"SELECT file_no, row_number, {one.reasons} AS reasons, "
             f"json_object({pairs})::VARCHAR AS raw, {cost} FROM {one.name} WHERE {condition}"
         )
+
+    def _shown(self, one: Typed) -> dict[str, str]:
+        """What a row set aside shows: names of delivered columns and SQL of their values."""
+        columns = one.group.columns
+        if self.privacy is None or not self.privacy.masked:
+            return {column.name: as_text(column) for column in columns}
+        known = {*self.table.names, *one.view.known}
+        return {
+            shown_name(column, place, known): masked(column)
+            for place, column in enumerate(columns, 1)
+        }
 
     def _strays(self) -> Iterator[dict[str, pa.Array]]:
         for number, path in sorted(self.opened.broken.items()):
@@ -94,7 +111,10 @@ class Quarantine:
                         number,
                         [row["row_number"] for row in rows],
                         [_stray_reason(row["reason"]) for row in rows],
-                        [{"line": row["raw"]} for row in rows],
+                        [
+                            {"line": masked_text(row["raw"]) if self._masked else row["raw"]}
+                            for row in rows
+                        ],
                     )
         for number in _lost_files(self.opened):
             reason = "unreadable_file file: not one row of it could be read"

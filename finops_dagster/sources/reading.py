@@ -21,6 +21,7 @@ from finops_dagster.sources import counting, streams
 from finops_dagster.sources.columns import QUOTED
 from finops_dagster.sources.opening import Opened, drop_damaged, open_delivery
 from finops_dagster.sources.places import Hashes
+from finops_dagster.sources.private import MASKED_QUOTED, without_names
 from finops_dagster.sources.quarantine import Quarantine, stray_rows
 from finops_dagster.sources.shapes import Limits, ReadOptions, ReadResult
 from finops_dagster.sources.spools import Spools
@@ -46,7 +47,9 @@ class Workspace:
         )
         # global: cursors are connections of their own
         self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        self.connection.execute(QUOTED)
+        self.privacy = options.privacy
+        self.masked = self.privacy is not None and self.privacy.masked
+        self.connection.execute(MASKED_QUOTED if self.masked else QUOTED)
 
     def close(self) -> None:
         self.connection.close()
@@ -124,12 +127,21 @@ def _read(
     if not faults:
         # what was set aside and what an invoice says mean nothing of half a delivery
         faults.extend(fmt.judge(connection, delivery, counts, limits))
+    known = {*fmt.table.names, *(name for one in typed for name in one.view.known)}
+    if space.masked:
+        faults = [without_names(one, known) for one in faults]
     set_faults = tuple(dict.fromkeys(faults))
     drained = streams.Drained()
     rows = streams.good_rows(
-        connection, fmt.table, delivery, opened, () if set_faults else typed, drained
+        connection,
+        fmt.table,
+        delivery,
+        opened,
+        () if set_faults else typed,
+        drained,
+        space.privacy,
     )
-    quarantine = Quarantine(fmt.table, delivery, opened, set_faults, strays, drained)
+    quarantine = Quarantine(fmt.table, delivery, opened, set_faults, strays, drained, space.privacy)
 
     def account() -> Landed:
         if not drained.done:
@@ -139,6 +151,8 @@ def _read(
             raise Unavailable(f"Files of {delivery.source} changed while they were read.")
         versions = tuple(sorted({one.view.version for one in typed if one.view.version}))
         notes_of_all = [*opened.notes, *notes, *_map_notes(drained)]
+        if space.masked:
+            notes_of_all = [without_names(one, known) for one in notes_of_all]
         return _landed(delivery, counts, set_faults, drained, notes_of_all, versions)
 
     return ReadResult(

@@ -17,6 +17,7 @@ from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.money import MONEY_PRECISION, MONEY_SCALE
 from finops_dagster.domain.schemas import LogicalType, TableSchema
+from finops_dagster.sources.private import Privacy
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class ReadOptions:
     answers: Path | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Credentials of APIs, by the name that settings give them."""
+    privacy: Privacy | None = None
+    """How values are treated on their way to landing; None keeps all."""
 
 
 BATCH_ROWS = 122_880

@@ -151,7 +151,9 @@ class FileSource:
         return None
 
     def _id(self, found: Found, partition: date) -> str:
-        terms = self.terms.digest(self.hashes.of)
+        privacy = self.options.privacy
+        parts = (self.terms.digest(self.hashes.of), privacy.digest() if privacy else "")
+        terms = " ".join(part for part in parts if part)
         return delivery_id(self.place, found, self.name, partition, terms)
 
     def _arrivals_of(self, found: Found) -> list[_Arrival]:

@@ -18,6 +18,7 @@ from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.sources.counting import Typed
 from finops_dagster.sources.opening import Opened
 from finops_dagster.sources.parsing import as_text, identifier, is_text
+from finops_dagster.sources.private import Privacy
 from finops_dagster.sources.shapes import BATCH_ROWS, arrow_schema
 from finops_dagster.sources.tags import TagReader, columns_as_map
 from finops_dagster.sources.views import PROVENANCE
@@ -50,13 +51,15 @@ def good_rows(
     opened: Opened,
     typed: Sequence[Typed],
     drained: Drained,
+    privacy: Privacy | None,
 ) -> pa.RecordBatchReader:
-    """The accepted rows in the order of the files, exactly in the table's schema."""
+    """The accepted rows in the order of the files, exactly in the table's schema, made private."""
     schema = arrow_schema(table)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for one in typed:
-            shape = _shape(table, one, delivery, opened, drained.maps)
+            named = privacy.naming(one.view.words) if privacy is not None else None
+            shape = _shape(table, one, delivery, opened, drained.maps, named)
             for batch in stream(connection, one, shape.sql, opened.names):
                 drained.good += batch.num_rows
                 yield shape.build(batch, schema)
@@ -106,6 +109,7 @@ def _shape(
     delivery: Delivery,
     opened: Opened,
     readers: dict[str, TagReader],
+    privacy: Privacy | None,
 ) -> _Shape:
     """How one group is selected, and how a batch of it becomes a batch of the table."""
     files = pa.array(opened.names, pa.string())
@@ -144,9 +148,10 @@ def _shape(
         columns.update((name, pa.repeat(value, rows)) for name, value in constants.items())
         if "x_columns" in schema.names:
             columns["x_columns"] = columns_as_map(more_names, more, rows)
-        return pa.RecordBatch.from_arrays(
-            [fit(columns[field.name], field.type) for field in schema], schema=schema
-        )
+        fitted = {field.name: fit(columns[field.name], field.type) for field in schema}
+        if privacy is not None:
+            fitted = {name: privacy.column(name, values) for name, values in fitted.items()}
+        return pa.RecordBatch.from_arrays(list(fitted.values()), schema=schema)
 
     return _Shape(sql, build)
 

@@ -5,7 +5,7 @@ Plain data between a format's module and the reader; the SQL of values comes fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -61,6 +61,16 @@ class View:
     """SQL aggregate over one file's rows (its natives `n_...` and `file_name`) that says what kind
     of file it is, where kinds count differently. Values then see `file_kind`, and `period_kinds`:
     those of all files with rows of the same partition."""
+    only: str = "true"
+    """SQL over its values that is true for the rows that are the table's: others are counted in a
+    note and left out, as answers without a label are among labels."""
+    reorders: bool = False
+    """Whether its SQL takes rows out of the order of their files, as windows do."""
+    known: frozenset[str] = frozenset()
+    """Names of delivered columns that the format was told beside those of the table: of private
+    tables no other name is shown."""
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """`column.key` -> texts that are no secret, since the log's declared schema names them."""
     version: str = ""
     """Of the format, told by the columns, where the format has versions."""
 

@@ -52,6 +52,11 @@ class Layout:
         return self.root / "answers"
 
     @property
+    def privacy_key(self) -> Path:
+        """Key of the hashes that stand for personal values, where the environment has none."""
+        return self.root / "privacy.key"
+
+    @property
     def warehouse(self) -> Path:
         return self.root / "warehouse.duckdb"
 

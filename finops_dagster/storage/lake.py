@@ -206,6 +206,8 @@ class Lake:
             rival = other.delivery
             if rival.known_at == delivery.known_at and rival.delivery_id != delivery.delivery_id:
                 self._take_out(rival)
+                # the same files under another privacy policy may have shown more
+                self.quarantine_file(rival).unlink(missing_ok=True)
                 self._record_path(rival).unlink(missing_ok=True)
         if landed.set_faults:
             self._take_out(delivery)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ JANUARY, FEBRUARY = "2026-01-01", "2026-02-01"
 STAGING = ("--select", "+stg_focus__charges")
 
 
-def _without(estate: Estate, partition: str, columns: set[str]) -> None:
+def _without(estate: Estate, partition: str, columns: set[str], table: str = "charges") -> None:
     """Take columns out of what landed, as an older release would have left it."""
-    (path,) = (estate.layout.landing / "charges" / f"partition={partition}").glob("*.parquet")
-    table = pq.ParquetFile(path).read()
-    kept = [name for name in table.column_names if name not in columns]
-    pq.write_table(table.select(kept), path)
+    (path,) = (estate.layout.landing / table / f"partition={partition}").glob("*.parquet")
+    rows = pq.ParquetFile(path).read()
+    kept = [name for name in rows.column_names if name not in columns]
+    pq.write_table(rows.select(kept), path)
 
 
 @pytest.mark.parametrize("last", [JANUARY, FEBRUARY], ids=["old months only", "old and new"])
@@ -53,3 +54,32 @@ def test_months_landed_without_the_newest_columns(tmp_path: Path, last: str) -> 
     assert (
         rows == [old, (Decimal(2), "{}", {"team": "red"}, Decimal("0.5"))][: 1 + (last != JANUARY)]
     )
+
+
+def test_days_landed_before_logs_had_categories_and_tokens(tmp_path: Path) -> None:
+    """A year of prediction logs must not be unreadable because logs can say more now."""
+    estate = Estate(tmp_path)
+    new: dict[str, Any] = {"categories": [("city", "h-1")], "input_tokens": 3, "output_tokens": 4}
+    for day, delivery in ((JANUARY, "old"), ("2026-01-02", "new")):
+        answer = {
+            "time": datetime.fromisoformat(f"{day}T12:00:00+00:00"),
+            "model": "m", "model_version": "1", "prediction_id": delivery,
+            "features": [("age", 1.0)], "groups": [], "prediction": 1.0, **new,
+        }  # fmt: skip
+        estate.deliver("predictions", day, delivery, "2026-01-03T00:00", [answer])
+    _without(estate, JANUARY, set(new), table="predictions")
+    result = estate.dbt(
+        "run",
+        *("--select", "+fct_model_metrics_daily"),
+        first_day=JANUARY,
+        last_day="2026-01-02",
+        cutoff="2026-01-04T06:00:00+00:00",
+    )
+    assert result.exit_code == 0, result.output
+    rows = estate.query(
+        "select categories, input_tokens, output_tokens from fct_model_predictions order by day"
+    )
+    assert rows == [(None, None, None), ({"city": "h-1"}, 3, 4)]
+    assert estate.query(
+        "select input_tokens, output_tokens from fct_model_metrics_daily order by day"
+    ) == [(None, None), (3, 4)]

@@ -49,7 +49,7 @@ def test_every_key_is_in_the_template_and_valid_when_switched_on() -> None:
     """A template out of step with the model teaches keys that are refused."""
     text = render()
     switched_on = re.sub(r"^#(?=\s*(?:- )?[a-z_]+:)(?! [a-z_]+: )", "", text, flags=re.MULTILINE)
-    from finops_dagster.settings.marks import read_marked
+    from finops_dagster.documents.marks import read_marked
 
     settings = Settings(**read_marked(switched_on, "finops.yaml").data)
     assert settings.models[0].features
@@ -65,7 +65,7 @@ def test_defaults_in_the_template_are_the_defaults() -> None:
     """A default that is shown wrongly is believed."""
     minimal = Settings(estate="a", billing=[{"name": "b", "path": "c"}])
     text = re.sub(r"^#(?=[a-z_]+: \S)", "", render(), flags=re.MULTILINE)
-    from finops_dagster.settings.marks import read_marked
+    from finops_dagster.documents.marks import read_marked
 
     shown = Settings(**read_marked(text, "finops.yaml").data)
     for name in ("decide_at", "history_days", "act", "autonomy", "schedule", "state_dir"):

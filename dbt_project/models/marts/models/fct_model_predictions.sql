@@ -15,11 +15,14 @@ final as (
         model_version,
         prediction_id,
         features,
+        categories,
         groups,
         prediction,
         probability,
         latency_ms,
-        energy_wh
+        energy_wh,
+        input_tokens,
+        output_tokens
     from predictions
 
 )

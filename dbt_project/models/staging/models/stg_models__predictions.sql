@@ -26,9 +26,12 @@ renamed as (
         probability,
         latency_ms,
         energy_wh,
+        input_tokens,
+        output_tokens,
 
         -- maps
         features,
+        categories,
         groups,
 
         -- times

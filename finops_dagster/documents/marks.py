@@ -1,4 +1,4 @@
-"""YAML text to plain data, remembering the line of every key; refuses what settings cannot be.
+"""YAML text to plain data, remembering the line of every key; refuses what no document can be.
 
 Nothing here knows what a key means.
 """
@@ -22,7 +22,7 @@ Location = tuple[str | int, ...]
 
 _MAX_NODES = 20_000
 _MAX_DEPTH = 20
-"""Aliases can multiply at each level; the bounds are far above any real settings file."""
+"""Aliases can multiply at each level; the bounds are far above any real file."""
 
 
 @dataclass
@@ -40,8 +40,13 @@ class Marked:
         return None
 
 
-def read_marked(text: str, file: str) -> Marked:
-    """Parse `text`; raises SettingsError naming `file` and line for all that is no settings."""
+def read_marked(
+    text: str, file: str, what: str = "settings", hint: str = "Write one with `finops init`."
+) -> Marked:
+    """Parse `text`; raises SettingsError naming `file` and line for all that is no mapping.
+
+    `what` the file is meant to hold, and the `hint` of where to get one, are for the faults.
+    """
     try:
         tree = YAML(typ="rt", pure=True).load(text)
     except (YAMLError, RecursionError) as error:
@@ -50,8 +55,8 @@ def read_marked(text: str, file: str) -> Marked:
         fault = Fault(
             code="empty_file",
             file=file,
-            expected="Expected settings, found no key.",
-            hint="Write one with `finops init`.",
+            expected=f"Expected {what}, found no key.",
+            hint=hint,
         )
         raise SettingsError(f"{file} is empty", (fault,))
     if not isinstance(tree, CommentedMap):
@@ -60,9 +65,9 @@ def read_marked(text: str, file: str) -> Marked:
             file=file,
             row=1,
             expected="Expected `key: value` lines at the top level, found something else.",
-            hint="Write one with `finops init`.",
+            hint=hint,
         )
-        raise SettingsError(f"{file} holds no settings", (fault,))
+        raise SettingsError(f"{file} holds no {what}", (fault,))
     reader = _Reader(file)
     data = reader.mapping(tree, ())
     return Marked(data, reader.lines)
