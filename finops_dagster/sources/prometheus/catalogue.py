@@ -399,6 +399,10 @@ linkerd.io/2/reference/proxy-metrics, argo-cd.readthedocs.io/operator-manual/met
 fluxcd.io/flux/monitoring/metrics, opencost.io/docs/integrations/prometheus-metrics."""
 
 POD_PHASE = "kube_pod_status_phase"
+POD_LABELS = "kube_pod_labels"
+KSERVE_LABEL = "label_serving_kserve_io_inferenceservice"
+"""On pods that KServe runs, where kube-state-metrics is allowed to show it: the Deployment that
+owns them is KServe's own, what a person declares is the InferenceService."""
 NODE_NAMES = "node_uname_info"
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
@@ -407,6 +411,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     ),
     "kube_replicaset_owner": (*_NAMESPACE, "replicaset", "owner_kind", "owner_name"),
     "kube_job_owner": (*_NAMESPACE, "job_name", "owner_kind", "owner_name"),
+    POD_LABELS: (*_NAMESPACE, "exported_pod", "pod", KSERVE_LABEL),
     NODE_NAMES: ("instance", "nodename"),
 }  # fmt: skip
 """Information series that say what owns a pod, and which node an address is, with their labels."""

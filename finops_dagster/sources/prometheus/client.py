@@ -54,11 +54,17 @@ class TooLarge(Exception):
 
 
 class _Transient(Exception):
-    """An answer, or its absence, that the next try may not meet again."""
+    """An answer, or its absence, that the next try may not meet again.
 
-    def __init__(self, what: str, wait_seconds: float | None = None) -> None:
+    `lasting`: what to tell where it stays.
+    """
+
+    def __init__(
+        self, what: str, wait_seconds: float | None = None, lasting: Unavailable | None = None
+    ) -> None:
         super().__init__(what)
         self.wait_seconds = wait_seconds
+        self.lasting = lasting
 
 
 class Client:
@@ -117,7 +123,7 @@ class Client:
         try:
             answer = retrying(self._once, method, path, form)
         except _Transient as error:
-            raise self._unavailable(
+            raise error.lasting or self._unavailable(
                 "store_unavailable",
                 f"an answer from {self.url}; tried {self._options.attempts} times, last: {error}",
                 "Look whether the store is well; what was fetched is kept, so that the next run "
@@ -176,7 +182,7 @@ class Client:
         given = self._credentials
         if given.username is not None:
             basic = requests.auth.HTTPBasicAuth(given.username, given.password or "")
-            return basic(request)  # type: ignore[no-any-return]
+            return basic(request)
         token = given.token
         if given.token_file is not None:
             token = given.token_file.read_text(encoding="utf-8").strip()
@@ -225,11 +231,12 @@ class Client:
         if status == 404 and not isinstance(answer, dict):
             raise self._refused("there is no such API (status 404)", "path")
         if answer is None:
-            kind = "HTML" if b"<html" in body[:2000].lower() else "no JSON"
-            if kind == "no JSON" and status == 200:
-                # cut off on its way; a page instead of an answer stays one
-                raise _Transient("an answer that is no JSON")
-            raise self._refused(f"it answered {kind} (status {status})", "login")
+            page = b"<html" in body[:2000].lower() or "html" in response.headers.get(
+                "Content-Type", ""
+            )
+            told = f"it answered {'a page of HTML' if page else 'no JSON'} (status {status})"
+            # an answer may be cut off on its way, and a gateway show its page for a moment
+            raise _Transient(told, lasting=self._refused(told, "login" if page else "path"))
         if not isinstance(answer, dict) or answer.get("status") != "success":
             raise self._unavailable(
                 "query_refused",

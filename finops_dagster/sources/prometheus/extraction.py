@@ -24,6 +24,7 @@ from finops_dagster.sources.prometheus.catalogue import (
     CATALOGUE,
     NODE_NAMES,
     OWNERS,
+    POD_LABELS,
     POD_PHASE,
 )
 from finops_dagster.sources.prometheus.client import Client, TooLarge
@@ -47,6 +48,7 @@ _LEAST_LIMIT = 1_000
 """Samples: a server that allows less is asked in halves, but not expected to."""
 _SPLIT = {
     "kube_pod_owner": ("exported_pod", "pod"),
+    POD_LABELS: ("exported_pod", "pod"),
     "kube_replicaset_owner": ("replicaset",),
     "kube_job_owner": ("job_name",),
     NODE_NAMES: ("instance",),
@@ -102,12 +104,17 @@ class Extraction:
         return Extracted(tuple(part for some in parts for part in some), surveyed)
 
     def holds(self, day: date, names: frozenset[str]) -> bool:
-        """Whether the store has a sample of one of these series on `day`. Raises Unavailable."""
+        """Whether the store measured one of these series on `day`. Raises Unavailable.
+
+        One sample by itself is none: a counter's at midnight ends the day before.
+        """
         start = int(day_start(day).timestamp())
-        return any(
-            self._counted(survey(name, _split_labels(name)[-1], self._options.matchers, 1), start)
-            for name in sorted(names)
-        )
+        for name in sorted(names):
+            query = survey(name, _split_labels(name)[-1], self._options.matchers, 1)
+            counts = self._counted(query, start)
+            if len(counts) > 1 or any(n > 1 for found in counts.values() for n in found):
+                return True
+        return False
 
     def _queries(self, surveyed: dict[str, Surveyed]) -> list[Query]:
         options, matchers = self._options, self._options.matchers
@@ -162,7 +169,8 @@ class Extraction:
         for half_hour in counts.values():
             total.update(half_hour)
         series = max(half_hour.total() for half_hour in counts.values())
-        return Surveyed(series, self._options.scrape_seconds or scrape_of(total), label)
+        scrape = self._options.scrape_seconds or scrape_of(total, self._options.step_seconds)
+        return Surveyed(series, scrape, label)
 
     def _scouted(self, query: Query, start: int) -> int:
         """The most series at one time."""

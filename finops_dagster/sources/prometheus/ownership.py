@@ -11,13 +11,15 @@ from datetime import datetime
 import duckdb
 
 from finops_dagster.sources.parsing import literal
-from finops_dagster.sources.prometheus.catalogue import NODE_NAMES
+from finops_dagster.sources.prometheus.catalogue import KSERVE_LABEL, NODE_NAMES, POD_LABELS
 from finops_dagster.sources.prometheus.extraction import Part
 
+_POD = ("exported_pod", "pod")
 _CHILDREN = {
-    "kube_pod_owner": ("exported_pod", "pod"),
+    "kube_pod_owner": _POD,
     "kube_replicaset_owner": ("replicaset",),
     "kube_job_owner": ("job_name",),
+    POD_LABELS: _POD,
 }
 _OWNED = """
 create temp table {table} as
@@ -71,8 +73,9 @@ with owned as (
     select pod.cluster, pod.namespace, pod.child as pod,
         greatest(pod.since, coalesce(owner.since, pod.since)) as since,
         least(pod.until, coalesce(owner.until, pod.until)) as until,
-        pod.owner_kind as pod_owner_kind, pod.owner_name as pod_owner_name,
-        owner.owner_kind, owner.owner_name
+        pod.owner_kind as first_kind, pod.owner_name as first_name,
+        coalesce(owner.owner_kind, '') as second_kind, owner.owner_name as second_name,
+        service.owner_name as service
     from kube_pod_owner as pod
     left join (
         select 'ReplicaSet' as kind, * from kube_replicaset_owner
@@ -82,21 +85,36 @@ with owned as (
         on pod.owner_kind = owner.kind and pod.cluster = owner.cluster
         and pod.namespace = owner.namespace and pod.owner_name = owner.child
         and pod.since < owner.until and owner.since < pod.until
+    left join (
+        select cluster, namespace, child, min(owner_name) as owner_name from kube_pod_labels
+        group by all having count(distinct owner_name) = 1
+    ) as service
+        on pod.cluster = service.cluster and pod.namespace = service.namespace
+        and pod.child = service.child
 )
 select cluster, namespace, pod, since, until,
+    case when service is not null and second_kind = 'Deployment' then second_name end as serving,
     case
-        when pod_owner_kind in ('', '<none>', '?', 'Node') then 'Pod'
-        when coalesce(owner_kind, '') in ('', '<none>', '?') then pod_owner_kind
-        else owner_kind
+        when service is not null then 'InferenceService'
+        when first_kind in ('', '<none>', '?', 'Node') then 'Pod'
+        when second_kind in ('', '<none>', '?') then first_kind
+        else second_kind
     end as kind,
     case
-        when pod_owner_kind in ('', '<none>', '?', 'Node') then pod
-        when coalesce(owner_kind, '') in ('', '<none>', '?') then pod_owner_name
-        else owner_name
+        when service is not null then service
+        when first_kind in ('', '<none>', '?', 'Node') then pod
+        when second_kind in ('', '<none>', '?') then first_name
+        else second_name
     end as name,
-    pod_owner_kind = '?' or coalesce(owner_kind, '') = '?' as contradicted
+    first_kind = '?' or second_kind = '?' as contradicted
 from owned
 """
+
+
+_NOTHING = (
+    "select '' as cluster, '' as namespace, '' as child, now() as time, '' as owner_kind, "
+    "'' as owner_name, true as controller where false"
+)
 
 
 def first_of(labels: Sequence[str]) -> str:
@@ -123,31 +141,26 @@ def make_pods(
     cluster: str,
     start: datetime,
 ) -> None:
-    """The tables `pods` and `nodes`. `cluster`: SQL of a row's cluster.
+    """The tables `pods`, `serving` (Deployments that are KServe's), `kinds` and `nodes`. `cluster`: SQL of a row's cluster.
 
     A pod without an owner, or of a node (a static pod), is a workload of its own. A pod whose
-    owners contradict each other in an hour is so too, for that hour.
+    owners contradict each other in an hour is so too, for that hour. KServe's pods belong to the
+    InferenceService where their labels are told.
     """
     at = f"TIMESTAMPTZ '{start.isoformat()}'"
     for name, children in _CHILDREN.items():
-        found = parts.get(name, ())
-        rows = (
-            "select '' as cluster, '' as namespace, '' as child, now() as time, '' as owner_kind, "
-        )
-        rows += "'' as owner_name, true as controller where false"
-        if found:
-            controller = (
-                f"{quoted('owner_is_controller')} = 'true'" if name == "kube_pod_owner" else "true"
-            )
-            rows = (
-                f"select {cluster} as cluster, "
-                f"{first_of(('exported_namespace', 'namespace'))} as namespace, "
-                f"{first_of(children)} as child, time, {quoted('owner_kind')} as owner_kind, "
-                f"{quoted('owner_name')} as owner_name, {controller} as controller "
-                f"from {files_of(found)}"
-            )
+        rows = _told(name, children, parts[name], cluster) if parts.get(name) else _NOTHING
         connection.execute(_OWNED.format(table=name, rows=rows, start=at))
     connection.execute(_PODS)
+    connection.execute(
+        "create temp table serving as select cluster, namespace, serving as deployment, "
+        "min(name) as service from pods where serving is not null "
+        "group by all having count(distinct name) = 1"
+    )
+    connection.execute(
+        "create temp table kinds as select cluster, namespace, name, min(kind) as kind from pods "
+        "group by all having count(distinct kind) = 1"
+    )
     named = parts.get(NODE_NAMES, ())
     source = (
         f"select {cluster} as cluster, label_instance as instance, label_nodename as nodename "
@@ -158,4 +171,17 @@ def make_pods(
     connection.execute(
         "create temp table nodes as select cluster, instance, min(nodename) as nodename "
         f"from ({source}) group by all having count(distinct nodename) = 1"
+    )
+
+
+def _told(name: str, children: Sequence[str], parts: Sequence[Part], cluster: str) -> str:
+    """SQL of who owns what in an hour, as an information series tells."""
+    kind, owner = quoted("owner_kind"), quoted("owner_name")
+    if name == POD_LABELS:
+        kind, owner = "'InferenceService'", quoted(KSERVE_LABEL)
+    controls = f"{quoted('owner_is_controller')} = 'true'" if name == "kube_pod_owner" else "true"
+    return (
+        f"select {cluster} as cluster, {first_of(('exported_namespace', 'namespace'))} as "
+        f"namespace, {first_of(children)} as child, time, {kind} as owner_kind, "
+        f"{owner} as owner_name, {controls} as controller from {files_of(parts)}"
     )

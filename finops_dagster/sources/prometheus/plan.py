@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finops_dagster.sources.prometheus.catalogue import (
+    KSERVE_LABEL,
     OWNERS,
+    POD_LABELS,
     POD_PHASE,
     Kind,
     Metric,
@@ -37,7 +39,7 @@ _SCOUT_SECONDS = 600
 _SHORT_STEPS = 12
 """Below this many points of time a query is split by series first: an hour of 5 minutes."""
 _SCRAPES = (1, 2, 3, 5, 6, 10, 12, 15, 20, 30, 40, 45, 60, 75, 90, 100, 120, 150, 180, 200, 225,
-            300, 360, 450, 600, 900, 1800)  # fmt: skip
+            300, 360, 450, 600, 900)  # fmt: skip
 """Seconds between scrapes that people set: what is measured is rounded to the nearest."""
 
 _REVISION = 1
@@ -175,16 +177,19 @@ def survey(name: str, label: str, matchers: Sequence[str], expected: int) -> Que
     )
 
 
-def scrape_of(counts: Mapping[int, int]) -> int:
-    """Seconds between samples: of the median series, by {samples in half an hour: series}."""
-    total, seen, median = sum(counts.values()), 0, 1
-    for samples in sorted(counts):
-        seen += counts[samples]
-        median = samples
+def scrape_of(counts: Mapping[int, int], unknown: int) -> int:
+    """Seconds between samples: of the median series, by {samples in half an hour: series}.
+
+    A series with one sample tells nothing; `unknown` stands where there are no others.
+    """
+    told = {samples: series for samples, series in counts.items() if samples > 1}
+    total, seen = sum(told.values()), 0
+    for samples in sorted(told):
+        seen += told[samples]
         if 2 * seen >= total:
-            break
-    measured = SURVEY_STEP / median
-    return min(_SCRAPES, key=lambda seconds: max(seconds / measured, measured / seconds))
+            measured = SURVEY_STEP / samples
+            return min(_SCRAPES, key=lambda one: max(one / measured, measured / one))
+    return unknown
 
 
 def measurements(
@@ -277,6 +282,7 @@ def ownership(
     name: str, found: Surveyed, matchers: Sequence[str], cluster_label: str | None
 ) -> Query:
     """Every owner that an information series told of, hour by hour."""
+    own = f'{KSERVE_LABEL}!=""' if name == POD_LABELS else ""
     keep = (*((cluster_label,) if cluster_label else ()), *OWNERS[name])
     return Query(
         key=name,
@@ -285,7 +291,7 @@ def ownership(
         build=lambda scope: by(
             "max",
             keep,
-            f"last_over_time({selector(name, (*matchers, *scope))}[{OWNER_STEP}s] offset 1ms)",
+            f"last_over_time({selector(name, (own, *matchers, *scope))}[{OWNER_STEP}s] offset 1ms)",
         ),
         step=OWNER_STEP,
         series=found.series,

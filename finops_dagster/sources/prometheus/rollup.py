@@ -64,10 +64,11 @@ select
     case when once.pod <> '' then once.namespace
         when once.name <> '' then once.namespace else '' end as namespace,
     case when once.pod <> '' then coalesce(pods.kind, 'Pod')
-        when once.name <> '' then coalesce(nullif(once.kind, ''), known.kind, 'Workload')
+        when serving.service is not null then 'InferenceService'
+        when once.name <> '' then coalesce(nullif(once.kind, ''), kinds.kind, 'Workload')
         when once.node <> '' then 'Node' else '' end as kind,
     case when once.pod <> '' then coalesce(pods.name, once.pod)
-        when once.name <> '' then once.name
+        when once.name <> '' then coalesce(serving.service, once.name)
         else coalesce(nodes.nodename, regexp_replace(once.node, ':[0-9]+$', '')) end as name,
     case when once.pod <> '' then once.container else '' end as container,
     once.pod <> '' and pods.kind is null as unowned,
@@ -76,9 +77,12 @@ from once
 left join pods
     on once.pod <> '' and once.cluster = pods.cluster and once.namespace = pods.namespace
     and once.pod = pods.pod and once.time >= pods.since and once.time < pods.until
-left join known
-    on once.pod = '' and once.kind = '' and once.cluster = known.cluster
-    and once.namespace = known.namespace and once.name = known.name
+left join serving
+    on once.kind = 'Deployment' and once.cluster = serving.cluster
+    and once.namespace = serving.namespace and once.name = serving.deployment
+left join kinds
+    on once.pod = '' and once.kind = '' and once.cluster = kinds.cluster
+    and once.namespace = kinds.namespace and once.name = kinds.name
 left join nodes
     on once.pod = '' and once.name = '' and once.cluster = nodes.cluster
     and once.node = nodes.instance
@@ -128,10 +132,6 @@ def roll_up(
         quoted(options.cluster_label) if options.cluster_label else literal(options.cluster or "")
     )
     make_pods(connection, parts, cluster, day_start(day))
-    connection.execute(
-        "create temp table known as select cluster, namespace, name, min(kind) as kind from pods "
-        "group by all having count(distinct kind) = 1"
-    )
     notes = [*_absent(extracted), *_strange(extracted.parts)]
     rows = 0
     unowned: set[tuple[str, ...]] = set()
@@ -203,7 +203,7 @@ def _gaps(
     assert counted is not None
     present, nameless = counted
     whole = DAY_SECONDS // options.step_seconds
-    if 0 < present < whole:
+    if present < whole:
         yield Fault(
             code="metric_incomplete",
             column=metric.name,
@@ -224,24 +224,33 @@ def _gaps(
 
 
 def _absent(extracted: Extracted) -> list[Fault]:
-    """Metrics that the store had nothing of all day, by exporter."""
+    """Metrics that the store had nothing of all day: whole exporters, then single metrics."""
     missing: dict[str, list[str]] = defaultdict(list)
+    there = set()
     for metric in CATALOGUE:
-        if metric.series not in extracted.surveyed:
+        if metric.series in extracted.surveyed:
+            there.add(metric.exporter)
+        else:
             missing[metric.exporter].append(metric.name)
-    owners = [name for name in OWNERS if name not in extracted.surveyed]
-    if owners:
-        missing["owners and node names"] = owners
-    return [
-        Fault(
-            code="metric_absent",
-            column=exporter,
-            expected=f"Series of {', '.join(names)}; the store has none of this day: they are "
-            "not known, not zero.",
-            hint="Nothing to do where this exporter does not run; else look at its scrape.",
-        )
-        for exporter, names in missing.items()
-    ]
+    notes = []
+    if others := sorted(missing.keys() - there):
+        notes.append(_missing("exporter", "Nothing to do where they do not run", others))
+    for exporter in sorted(missing.keys() & there):
+        hint = "Nothing to do where it is not asked to tell of them"
+        notes.append(_missing(exporter, hint, missing[exporter]))
+    if owners := [name for name in OWNERS if name not in extracted.surveyed]:
+        notes.append(_missing("owners", "Nothing to do where no pod has such an owner", owners))
+    return notes
+
+
+def _missing(column: str, hint: str, names: Sequence[str]) -> Fault:
+    return Fault(
+        code="metric_absent",
+        column=column,
+        expected=f"Series of {', '.join(names)}; the store has none of this day. They are not "
+        "known, which is not zero.",
+        hint=f"{hint}; else look whether they were scraped.",
+    )
 
 
 def _strange(parts: Iterable[Part]) -> list[Fault]:
