@@ -30,9 +30,11 @@ from finops_dagster.settings import (
     Rung,
     Settings,
     SourceSettings,
+    TelemetrySettings,
     child_environment,
 )
-from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
+from finops_dagster.sources import Limits, Readable, ReadOptions, ReadResult, open_source
+from finops_dagster.sources.prometheus import Credentials, PrometheusOptions, PrometheusSource
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
@@ -154,10 +156,10 @@ class Estate:
         return self.layout.reports(as_of)
 
     @cached_property
-    def _sources(self) -> dict[str, list[FileSource]]:
+    def _sources(self) -> dict[str, list[Readable]]:
         return {}
 
-    def sources(self, table: str) -> list[FileSource]:
+    def sources(self, table: str) -> list[Readable]:
         """The sources that deliver a landing table; each remembers the files it has hashed."""
         if table not in self._sources:
             self._sources[table] = self._opened(table)
@@ -183,7 +185,7 @@ class Estate:
             if one.max_age_hours is not None
         }
 
-    def _opened(self, table: str) -> list[FileSource]:
+    def _opened(self, table: str) -> list[Readable]:
         settings = self.settings
         limits = Limits(
             quarantined_cost_share=settings.limits.quarantined_cost_share,
@@ -191,7 +193,9 @@ class Estate:
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
         return [
-            open_source(
+            self._store(one, limits)
+            if isinstance(one, TelemetrySettings) and one.format == "prometheus"
+            else open_source(
                 kind,
                 one.name,
                 one.path,
@@ -202,6 +206,23 @@ class Estate:
             )
             for kind, one in self._configured[table]
         ]
+
+    def _store(self, one: TelemetrySettings, limits: Limits) -> Readable:
+        assert one.prometheus is not None
+        given = self.settings.credentials_of(one.name)
+        return PrometheusSource(
+            one.name,
+            str(one.path),
+            PrometheusOptions(**one.prometheus.model_dump()),
+            self.layout.mirror / "prometheus",
+            Credentials(
+                **given.model_dump(exclude={"token", "password", "headers"}),
+                token=given.token.get_secret_value() if given.token else None,
+                password=given.password.get_secret_value() if given.password else None,
+                headers={name: text.get_secret_value() for name, text in given.headers.items()},
+            ),
+            limits,
+        )
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

@@ -15,10 +15,12 @@ from finops_dagster.settings.environment import (
 from finops_dagster.settings.model import (
     CONFIG_NAME,
     BillingSettings,
+    CredentialSettings,
     CurrencySettings,
     DesiredStateSettings,
     LimitSettings,
     ModelSettings,
+    PrometheusSettings,
     ReportClock,
     RetentionSettings,
     Rung,
@@ -27,16 +29,19 @@ from finops_dagster.settings.model import (
     SourceSettings,
     TagSettings,
     Task,
+    TelemetrySettings,
 )
 from finops_dagster.settings.reading import find_config, load
 
 __all__ = [
     "CONFIG_NAME",
     "BillingSettings",
+    "CredentialSettings",
     "CurrencySettings",
     "DesiredStateSettings",
     "LimitSettings",
     "ModelSettings",
+    "PrometheusSettings",
     "ReportClock",
     "RetentionSettings",
     "Rung",
@@ -45,6 +50,7 @@ __all__ = [
     "SourceSettings",
     "TagSettings",
     "Task",
+    "TelemetrySettings",
     "child_environment",
     "environment_config",
     "find_config",

@@ -23,6 +23,10 @@ from finops_dagster.settings.environment import (
 from finops_dagster.settings.marks import Location, Marked, dotted, read_marked
 from finops_dagster.settings.model import CONFIG_NAME, Settings
 
+_ONLY_IN_ENVIRONMENT = {
+    "github_token": "FINOPS_GITHUB_TOKEN",
+    "credentials": "FINOPS_CREDENTIALS__SOURCE__KEY",
+}
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
 
@@ -48,17 +52,18 @@ def load(path: Path, *, check_paths: bool = True) -> Settings:
     """
     file = str(path)
     marked = read_marked(_text(path), file)
-    if "github_token" in marked.data:
-        fault = Fault(
-            code="secret_in_file",
-            file=file,
-            row=marked.line(("github_token",)),
-            column="github_token",
-            expected="Expected no secret in the file, found one.",
-            hint="Remove the line, revoke the token if the file was shared, and set "
-            "FINOPS_GITHUB_TOKEN in the environment.",
-        )
-        raise SettingsError(f"{file} holds a secret", (fault,))
+    for name, variable in _ONLY_IN_ENVIRONMENT.items():
+        if name in marked.data:
+            fault = Fault(
+                code="secret_in_file",
+                file=file,
+                row=marked.line((name,)),
+                column=name,
+                expected="Expected no secret in the file, found one.",
+                hint="Remove the line, revoke the secret if the file was shared, and set "
+                f"{variable} in the environment.",
+            )
+            raise SettingsError(f"{file} holds a secret", (fault,))
     try:
         settings = Settings(**marked.data)
     except ValidationError as error:
@@ -174,7 +179,7 @@ def _description(location: Location) -> str:
 def _nearest(location: Location) -> str:
     name = str(location[-1])
     fields = _parent(location).model_fields
-    known = [field for field in fields if field != "github_token"]
+    known = [field for field in fields if field not in _ONLY_IN_ENVIRONMENT]
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"

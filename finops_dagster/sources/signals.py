@@ -28,6 +28,8 @@ class SignalFormat:
     partial_key: Sequence[str] = ()
     empty: Sequence[str] = ()
     """Text columns whose empty text is a value, not a gap."""
+    optional: Sequence[str] = ()
+    """Columns that most senders do not have: their absence is not worth a note."""
     bounds: Sequence[Check] = ()
     """Values that no such measurement can have."""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class SignalFormat:
             view.checks.extend(value_checks(column, column.name, parsed))
             if words is not None:
                 view.checks.append(word_check(column, column.name, words))
-            if raw is None:
+            if raw is None and column.name not in self.optional:
                 (view.tolerated if column.nullable else view.faults).append(
                     _absent(column.name, files, required=not column.nullable)
                 )

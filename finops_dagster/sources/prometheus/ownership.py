@@ -141,7 +141,9 @@ def make_pods(
     cluster: str,
     start: datetime,
 ) -> None:
-    """The tables `pods`, `serving` (Deployments that are KServe's), `kinds` and `nodes`. `cluster`: SQL of a row's cluster.
+    """The tables `pods`, `serving` (Deployments that are KServe's), `kinds` and `nodes`.
+
+    `cluster`: SQL of a row's cluster.
 
     A pod without an owner, or of a node (a static pod), is a workload of its own. A pod whose
     owners contradict each other in an hour is so too, for that hour. KServe's pods belong to the

@@ -41,7 +41,7 @@ _SKEW_TOLD_SECONDS = 30
 
 @dataclass
 class PrometheusSource:
-    """Implements `domain.deliveries.Source` over a store's HTTP API, plus `read`.
+    """Implements `sources.source.Readable` over a store's HTTP API.
 
     `folder` holds what was fetched, from run to run: an interrupted day goes on from there.
     """
