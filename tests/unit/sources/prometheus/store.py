@@ -196,7 +196,8 @@ def serving(store: Store) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             del format, args

@@ -1,4 +1,4 @@
-"""What a store, or what stands before it, answers in place of numbers: each told with what to do."""
+"""What a store, or what is before it, answers in place of numbers: told with what to do."""
 
 from __future__ import annotations
 
