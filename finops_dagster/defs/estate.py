@@ -6,7 +6,7 @@ Building is all that happens here; nothing is read or written until a part is as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -38,10 +38,19 @@ from finops_dagster.settings import (
     Rung,
     Settings,
     SourceSettings,
+    TelemetrySettings,
     child_environment,
 )
-from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
+from finops_dagster.sources import (
+    FileSource,
+    Limits,
+    Readable,
+    ReadOptions,
+    ReadResult,
+    open_source,
+)
 from finops_dagster.sources.private import Privacy, read_policy
+from finops_dagster.sources.prometheus import Credentials, PrometheusOptions, PrometheusSource
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
@@ -169,10 +178,10 @@ class Estate:
         return self.layout.reports(as_of)
 
     @cached_property
-    def _sources(self) -> dict[str, list[FileSource]]:
+    def _sources(self) -> dict[str, list[Readable]]:
         return {}
 
-    def sources(self, table: str) -> list[FileSource]:
+    def sources(self, table: str) -> list[Readable]:
         """The sources that deliver a landing table; each remembers the files it has hashed."""
         if table not in self._sources:
             self._sources[table] = self._opened(table)
@@ -198,7 +207,7 @@ class Estate:
             if one.max_age_hours is not None
         }
 
-    def _opened(self, table: str) -> list[FileSource]:
+    def _opened(self, table: str) -> list[Readable]:
         settings = self.settings
         limits = Limits(
             quarantined_cost_share=settings.limits.quarantined_cost_share,
@@ -209,16 +218,17 @@ class Estate:
         reading = ReadOptions(
             mirror=self._passing_mirror if privacy.masked else self.layout.mirror,
             answers=self.layout.answers,
-            secrets=settings.secrets(),
             privacy=privacy,
         )
         return [
-            open_source(
+            self._store(one, limits)
+            if isinstance(one, TelemetrySettings) and one.format == "prometheus"
+            else open_source(
                 kind,
                 one.name,
                 one.path,
                 limits,
-                reading,
+                replace(reading, secrets=settings.credentials_of(one.name).plain()),
                 format_options=one.options if isinstance(one, FormattedSettings) else {},
                 folder=settings.folder,
             )
@@ -232,7 +242,7 @@ class Estate:
         """
         if self.asks:
             for source in self.sources(table):
-                if source.extraction is not None:
+                if isinstance(source, FileSource) and source.extraction is not None:
                     source.extraction.fill(first, last, self._started)
 
     def privacy(self, table: str) -> Privacy:
@@ -255,6 +265,23 @@ class Estate:
     @cached_property
     def _passing(self) -> TemporaryDirectory[str]:
         return TemporaryDirectory(prefix="finops-mirror-")
+
+    def _store(self, one: TelemetrySettings, limits: Limits) -> Readable:
+        assert one.prometheus is not None
+        given = self.settings.credentials_of(one.name)
+        return PrometheusSource(
+            one.name,
+            str(one.path),
+            PrometheusOptions(**one.prometheus.model_dump()),
+            self.layout.mirror / "prometheus",
+            Credentials(
+                **given.model_dump(exclude={"token", "password", "headers"}),
+                token=given.token.get_secret_value() if given.token else None,
+                password=given.password.get_secret_value() if given.password else None,
+                headers={name: text.get_secret_value() for name, text in given.headers.items()},
+            ),
+            limits,
+        )
 
     def forge(self) -> LocalForge | GitHubForge:
         """The host of the desired state. Raises SettingsError where none is named."""

@@ -63,6 +63,7 @@ SIGNALS = Clock(
     tables=("measurements", "intensities", "predictions", "labels"),
     marts=(
         "fct_workload_measurements",
+        "fct_measurement_coverage",
         "fct_workload_utilisation_daily",
         "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",
@@ -419,10 +420,10 @@ def refusals(estate: Estate, results: Iterable[Landed]) -> list[Fault]:
 
 def _place(estate: Estate, delivery: Delivery, file: str | None) -> str:
     files = [str(one.path) for one in delivery.files]
-    places = (one.place for one in estate.sources(delivery.table) if one.name == delivery.source)
-    place = next(places, None)
-    where = place.where if place else delivery.source
-    shown = place.shown if place else str
+    sources = estate.sources(delivery.table)
+    source = next((one for one in sources if one.name == delivery.source), None)
+    where = source.where if source else delivery.source
+    shown = source.shown if source else str
     if file is not None:
         return shown(file) if file in files else f"{where}: {file}"
     told = ", ".join(shown(name) for name in files[:_FILES_TOLD]) or where

@@ -16,6 +16,7 @@ MARTS = {
         billing.RESTATEMENTS,
         billing.CONVERTED,
         signals.MEASUREMENTS,
+        signals.COVERAGE,
         signals.UTILISATION,
         signals.GRID,
         signals.CARBON,

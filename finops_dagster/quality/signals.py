@@ -19,7 +19,11 @@ MEASUREMENTS = Suite(
         "memory_request_bytes memory_limit_bytes replicas "
         "gpu_utilisation_percent gpu_power_watts cpu_power_watts memory_power_watts "
         "network_receive_bytes_per_second volume_used_bytes "
-        "volume_capacity_bytes"
+        "volume_capacity_bytes cpu_limit_cores cpu_periods_per_second "
+        "cpu_throttled_periods_per_second network_transmit_bytes_per_second "
+        "restarts_per_second oom_kills_per_second cpu_cores_replica_max "
+        "cpu_cores_replica_p95 memory_replica_max_bytes memory_replica_p95_bytes "
+        "replicas_measured"
     ),
     checks=(
         *not_null("day", "time", "resource", "cluster", "interval_seconds"),
@@ -37,10 +41,27 @@ MEASUREMENTS = Suite(
             "network_receive_bytes_per_second",
             "volume_used_bytes",
             "volume_capacity_bytes",
+            "cpu_limit_cores",
+            "cpu_cores_replica_max",
+            "memory_replica_max_bytes",
             high=1e18,
             hint=_SIGNALS,
         ),
         *between("gpu_utilisation_percent", high=100),
+    ),
+)
+
+COVERAGE = Suite(
+    table="fct_measurement_coverage",
+    partition="day",
+    grain=("day", "source", "cluster", "namespace", "metric"),
+    columns=names(
+        "day source cluster namespace metric reason series expected_seconds "
+        "measured_seconds silent_seconds coverage"
+    ),
+    checks=(
+        *not_null("day", "source", "cluster", "metric", "coverage", "reason"),
+        *between("coverage", high=1),
     ),
 )
 

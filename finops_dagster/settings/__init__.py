@@ -16,6 +16,7 @@ from finops_dagster.settings.model import (
     CONFIG_NAME,
     BillingSettings,
     CarbonSettings,
+    CredentialSettings,
     CurrencySettings,
     DesiredStateSettings,
     FormattedSettings,
@@ -25,6 +26,7 @@ from finops_dagster.settings.model import (
     LogSettings,
     ModelSettings,
     PredictionSettings,
+    PrometheusSettings,
     ReportClock,
     RetentionSettings,
     Rung,
@@ -33,6 +35,7 @@ from finops_dagster.settings.model import (
     SourceSettings,
     TagSettings,
     Task,
+    TelemetrySettings,
 )
 from finops_dagster.settings.reading import find_config, load
 
@@ -40,6 +43,7 @@ __all__ = [
     "CONFIG_NAME",
     "BillingSettings",
     "CarbonSettings",
+    "CredentialSettings",
     "CurrencySettings",
     "DesiredStateSettings",
     "FormattedSettings",
@@ -49,6 +53,7 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "PredictionSettings",
+    "PrometheusSettings",
     "ReportClock",
     "RetentionSettings",
     "Rung",
@@ -57,6 +62,7 @@ __all__ = [
     "SourceSettings",
     "TagSettings",
     "Task",
+    "TelemetrySettings",
     "child_environment",
     "environment_config",
     "find_config",

@@ -76,7 +76,7 @@ def _key(name: str, field: FieldInfo, prefix: str) -> Key:
         variable=variable,
         section=inner if is_section else None,
         is_list=get_origin(annotation) is tuple,
-        secret=annotation is SecretStr,
+        secret=annotation is SecretStr or bool(field.exclude),
     )
 
 

@@ -14,13 +14,9 @@ from pathlib import Path
 PREFIX = "FINOPS_"
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 """Names the settings file where no argument can: a Dagster daemon or webserver starts us so."""
-SECRETS = (
-    "FINOPS_GITHUB_TOKEN",
-    "FINOPS_PRIVACY_KEY",
-    "FINOPS_ELECTRICITY_MAPS_TOKEN",
-    "FINOPS_WATTTIME_USER",
-    "FINOPS_WATTTIME_PASSWORD",
-)
+SECRETS = ("FINOPS_GITHUB_TOKEN", "FINOPS_PRIVACY_KEY")
+CREDENTIALS = "FINOPS_CREDENTIALS"
+"""Opens the names of all variables that let us into sources."""
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "FINOPS_WAREHOUSE"})
 """Ours, but no keys of finops.yaml. FINOPS_WAREHOUSE tells dbt where the DuckDB file is."""
 
@@ -51,9 +47,9 @@ def telemetry_off() -> None:
 def child_environment(*, secrets: bool = False, **extra: str) -> dict[str, str]:
     """Environment for a child process: ours, telemetry off, our tools first on PATH, and `extra`.
 
-    Secrets are left out unless the child acts on the forge itself (`secrets=True`).
+    Secrets are left out unless the child acts on the forge or reads sources (`secrets=True`).
     """
-    kept = {name: value for name, value in os.environ.items() if secrets or name not in SECRETS}
+    kept = {name: value for name, value in os.environ.items() if secrets or not _secret(name)}
     here = str(Path(sys.executable).parent)
     path = kept.get("PATH", os.defpath)
     if here not in path.split(os.pathsep):
@@ -64,11 +60,15 @@ def child_environment(*, secrets: bool = False, **extra: str) -> dict[str, str]:
 def hide_secrets(text: str) -> str:
     """`text` with the values of our secrets and passwords in URLs masked: for logs and errors."""
     text = re.sub(r"(://)[^/@\s]*:[^/@\s]*@", r"\1**********@", text)
-    for name in SECRETS:
-        value = os.environ.get(name, "")
-        if value:
-            text = text.replace(value, "**********")
+    values = {value for name, value in os.environ.items() if value and _secret(name)}
+    # the longest first: one may be a part of another
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "**********")
     return text
+
+
+def _secret(name: str) -> bool:
+    return name in SECRETS or name.upper().startswith(CREDENTIALS)
 
 
 def overriding_variable(location: tuple[str, ...]) -> str | None:

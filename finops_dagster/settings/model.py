@@ -29,9 +29,7 @@ CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
     "github_token": "FINOPS_GITHUB_TOKEN",
     "privacy_key": "FINOPS_PRIVACY_KEY",
-    "electricity_maps_token": "FINOPS_ELECTRICITY_MAPS_TOKEN",
-    "watttime_user": "FINOPS_WATTTIME_USER",
-    "watttime_password": "FINOPS_WATTTIME_PASSWORD",
+    "credentials": "FINOPS_CREDENTIALS__SOURCE__KEY",
 }
 """Keys that only the environment may set -> the variable."""
 PLACE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
@@ -223,6 +221,128 @@ class LabelSettings(LogSettings):
         description="labels: the columns of docs/your-own-data.md; label_log: columns of your "
         "own, with a declared schema.",
     )
+
+
+MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*(=|!=|=~|!~)"([^"\\]|\\.)*"'
+"""One label matcher of PromQL."""
+
+
+class PrometheusSettings(Section):
+    """How a store that speaks Prometheus's HTTP API is asked."""
+
+    cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of the one Kubernetes cluster that the store tells of.",
+    )
+    cluster_label: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$",
+        description="Label that carries the cluster's name, where the store tells of several.",
+    )
+    step_seconds: int = Field(
+        default=300, ge=60, le=3600, description="Length of an interval; a divisor of a day."
+    )
+    scrape_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=900,
+        description="Seconds between two samples of a series; empty: measured by metric and day.",
+    )
+    max_samples: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        le=50_000_000,
+        description="Samples that one query may make the server read, by estimate; larger "
+        "queries are split before they are sent.",
+    )
+    concurrency: int = Field(default=4, ge=1, le=32, description="Queries at a time.")
+    timeout_seconds: int = Field(
+        default=60, ge=1, le=600, description="How long one answer may take."
+    )
+    attempts: int = Field(
+        default=8, ge=1, le=20, description="How often a query that failed is sent."
+    )
+    reach_days: int = Field(
+        default=15,
+        ge=1,
+        le=800,
+        description="Days back from today that the store is asked for; its retention.",
+    )
+    settle_minutes: int = Field(
+        default=10, ge=0, le=1440, description="A day is read this long after it ended."
+    )
+    owners: Literal["kube_state_metrics", "pod"] = Field(
+        default="kube_state_metrics",
+        description="kube_state_metrics: pods belong to the workloads that own them; pod: each "
+        "stands for itself.",
+    )
+    matchers: tuple[Annotated[str, Field(pattern=f"^{MATCHER}$")], ...] = Field(
+        default=(), description="Label matchers of PromQL that every query carries."
+    )
+
+    @model_validator(mode="after")
+    def _day_is_whole(self) -> PrometheusSettings:
+        if (self.cluster is None) == (self.cluster_label is None):
+            raise ValueError("name the cluster by `cluster`, or the label by `cluster_label`")
+        if 86_400 % self.step_seconds:
+            raise ValueError("step_seconds must divide a day: 60, 300, 600, 900")
+        return self
+
+
+class TelemetrySettings(SourceSettings):
+    """Measurements, as files or from a store."""
+
+    format: Literal["files", "prometheus"] = Field(
+        default="files",
+        description="files: Parquet or CSV at `path`; prometheus: `path` is the base URL of a "
+        "store that speaks Prometheus's HTTP API.",
+    )
+    prometheus: PrometheusSettings | None = Field(
+        default=None, description="With format: prometheus, how the store is asked."
+    )
+
+    @model_validator(mode="after")
+    def _store_has_url(self) -> TelemetrySettings:
+        if self.format == "files":
+            if self.prometheus is not None:
+                raise ValueError("`prometheus` needs format: prometheus")
+            return self
+        if self.prometheus is None:
+            raise ValueError("format: prometheus needs a section `prometheus` with the cluster")
+        if not isinstance(self.path, str) or not self.path.lower().startswith("http"):
+            raise ValueError("with format: prometheus, path is the URL of its API, https://...")
+        return self
+
+
+class CredentialSettings(Section):
+    """By what one source lets us in; only from the environment."""
+
+    token: SecretStr | None = Field(default=None, description="Bearer token.")
+    token_file: Path | None = Field(
+        default=None, description="File with a bearer token, read anew for every request."
+    )
+    username: str | None = Field(default=None, description="User, with a password.")
+    password: SecretStr | None = Field(default=None, description="Password of the user.")
+    headers: dict[str, SecretStr] = Field(
+        default={}, description="Headers that every request carries, as JSON."
+    )
+    client_cert: Path | None = Field(
+        default=None, description="Client certificate (PEM) for mutual TLS."
+    )
+    client_key: Path | None = Field(default=None, description="Its key.")
+    ca: Path | None = Field(
+        default=None, description="Certificates (PEM) of the authority to trust."
+    )
+
+    def plain(self) -> dict[str, str]:
+        """token, username, password, as far as they are set."""
+        found = {
+            "token": self.token and self.token.get_secret_value(),
+            "username": self.username,
+            "password": self.password and self.password.get_secret_value(),
+        }
+        return {name: text for name, text in found.items() if text}
 
 
 class Task(StrEnum):
@@ -481,7 +601,7 @@ class Settings(BaseSettings):
         description="Billing exports.",
         examples=[[{"name": "cloud", "path": "exports/cloud"}]],
     )
-    telemetry: tuple[SourceSettings, ...] = Field(
+    telemetry: tuple[TelemetrySettings, ...] = Field(
         default=(),
         description="Measurements.",
         examples=[[{"name": "cluster-a", "path": "telemetry"}]],
@@ -549,28 +669,18 @@ class Settings(BaseSettings):
         "environment, as FINOPS_GITHUB_TOKEN.",
         exclude=True,
     )
-    electricity_maps_token: SecretStr | None = Field(
-        default=None,
-        description="Token of the Electricity Maps API; only from the environment, as "
-        "FINOPS_ELECTRICITY_MAPS_TOKEN.",
-        exclude=True,
-    )
-    watttime_user: SecretStr | None = Field(
-        default=None,
-        description="User of the WattTime API; only from the environment, as FINOPS_WATTTIME_USER.",
-        exclude=True,
-    )
-    watttime_password: SecretStr | None = Field(
-        default=None,
-        description="Password of that user; only from the environment, as "
-        "FINOPS_WATTTIME_PASSWORD.",
-        exclude=True,
-    )
     privacy_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         default=None,
         description="Key of the hashes that stand for personal values, 16 characters or more; "
         "only from the environment, as FINOPS_PRIVACY_KEY. Without it a random one is made in "
         "the state folder.",
+        exclude=True,
+    )
+    credentials: dict[str, CredentialSettings] = Field(
+        default={},
+        description="By what a source lets us in; only from the environment, as "
+        "FINOPS_CREDENTIALS__SOURCE__KEY. SOURCE is its name in capitals, with _ for -; KEY is "
+        "TOKEN, TOKEN_FILE, USERNAME, PASSWORD, HEADERS (JSON), CLIENT_CERT, CLIENT_KEY or CA.",
         exclude=True,
     )
     _folder: Path = PrivateAttr(default=Path())
@@ -620,10 +730,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"names must differ: {', '.join(sorted(repeated))}")
         return self
 
-    def secrets(self) -> dict[str, str]:
-        """The secrets that are set, by name."""
-        found = {name: getattr(self, name) for name in SECRET_KEYS}
-        return {n: one.get_secret_value() for n, one in found.items() if one is not None}
+    def credentials_of(self, source: str) -> CredentialSettings:
+        """By what the source of this name lets us in; empty where the environment has nothing."""
+        wanted = source.replace("-", "_").lower()
+        found = {name.lower(): given for name, given in self.credentials.items()}
+        return found.get(wanted, CredentialSettings())
 
     def decided_day(self, now: datetime | None = None) -> date:
         """The day decided for: `as_of`, else yesterday UTC."""

@@ -17,6 +17,7 @@ from finops_dagster.documents.marks import Location, Marked, dotted, read_marked
 from finops_dagster.documents.typed import causes, models_in, section_of
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.settings.environment import (
+    PREFIX,
     environment_config,
     hide_secrets,
     overriding_variable,

@@ -34,7 +34,7 @@ from finops_dagster.sources.shapes import (
     ReadResult,
     arrow_schema,
 )
-from finops_dagster.sources.source import FileSource
+from finops_dagster.sources.source import FileSource, Readable
 from finops_dagster.sources.telemetry import TELEMETRY
 from finops_dagster.sources.views import Format
 from finops_dagster.sources.watttime import WATTTIME
@@ -47,6 +47,7 @@ __all__ = [
     "Limits",
     "ReadOptions",
     "ReadResult",
+    "Readable",
     "arrow_schema",
     "open_source",
 ]

@@ -273,14 +273,15 @@ class Api:
 
 
 def asked_for(secrets: Mapping[str, str], name: str, label: str) -> str:
-    """A secret that the settings took from the environment. Raises SettingsError without it."""
+    """A credential of the source, from the environment. Raises SettingsError without it."""
     if not (secret := secrets.get(name, "")):
-        variable = f"FINOPS_{name.upper()}"
+        variable = f"FINOPS_CREDENTIALS__SOURCE__{name.upper()}"
         fault = Fault(
             code="no_credentials",
             column=variable,
             expected=f"Expected credentials of {label}; {variable} is not set.",
-            hint=f"Set {variable} in the environment; secrets are read from nowhere else.",
+            hint="Set it in the environment, SOURCE being the source's name in capitals with _ for "
+            "-; secrets are read from nowhere else.",
         )
         raise SettingsError(f"{label} cannot be asked: {variable} is not set.", (fault,))
     return secret

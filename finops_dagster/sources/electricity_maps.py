@@ -22,8 +22,8 @@ from finops_dagster.sources.options import Configurable
 from finops_dagster.sources.parsing import one_of
 from finops_dagster.sources.views import Check
 
-TOKEN = "electricity_maps_token"
-"""Name of the secret, as the settings hold it."""
+TOKEN = "token"
+"""Name of the credential that it asks for."""
 _NO_DATA = 404
 """The status of a zone that is known but has nothing for the time asked: a gap, no fault."""
 _GRANULARITIES = ("hourly", "15_minutes", "5_minutes")

@@ -42,7 +42,7 @@ class ReadOptions:
     """Of one source; a delivery that is larger is read all the same."""
     answers: Path | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Credentials of APIs, by the name that settings give them."""
+    """Credentials of the source's API: token, username, password, as far as they are set."""
     privacy: Privacy | None = None
     """How values are treated on their way to landing; None keeps all."""
 

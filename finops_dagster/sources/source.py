@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
-from finops_dagster.domain.deliveries import Delivery
+from finops_dagster.domain.deliveries import Delivery, Source
 from finops_dagster.domain.errors import Fault, Unavailable, disk_full, is_disk_full
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import day_start
@@ -43,9 +44,30 @@ class _Arrival:
         return (self.found.scope or "", self.found.export)
 
 
+class Readable(Source, Protocol):
+    """A source whose deliveries can be opened, whatever they come from."""
+
+    @property
+    def where(self) -> str:
+        """Its place, to show a person: never holds a secret."""
+        ...
+
+    def shown(self, path: str) -> str:
+        """A file of it, to show a person."""
+        ...
+
+    def listing(self) -> str:
+        """Changes when a delivery comes or goes; no row is read. Raises Unavailable."""
+        ...
+
+    def read(self, delivery: Delivery) -> ReadResult:
+        """Open one delivery. Raises Unavailable."""
+        ...
+
+
 @dataclass
 class FileSource:
-    """Implements `domain.deliveries.Source` over a place, plus `read`."""
+    """Implements `Readable` over a place."""
 
     name: str
     place: Place
@@ -68,6 +90,10 @@ class FileSource:
     def where(self) -> str:
         """Its place, to show a person."""
         return self.place.where
+
+    def shown(self, path: str) -> str:
+        """A file of it, to show a person."""
+        return self.place.shown(path)
 
     def deliveries(self) -> Iterator[Delivery]:
         """Every delivery found, oldest `known_at` first. Raises Unavailable.

@@ -15,6 +15,7 @@ TELEMETRY = SignalFormat(
     partial_key=("container",),
     # nodes and other cluster-scoped resources have no namespace
     empty=("namespace",),
+    optional=("value_max", "value_p50", "value_p95", "series"),
     bounds=(outside("interval_seconds", "interval_seconds <= 0", "longer than nothing"),),
 )
 """Metric names are the exporters' own; one that nobody knows is kept."""

@@ -21,8 +21,8 @@ from finops_dagster.sources.extraction import ZoneOptions
 from finops_dagster.sources.options import Configurable
 from finops_dagster.sources.views import Check
 
-USER, PASSWORD = "watttime_user", "watttime_password"
-"""Names of the secrets, as the settings hold them."""
+USER, PASSWORD = "username", "password"
+"""Names of the credentials that it asks for."""
 
 GCO2_PER_KWH_OF_LB_PER_MWH = "0.45359237"
 """One pound is 0.45359237 kg exactly: international yard and pound agreement of 1959, NIST

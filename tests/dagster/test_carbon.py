@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.settings import CarbonSettings, Settings
+from finops_dagster.settings import CarbonSettings, CredentialSettings, Settings
 from tests.unit.sources.carbon_api import TOKEN, electricity_maps, serving
 
 TOLERANCE = 1e-9
@@ -137,7 +137,7 @@ def asking(settings: Settings, url: str, state: Path, **changed: object) -> Esta
         "state_dir": state,
         "as_of": None,
         "carbon": (source,),
-        "electricity_maps_token": SecretStr(TOKEN),
+        "credentials": {"grid": CredentialSettings(token=SecretStr(TOKEN))},
         **changed,
     }
     return Estate(settings.in_folder(settings.folder, update))

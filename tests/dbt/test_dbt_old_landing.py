@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.dbt.landing import Estate, charge
+from tests.dbt.landing import Estate, at, charge
 
 JANUARY, FEBRUARY = "2026-01-01", "2026-02-01"
 STAGING = ("--select", "+stg_focus__charges")
@@ -83,3 +83,35 @@ def test_days_landed_before_logs_had_categories_and_tokens(tmp_path: Path) -> No
     assert estate.query(
         "select input_tokens, output_tokens from fct_model_metrics_daily order by day"
     ) == [(None, None), (3, 4)]
+
+
+def test_days_landed_without_maxima_and_quantiles(tmp_path: Path) -> None:
+    """Weeks of measurements are evidence; a new column must not make them unreadable."""
+    estate = Estate(tmp_path)
+    day = "2026-01-05"
+    row = {
+        "time": at(f"{day}T00:00"),
+        "interval_seconds": 300,
+        "metric": "container_cpu_usage_seconds_total",
+        "cluster": "c",
+        "namespace": "shop",
+        "kind": "Deployment",
+        "name": "cart",
+        "container": "web",
+        "value": 0.5,
+    }
+    estate.deliver("measurements", day, "old", "2026-01-06T03:00", [row])
+    _without(estate, day, {"value_max", "value_p50", "value_p95", "series"}, table="measurements")
+    result = estate.dbt(
+        "run",
+        "--select",
+        "+fct_workload_measurements",
+        first_day=day,
+        last_day=day,
+        cutoff="2026-01-07T06:00:00+00:00",
+    )
+    assert result.exit_code == 0, result.output
+    rows = estate.query(
+        "select cpu_cores, cpu_cores_replica_max, replicas_measured from fct_workload_measurements"
+    )
+    assert rows == [(0.5, None, None)]

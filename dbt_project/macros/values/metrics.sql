@@ -1,4 +1,5 @@
-{#- Column of fct_workload_measurements -> exporter's metric, as landed. Node metrics and GPU
+{#- Column of fct_workload_measurements -> exporter's metric, as landed; or several, of which a
+    resource has one. Node metrics and GPU
     memory have no column there. -#}
 {% macro measured_columns() %}
     {{- return({
@@ -7,7 +8,11 @@
         'memory_working_set_bytes': 'container_memory_working_set_bytes',
         'memory_request_bytes': 'kube_pod_container_resource_requests_memory',
         'memory_limit_bytes': 'kube_pod_container_resource_limits_memory',
-        'replicas': 'kube_deployment_spec_replicas',
+        'replicas': [
+            'kube_deployment_spec_replicas',
+            'kube_statefulset_replicas',
+            'kube_daemonset_status_desired_number_scheduled',
+        ],
         'gpu_utilisation_percent': 'DCGM_FI_DEV_GPU_UTIL',
         'gpu_power_watts': 'DCGM_FI_DEV_POWER_USAGE',
         'cpu_power_watts': 'kepler_container_package_joules_total',
@@ -15,13 +20,42 @@
         'network_receive_bytes_per_second': 'container_network_receive_bytes_total',
         'volume_used_bytes': 'kubelet_volume_stats_used_bytes',
         'volume_capacity_bytes': 'kubelet_volume_stats_capacity_bytes',
+        'cpu_limit_cores': 'kube_pod_container_resource_limits_cpu',
+        'cpu_periods_per_second': 'container_cpu_cfs_periods_total',
+        'cpu_throttled_periods_per_second': 'container_cpu_cfs_throttled_periods_total',
+        'network_transmit_bytes_per_second': 'container_network_transmit_bytes_total',
+        'restarts_per_second': 'kube_pod_container_status_restarts_total',
+        'oom_kills_per_second': 'container_oom_events_total',
+    }) -}}
+{% endmacro %}
+
+
+{#- Every metric that has a column. -#}
+{% macro measured_metrics() %}
+    {%- set metrics = [] -%}
+    {%- for metric in measured_columns().values() -%}
+        {%- do metrics.extend([metric] if metric is string else metric) -%}
+    {%- endfor -%}
+    {{- return(metrics) -}}
+{% endmacro %}
+
+
+{#- Column of fct_workload_measurements -> (metric, what of a single replica). -#}
+{% macro replica_columns() %}
+    {{- return({
+        'cpu_cores_replica_max': ('container_cpu_usage_seconds_total', 'value_max'),
+        'cpu_cores_replica_p95': ('container_cpu_usage_seconds_total', 'value_p95'),
+        'memory_replica_max_bytes': ('container_memory_working_set_bytes', 'value_max'),
+        'memory_replica_p95_bytes': ('container_memory_working_set_bytes', 'value_p95'),
+        'replicas_measured': ('container_cpu_usage_seconds_total', 'series'),
     }) -}}
 {% endmacro %}
 
 
 {#- The value of one metric in a group: of two sources' values the larger, never their sum. -#}
-{% macro value_of(metric) -%}
-    max(case when metric = {{ string_literal(metric) }} then value end)
+{% macro value_of(metric, column='value') -%}
+    {%- set metrics = [metric] if metric is string else metric -%}
+    max(case when metric in ({{ string_literals(metrics) }}) then {{ column }} end)
 {%- endmacro %}
 
 

@@ -107,6 +107,7 @@ def _wanted(estate: Estate, first: date, last: date) -> list[tuple[FileSource, D
     return [
         (source, delivery)
         for source in estate.sources("charges")
+        if isinstance(source, FileSource)
         for delivery in in_force(source.deliveries(), cutoff)
         if first <= delivery.partition <= last
     ]

@@ -137,13 +137,6 @@ def test_empty_sections_mean_their_defaults(folder: Path) -> None:
         ("policies: rules\n", "missing_path", 5, "policies", "nothing at"),
         ("telemetry: [{name: t, path: gone}]\n", "missing_path", 5, "telemetry[0].path", "gone"),
         ("github_token: abc\n", "secret_in_file", 5, "github_token", "FINOPS_GITHUB_TOKEN"),
-        (
-            "watttime_password: abc\n",
-            "secret_in_file",
-            5,
-            "watttime_password",
-            "FINOPS_WATTTIME_PASSWORD",
-        ),
         ("grid: {gap_hours: 24}\n", "bad_value", 5, "grid.gap_hours", "23"),
     ],
 )

@@ -30,7 +30,7 @@ from tests.unit.sources.carbon_api import (
 
 DAY = date(2026, 1, 5)
 NOW = datetime(2026, 1, 7, 5, 0, tzinfo=UTC)
-SECRETS = {"electricity_maps_token": TOKEN, "watttime_user": USER, "watttime_password": PASSWORD}
+SECRETS = {"token": TOKEN, "username": USER, "password": PASSWORD}
 
 
 def asking(
@@ -163,7 +163,7 @@ def test_missing_credentials_are_named() -> None:
     """Whoever sets this up must read which variable to set, before anything is asked."""
     told = refused(electricity_maps, secrets={})
     assert isinstance(told, SettingsError)
-    assert told.faults[0].column == "FINOPS_ELECTRICITY_MAPS_TOKEN"
+    assert told.faults[0].column == "FINOPS_CREDENTIALS__SOURCE__TOKEN"
 
 
 def test_a_server_that_is_gone_is_told() -> None:
@@ -202,7 +202,7 @@ def test_watttime_with_a_wrong_password_is_told() -> None:
     """The password must not be in the message, nor the user who has it."""
     with serving(watttime) as server:
         api = Api("WattTime", server.url, sleep=lambda _: None)
-        wrong = {**SECRETS, "watttime_password": "nope-nope"}
+        wrong = {**SECRETS, "password": "nope-nope"}
         with pytest.raises(Unavailable) as error:
             WattTimeAsker(api, WattTimeOptions(), wrong).answer("CAISO_NORTH", DAY)
     assert error.value.faults[0].code == "api_denied"

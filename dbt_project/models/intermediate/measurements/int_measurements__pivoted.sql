@@ -18,10 +18,13 @@ pivoted as (
         coalesce(container, '') as container,
         min(interval_seconds) as interval_seconds,
         {% for column, metric in measured_columns().items() %}
-        {{ value_of(metric) }} as {{ column }}{% if not loop.last %},{% endif %}
+        {{ value_of(metric) }} as {{ column }},
+        {% endfor %}
+        {% for column, (metric, of_replica) in replica_columns().items() %}
+        {{ value_of(metric, of_replica) }} as {{ column }}{% if not loop.last %},{% endif %}
         {% endfor %}
     from measurements
-    where metric in ({{ string_literals(measured_columns().values()) }})
+    where metric in ({{ string_literals(measured_metrics()) }})
     group by
         day,
         time,

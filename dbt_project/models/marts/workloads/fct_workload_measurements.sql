@@ -21,7 +21,8 @@ final as (
         container,
 
         -- numbers
-        {{ measured_columns().keys() | join(',\n        ') }}
+        {{ measured_columns().keys() | join(',\n        ') }},
+        {{ replica_columns().keys() | join(',\n        ') }}
 
     from measurements
 

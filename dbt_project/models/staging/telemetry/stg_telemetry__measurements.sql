@@ -27,6 +27,10 @@ renamed as (
         -- numbers
         interval_seconds,
         value,
+        value_max,
+        value_p50,
+        value_p95,
+        series,
 
         -- times
         partition_date as day,

@@ -1,0 +1,306 @@
+"""All answers about a day to rows of `measurements`: series to pods, pods to workloads.
+
+What was asked is in `extraction`; who owns a pod in `ownership`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from finops_dagster.domain.errors import Fault
+from finops_dagster.domain.periods import day_start
+from finops_dagster.sources.parsing import literal
+from finops_dagster.sources.prometheus.catalogue import CATALOGUE, OWNERS, Metric
+from finops_dagster.sources.prometheus.extraction import Extracted, Part
+from finops_dagster.sources.prometheus.options import PrometheusOptions
+from finops_dagster.sources.prometheus.ownership import files_of, first_of, make_pods, quoted
+from finops_dagster.sources.prometheus.plan import DAY_SECONDS
+
+ROWS = pa.schema(
+    [
+        ("time", pa.timestamp("us", tz="UTC")),
+        ("interval_seconds", pa.int64()),
+        ("metric", pa.string()),
+        ("cluster", pa.string()),
+        ("namespace", pa.string()),
+        ("kind", pa.string()),
+        ("name", pa.string()),
+        ("container", pa.string()),
+        ("value", pa.float64()),
+        ("value_max", pa.float64()),
+        ("value_p50", pa.float64()),
+        ("value_p95", pa.float64()),
+        ("series", pa.int64()),
+    ]
+)
+_BATCH_ROWS = 122_880
+_FOLDS = {
+    "sum": "sum(value order by value)",
+    "mean": "avg(value order by value)",
+    "max": "max(value)",
+}
+"""In order of the values: a sum of floats depends on it, and a day gives the same rows again."""
+_MEASURED = """
+create or replace temp table measured as
+with
+    raw as ({parts}),
+    -- one series under two sets of labels, as after a restart, is still one
+    once as (
+        select statistic, time, cluster, kind, namespace, name, pod, container, node, member,
+            max(value) as value
+        from raw
+        group by all
+    )
+select
+    once.statistic, once.time, once.cluster,
+    case when once.pod <> '' then once.namespace
+        when once.name <> '' then once.namespace else '' end as namespace,
+    case when once.pod <> '' then coalesce(pods.kind, 'Pod')
+        when serving.service is not null then 'InferenceService'
+        when once.name <> '' then coalesce(nullif(once.kind, ''), kinds.kind, 'Workload')
+        when once.node <> '' then 'Node' else '' end as kind,
+    case when once.pod <> '' then coalesce(pods.name, once.pod)
+        when once.name <> '' then coalesce(serving.service, once.name)
+        else coalesce(nodes.nodename, regexp_replace(once.node, ':[0-9]+$', '')) end as name,
+    case when once.pod <> '' then once.container else '' end as container,
+    once.pod <> '' and pods.kind is null as unowned,
+    once.value
+from once
+left join pods
+    on once.pod <> '' and once.cluster = pods.cluster and once.namespace = pods.namespace
+    and once.pod = pods.pod and once.time >= pods.since and once.time < pods.until
+left join serving
+    on once.kind = 'Deployment' and once.cluster = serving.cluster
+    and once.namespace = serving.namespace and once.name = serving.deployment
+left join kinds
+    on once.pod = '' and once.kind = '' and once.cluster = kinds.cluster
+    and once.namespace = kinds.namespace and once.name = kinds.name
+left join nodes
+    on once.pod = '' and once.name = '' and once.cluster = nodes.cluster
+    and once.node = nodes.instance
+"""
+_ROWS = """
+select
+    time, {step}::bigint as interval_seconds, {metric} as metric, cluster, namespace, kind, name,
+    container,
+    {fold} filter (statistic = 'mean') as value,
+    max(value) filter (statistic = 'max') as value_max,
+    max(value) filter (statistic = 'p50') as value_p50,
+    max(value) filter (statistic = 'p95') as value_p95,
+    count(*) filter (statistic = 'mean') as series
+from measured
+where cluster <> '' and name <> ''
+group by all
+having count(*) filter (statistic = 'mean') > 0
+order by cluster, namespace, kind, name, container, time
+"""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What became of a day: how many rows, and what is to be told of it."""
+
+    rows: int
+    notes: tuple[Fault, ...]
+
+
+def roll_up(
+    connection: duckdb.DuckDBPyConnection,
+    day: date,
+    extracted: Extracted,
+    options: PrometheusOptions,
+    out: Path,
+) -> Day:
+    """Write the rows of a day to `out`, by metric of the catalogue and then by workload.
+
+    `value` is the sum over a workload's series (`Metric.fold`) of their means in the interval;
+    `value_max`, `value_p50` and `value_p95` are each the largest that any one of its series has,
+    so that they are of a single replica; `series` says of how many series the value is.
+    """
+    parts: dict[str, list[Part]] = defaultdict(list)
+    for part in extracted.parts:
+        parts[part.key].append(part)
+    cluster = (
+        quoted(options.cluster_label) if options.cluster_label else literal(options.cluster or "")
+    )
+    make_pods(connection, parts, cluster, day_start(day))
+    notes = [*_absent(extracted), *_strange(extracted.parts)]
+    rows = 0
+    unowned: set[tuple[str, ...]] = set()
+    with pq.ParquetWriter(out, ROWS, compression="zstd") as writer:
+        for metric in CATALOGUE:
+            if not parts[metric.name]:
+                continue
+            _measure(connection, metric, parts[metric.name], cluster)
+            reader = connection.execute(
+                _ROWS.format(
+                    step=options.step_seconds,
+                    metric=literal(metric.name),
+                    fold=_FOLDS[metric.fold],
+                )
+            ).to_arrow_reader(_BATCH_ROWS)
+            for batch in reader:
+                writer.write_batch(batch.cast(ROWS))
+                rows += batch.num_rows
+            notes.extend(_gaps(connection, metric, day, options))
+            if options.owners == "kube_state_metrics":
+                unowned |= _unowned(connection)
+    if unowned:
+        notes.append(_pods_without_owner(unowned))
+    contradicted = connection.execute(
+        "select distinct namespace || '/' || pod from pods where contradicted order by all"
+    ).fetchall()
+    if contradicted:
+        notes.append(_contradicted([row[0] for row in contradicted]))
+    return Day(rows, tuple(notes))
+
+
+def _measure(
+    connection: duckdb.DuckDBPyConnection, metric: Metric, parts: Sequence[Part], cluster: str
+) -> None:
+    """The table `measured`: every value with its workload."""
+    whose = metric.whose
+    by_statistic: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        by_statistic[part.statistic].append(part)
+    kind = literal(whose.kind) if whose.kind else first_of(whose.kind_labels)
+    member = " || '/' || ".join(quoted(label) for label in metric.members) or "''"
+    raw = " union all ".join(
+        f"select {literal(statistic)} as statistic, time, {cluster} as cluster, {kind} as kind, "
+        f"{first_of(whose.namespace)} as namespace, {first_of(whose.name)} as name, "
+        f"{first_of(whose.pod)} as pod, {first_of(whose.container)} as container, "
+        f"{first_of(whose.node)} as node, {member} as member, value from {files_of(found)}"
+        for statistic, found in by_statistic.items()
+    )
+    connection.execute(_MEASURED.format(parts=raw))
+
+
+def _unowned(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, ...]]:
+    return {
+        tuple(row)
+        for row in connection.execute(
+            "select distinct namespace, name from measured where unowned"
+        ).fetchall()
+    }
+
+
+def _gaps(
+    connection: duckdb.DuckDBPyConnection, metric: Metric, day: date, options: PrometheusOptions
+) -> Iterable[Fault]:
+    """Intervals of the day without a single series, and series of nobody."""
+    counted = connection.execute(
+        "select count(distinct time) filter (cluster <> '' and name <> ''), "
+        "count(*) filter (statistic = 'mean' and (cluster = '' or name = '')) from measured"
+    ).fetchone()
+    assert counted is not None
+    present, nameless = counted
+    whole = DAY_SECONDS // options.step_seconds
+    if present < whole:
+        yield Fault(
+            code="metric_incomplete",
+            column=metric.name,
+            expected=f"Values in all {whole} intervals of {day}; {present} have one "
+            f"({100 * present / whole:.1f} %), the others are gaps, not zeros.",
+            hint=f"Look whether {metric.exporter} was scraped all day; nothing to do for a metric "
+            "of what runs now and then.",
+        )
+    if nameless:
+        yield Fault(
+            code="series_without_owner",
+            column=metric.name,
+            expected=f"Labels {', '.join(metric.whose.labels)}"
+            f"{f' and {options.cluster_label}' if options.cluster_label else ''}; {nameless} "
+            "values have none that says whose they are, and were left out.",
+            hint="Look at the relabelling of this exporter's scrape.",
+        )
+
+
+def _absent(extracted: Extracted) -> list[Fault]:
+    """Metrics that the store had nothing of all day: whole exporters, then single metrics."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    there = set()
+    for metric in CATALOGUE:
+        if metric.series in extracted.surveyed:
+            there.add(metric.exporter)
+        else:
+            missing[metric.exporter].append(metric.name)
+    notes = []
+    if others := sorted(missing.keys() - there):
+        notes.append(_missing("exporter", "Nothing to do where they do not run", others))
+    for exporter in sorted(missing.keys() & there):
+        hint = "Nothing to do where it is not asked to tell of them"
+        notes.append(_missing(exporter, hint, missing[exporter]))
+    if owners := [name for name in OWNERS if name not in extracted.surveyed]:
+        notes.append(_missing("owners", "Nothing to do where no pod has such an owner", owners))
+    return notes
+
+
+def _missing(column: str, hint: str, names: Sequence[str]) -> Fault:
+    return Fault(
+        code="metric_absent",
+        column=column,
+        expected=f"Series of {', '.join(names)}; the store has none of this day. They are not "
+        "known, which is not zero.",
+        hint=f"{hint}; else look whether they were scraped.",
+    )
+
+
+def _strange(parts: Iterable[Part]) -> list[Fault]:
+    """Points that are no numbers, and answers out of order, by metric."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for part in parts:
+        for place, count in enumerate((part.not_a_number, part.infinite, part.unordered)):
+            counts[part.key][place] += count
+    notes = []
+    for key, (nan, infinite, unordered) in sorted(counts.items()):
+        if nan or infinite:
+            notes.append(
+                Fault(
+                    code="value_not_finite",
+                    column=key,
+                    expected=f"Finite values; {nan} were NaN and {infinite} infinite. They were "
+                    "left out: they count as missing.",
+                    hint="Look at the exporter; a ratio of nothing by nothing is NaN.",
+                )
+            )
+        if unordered:
+            notes.append(
+                Fault(
+                    code="answer_unordered",
+                    column=key,
+                    expected=f"Points in order of time; {unordered} came late in their series, "
+                    "and were put in order.",
+                    hint="Nothing to do; the store, or what is before it, merges answers badly.",
+                )
+            )
+    return notes
+
+
+def _pods_without_owner(unowned: set[tuple[str, ...]]) -> Fault:
+    shown = ", ".join("/".join(pod) for pod in sorted(unowned)[:5])
+    return Fault(
+        code="owner_unknown",
+        column="kube_pod_owner",
+        expected=f"An owner of every pod; {len(unowned)} have none that day, and stand for "
+        f"themselves as kind Pod ({shown}).",
+        hint="Look whether kube-state-metrics is scraped, and with its own labels kept "
+        "(`honor_labels` or `exported_`).",
+    )
+
+
+def _contradicted(pods: Sequence[str]) -> Fault:
+    return Fault(
+        code="owner_contradicted",
+        column="kube_pod_owner",
+        expected=f"One owner of a pod in an hour; {len(pods)} had several, and stand for "
+        f"themselves or for their ReplicaSet or Job in that hour ({', '.join(pods[:5])}).",
+        hint="Nothing to do where names are used again; else look for two clusters under one name.",
+    )
