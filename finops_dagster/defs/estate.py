@@ -34,7 +34,6 @@ from finops_dagster.settings import (
     child_environment,
 )
 from finops_dagster.sources import Limits, Readable, ReadOptions, ReadResult, open_source
-from finops_dagster.sources.prometheus import Credentials, PrometheusOptions, PrometheusSource
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
@@ -208,6 +207,13 @@ class Estate:
         ]
 
     def _store(self, one: TelemetrySettings, limits: Limits) -> Readable:
+        # its HTTP client is loaded only where a store is asked: definitions load without it
+        from finops_dagster.sources.prometheus import (
+            Credentials,
+            PrometheusOptions,
+            PrometheusSource,
+        )
+
         assert one.prometheus is not None
         given = self.settings.credentials_of(one.name)
         return PrometheusSource(
