@@ -1,0 +1,273 @@
+"""The estate as its exporters show it to Prometheus: one OpenMetrics text of raw series.
+
+Which pods there were is in replicas, what they used in demand and volumes; how a series is written
+as text is in exposition.
+
+Summed over replicas, and counters taken as rates over each five minutes, it says what `telemetry/`
+says. Every target is scraped twice in five minutes, a minute after their start and again half of
+them later, so that no sample lies where two intervals meet: `rate(...[5m])` at the end of an
+interval is then exact whether ranges include their ends (Prometheus 2) or not (3), since a counter
+grows evenly inside an interval and a rate is extrapolated to the ends of its range
+(prometheus/prometheus, promql/functions.go, extrapolatedRate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from finops_dagster.demo.cloud import Machine
+from finops_dagster.demo.demand import Series, Timeline, workload_series
+from finops_dagster.demo.exposition import Exposition, Labels
+from finops_dagster.demo.meters import MACHINES
+from finops_dagster.demo.noise import Floats, Ints, stream, uniform
+from finops_dagster.demo.plan import Claim, Plan, Workload
+from finops_dagster.demo.replicas import LONGEST_LIFE_DAYS, Pod, controller, pods_of
+from finops_dagster.demo.seasons import DAY_MINUTES, FINE_MINUTES, minutes_of
+from finops_dagster.demo.volumes import Claims, claim_series, node_series
+
+_UNEVEN_CPU = 0.2
+_UNEVEN_MEMORY = 0.03
+"""How far replicas differ from their mean. No pod so passes its memory limit: plan leaves 5 %."""
+_MODES = (("user", 0.7), ("system", 0.3))
+_REPLICAS = {
+    "StatefulSet": ("kube_statefulset_replicas", "statefulset"),
+    "DaemonSet": ("kube_daemonset_status_desired_number_scheduled", "daemonset"),
+    "CronJob": ("kube_cronjob_status_active", "cronjob"),
+}
+"""Kind -> (metric that counts its replicas, label of its name); all others are Deployments."""
+_DECLARED = {
+    "kube_pod_container_resource_requests_cpu": ("requests", "cpu", "core"),
+    "kube_pod_container_resource_requests_memory": ("requests", "memory", "byte"),
+    "kube_pod_container_resource_limits_memory": ("limits", "memory", "byte"),
+}
+"""Metric of the estate -> (what is declared, of which resource, in which unit) in
+kube-state-metrics."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an OpenMetrics text holds, counted."""
+
+    pods: int
+    """Pods, each counted once; how many there were at a time is less."""
+    series: int
+    samples: int
+
+
+def enlarged(
+    plan: Plan, timeline: Timeline, claims: Claims, copies: int
+) -> tuple[Plan, Timeline, Claims]:
+    """The estate `copies` times over, for load: copy 2 of a namespace is called NAMESPACE-2.
+
+    A copy declares what the first declares, and has demand of its own.
+    """
+    workloads, volumes = list(plan.workloads), list(plan.claims)
+    changes, sizes = dict(timeline), dict(claims)
+    for number in range(2, copies + 1):
+        for workload in plan.workloads:
+            copy = replace(workload, namespace=f"{workload.namespace}-{number}")
+            workloads.append(copy)
+            changes[copy.resource] = timeline.get(workload.resource, ())
+        for claim in plan.claims:
+            volume = replace(claim, namespace=f"{claim.namespace}-{number}")
+            volumes.append(volume)
+            sizes[volume.resource] = claims.get(claim.resource, ())
+    return replace(plan, workloads=tuple(workloads), claims=tuple(volumes)), changes, sizes
+
+
+def write_openmetrics(
+    out: Path, plan: Plan, timeline: Timeline, claims: Claims, first: date, last: date
+) -> Written:
+    """Write the raw series from `first` to `last` (both included) as one OpenMetrics file.
+
+    Memory is that of one workload, whatever their number; beside the file it takes its size once
+    more on disk while it is made. A counter and a pod's name are the same in whatever window they
+    are written: each pod is followed from its birth.
+    """
+    minutes = minutes_of(first - timedelta(days=LONGEST_LIFE_DAYS), last, FINE_MINUTES)
+    shown = LONGEST_LIFE_DAYS * DAY_MINUTES // FINE_MINUTES
+    pods = 0
+    with Exposition(minutes, shown) as text:
+        for workload in plan.workloads:
+            pods += _workload(text, plan.seed, workload, timeline, minutes, shown)
+        for claim in plan.claims:
+            _claim(text, plan.seed, claim, claims, minutes)
+        for machine in (one for one in MACHINES if one.exporter):
+            _machine(text, plan.seed, machine, minutes)
+        text.save(out)
+        return Written(pods, text.series, text.samples)
+
+
+def _workload(
+    text: Exposition, seed: int, workload: Workload, timeline: Timeline, minutes: Ints, shown: int
+) -> int:
+    """Everything of one workload; returns the pods that were there in the time shown."""
+    series = workload_series(seed, workload, timeline, minutes, FINE_MINUTES)
+    counts = next(
+        (one.values for one in series if one.metric == "kube_deployment_spec_replicas"), None
+    )
+    if counts is None:
+        return 0
+    labels = {"cluster": workload.cluster.name, "namespace": workload.namespace}
+    metric, label = _REPLICAS.get(
+        workload.spec.kind, ("kube_deployment_spec_replicas", "deployment")
+    )
+    text.gauge(metric, labels | {label: controller(workload)}, counts)
+    pods = [
+        pod for pod in pods_of(seed, workload, timeline, counts, minutes) if pod.end > shown
+    ]
+    _owners(text, workload, labels, pods)
+    wholes: dict[str, list[Floats]] = {}
+    for one in series:
+        if one.metric == "kube_deployment_spec_replicas":
+            continue
+        parts = _parts(seed, one, counts)
+        for number, pod in enumerate(pods):
+            values = parts[pod.slot][pod.start : pod.end]
+            of_pod = labels | {"pod": pod.name}
+            _measured(text, workload, one, of_pod, values, pod)
+            if one.metric in _WHOLES:
+                wholes.setdefault(one.metric, [np.zeros(p.end - p.start) for p in pods])
+                wholes[one.metric][number] += values
+    for metric, values_of_pods in wholes.items():
+        for pod, values in zip(pods, values_of_pods, strict=True):
+            of_pod = labels | {"pod": pod.name, "container": ""}
+            _WHOLES[metric](text, metric, of_pod, values, pod.start)
+    return len(pods)
+
+
+_WHOLES = {
+    "container_cpu_usage_seconds_total": Exposition.counter,
+    "container_memory_working_set_bytes": Exposition.gauge,
+}
+"""What cAdvisor also shows of a pod's own cgroup, without a container's name: a sum that whoever
+adds containers up must leave out."""
+
+
+def _owners(text: Exposition, workload: Workload, labels: Labels, pods: list[Pod]) -> None:
+    """Who owns what: pods, and the ReplicaSets and Jobs between them and their workload."""
+    between: dict[str, list[Pod]] = {}
+    for pod in pods:
+        there = np.ones(pod.end - pod.start)
+        owner = {"owner_kind": pod.owner_kind, "owner_name": pod.owner_name}
+        text.gauge(
+            "kube_pod_owner",
+            labels | {"pod": pod.name} | owner | {"owner_is_controller": "true"},
+            there,
+            pod.start,
+        )
+        if workload.spec.kind == "InferenceService":
+            service = {"label_serving_kserve_io_inferenceservice": workload.spec.name}
+            text.gauge("kube_pod_labels", labels | {"pod": pod.name} | service, there, pod.start)
+        if pod.owner_kind in ("ReplicaSet", "Job"):
+            between.setdefault(pod.owner_name, []).append(pod)
+    for name, owned in between.items():
+        start, end = min(pod.start for pod in owned), max(pod.end for pod in owned)
+        job = owned[0].owner_kind == "Job"
+        text.gauge(
+            "kube_job_owner" if job else "kube_replicaset_owner",
+            labels
+            | {
+                "job_name" if job else "replicaset": name,
+                "owner_kind": "CronJob" if job else "Deployment",
+                "owner_name": controller(workload),
+                "owner_is_controller": "true",
+            },
+            np.ones(end - start),
+            start,
+        )
+
+
+def _measured(
+    text: Exposition, workload: Workload, series: Series, labels: Labels, values: Floats, pod: Pod
+) -> None:
+    """One metric of one pod, by the name and with the labels of its exporter."""
+    metric = series.metric
+    if metric in _DECLARED:
+        what, resource, unit = _DECLARED[metric]
+        text.gauge(
+            f"kube_pod_container_resource_{what}",
+            labels | {"container": series.container, "resource": resource, "unit": unit},
+            values,
+            pod.start,
+        )
+    elif metric == "container_network_receive_bytes_total":
+        text.counter(metric, labels | {"interface": "eth0"}, values, pod.start)
+    elif metric == "container_cpu_usage_seconds_total":
+        text.counter(metric, labels | {"container": series.container}, values, pod.start)
+    elif metric.startswith("DCGM_"):
+        device = {"gpu": "0", "UUID": f"GPU-{pod.name}", "modelName": workload.spec.gpu or ""}
+        text.gauge(metric, labels | {"container": series.container} | device, values, pod.start)
+    else:
+        text.gauge(metric, labels | {"container": series.container}, values, pod.start)
+
+
+def _parts(seed: int, series: Series, counts: Floats) -> Floats:
+    """What each replica has of a workload's values: slots by times.
+
+    They add up to `series`; bytes stay whole. Of busy and filled GPUs the estate tells the mean.
+    """
+    slots = np.arange(max(int(np.nanmax(counts, initial=0.0)), 1), dtype=np.int64)
+    filled = np.where(counts > 0, counts, np.nan)
+    if series.metric in ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED"):
+        return np.tile(series.values, (len(slots), 1))
+    if series.metric in _DECLARED:
+        return np.tile(series.values / filled, (len(slots), 1))
+    whole = series.metric.endswith("_bytes")
+    size = _UNEVEN_MEMORY if whole else _UNEVEN_CPU
+    draw = uniform(stream(seed, f"{series.namespace}/{series.name}/replicas"), slots)
+    uneven = size * (2.0 * draw - 1.0)
+    # Less the mean of those that are there: what one has more, others have less.
+    means = np.cumsum(uneven) / (slots + 1)
+    mean = means[np.nan_to_num(filled, nan=1.0).astype(np.int64) - 1]
+    parts: Floats = series.values / filled * (1.0 + uneven[:, None] - mean)
+    if whole:
+        parts = np.floor(parts)
+        parts[0] = series.values - np.where(slots[1:, None] < counts, parts[1:], 0.0).sum(axis=0)
+    return parts
+
+
+def _claim(text: Exposition, seed: int, claim: Claim, claims: Claims, minutes: Ints) -> None:
+    labels = {
+        "cluster": claim.cluster.name,
+        "namespace": claim.namespace,
+        "persistentvolumeclaim": claim.name,
+    }
+    for one in claim_series(seed, claim, claims, minutes):
+        text.gauge(one.metric, labels, one.values)
+
+
+def _machine(text: Exposition, seed: int, machine: Machine, minutes: Ints) -> None:
+    """Node exporter's view: every processor in its modes. Machines restart once a week."""
+    labels = {"cluster": machine.cluster, "instance": f"{machine.name}:9100"}
+    cpu, memory = node_series(
+        seed,
+        machine.name,
+        machine.cluster,
+        machine.cores,
+        machine.memory_gib,
+        minutes,
+        FINE_MINUTES,
+    )
+    text.gauge(memory.metric, labels, memory.values)
+    busy = cpu.values / machine.cores
+    week = minutes // (LONGEST_LIFE_DAYS * DAY_MINUTES)
+    starts = np.flatnonzero(np.diff(week, prepend=week[0] - 1))
+    shares: Mapping[str, Floats] = {
+        **{mode: busy * share for mode, share in _MODES},
+        "idle": 1.0 - busy,
+    }
+    for start, end in zip(starts, [*starts[1:], len(minutes)], strict=True):
+        for core in range(machine.cores):
+            for mode, share in shares.items():
+                text.counter(
+                    cpu.metric,
+                    labels | {"cpu": str(core), "mode": mode},
+                    share[start:end],
+                    int(start),
+                )
