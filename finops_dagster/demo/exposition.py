@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,25 +18,25 @@ import numpy as np
 from finops_dagster.demo.noise import Floats, Ints
 from finops_dagster.demo.seasons import FINE_MINUTES
 
-Labels: TypeAlias = Mapping[str, str]
+Labels: TypeAlias = dict[str, str]
 
-SCRAPES = (60.0, 210.0)
-"""Seconds into each interval at which every target is scraped."""
-_INTERVAL = FINE_MINUTES * 60.0
+_INTERVAL = FINE_MINUTES * 60
 
 
 class Exposition:
-    """Series over intervals that start at `minutes` (since 1970); those before `shown` are only
-    counted up, not written.
+    """Series over intervals that start at `minutes` (since 1970), scraped every `scrape_seconds`.
 
-    A family's lines must stand together, while series come by resource: each family is spooled to
-    a file of its own, and `save` puts them one after the other.
+    What lies before interval number `shown` is only counted up, not written. A family's lines
+    must stand together, while series come by resource: each family is spooled to a file of its
+    own, and `save` puts them one after the other.
     """
 
-    def __init__(self, minutes: Ints, shown: int) -> None:
+    def __init__(self, minutes: Ints, shown: int, scrape_seconds: int) -> None:
         self._shown = shown
-        seconds = minutes[:, None] * 60 + np.array(SCRAPES, dtype=np.int64)
-        self._times = np.array([f" {second}\n" for second in seconds.ravel()], dtype=object)
+        self._scrape = scrape_seconds
+        self._per_interval = _INTERVAL // scrape_seconds
+        first, last = int(minutes[0]) * 60, int(minutes[-1]) * 60 + _INTERVAL
+        self._times = [f" {at}\n" for at in range(first, last + 1, scrape_seconds)]
         self._spools: dict[tuple[str, str], IO[str]] = {}
         self._files = ExitStack()
         self.series = 0
@@ -55,39 +54,45 @@ class Exposition:
         self._files.close()
 
     def gauge(self, metric: str, labels: Labels, values: Floats, start: int = 0) -> None:
-        """A value for each interval from number `start` on; none where it is NaN."""
-        self._write("gauge", metric, labels, np.repeat(values, len(SCRAPES)), start)
+        """A value throughout each interval from number `start` on; none where it is NaN."""
+        self._write("gauge", metric, labels, np.repeat(values, self._per_interval), start)
 
-    def counter(self, metric: str, labels: Labels, rates: Floats, start: int = 0) -> None:
-        """A counter that is 0 when interval `start` begins and then grows by `rates` a second."""
-        began = np.concatenate(([0.0], np.cumsum(rates * _INTERVAL)[:-1]))
-        points = began[:, None] + rates[:, None] * np.array(SCRAPES)
-        self._write("counter", metric, labels, points.ravel(), start)
+    def counter(
+        self, metric: str, labels: Labels, rates: Floats, start: int = 0, *, again: bool = False
+    ) -> None:
+        """A counter that is 0 when interval `start` begins and then grows by `rates` a second.
+
+        Its last sample is at the end of its last interval. `again`: the same series counted
+        something else up to now, whose end is its sample at this time.
+        """
+        totals = np.concatenate(([0.0], np.cumsum(rates * _INTERVAL)))
+        inside = np.arange(self._per_interval) * float(self._scrape)
+        points = np.append(totals[:-1, None] + rates[:, None] * inside, totals[-1])
+        if again:
+            points[0] = np.nan
+        self._write("counter", metric, labels, points, start)
 
     def _write(self, kind: str, metric: str, labels: Labels, points: Floats, start: int) -> None:
-        skipped = max(self._shown - start, 0) * len(SCRAPES)
-        points = points[skipped:]
-        times = self._times[start * len(SCRAPES) + skipped :][: len(points)]
-        there = ~np.isnan(points)
-        if not there.any():
+        hidden = max(self._shown - start, 0) * self._per_interval
+        first = start * self._per_interval + hidden
+        shown = [
+            (point, time)
+            for point, time in zip(points[hidden:].tolist(), self._times[first:], strict=False)
+            if point == point  # NaN is not
+        ]
+        if not shown:
             return
         inner = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
         head = f"{metric}{{{inner}}} "
-        self._spool(metric, kind).writelines(
-            [
-                f"{head}{point!r}{time}"
-                for point, time in zip(points[there].tolist(), times[there].tolist(), strict=True)
-            ]
-        )
+        self._spool(metric, kind).writelines([f"{head}{p!r}{time}" for p, time in shown])
         self.series += 1
-        self.samples += int(there.sum())
+        self.samples += len(shown)
 
     def _spool(self, metric: str, kind: str) -> IO[str]:
         key = (metric.removesuffix("_total") if kind == "counter" else metric, kind)
         if key not in self._spools:
-            self._spools[key] = self._files.enter_context(
-                tempfile.TemporaryFile("w+", encoding="utf-8")
-            )
+            spool = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by exit
+            self._spools[key] = self._files.enter_context(spool)
         return self._spools[key]
 
     def save(self, out: Path) -> None:

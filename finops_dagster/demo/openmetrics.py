@@ -4,11 +4,9 @@ Which pods there were is in replicas, what they used in demand and volumes; how 
 as text is in exposition.
 
 Summed over replicas, and counters taken as rates over each five minutes, it says what `telemetry/`
-says. Every target is scraped twice in five minutes, a minute after their start and again half of
-them later, so that no sample lies where two intervals meet: `rate(...[5m])` at the end of an
-interval is then exact whether ranges include their ends (Prometheus 2) or not (3), since a counter
-grows evenly inside an interval and a rate is extrapolated to the ends of its range
-(prometheus/prometheus, promql/functions.go, extrapolatedRate).
+says. Samples lie on the grid of those intervals: a gauge holds from its sample on, a counter has
+counted what was before it. So the slope between two samples of a counter is the estate's value, and
+no sample of a pod that is gone lies inside an interval in which it is not.
 """
 
 from __future__ import annotations
@@ -40,6 +38,9 @@ _REPLICAS = {
     "CronJob": ("kube_cronjob_status_active", "cronjob"),
 }
 """Kind -> (metric that counts its replicas, label of its name); all others are Deployments."""
+_OF_CONTAINERS = ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
+"""What cAdvisor shows of each container, and of the pod's own cgroup without a container's name: a
+sum, which whoever adds containers up must leave out."""
 _DECLARED = {
     "kube_pod_container_resource_requests_cpu": ("requests", "cpu", "core"),
     "kube_pod_container_resource_requests_memory": ("requests", "memory", "byte"),
@@ -54,7 +55,7 @@ class Written:
     """What an OpenMetrics text holds, counted."""
 
     pods: int
-    """Pods, each counted once; how many there were at a time is less."""
+    """Pods, each counted once; how many there are at a time is fewer."""
     series: int
     samples: int
 
@@ -81,18 +82,25 @@ def enlarged(
 
 
 def write_openmetrics(
-    out: Path, plan: Plan, timeline: Timeline, claims: Claims, first: date, last: date
+    out: Path,
+    plan: Plan,
+    timeline: Timeline,
+    claims: Claims,
+    first: date,
+    last: date,
+    scrape_seconds: int = FINE_MINUTES * 60,
 ) -> Written:
     """Write the raw series from `first` to `last` (both included) as one OpenMetrics file.
 
-    Memory is that of one workload, whatever their number; beside the file it takes its size once
-    more on disk while it is made. A counter and a pod's name are the same in whatever window they
-    are written: each pod is followed from its birth.
+    `scrape_seconds` must divide five minutes; inside an interval gauges stay and counters grow
+    evenly. Memory is that of one workload, whatever their number; while the file is made it takes
+    its size on disk twice. A counter and a pod's name are the same in whatever window they are
+    written: each pod is followed from its birth.
     """
     minutes = minutes_of(first - timedelta(days=LONGEST_LIFE_DAYS), last, FINE_MINUTES)
     shown = LONGEST_LIFE_DAYS * DAY_MINUTES // FINE_MINUTES
     pods = 0
-    with Exposition(minutes, shown) as text:
+    with Exposition(minutes, shown, scrape_seconds) as text:
         for workload in plan.workloads:
             pods += _workload(text, plan.seed, workload, timeline, minutes, shown)
         for claim in plan.claims:
@@ -108,45 +116,30 @@ def _workload(
 ) -> int:
     """Everything of one workload; returns the pods that were there in the time shown."""
     series = workload_series(seed, workload, timeline, minutes, FINE_MINUTES)
-    counts = next(
-        (one.values for one in series if one.metric == "kube_deployment_spec_replicas"), None
-    )
-    if counts is None:
+    replicas = [one for one in series if one.metric == "kube_deployment_spec_replicas"]
+    if not replicas:
         return 0
+    counts = replicas[0].values
     labels = {"cluster": workload.cluster.name, "namespace": workload.namespace}
     metric, label = _REPLICAS.get(
         workload.spec.kind, ("kube_deployment_spec_replicas", "deployment")
     )
     text.gauge(metric, labels | {label: controller(workload)}, counts)
-    pods = [
-        pod for pod in pods_of(seed, workload, timeline, counts, minutes) if pod.end > shown
-    ]
+    pods = pods_of(seed, workload, timeline, counts, minutes)
+    pods = [pod for pod in pods if pod.end > shown]
     _owners(text, workload, labels, pods)
-    wholes: dict[str, list[Floats]] = {}
-    for one in series:
-        if one.metric == "kube_deployment_spec_replicas":
-            continue
-        parts = _parts(seed, one, counts)
-        for number, pod in enumerate(pods):
-            values = parts[pod.slot][pod.start : pod.end]
-            of_pod = labels | {"pod": pod.name}
+    parts = [(one, _parts(seed, one, counts)) for one in series if one not in replicas]
+    for pod in pods:
+        of_pod = labels | {"pod": pod.name}
+        wholes: dict[str, Floats] = {}
+        for one, of_slots in parts:
+            values = of_slots[pod.slot][pod.start : pod.end]
             _measured(text, workload, one, of_pod, values, pod)
-            if one.metric in _WHOLES:
-                wholes.setdefault(one.metric, [np.zeros(p.end - p.start) for p in pods])
-                wholes[one.metric][number] += values
-    for metric, values_of_pods in wholes.items():
-        for pod, values in zip(pods, values_of_pods, strict=True):
-            of_pod = labels | {"pod": pod.name, "container": ""}
-            _WHOLES[metric](text, metric, of_pod, values, pod.start)
+            if one.metric in _OF_CONTAINERS:
+                wholes[one.metric] = wholes.get(one.metric, 0.0) + values
+        for metric, values in wholes.items():
+            _show(text, metric, of_pod | _cgroup(pod) | {"container": ""}, values, pod.start)
     return len(pods)
-
-
-_WHOLES = {
-    "container_cpu_usage_seconds_total": Exposition.counter,
-    "container_memory_working_set_bytes": Exposition.gauge,
-}
-"""What cAdvisor also shows of a pod's own cgroup, without a container's name: a sum that whoever
-adds containers up must leave out."""
 
 
 def _owners(text: Exposition, workload: Workload, labels: Labels, pods: list[Pod]) -> None:
@@ -196,15 +189,29 @@ def _measured(
             values,
             pod.start,
         )
+    elif metric in _OF_CONTAINERS:
+        of = labels | _cgroup(pod) | {"container": series.container}
+        _show(text, metric, of, values, pod.start)
     elif metric == "container_network_receive_bytes_total":
-        text.counter(metric, labels | {"interface": "eth0"}, values, pod.start)
-    elif metric == "container_cpu_usage_seconds_total":
-        text.counter(metric, labels | {"container": series.container}, values, pod.start)
+        _show(text, metric, labels | _cgroup(pod) | {"interface": "eth0"}, values, pod.start)
     elif metric.startswith("DCGM_"):
         device = {"gpu": "0", "UUID": f"GPU-{pod.name}", "modelName": workload.spec.gpu or ""}
         text.gauge(metric, labels | {"container": series.container} | device, values, pod.start)
     else:
-        text.gauge(metric, labels | {"container": series.container}, values, pod.start)
+        raise AssertionError(f"no exporter is known to show {metric}")
+
+
+def _show(text: Exposition, metric: str, labels: Labels, values: Floats, start: int) -> None:
+    """Counters are told by their name, as in all of Prometheus."""
+    if metric.endswith("_total"):
+        text.counter(metric, labels, values, start)
+    else:
+        text.gauge(metric, labels, values, start)
+
+
+def _cgroup(pod: Pod) -> Labels:
+    """cAdvisor's id: it tells a pod from the one before it that had the same name."""
+    return {"id": f"/kubepods/{pod.uid}"}
 
 
 def _parts(seed: int, series: Series, counts: Floats) -> Floats:
@@ -270,4 +277,5 @@ def _machine(text: Exposition, seed: int, machine: Machine, minutes: Ints) -> No
                     labels | {"cpu": str(core), "mode": mode},
                     share[start:end],
                     int(start),
+                    again=bool(start),
                 )

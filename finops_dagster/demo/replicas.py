@@ -29,6 +29,7 @@ class Pod:
     """One pod of a workload, there from time `start` up to `end`, which are indices of times."""
 
     name: str
+    uid: str
     slot: int
     """Which replica it is, from 0."""
     start: int
@@ -84,17 +85,15 @@ def _templates(seed: int, workload: Workload, timeline: Timeline, minutes: Ints)
     ]
 
 
-def _pod(
-    workload: Workload, template: str, slot: int, start: int, end: int, minutes: Ints
-) -> Pod:
+def _pod(workload: Workload, template: str, slot: int, start: int, end: int, minutes: Ints) -> Pod:
     kind, made_by = workload.spec.kind, controller(workload)
-    suffix = _random(f"{template}/{slot}/{minutes[start]}", 5)
+    uid = _random(f"{template}/{slot}/{minutes[start]}")
     if kind == "StatefulSet":
-        return Pod(f"{made_by}-{slot}", slot, start, end, kind, made_by)
+        return Pod(f"{made_by}-{slot}", uid, slot, start, end, kind, made_by)
     if kind == "DaemonSet":
-        return Pod(f"{made_by}-{suffix}", slot, start, end, kind, made_by)
-    replica_set = f"{made_by}-{_random(template, 10)}"
-    return Pod(f"{replica_set}-{suffix}", slot, start, end, "ReplicaSet", replica_set)
+        return Pod(f"{made_by}-{uid[:5]}", uid, slot, start, end, kind, made_by)
+    replica_set = f"{made_by}-{_random(template)}"
+    return Pod(f"{replica_set}-{uid[:5]}", uid, slot, start, end, "ReplicaSet", replica_set)
 
 
 def _jobs(seed: int, workload: Workload, counts: Floats, minutes: Ints) -> Iterator[Pod]:
@@ -102,8 +101,8 @@ def _jobs(seed: int, workload: Workload, counts: Floats, minutes: Ints) -> Itera
     for slot, start, end in _lives(counts):
         due = minutes[start] // DAY_MINUTES * DAY_MINUTES + workload.spec.cron_hour * HOUR_MINUTES
         job = f"{controller(workload)}-{due}"
-        suffix = _random(f"{seed}/{workload.resource}/{due}/{slot}", 5)
-        yield Pod(f"{job}-{suffix}", slot, start, end, "Job", job)
+        uid = _random(f"{seed}/{workload.resource}/{due}/{slot}")
+        yield Pod(f"{job}-{uid[:5]}", uid, slot, start, end, "Job", job)
 
 
 def _lives(counts: Floats) -> Iterator[tuple[int, int, int]]:
@@ -118,6 +117,7 @@ def _lives(counts: Floats) -> Iterator[tuple[int, int, int]]:
             yield slot, start, end
 
 
-def _random(key: str, length: int) -> str:
+def _random(key: str) -> str:
+    """Ten letters that look random and are always the same."""
     digest = hashlib.sha256(key.encode()).digest()
-    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:length])
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:10])
