@@ -217,13 +217,13 @@ def _cgroup(pod: Pod) -> Labels:
 def _parts(seed: int, series: Series, counts: Floats) -> Floats:
     """What each replica has of a workload's values: slots by times.
 
-    They add up to `series`; bytes stay whole. Of busy and filled GPUs the estate tells the mean.
+    They add up to `series`, and bytes stay whole; of how busy GPUs are the estate tells the mean.
     """
     slots = np.arange(max(int(np.nanmax(counts, initial=0.0)), 1), dtype=np.int64)
     filled = np.where(counts > 0, counts, np.nan)
-    if series.metric in ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED"):
+    if series.metric == "DCGM_FI_DEV_GPU_UTIL":
         return np.tile(series.values, (len(slots), 1))
-    if series.metric in _DECLARED:
+    if series.metric in _DECLARED or series.metric.startswith("DCGM_"):
         return np.tile(series.values / filled, (len(slots), 1))
     whole = series.metric.endswith("_bytes")
     size = _UNEVEN_MEMORY if whole else _UNEVEN_CPU

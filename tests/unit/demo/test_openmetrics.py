@@ -90,7 +90,7 @@ def _rows(text: Text) -> Iterator[tuple[tuple[str, str, str, str], str, int, flo
 
 
 WHOLES = ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
-MEANS = ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED")
+MEANS = ("DCGM_FI_DEV_GPU_UTIL",)
 REPLICAS = {
     "kube_statefulset_replicas",
     "kube_daemonset_status_desired_number_scheduled",
