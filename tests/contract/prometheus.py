@@ -10,16 +10,17 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.builders import free_port
@@ -43,14 +44,19 @@ def program(name: str) -> str:
 class Server:
     """One Prometheus over a folder of blocks: it can be killed, and started again as it was."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
-        self._flags = flags
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
 
     def backfill(self, openmetrics: Path) -> None:
         """Turn an OpenMetrics text into blocks, while the server is down.
@@ -63,14 +69,14 @@ class Server:
             check=True, capture_output=True, timeout=3600,
         )  # fmt: skip
 
-    def start(self, config: str = "global: {}\n") -> None:
+    def start(self, *flags: str, config: str = "global: {}\n") -> None:
         """Start, and wait until it answers. Raises NoPrometheusError."""
         (self.folder / "prometheus.yml").write_text(config)
         with (self.folder / "prometheus.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program("prometheus"), f"--config.file={self.folder / 'prometheus.yml'}",
                  f"--storage.tsdb.path={self.data}", "--storage.tsdb.retention.time=100y",
-                 f"--web.listen-address=127.0.0.1:{self._port}", *self._flags],
+                 f"--web.listen-address=127.0.0.1:{self._port}", *flags],
                 stdout=log, stderr=log, cwd=self.folder,
             )  # fmt: skip
         for _ in range(600):
@@ -91,25 +97,68 @@ class Server:
             self._process = None
 
 
-@contextmanager
-def prometheus_or_skip(folder: Path, *flags: str) -> Iterator[Server]:
-    """A server that was not started yet; skips with a reason where there is none, but not in CI."""
-    server = Server(folder, *flags)
+def skip_without_prometheus() -> None:
+    """Skips with a reason where Prometheus is not installed, but not in CI."""
     try:
         program("prometheus"), program("promtool")
     except NoPrometheusError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    try:
-        yield server
-    finally:
-        server.kill()
+
+
+Labels = dict[str, str]
+STALE = struct.pack("<Q", 0x7FF0000000000002)
+"""The number that says that a series ended (prometheus/prometheus, model/value/value.go)."""
+
+
+def remote_write(url: str, moment: int, values: Sequence[tuple[Labels, float | None]]) -> None:
+    """Append one sample of each series at `moment` (Unix seconds); None is a stale marker.
+
+    promtool writes no such markers. The server needs --web.enable-remote-write-receiver; what is
+    sent is a WriteRequest (prometheus/prometheus, prompb/remote.proto) as a snappy block.
+    """
+    series = b""
+    for labels, value in values:
+        named = b"".join(
+            _field(1, _field(1, name.encode()) + _field(2, labels[name].encode()))
+            for name in sorted(labels)
+        )
+        number = STALE if value is None else struct.pack("<d", value)
+        sample = b"\x09" + number + b"\x10" + _varint(moment * 1000)
+        series += _field(1, named + _field(2, sample))
+    body = pa.compress(series, codec="snappy", asbytes=True)
+    request = urllib.request.Request(f"{url}/api/v1/write", data=body, method="POST")
+    request.add_header("Content-Encoding", "snappy")
+    request.add_header("Content-Type", "application/x-protobuf")
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found += bytes([number & 127 | 128])
+        number >>= 7
+    return found + bytes([number])
 
 
 LOGIN_PAGE = b"<!doctype html><html><title>Sign in</title><form action=/login></form></html>"
 KINDS = ("error", "cut", "login", "busy")
 """500; a connection that breaks inside the body; a login page that says 200; 429 with a time."""
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Clients that are killed leave broken connections, which are nobody's fault."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        del request, client_address
 
 
 class FaultyProxy:
@@ -137,8 +186,7 @@ class FaultyProxy:
         self._spoiled = 0
         self.requests = 0
         self.faults: dict[str, int] = dict.fromkeys(kinds, 0)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Quiet(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> FaultyProxy:
