@@ -39,8 +39,10 @@ def _ingest(folder: Path, url: str, first: date, last: date) -> dict[str, Any]:
     from finops_dagster.defs.estate import Estate
     from finops_dagster.settings import load
 
+    (folder / "bills").mkdir()  # settings need a bill
     (folder / "finops.yaml").write_text(
         f"estate: bench\nas_of: {last}\nstart: {first}\n"
+        "billing: [{name: bill, path: bills}]\n"
         f"telemetry:\n  - name: store\n    path: {url}\n    format: prometheus\n"
         f"    prometheus: {{cluster: bench, concurrency: {CONCURRENCY}, "
         f"reach_days: {(datetime.now(UTC).date() - first).days}}}\n"

@@ -29,12 +29,13 @@ def started(
     url: str, folder: Path, first: date, last: date, **options: Any
 ) -> subprocess.Popen[str]:
     """A process that takes in the days from `first` to `last` of the store at `url`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bills").mkdir(parents=True, exist_ok=True)
     reach = (datetime.now(UTC).date() - first).days
     settings = {
         "estate": "rig",
         "as_of": str(last),
         "start": str(first),
+        "billing": [{"name": "bill", "path": "bills"}],  # settings need one
         "telemetry": [
             {
                 "name": "store",
