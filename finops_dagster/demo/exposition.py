@@ -28,10 +28,11 @@ class Exposition:
 
     What lies before interval number `shown` is only counted up, not written. A family's lines
     must stand together, while series come by resource: each family is spooled to a file of its
-    own, and `save` puts them one after the other.
+    own in `scratch`, and `save` puts them one after the other.
     """
 
-    def __init__(self, minutes: Ints, shown: int, scrape_seconds: int) -> None:
+    def __init__(self, minutes: Ints, shown: int, scrape_seconds: int, scratch: Path) -> None:
+        self._scratch = scratch
         self._shown = shown
         self._scrape = scrape_seconds
         self._per_interval = _INTERVAL // scrape_seconds
@@ -91,7 +92,9 @@ class Exposition:
     def _spool(self, metric: str, kind: str) -> IO[str]:
         key = (metric.removesuffix("_total") if kind == "counter" else metric, kind)
         if key not in self._spools:
-            spool = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by exit
+            spool = tempfile.TemporaryFile(  # noqa: SIM115 - closed by exit
+                "w+", encoding="utf-8", dir=self._scratch
+            )
             self._spools[key] = self._files.enter_context(spool)
         return self._spools[key]
 

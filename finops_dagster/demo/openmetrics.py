@@ -100,7 +100,7 @@ def write_openmetrics(
     minutes = minutes_of(first - timedelta(days=LONGEST_LIFE_DAYS), last, FINE_MINUTES)
     shown = LONGEST_LIFE_DAYS * DAY_MINUTES // FINE_MINUTES
     pods = 0
-    with Exposition(minutes, shown, scrape_seconds) as text:
+    with Exposition(minutes, shown, scrape_seconds, out.parent) as text:
         for workload in plan.workloads:
             pods += _workload(text, plan.seed, workload, timeline, minutes, shown)
         for claim in plan.claims:
