@@ -29,9 +29,12 @@ from finops_dagster.demo.seasons import DAY_MINUTES, FINE_MINUTES, minutes_of
 from finops_dagster.demo.volumes import Claims, claim_series, node_series
 
 _UNEVEN_CPU = 0.2
-_UNEVEN_MEMORY = 0.03
-"""How far replicas differ from their mean. No pod so passes its memory limit: plan leaves 5 %."""
+_UNEVEN_MEMORY = 0.025
+"""How far replicas are apart from their middle. No pod so passes its memory limit: plan leaves 5 %,
+and none is more than twice this above the mean."""
 _MODES = (("user", 0.7), ("system", 0.3))
+_COUNT = "kube_deployment_spec_replicas"
+"""By which the estate counts the replicas of every kind."""
 _REPLICAS = {
     "StatefulSet": ("kube_statefulset_replicas", "statefulset"),
     "DaemonSet": ("kube_daemonset_status_desired_number_scheduled", "daemonset"),
@@ -116,19 +119,16 @@ def _workload(
 ) -> int:
     """Everything of one workload; returns the pods that were there in the time shown."""
     series = workload_series(seed, workload, timeline, minutes, FINE_MINUTES)
-    replicas = [one for one in series if one.metric == "kube_deployment_spec_replicas"]
-    if not replicas:
+    counts = next((one.values for one in series if one.metric == _COUNT), None)
+    if counts is None:
         return 0
-    counts = replicas[0].values
     labels = {"cluster": workload.cluster.name, "namespace": workload.namespace}
-    metric, label = _REPLICAS.get(
-        workload.spec.kind, ("kube_deployment_spec_replicas", "deployment")
-    )
+    metric, label = _REPLICAS.get(workload.spec.kind, (_COUNT, "deployment"))
     text.gauge(metric, labels | {label: controller(workload)}, counts)
     pods = pods_of(seed, workload, timeline, counts, minutes)
     pods = [pod for pod in pods if pod.end > shown]
     _owners(text, workload, labels, pods)
-    parts = [(one, _parts(seed, one, counts)) for one in series if one not in replicas]
+    parts = [(one, _parts(seed, one, counts)) for one in series if one.metric != _COUNT]
     for pod in pods:
         of_pod = labels | {"pod": pod.name}
         wholes: dict[str, Floats] = {}
