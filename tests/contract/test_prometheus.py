@@ -42,6 +42,7 @@ HARD_LIMIT = 50_000
 """Samples a query, of an estate of which a day of one metric has over 100,000."""
 KEPT = 10
 """Answers that a killed process has on disk, at least."""
+DAYS = 14
 OPTIONS = {"cluster_label": "cluster"}
 
 EXPECTED = """
@@ -233,7 +234,7 @@ def test_three_hundred_pods_for_two_weeks(
     """What holds for a dozen pods may fail where a day does not fit into one query or one memory:
     with everything at once that is tried one by one above."""
     estate = enlarged(build(SEED), *NOTHING, 4)
-    with case(tmp_path, estate, 14, FINE_MINUTES * 60) as held:
+    with case(tmp_path, estate, DAYS, FINE_MINUTES * 60) as held:
         assert fewest_pods(held) >= 300
         began = time.monotonic()
         quiet = held.ingest(held.server.url, tmp_path / "quiet")
@@ -247,13 +248,13 @@ def test_three_hundred_pods_for_two_weeks(
 
         def restart(request: int) -> None:
             killer.look(request)
-            if request >= 600 and not done:
+            if request >= 40 * DAYS and not done:
                 held.server.kill()
                 held.server.start(f"--query.max-samples={HARD_LIMIT}")
                 done.append(request)
 
         with (
-            KilledOnce(hurt, requests=300) as killer,
+            KilledOnce(hurt, requests=20 * DAYS) as killer,
             FaultyProxy(held.server.url, 5, before=restart) as proxy,
         ):
             killer.process = held.started(proxy.url, hurt)
@@ -277,7 +278,7 @@ def test_three_hundred_pods_for_two_weeks(
         },
     }
     with capsys.disabled():
-        print(f"\n300 pods, 14 days, 5 minutes: {json.dumps(told)}")
+        print(f"\n300 pods, {DAYS} days, 5 minutes: {json.dumps(told)}")
     assert quiet["peak_rss_bytes"] < 1 << 30
 
 
