@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := $(shell sed -n 's/^required-version = "==\(.*\)"/\1/p' pyproject.toml)
 STAMP := $(VENV)/.installed
+PROMETHEUS := $(VENV)/prometheus
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -53,8 +54,9 @@ lint: install  ## ruff, mypy, import contracts, SQL and policies
 format: install  ## write what ruff would have
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-# The browser, where this machine lets us install it; tests that need it skip, with a reason, where
-# it is absent. The GitHub emulator is installed by the tests that talk to it.
+# A browser, and Prometheus for its programs alone (unpacked, since installing Debian's package
+# starts a service), where this machine lets us have them; tests that need them skip, with a reason,
+# where they are absent. The GitHub emulator is installed by the tests that talk to it.
 test-tools:
 	@command -v chromium chromedriver >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -62,6 +64,11 @@ test-tools:
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
 	      || echo "tools    chromium could not be installed: browser tests will be skipped"; \
 	  else echo "tools    no chromium: browser tests will be skipped"; fi; }
+	@command -v promtool >/dev/null || test -x $(PROMETHEUS)/usr/bin/promtool || { \
+	  echo "tools    prometheus"; rm -rf $(PROMETHEUS); mkdir -p $(PROMETHEUS); \
+	  { cd $(PROMETHEUS) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+	    && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; } >/dev/null 2>&1 \
+	    || { rm -rf $(PROMETHEUS); echo "tools    prometheus could not be had: tests of it will be skipped"; }; }
 
 test: install lint test-tools  ## all of CI: lint, unit, contract, dbt, policies, Dagster, end to end
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

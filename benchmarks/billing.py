@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from finops_dagster.domain.periods import month_start
 
 sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs this file
 import bills
+import processes
 
 LAST_MONTH = date(2025, 9, 1)
 AS_OF = date(2025, 10, 2)
@@ -170,26 +170,8 @@ def child(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_a_process(step: str, folder: Path, **arguments: Any) -> dict[str, Any]:
-    """One step in a fresh interpreter: what it said, its processor time and its peak memory."""
-    given = json.dumps({"step": step, "folder": str(folder), **arguments})
-    root = Path(__file__).resolve().parents[1]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, __file__, "--child", given],
-            stdout=out,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0), errors.seek(0)
-        if process.returncode:
-            raise SystemExit(f"{step} failed:\n{errors.read().decode()[-4000:]}")
-        answer: dict[str, Any] = json.loads(out.read() or b"{}")
-    # ru_maxrss is in KiB on Linux and in bytes on macOS; dbt's process is counted with its parent
-    answer["peak_rss_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    answer["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-    return answer
+    """One step in a fresh interpreter."""
+    return processes.in_a_process(__file__, step, folder=str(folder), **arguments)
 
 
 def bill(folder: Path, month: date, rows: int, name: str, known_at: str, seed: int = 0) -> None:

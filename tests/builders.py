@@ -1,8 +1,9 @@
-"""Proposals, verdicts and small repositories for tests; no test lives here."""
+"""Proposals, verdicts, small repositories and a free port for tests; no test lives here."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -26,6 +27,14 @@ _DATE = "2026-05-01T12:00:00Z"
 
 CPU = "spec.template.spec.containers[name=server].resources.requests.cpu"
 MEMORY = "spec.template.spec.containers[name=server].resources.requests.memory"
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def deployment(name: str, cpu: str = "2", memory: str = "4Gi", namespace: str = "shop") -> bytes:

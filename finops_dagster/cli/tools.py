@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     demo = typer.Typer(help="The simulated estate.", no_args_is_help=True)
     demo.command("create")(demo_create)
     demo.command("advance")(demo_advance)
+    demo.command("openmetrics")(demo_openmetrics)
     app.add_typer(demo, name="demo")
     state = typer.Typer(help="What a GitOps repository declares.", no_args_is_help=True)
     state.command("index")(index_command)
@@ -95,6 +96,27 @@ def demo_advance(
     from finops_dagster import demo
 
     return _print_demo(demo.advance(out, days, progress=_say), as_json)
+
+
+@command("demo_openmetrics")
+def demo_openmetrics(
+    days: Annotated[int, typer.Option(help="Days, of which the last is the estate's last.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    estate: Annotated[Path, typer.Option(help="Folder of the estate.")] = DEMO_FOLDER,
+    copies: Annotated[int, typer.Option(help="Write the estate so many times over.")] = 1,
+    scrape_seconds: Annotated[int, typer.Option(help="Between samples; divides 300.")] = 300,
+    as_json: AsJson = False,
+) -> int:
+    """Write what the estate's exporters show, as OpenMetrics text for a Prometheus."""
+    from finops_dagster import demo
+
+    made = demo.expose(estate, out, days, copies, scrape_seconds)
+    row = asdict(made) | {"path": str(made.path)}
+    if as_json:
+        print_json(envelope("demo_openmetrics", [row], as_of=made.as_of))
+    else:
+        print_table("OpenMetrics", ("what", "value"), list(row.items()))
+    return 0
 
 
 def _print_demo(summary: Any, as_json: bool) -> int:

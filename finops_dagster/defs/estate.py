@@ -50,7 +50,6 @@ from finops_dagster.sources import (
     open_source,
 )
 from finops_dagster.sources.private import Privacy, read_policy
-from finops_dagster.sources.prometheus import Credentials, PrometheusOptions, PrometheusSource
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.files import Layout, project_digest
@@ -267,6 +266,13 @@ class Estate:
         return TemporaryDirectory(prefix="finops-mirror-")
 
     def _store(self, one: TelemetrySettings, limits: Limits) -> Readable:
+        # its HTTP client is loaded only where a store is asked: definitions load without it
+        from finops_dagster.sources.prometheus import (
+            Credentials,
+            PrometheusOptions,
+            PrometheusSource,
+        )
+
         assert one.prometheus is not None
         given = self.settings.credentials_of(one.name)
         return PrometheusSource(

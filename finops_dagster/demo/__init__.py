@@ -3,6 +3,6 @@
 Only what is needed to start is imported here; it must be able to judge engines, so it knows none.
 """
 
-from finops_dagster.demo.estate import DemoSummary, advance, create
+from finops_dagster.demo.estate import DemoSummary, Exposed, advance, create, expose
 
-__all__ = ["DemoSummary", "advance", "create"]
+__all__ = ["DemoSummary", "Exposed", "advance", "create", "expose"]

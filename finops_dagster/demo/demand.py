@@ -91,12 +91,18 @@ def _relative(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats
     return result
 
 
+def releases(seed: int, workload: Workload, minutes: Ints) -> tuple[Ints, Floats]:
+    """Number of the weekly release that runs at each time, and the share of its week gone by."""
+    week = 7 * DAY_MINUTES
+    key = stream(seed, f"{workload.resource}/memory")
+    offset = int(uniform(key, np.zeros(1, dtype=np.int64))[0] * week)
+    return (minutes + offset) // week, ((minutes + offset) % week) / week
+
+
 def _relative_memory(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
     key = stream(seed, f"{workload.resource}/memory")
-    # Caches fill from one weekly release to the next.
-    week = 7 * DAY_MINUTES
-    release = int(uniform(key, np.zeros(1, dtype=np.int64))[0] * week)
-    filled = ((minutes + release) % week) / week
+    # Caches fill from one release to the next.
+    filled = releases(seed, workload, minutes)[1]
     busy = profile(workload.profile, minutes)
     result: Floats = (
         0.84

@@ -32,6 +32,7 @@ _OWNED = (
 MIN_DAYS = 35
 """Shorter estates have no closed month and no history to judge by."""
 MAX_DAYS = 395
+MAX_COPIES = 100
 
 Progress = Callable[[str], None]
 
@@ -53,6 +54,20 @@ class DemoSummary:
     created: bool
     changed: tuple[str, ...] = ()
     """Resources whose declared values were found changed on main when days were added."""
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """What an OpenMetrics file of an estate holds, counted."""
+
+    path: Path
+    first_day: date
+    as_of: date
+    pods: int
+    """Pods, each counted once; how many there are at a time is fewer."""
+    series: int
+    samples: int
+    bytes: int
 
 
 def _quiet(message: str) -> None:
@@ -121,11 +136,7 @@ def advance(out: Path, days: int, *, progress: Progress | None = None) -> DemoSu
     """
     if not 1 <= days <= 400:
         raise Stopped(f"days must be from 1 to 400, not {days}.")
-    state = _read_state(out)
-    if state is None or not state["complete"]:
-        raise Stopped(f"{out} is not a demo estate: create one first.")
-    if state["stamp"]["version"] != VERSION:
-        raise Stopped(f"{out} was made by another version of the demo: create it again.")
+    state = _lived(out)
     say = progress or _quiet
 
     from finops_dagster.demo import history, reader, settings_file
@@ -157,6 +168,46 @@ def advance(out: Path, days: int, *, progress: Progress | None = None) -> DemoSu
     }
     _write_state(out, state)
     return _summary(out, state, created=True, changed=changed)
+
+
+def expose(estate: Path, out: Path, days: int, copies: int, scrape_seconds: int) -> Exposed:
+    """Write the last `days` of an estate as its exporters show them; how is in openmetrics.
+
+    Raises Stopped where `estate` is none, or holds no measurements of five minutes for so long.
+    """
+    from finops_dagster.demo import history, openmetrics
+    from finops_dagster.demo import plan as plans
+    from finops_dagster.demo.seasons import AS_OF, FINE_DAYS, FINE_MINUTES
+
+    state = _lived(estate)
+    last = date.fromisoformat(state["as_of"])
+    oldest = max(date.fromisoformat(state["first_day"]), AS_OF - timedelta(days=FINE_DAYS - 1))
+    most = (last - oldest).days + 1
+    if not 1 <= days <= most:
+        raise Stopped(
+            f"days must be from 1 to {most}, not {days}: before {oldest} measurements are hourly."
+        )
+    if not 1 <= copies <= MAX_COPIES:
+        raise Stopped(f"copies must be from 1 to {MAX_COPIES}, not {copies}.")
+    if scrape_seconds < 1 or FINE_MINUTES * 60 % scrape_seconds:
+        raise Stopped(f"scrape-seconds must divide {FINE_MINUTES * 60}, not be {scrape_seconds}.")
+    first = last - timedelta(days=days - 1)
+    plan = plans.build(int(state["stamp"]["seed"]))
+    lived = openmetrics.enlarged(plan, *history.loaded(state), copies)
+    written = openmetrics.write_openmetrics(out, *lived, first, last, scrape_seconds)
+    return Exposed(
+        out, first, last, written.pods, written.series, written.samples, out.stat().st_size
+    )
+
+
+def _lived(out: Path) -> dict[str, Any]:
+    """The state of an estate that this version made. Raises Stopped."""
+    state = _read_state(out)
+    if state is None or not state["complete"]:
+        raise Stopped(f"{out} is not a demo estate: create one first.")
+    if state["stamp"]["version"] != VERSION:
+        raise Stopped(f"{out} was made by another version of the demo: create it again.")
+    return state
 
 
 def _live(

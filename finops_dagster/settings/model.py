@@ -266,7 +266,7 @@ class PrometheusSettings(Section):
     reach_days: int = Field(
         default=15,
         ge=1,
-        le=800,
+        le=3_660,
         description="Days back from today that the store is asked for; its retention.",
     )
     settle_minutes: int = Field(

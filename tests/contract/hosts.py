@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,7 +22,7 @@ from filelock import FileLock
 
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.local_forge import LocalForge
-from tests.builders import NOW, bare_repository, git
+from tests.builders import NOW, bare_repository, free_port, git
 
 HERE = Path(__file__).parent
 OWNER, TOKEN = "acme", "token-of-the-emulator"
@@ -186,9 +185,7 @@ def emulated_github(folder: Path) -> Iterator[str]:
         f"tokens:\n  {TOKEN}:\n    login: {OWNER}\n    scopes: [repo]\n"
         f"github:\n  users:\n    - login: {OWNER}\n  repos: []\n"
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
             [node, str(program), "start", "--service", "github", "--seed", str(seed), "--port",

@@ -14,8 +14,9 @@ import pytest
 
 from finops_dagster.definitions import build_defs
 from finops_dagster.settings import load
+from tests.builders import free_port
 from tests.e2e.estate import World, finops, git
-from tests.e2e.served import Browser, Ui, browser, free_port, served, until
+from tests.e2e.served import Browser, Ui, browser, served, until
 
 STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
 
