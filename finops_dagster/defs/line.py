@@ -60,7 +60,15 @@ BILLING = Clock(
 )
 SIGNALS = Clock(
     name="signals",
-    tables=("measurements", "intensities", "predictions", "labels"),
+    tables=(
+        "measurements",
+        "intensities",
+        "predictions",
+        "labels",
+        "runs",
+        "model_versions",
+        "token_usage",
+    ),
     marts=(
         "fct_workload_measurements",
         "fct_workload_utilisation_daily",
@@ -68,6 +76,9 @@ SIGNALS = Clock(
         "fct_model_predictions",
         "fct_model_labels",
         "fct_model_metrics_daily",
+        "fct_runs",
+        "fct_model_versions",
+        "fct_token_usage",
     ),
     partition_column="day",
 )
@@ -88,7 +99,7 @@ RESOURCES = Clock(
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
-    SIGNALS.name: ("clusters",),
+    SIGNALS.name: ("clusters", "tag_keys"),
     RESOURCES.name: ("matching",),
 }
 """Those words of the settings that a clock's models use."""

@@ -27,7 +27,6 @@ _SPACE_FAIL_BYTES = 200 * 2**20
 _SPACE_WARN_BYTES = 2 * 2**30
 """A year of a mid-sized estate takes a few hundred MB; a write that fails half-way is re-run."""
 
-_GROUPS = ("billing", "telemetry", "carbon", "predictions", "labels")
 
 
 def doctor(settings: Settings, probes: Probes) -> list[Check]:
@@ -111,7 +110,7 @@ def _paths(settings: Settings) -> Iterator[Check]:
 
 
 def _deliveries(settings: Settings, probes: Probes) -> Iterator[Check]:
-    for group in _GROUPS:
+    for group in SOURCE_GROUPS:
         for source in getattr(settings, group):
             if isinstance(source.path, Path) and not source.path.exists():
                 continue
