@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from finops_dagster.defs.asked import open_asked
 from finops_dagster.desired_state import RepositoryIndex, index_files, open_repository
 from finops_dagster.desired_state.history import commit_before
 from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
@@ -28,8 +29,10 @@ from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import (
     BillingSettings,
     Rung,
+    RunSettings,
     Settings,
     SourceSettings,
+    TokenUsageSettings,
     child_environment,
 )
 from finops_dagster.sources import FileSource, Limits, ReadOptions, ReadResult, open_source
@@ -47,6 +50,10 @@ if TYPE_CHECKING:
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 POLICIES = PROJECT_ROOT / "policies"
+
+ASKED = "asked"
+"""In place of a format: see `asked`."""
+_RUN_FORMATS = {"files": "runs"}
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,12 @@ class Estate:
             "intensities": [("carbon", one) for one in settings.carbon],
             "predictions": [("predictions", one) for one in settings.predictions],
             "labels": [("labels", one) for one in settings.labels],
+            "runs": [(_RUN_FORMATS.get(one.format, ASKED), one) for one in settings.runs],
+            "model_versions": [(ASKED, one) for one in settings.runs if one.format == "mlflow"],
+            "token_usage": [
+                ("token_usage" if one.format == "files" else ASKED, one)
+                for one in settings.token_usage
+            ],
         }
 
     def max_age_hours(self, table: str) -> dict[str, int]:
@@ -190,13 +203,16 @@ class Estate:
             quarantined_row_share=settings.limits.quarantined_row_share,
             invoice_tolerance=settings.limits.invoice_tolerance,
         )
+        options = ReadOptions(mirror=self.layout.mirror)
         return [
-            open_source(
+            open_asked(settings, table, one, self.layout.collected, limits, options)
+            if kind == ASKED and isinstance(one, RunSettings | TokenUsageSettings)
+            else open_source(
                 kind,
                 one.name,
                 one.path,
                 limits,
-                ReadOptions(mirror=self.layout.mirror),
+                options,
                 format_options=one.options if isinstance(one, BillingSettings) else {},
                 folder=settings.folder,
             )

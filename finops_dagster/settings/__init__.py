@@ -22,11 +22,13 @@ from finops_dagster.settings.model import (
     ReportClock,
     RetentionSettings,
     Rung,
+    RunSettings,
     Settings,
     SizingSettings,
     SourceSettings,
     TagSettings,
     Task,
+    TokenUsageSettings,
 )
 from finops_dagster.settings.reading import find_config, load
 
@@ -39,12 +41,14 @@ __all__ = [
     "ModelSettings",
     "ReportClock",
     "RetentionSettings",
+    "RunSettings",
     "Rung",
     "Settings",
     "SizingSettings",
     "SourceSettings",
     "TagSettings",
     "Task",
+    "TokenUsageSettings",
     "child_environment",
     "environment_config",
     "find_config",

@@ -15,6 +15,8 @@ PREFIX = "FINOPS_"
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 """Names the settings file where no argument can: a Dagster daemon or webserver starts us so."""
 SECRETS = ("FINOPS_GITHUB_TOKEN",)
+CREDENTIALS = "FINOPS_CREDENTIALS__"
+"""How variables begin that let us into sources."""
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "FINOPS_WAREHOUSE"})
 """Ours, but no keys of finops.yaml. FINOPS_WAREHOUSE tells dbt where the DuckDB file is."""
 
@@ -47,7 +49,7 @@ def child_environment(*, secrets: bool = False, **extra: str) -> dict[str, str]:
 
     Secrets are left out unless the child acts on the forge itself (`secrets=True`).
     """
-    kept = {name: value for name, value in os.environ.items() if secrets or name not in SECRETS}
+    kept = {name: value for name, value in os.environ.items() if secrets or not _secret(name)}
     here = str(Path(sys.executable).parent)
     path = kept.get("PATH", os.defpath)
     if here not in path.split(os.pathsep):
@@ -58,11 +60,14 @@ def child_environment(*, secrets: bool = False, **extra: str) -> dict[str, str]:
 def hide_secrets(text: str) -> str:
     """`text` with the values of our secrets and passwords in URLs masked: for logs and errors."""
     text = re.sub(r"(://)[^/@\s]*:[^/@\s]*@", r"\1**********@", text)
-    for name in SECRETS:
-        value = os.environ.get(name, "")
-        if value:
+    for name, value in os.environ.items():
+        if value and _secret(name):
             text = text.replace(value, "**********")
     return text
+
+
+def _secret(name: str) -> bool:
+    return name.upper() in SECRETS or name.upper().startswith(CREDENTIALS)
 
 
 def overriding_variable(location: tuple[str, ...]) -> str | None:

@@ -27,6 +27,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from finops_dagster.settings.cron import cron_fault
 
 CONFIG_NAME = "finops.yaml"
+SECRET_KEYS = {
+    "github_token": "FINOPS_GITHUB_TOKEN",
+    "credentials": "FINOPS_CREDENTIALS__NAME__TOKEN",
+}
+"""Keys that only the environment may set -> the variable."""
 SOURCE_GROUPS = (
     "billing",
     "telemetry",
@@ -167,6 +172,9 @@ class RunSettings(SourceSettings):
         default="mlflow",
         description="mlflow: tracking server or store; files: rows of docs/ai-runs.md; pods: "
         "labels of pods, from which runs of pipelines are told.",
+    )
+    cluster: str | None = Field(
+        default=None, min_length=1, description="pods: name of the cluster that they are of."
     )
     reach_days: int = Field(
         default=45, ge=1, le=800, description="mlflow: days back whose runs are asked for."
@@ -582,6 +590,12 @@ class Settings(BaseSettings):
             if repeated:
                 raise ValueError(f"names must differ: {', '.join(sorted(repeated))}")
         return self
+
+    def credentials_of(self, source: str) -> CredentialSettings:
+        """By what a source lets us in; empty where the environment says nothing of it."""
+        wanted = source.replace("-", "_").lower()
+        found = {name.lower(): given for name, given in self.credentials.items()}
+        return found.get(wanted, CredentialSettings())
 
     def decided_day(self, now: datetime | None = None) -> date:
         """The day decided for: `as_of`, else yesterday UTC."""

@@ -21,7 +21,7 @@ from finops_dagster.settings.environment import (
     overriding_variable,
 )
 from finops_dagster.settings.marks import Location, Marked, dotted, read_marked
-from finops_dagster.settings.model import CONFIG_NAME, Settings
+from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, SOURCE_GROUPS, Settings
 
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
@@ -48,15 +48,17 @@ def load(path: Path, *, check_paths: bool = True) -> Settings:
     """
     file = str(path)
     marked = read_marked(_text(path), file)
-    if "github_token" in marked.data:
+    for key, variable in SECRET_KEYS.items():
+        if key not in marked.data:
+            continue
         fault = Fault(
             code="secret_in_file",
             file=file,
-            row=marked.line(("github_token",)),
-            column="github_token",
+            row=marked.line((key,)),
+            column=key,
             expected="Expected no secret in the file, found one.",
             hint="Remove the line, revoke the token if the file was shared, and set "
-            "FINOPS_GITHUB_TOKEN in the environment.",
+            f"{variable} in the environment.",
         )
         raise SettingsError(f"{file} holds a secret", (fault,))
     try:
@@ -174,7 +176,7 @@ def _description(location: Location) -> str:
 def _nearest(location: Location) -> str:
     name = str(location[-1])
     fields = _parent(location).model_fields
-    known = [field for field in fields if field != "github_token"]
+    known = [field for field in fields if field not in SECRET_KEYS]
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"Did you mean `{near[0]}`?"

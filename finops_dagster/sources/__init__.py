@@ -19,10 +19,11 @@ from finops_dagster.sources.labels import LABEL_LOG
 from finops_dagster.sources.oci import OCI
 from finops_dagster.sources.opencost import OPENCOST
 from finops_dagster.sources.options import Configurable, Terms, configured, without_options
-from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes
+from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes, Place
 from finops_dagster.sources.predictions import PREDICTION_LOG
 from finops_dagster.sources.rate_card import RATE_CARD
 from finops_dagster.sources.remote import place_at
+from finops_dagster.sources.runs import MODEL_VERSION_LOG, RUN_LOG
 from finops_dagster.sources.shapes import (
     QUARANTINE_SCHEMA,
     Limits,
@@ -32,6 +33,7 @@ from finops_dagster.sources.shapes import (
 )
 from finops_dagster.sources.source import FileSource
 from finops_dagster.sources.telemetry import TELEMETRY
+from finops_dagster.sources.tokens import TOKEN_LOG
 from finops_dagster.sources.views import Format
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ReadOptions",
     "ReadResult",
     "arrow_schema",
+    "files_at",
     "open_source",
 ]
 
@@ -60,6 +63,9 @@ FORMATS: dict[str, Format | Configurable] = {
     "carbon": CARBON,
     "predictions": PREDICTION_LOG,
     "labels": LABEL_LOG,
+    "runs": RUN_LOG,
+    "model_versions": MODEL_VERSION_LOG,
+    "token_usage": TOKEN_LOG,
 }
 """Format name -> how it is read."""
 
@@ -101,3 +107,8 @@ def open_source(
     options, hashes = options or ReadOptions(), Hashes()
     place = place_at(path, hashes, suffixes, options.mirror, options.mirror_bytes)
     return FileSource(name, place, entry, hashes, limits or Limits(), options, terms)
+
+
+def files_at(path: Path | str, options: ReadOptions) -> Place:
+    """The files at a place, for what reads records of its own kind. Nothing is read yet."""
+    return place_at(path, Hashes(), SUFFIXES + DOCUMENTS, options.mirror, options.mirror_bytes)

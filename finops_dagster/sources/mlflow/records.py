@@ -8,15 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from finops_dagster.sources.text_files import printable
 
-_BATCH = 1000
+SYSTEM = "mlflow"
 _LARGEST = 1.79e308
 """What MLflow's SQL store keeps of an infinite metric is the largest double (1.7976931348623157e308):
 mlflow.store.tracking.sqlalchemy_store, `log_metric`."""
@@ -24,43 +20,6 @@ _MS_LIMIT = 2**53
 """Milliseconds beyond this are no time; a text, a NaN or a float as well."""
 _NO_USER = ("", "unknown")
 """What MLflow's clients write where they do not know the user."""
-
-_MAP = pa.map_(pa.string(), pa.string())
-RUN_RECORDS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("experiment", pa.string()),
-        ("name", pa.string()),
-        ("owner", pa.string()),
-        ("status", pa.string()),
-        ("lifecycle", pa.string()),
-        ("started_ms", pa.int64()),
-        ("ended_ms", pa.int64()),
-        (
-            "metrics",
-            pa.list_(
-                pa.struct(
-                    [("key", pa.string()), ("value", pa.float64()), ("time_ms", pa.int64())]
-                )
-            ),
-        ),
-        ("params", _MAP),
-        ("tags", _MAP),
-    ]
-)
-VERSION_RECORDS = pa.schema(
-    [
-        ("model", pa.string()),
-        ("version", pa.string()),
-        ("run_id", pa.string()),
-        ("owner", pa.string()),
-        ("status", pa.string()),
-        ("stage", pa.string()),
-        ("aliases", pa.string()),
-        ("created_ms", pa.int64()),
-        ("updated_ms", pa.int64()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -99,7 +58,7 @@ def run_record(
     params: Iterable[tuple[str, Any]],
     tags: Iterable[tuple[str, Any]],
 ) -> dict[str, Any]:
-    """A row of RUN_RECORDS. `run` has run_id, run_name, user_id, status, lifecycle_stage,
+    """A row of `run_days.RUN_RECORDS`. `run` has run_id, run_name, user_id, status, lifecycle_stage,
     start_time, end_time; metrics are (key, value, milliseconds)."""
     tags_ = _texts(tags)
     named = dict(tags_)
@@ -107,6 +66,7 @@ def run_record(
     if owner in _NO_USER:
         owner = named.get("mlflow.user", "")
     return {
+        "system": SYSTEM,
         "run_id": _text(run["run_id"]),
         "experiment": _text(experiment),
         "name": _text(run.get("run_name")) or named.get("mlflow.runName"),
@@ -129,11 +89,12 @@ def run_record(
 
 
 def version_record(version: Mapping[str, Any], aliases: Iterable[str]) -> dict[str, Any]:
-    """A row of VERSION_RECORDS. `version` has the names of MLflow's REST API."""
+    """A row of `run_days.VERSION_RECORDS`. `version` has the names of MLflow's REST API."""
     stage = version.get("current_stage")
     created = milliseconds(version.get("creation_timestamp"))
     owner = version.get("user_id") or ""
     return {
+        "registry": SYSTEM,
         "model": _text(version.get("name")),
         "version": _text(version.get("version")),
         "run_id": _text(version.get("run_id")) or None,
@@ -162,21 +123,6 @@ def milliseconds(value: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return found if abs(found) < _MS_LIMIT else None
-
-
-def write_records(records: Iterable[dict[str, Any]], schema: pa.Schema, target: Path) -> int:
-    """Write records to the Parquet file `target`, a batch at a time; returns how many."""
-    written = 0
-    batch: list[dict[str, Any]] = []
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for record in records:
-            batch.append(record)
-            if len(batch) == _BATCH:
-                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
-                written += len(batch)
-                batch = []
-        writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
-    return written + len(batch)
 
 
 def _text(value: Any) -> str | None:
