@@ -147,3 +147,49 @@ MODEL_METRICS = Suite(
         *between("latency_ms_p95", "energy_wh", high=1e12),
     ),
 )
+
+RUNS = Suite(
+    table="fct_runs",
+    partition="day",
+    grain=names("day source system run_id cluster namespace resource resource_id"),
+    columns=names(
+        "day source system run_id cluster namespace resource resource_id experiment name owner "
+        "team status lifecycle metrics metrics_not_finite params tags active_from active_to "
+        "started_at ended_at"
+    ),
+    checks=not_null("day", "source", "system", "run_id", "status", "active_from", "active_to"),
+)
+
+MODEL_VERSIONS = Suite(
+    table="fct_model_versions",
+    partition="day",
+    grain=names("day source registry model version"),
+    columns=names(
+        "day time source registry model version run_id owner status stage aliases created_at"
+    ),
+    checks=not_null("day", "source", "registry", "model", "version", "created_at"),
+)
+
+TOKEN_USAGE = Suite(
+    table="fct_token_usage",
+    partition="day",
+    grain=names(
+        "day time source provider model operation service team cluster namespace workload"
+    ),
+    columns=names(
+        "day time interval_seconds source provider model operation service team cluster "
+        "namespace workload input_tokens output_tokens cached_input_tokens requests"
+    ),
+    checks=(
+        *not_null("day", "time", "source", "provider", "model", "input_tokens", "output_tokens"),
+        *between("interval_seconds", low=1),
+        *between(
+            "input_tokens",
+            "output_tokens",
+            "cached_input_tokens",
+            "requests",
+            high=1e18,
+            hint="Tokens are never below zero: look at counter resets.",
+        ),
+    ),
+)
