@@ -16,9 +16,7 @@ _GRAINS = {
     "intensities": ("delivery_id", "time", "region", "accounting"),
     "predictions": ("delivery_id", "model", "prediction_id"),
     "labels": ("delivery_id", "model", "prediction_id"),
-    "runs": names(
-        "delivery_id system run_id cluster namespace workload_kind workload resource_id"
-    ),
+    "runs": names("delivery_id system run_id cluster namespace workload_kind workload resource_id"),
     "model_versions": ("delivery_id", "registry", "model", "version"),
     "token_usage": names(
         "delivery_id time provider model operation service team cluster namespace workload"
@@ -85,7 +83,10 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "token_usage": (
         *between("interval_seconds", low=1),
         *between(
-            "input_tokens", "output_tokens", "cached_input_tokens", "requests",
+            "input_tokens",
+            "output_tokens",
+            "cached_input_tokens",
+            "requests",
             hint="Counts are never below zero: look at counter resets in the export.",
         ),
     ),

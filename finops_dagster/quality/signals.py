@@ -173,9 +173,7 @@ MODEL_VERSIONS = Suite(
 TOKEN_USAGE = Suite(
     table="fct_token_usage",
     partition="day",
-    grain=names(
-        "day time source provider model operation service team cluster namespace workload"
-    ),
+    grain=names("day time source provider model operation service team cluster namespace workload"),
     columns=names(
         "day time interval_seconds source provider model operation service team cluster "
         "namespace workload input_tokens output_tokens cached_input_tokens requests"

@@ -28,7 +28,6 @@ _SPACE_WARN_BYTES = 2 * 2**30
 """A year of a mid-sized estate takes a few hundred MB; a write that fails half-way is re-run."""
 
 
-
 def doctor(settings: Settings, probes: Probes) -> list[Check]:
     """Every check, in the order in which to mend what fails. Changes nothing in the estate."""
     return [

@@ -38,9 +38,7 @@ def flattened(
     """
     folder.mkdir(exist_ok=True)
     entries = {
-        path: entry
-        for path, entry in place.entries().items()
-        if is_data(path, place.suffixes)
+        path: entry for path, entry in place.entries().items() if is_data(path, place.suffixes)
     }
     for path in sorted(entries):
         # a name's hash: a hostile name leads nowhere
@@ -109,7 +107,9 @@ def _joined(first: str, rest: Iterator[str]) -> str:
     for line in rest:
         size += len(line)
         if size > MOST_CHARACTERS:
-            raise ValueError(f"it goes on after {MOST_CHARACTERS} characters: send objects as lines")
+            raise ValueError(
+                f"it goes on after {MOST_CHARACTERS} characters: send objects as lines"
+            )
         parts.append(line)
     return "".join(parts)
 

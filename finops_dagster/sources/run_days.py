@@ -146,9 +146,7 @@ def run_days(
     return {day: file for day, file in found.items() if pq.read_metadata(file).num_rows}
 
 
-def version_days(
-    records: Sequence[Path], days: Sequence[date], scratch: Path
-) -> dict[date, Path]:
+def version_days(records: Sequence[Path], days: Sequence[date], scratch: Path) -> dict[date, Path]:
     """Model versions made or changed on each of `days`: columns of MODEL_VERSIONS likewise."""
     with duckdb_on_disk(scratch) as connection:
         once = scratch / "once.parquet"

@@ -34,9 +34,7 @@ RUN_RECORDS = pa.schema(
         (
             "metrics",
             pa.list_(
-                pa.struct(
-                    [("key", pa.string()), ("value", pa.float64()), ("time_ms", pa.int64())]
-                )
+                pa.struct([("key", pa.string()), ("value", pa.float64()), ("time_ms", pa.int64())])
             ),
         ),
         ("params", _MAP),

@@ -65,7 +65,9 @@ class RestTracker:
         first, end = window.seconds
         names = {
             str(one.get("experiment_id")): one.get("name")
-            for one in self._pages("POST", "experiments/search", "experiments", {"view_type": "ALL"})
+            for one in self._pages(
+                "POST", "experiments/search", "experiments", {"view_type": "ALL"}
+            )
         }
         ids = sorted(names)
         # Pages go by position. Sorted by start, what comes meanwhile comes at the end or before
@@ -194,9 +196,7 @@ class RestTracker:
         if status in (401, 403):
             raise self._fault("tracker_login", f"it did not let us in ({told})", "login")
         if status in _TRANSIENT:
-            raise _Transient(
-                self._fault("tracker_unavailable", told, "again"), _seconds(response)
-            )
+            raise _Transient(self._fault("tracker_unavailable", told, "again"), _seconds(response))
         if status == 404 and answer is None:
             raise self._fault("tracker_address", "there is no such API (status 404)", "path")
         if answer is None and b"<html" in content[:2000].lower():

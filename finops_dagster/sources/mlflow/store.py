@@ -81,7 +81,10 @@ class SqliteTracker:
     ) -> Iterator[dict[str, Any]]:
         ids = [run["run_id"] for run in runs]
         metrics = _by_run(
-            connection, ids, "latest_metrics", "CASE WHEN is_nan THEN 'NaN' ELSE value END, timestamp"
+            connection,
+            ids,
+            "latest_metrics",
+            "CASE WHEN is_nan THEN 'NaN' ELSE value END, timestamp",
         )
         params = _by_run(connection, ids, "params", "value")
         tags = _by_run(connection, ids, "tags", "value")

@@ -112,7 +112,9 @@ def _span_points(span: Record, resource: dict[str, Any]) -> Iterator[Record]:
 def _dimensions(attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, names in words.ATTRIBUTES.items():
-        values = (where[name] for where in (attributes, resource) for name in names if name in where)
+        values = (
+            where[name] for where in (attributes, resource) for name in names if name in where
+        )
         value = next(values, None)
         found[column] = None if value in (None, "") else printable(str(value))
     workload = next(
