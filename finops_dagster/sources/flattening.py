@@ -58,9 +58,10 @@ def flattened(
 
 
 def _rows(file: Path, shown: str, flatten: Flatten, wanted: str) -> Iterator[Record]:
-    number = 0
+    row = None
     try:
         for number, document, whole in _documents(file):
+            row = number
             if document is None:
                 if whole:
                     raise ValueError("it is not JSON")
@@ -75,7 +76,7 @@ def _rows(file: Path, shown: str, flatten: Flatten, wanted: str) -> Iterator[Rec
                 Fault(
                     code="records_unreadable",
                     file=shown,
-                    row=number or None,
+                    row=row,
                     expected=f"Expected {wanted}; {str(error)[:200] or type(error).__name__}.",
                     hint="Take the file out, or have it written again.",
                 ),

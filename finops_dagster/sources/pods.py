@@ -74,9 +74,9 @@ _ENV = ("MLFLOW_RUN_ID",)
 def pod_days(
     place: Place, cluster: str | None, days: list[date], scratch: Path
 ) -> Mapping[date, Path]:
-    """A `Collector` over Pod objects (a PodList, or an object a line; later files know better). Raises Unavailable.
+    """A `Collector` over Pod objects: a PodList, or an object a line. Raises Unavailable.
 
-    Only days on which some pod of a run was active.
+    Only days on which some pod of a run was active. A pod may be in several files.
     """
 
     def flatten(document: Record) -> Iterator[Record]:

@@ -14,7 +14,7 @@ from finops_dagster.sources.text_files import printable
 
 SYSTEM = "mlflow"
 _LARGEST = 1.79e308
-"""What MLflow's SQL store keeps of an infinite metric is the largest double (1.7976931348623157e308):
+"""What MLflow's SQL store keeps of an infinite metric is the largest double, 1.797...e308:
 mlflow.store.tracking.sqlalchemy_store, `log_metric`."""
 _MS_LIMIT = 2**53
 """Milliseconds beyond this are no time; a text, a NaN or a float as well."""
@@ -35,7 +35,7 @@ class Window:
 
     @property
     def seconds(self) -> tuple[int, int]:
-        """The starts [first, last) that are seconds by mistake; the last is the year 2000 in ms."""
+        """The starts [first, end) that are seconds by mistake; the end is the year 2000 in ms."""
         return self.started_from // 1000, 946_684_800_000
 
 

@@ -6,7 +6,7 @@ Tables as MLflow 1.30 to 3.17 make them; another schema is refused only where wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class SqliteTracker:
             )
 
     def versions(self) -> Iterator[dict[str, Any]]:
-        """See `Tracker`. A version of another workspace than the default is named WORKSPACE/NAME."""
+        """See `Tracker`. Versions outside the default workspace are named WORKSPACE/NAME."""
         with self._open() as connection:
             columns = self._columns(connection, _NEEDED_VERSIONS)["model_versions"]
             workspace = "workspace" if "workspace" in columns else f"'{_DEFAULT_WORKSPACE}'"
@@ -149,7 +149,7 @@ class SqliteTracker:
             ) from error
 
     def _columns(
-        self, connection: sqlite3.Connection, needed: dict[str, tuple[str, ...]]
+        self, connection: sqlite3.Connection, needed: Mapping[str, tuple[str, ...]]
     ) -> dict[str, frozenset[str]]:
         columns = {table: _table_columns(connection, table) for table in needed}
         missing = [

@@ -83,7 +83,9 @@ def _metric_points(metric: Record, resource: dict[str, Any]) -> Iterator[Record]
                 **_dimensions(attributes, resource),
                 kind: _value(point, form),
                 # a request is counted once, with what was given
-                "requests": _whole(point.get("count")) if kind == "input_tokens" else None,
+                "requests": _whole(point.get("count"))
+                if kind == "input_tokens" and form != "sum"
+                else None,
             }
 
 

@@ -25,7 +25,7 @@ _NS = 1_000_000
 
 _SINCE = ", ".join(
     # A restart begins anew: another start, or less than before. What a stream had counted before
-    # our files begin is taken where it began on the day, since it belongs to it; else it is unknown.
+    # our files begin is taken where it began on the day, since it is of it; else it is unknown.
     f"""
     CASE
         WHEN NOT cumulative THEN {count}

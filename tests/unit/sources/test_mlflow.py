@@ -217,9 +217,7 @@ def test_another_schema_is_told_by_what_is_missing(store: Store, tmp_path: Path)
         list(opened(SqliteTracker("t", other), tmp_path / "other").deliveries())
 
 
-def test_versions_land_on_the_day_they_were_made_and_changed(
-    store: Store, tmp_path: Path
-) -> None:
+def test_versions_land_on_the_day_they_were_made_and_changed(store: Store, tmp_path: Path) -> None:
     """A stage reached later must not show on the day of registration."""
     made, changed = ms(NOON - hours(50)), ms(NOON - hours(25))
     store.add("model_versions", ("m", 1, made, changed, None, "Production", "a", "READY"))
@@ -264,7 +262,7 @@ def server() -> Iterator[Callable[[Callable[[str, dict[str, Any], Any], Answer]]
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - the library's name
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -299,9 +297,7 @@ def run_answer(id_: str) -> dict[str, Any]:
             "user_id": "ana",
             "lifecycle_stage": "active",
         },
-        "data": {
-            "metrics": [{"key": "x", "value": "NaN", "timestamp": str(ms(NOON - hours(26)))}]
-        },
+        "data": {"metrics": [{"key": "x", "value": "NaN", "timestamp": str(ms(NOON - hours(26)))}]},
     }
 
 
@@ -363,9 +359,7 @@ def test_pages_that_go_in_circles_end(server: Any, tmp_path: Path) -> None:
         list(opened(tracker, tmp_path / "kept").deliveries())
 
 
-def test_nothing_is_kept_of_a_look_that_failed(
-    server: Any, store: Store, tmp_path: Path
-) -> None:
+def test_nothing_is_kept_of_a_look_that_failed(server: Any, store: Store, tmp_path: Path) -> None:
     """Half of a look, kept, would be a delivery with half of the runs."""
     store.run("a", NOON - hours(26), NOON - hours(25))
     before = list(opened(SqliteTracker("t", store.path), tmp_path / "kept").deliveries())
