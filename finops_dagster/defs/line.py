@@ -92,6 +92,8 @@ RESOURCES = Clock(
         "fct_unowned_costs",
         "fct_undeclared_resources",
         "fct_unseen_declarations",
+        "fct_run_costs",
+        "fct_model_version_costs",
     ),
     partition_column="day",
 )

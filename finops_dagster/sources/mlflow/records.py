@@ -58,7 +58,7 @@ def run_record(
     params: Iterable[tuple[str, Any]],
     tags: Iterable[tuple[str, Any]],
 ) -> dict[str, Any]:
-    """A row of `run_days.RUN_RECORDS`. `run` has run_id, run_name, user_id, status, lifecycle_stage,
+    """A row of RUN_RECORDS. `run` has run_id, run_name, user_id, status, lifecycle_stage,
     start_time, end_time; metrics are (key, value, milliseconds)."""
     tags_ = _texts(tags)
     named = dict(tags_)
@@ -89,7 +89,7 @@ def run_record(
 
 
 def version_record(version: Mapping[str, Any], aliases: Iterable[str]) -> dict[str, Any]:
-    """A row of `run_days.VERSION_RECORDS`. `version` has the names of MLflow's REST API."""
+    """A row of VERSION_RECORDS. `version` has the names of MLflow's REST API."""
     stage = version.get("current_stage")
     created = milliseconds(version.get("creation_timestamp"))
     owner = version.get("user_id") or ""

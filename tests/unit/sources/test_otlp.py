@@ -179,8 +179,12 @@ def test_deltas_add_up_whatever_the_temporality_is_called(tmp_path: Path) -> Non
 def test_counters_take_the_place_of_the_histogram(tmp_path: Path) -> None:
     """A service that sends the old and the new metric would count twice."""
     name = "gen_ai.client.inference.usage."
-    told = {"attributes": attributes({"gen_ai.provider.name": "openai", "gen_ai.response.model": "n"}),
-            "startTimeUnixNano": at(0), "timeUnixNano": at(1)}  # fmt: skip
+    named = {"gen_ai.provider.name": "openai", "gen_ai.response.model": "n"}
+    told = {
+        "attributes": attributes(named),
+        "startTimeUnixNano": at(0),
+        "timeUnixNano": at(1),
+    }
     write(
         tmp_path / "otlp" / "a.jsonl",
         metric([point(at(1), 100, 2)]),
