@@ -17,6 +17,7 @@ RUNS = Suite(
         "started_at ended_at"
     ),
     checks=not_null("day", "source", "system", "run_id", "status", "active_from", "active_to"),
+    always_filled=False,
 )
 
 MODEL_VERSIONS = Suite(
@@ -27,6 +28,7 @@ MODEL_VERSIONS = Suite(
         "day time source registry model version run_id owner status stage aliases created_at"
     ),
     checks=not_null("day", "source", "registry", "model", "version", "created_at"),
+    always_filled=False,
 )
 
 TOKEN_USAGE = Suite(
@@ -49,6 +51,7 @@ TOKEN_USAGE = Suite(
             hint="Tokens are never below zero: look at counter resets.",
         ),
     ),
+    always_filled=False,
 )
 
 RUN_COSTS = Suite(
@@ -68,6 +71,7 @@ RUN_COSTS = Suite(
         ),
         *between("share", high=1),
     ),
+    always_filled=False,
 )
 
 MODEL_VERSION_COSTS = Suite(
@@ -77,4 +81,5 @@ MODEL_VERSION_COSTS = Suite(
     columns=names("day registry model version run_id billing_currency billed_cost effective_cost"),
     money=("billed_cost", "effective_cost"),
     checks=not_null("day", "registry", "model", "version", "run_id", "billing_currency"),
+    always_filled=False,
 )
