@@ -186,6 +186,13 @@ class RunSettings(SourceSettings):
         description="mlflow: a run without an end counts as running for this many days, no longer.",
     )
 
+    @model_validator(mode="after")
+    def _server_speaks_http(self) -> RunSettings:
+        remote = isinstance(self.path, str)
+        if self.format == "mlflow" and remote and not str(self.path).lower().startswith("http"):
+            raise ValueError("with format: mlflow, path must be http(s):// or a SQLite file")
+        return self
+
 
 class TokenUsageSettings(SourceSettings):
     """Tokens that services asked of language models."""
