@@ -1,4 +1,4 @@
-"""Sources of runs in finops.yaml: which places they may have, where their credentials are from.
+"""Sources of runs in finops.yaml: which places they may have, where their credentials are from."""
 
 from __future__ import annotations
 
