@@ -96,7 +96,9 @@ def _run_of(pod: Mapping[str, Any], cluster: str | None) -> Iterator[Record]:
     started = _ms(status.get("startTime")) or _ms(metadata.get("creationTimestamp"))
     if told is None or started is None:
         return
-    owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), {})
+    owner: Mapping[str, Any] = next(
+        (o for o in metadata.get("ownerReferences") or () if o.get("controller")), {}
+    )
     yield {
         **told,
         "part": printable(str(metadata["uid"])),
