@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Estate, Result]:
         duckdb.sql(f"copy ({query}) to '{path}' (format parquet)")
         published[mart] = [str(path)]
     result = estate.dbt(
-        "build", "--select", "tag:resources", "--exclude-resource-type", "unit_test",
+        "build", "--select", "+fct_model_version_costs", "--exclude-resource-type", "unit_test",
         first_day=DAY, last_day=DAY, published=published,
     )  # fmt: skip
     return estate, result
