@@ -164,7 +164,8 @@ def test_sql_and_rest_give_the_same_of_a_real_store(
     first = next(r for r in runs if r["name"] == "fraud 0" and r["ended_at"] is None)
     last = next(r for r in runs if r["name"] == "fraud 0" and r["ended_at"] is not None)
     assert (last["ended_at"] - first["started_at"]).total_seconds() == 8 * 3600
-    assert dict(first["metrics"]) == {"auc": 0.5}
+    # a tracking server tells the last value alone, and it was logged a day later
+    assert "auc" not in dict(first["metrics"])
     assert dict(last["metrics"]) == {"auc": 0.75}
     assert dict(last["metrics_not_finite"]) == {"nan": "NaN", "inf": "-Infinity"}
     versions = [row for row in by_sql if "registry" in row]
