@@ -16,6 +16,8 @@ _TABLES = {
     "carbon": "intensities",
     "predictions": "predictions",
     "labels": "labels",
+    "runs": "runs",
+    "token_usage": "token_usage",
 }
 
 

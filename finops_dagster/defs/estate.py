@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from finops_dagster.defs.asked import open_asked
 from finops_dagster.desired_state import (
     READ_SUFFIXES,
     RepositoryIndex,
@@ -36,9 +37,11 @@ from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import (
     FormattedSettings,
     Rung,
+    RunSettings,
     Settings,
     SourceSettings,
     TelemetrySettings,
+    TokenUsageSettings,
     child_environment,
 )
 from finops_dagster.sources import (
@@ -65,6 +68,10 @@ if TYPE_CHECKING:
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 POLICIES = PROJECT_ROOT / "policies"
+
+ASKED = "asked"
+"""In place of a format: see `asked`."""
+_RUN_FORMATS = {"files": "runs"}
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,12 @@ class Estate:
             "intensities": [(one.format, one) for one in settings.carbon],
             "predictions": [(one.format, one) for one in settings.predictions],
             "labels": [(one.format, one) for one in settings.labels],
+            "runs": [(_RUN_FORMATS.get(one.format, ASKED), one) for one in settings.runs],
+            "model_versions": [(ASKED, one) for one in settings.runs if one.format == "mlflow"],
+            "token_usage": [
+                ("token_usage" if one.format == "files" else ASKED, one)
+                for one in settings.token_usage
+            ],
         }
 
     def max_age_hours(self, table: str) -> dict[str, int]:
@@ -222,6 +235,8 @@ class Estate:
         return [
             self._store(one, limits)
             if isinstance(one, TelemetrySettings) and one.format == "prometheus"
+            else open_asked(settings, table, one, self.layout.collected, limits, reading)
+            if kind == ASKED and isinstance(one, RunSettings | TokenUsageSettings)
             else open_source(
                 kind,
                 one.name,

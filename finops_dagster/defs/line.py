@@ -60,7 +60,15 @@ BILLING = Clock(
 )
 SIGNALS = Clock(
     name="signals",
-    tables=("measurements", "intensities", "predictions", "labels"),
+    tables=(
+        "measurements",
+        "intensities",
+        "predictions",
+        "labels",
+        "runs",
+        "model_versions",
+        "token_usage",
+    ),
     marts=(
         "fct_workload_measurements",
         "fct_measurement_coverage",
@@ -70,6 +78,9 @@ SIGNALS = Clock(
         "fct_model_predictions",
         "fct_model_labels",
         "fct_model_metrics_daily",
+        "fct_runs",
+        "fct_model_versions",
+        "fct_token_usage",
     ),
     partition_column="day",
 )
@@ -83,6 +94,8 @@ RESOURCES = Clock(
         "fct_unowned_costs",
         "fct_undeclared_resources",
         "fct_unseen_declarations",
+        "fct_run_costs",
+        "fct_model_version_costs",
     ),
     partition_column="day",
 )
@@ -91,7 +104,14 @@ RESOURCES = Clock(
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
     RESOURCES.name: ("matching",),
-    SIGNALS.name: ("clusters", "grid_gap_hours", "grid_yearly", "grid_factors", "grid_zones"),
+    SIGNALS.name: (
+        "clusters",
+        "tag_keys",
+        "grid_gap_hours",
+        "grid_yearly",
+        "grid_factors",
+        "grid_zones",
+    ),
 }
 """Those words of the settings that a clock's models use."""
 

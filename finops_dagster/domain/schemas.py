@@ -272,7 +272,89 @@ LABELS = TableSchema(
     ),
 )
 
-LANDING_TABLES = {t.name: t for t in (CHARGES, MEASUREMENTS, INTENSITIES, PREDICTIONS, LABELS)}
+RUNS = TableSchema(
+    name="runs",
+    grain="one run at one place on one day, as it was known when the day ended",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "Since when it ran on the day: its start, or midnight", required=True),
+        _c("system", _S, "What ran it, such as mlflow, kubeflow or airflow", required=True),
+        _c("experiment", _S, "Experiment, pipeline or DAG it belongs to"),
+        _c("run_id", _S, "Id in its system", required=True),
+        _c("name", _S, "Name of the run"),
+        _c("owner", _S, "User who started it", personal=True),
+        _c("status", _S, "scheduled, running, finished, failed, killed, unknown", required=True),
+        _c("lifecycle", _S, "active or deleted, where its system tells"),
+        _c("started_at", _T, "When it started", required=True),
+        _c("ended_at", _T, "When it ended; empty where that was not known by the day's end"),
+        _c("cluster", _S, "Kubernetes cluster it ran in"),
+        _c("namespace", _S, "Kubernetes namespace it ran in"),
+        _c("workload_kind", _S, "Kind of the Kubernetes workload it ran in"),
+        _c("workload", _S, "Name of the Kubernetes workload it ran in"),
+        _c("resource_id", _S, "Id of the billed resource it ran on"),
+        _c("metrics", _FM, "Last value of each metric by the day's end, where finite"),
+        _c("metrics_not_finite", _SM, "Metrics whose last value is no number: NaN, Infinity"),
+        _c("params", _SM, "Parameters"),
+        _c("tags", _SM, "Tags or labels"),
+    ),
+)
+
+MODEL_VERSIONS = TableSchema(
+    name="model_versions",
+    grain="one version of a registered model on a day it was made or changed",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "When it was made or last changed", required=True),
+        _c("registry", _S, "What keeps it, such as mlflow", required=True),
+        _c("model", _S, "Name of the registered model", required=True),
+        _c("version", _S, "Its version", required=True),
+        _c("run_id", _S, "Run that made it"),
+        _c("owner", _S, "User who registered it", personal=True),
+        _c("status", _S, "Such as READY; empty where a later change hides it"),
+        _c("stage", _S, "Stage; empty where a later change hides it"),
+        _c("aliases", _S, "Aliases, sorted, by comma; empty where a later change hides them"),
+        _c("created_at", _T, "When it was registered", required=True),
+    ),
+)
+
+TOKEN_USAGE = TableSchema(
+    name="token_usage",
+    grain="what one service asked of one model by one operation in an interval",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "Start of the interval", required=True),
+        _c("interval_seconds", _I, "Length of the interval", unit="s", required=True),
+        _c("provider", _S, "gen_ai.provider.name, formerly gen_ai.system", required=True),
+        _c("model", _S, "Model that answered, else the one asked for", required=True),
+        _c("operation", _S, "gen_ai.operation.name, such as chat"),
+        _c("service", _S, "service.name"),
+        _c("team", _S, "Team by the service's resource attributes"),
+        _c("cluster", _S, "k8s.cluster.name"),
+        _c("namespace", _S, "k8s.namespace.name, else service.namespace"),
+        _c("workload", _S, "KIND/NAMESPACE/NAME of the Kubernetes workload"),
+        _c("input_tokens", _I, "Tokens given", unit="tokens", required=True),
+        _c("output_tokens", _I, "Tokens made", unit="tokens", required=True),
+        _c("cached_input_tokens", _I, "Those of the tokens given that a cache had", unit="tokens"),
+        _c("requests", _I, "Answers that said how many tokens they used"),
+    ),
+)
+
+LANDING_TABLES = {
+    t.name: t
+    for t in (
+        CHARGES,
+        MEASUREMENTS,
+        INTENSITIES,
+        PREDICTIONS,
+        LABELS,
+        RUNS,
+        MODEL_VERSIONS,
+        TOKEN_USAGE,
+    )
+}
 
 METRICS: dict[str, tuple[str, str]] = {
     "kube_pod_container_resource_requests_cpu": ("cores", "kube-state-metrics, resource=cpu"),

@@ -16,6 +16,11 @@ _GRAINS = {
     "intensities": names("delivery_id time region zone accounting kind factors"),
     "predictions": ("delivery_id", "model", "prediction_id"),
     "labels": ("delivery_id", "model", "prediction_id", "time"),
+    "runs": names("delivery_id system run_id cluster namespace workload_kind workload resource_id"),
+    "model_versions": ("delivery_id", "registry", "model", "version"),
+    "token_usage": names(
+        "delivery_id time provider model operation service team cluster namespace workload"
+    ),
 }
 
 _CHECKS: dict[str, tuple[Check, ...]] = {
@@ -79,6 +84,20 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
         *between("latency_ms", "energy_wh", "input_tokens", "output_tokens"),
     ),
     "labels": (),
+    "runs": (
+        one_of("status", ("scheduled", "running", "finished", "failed", "killed", "unknown")),
+    ),
+    "model_versions": (),
+    "token_usage": (
+        *between("interval_seconds", low=1),
+        *between(
+            "input_tokens",
+            "output_tokens",
+            "cached_input_tokens",
+            "requests",
+            hint="Counts are never below zero: look at counter resets in the export.",
+        ),
+    ),
 }
 
 

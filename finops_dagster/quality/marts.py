@@ -1,11 +1,11 @@
 """Every candidate mart's suite by name.
 
-What is in them is told in `billing`, `signals` and `resources`.
+What is in them is told in `billing`, `signals`, `runs` and `resources`.
 """
 
 from __future__ import annotations
 
-from finops_dagster.quality import billing, resources, signals
+from finops_dagster.quality import billing, resources, runs, signals
 
 MARTS = {
     suite.table: suite
@@ -23,11 +23,16 @@ MARTS = {
         signals.PREDICTIONS,
         signals.LABELS,
         signals.MODEL_METRICS,
+        runs.RUNS,
+        runs.MODEL_VERSIONS,
+        runs.TOKEN_USAGE,
         resources.MATCHES,
         resources.WORKLOADS,
         resources.UNOWNED,
         resources.UNDECLARED,
         resources.UNSEEN,
+        runs.RUN_COSTS,
+        runs.MODEL_VERSION_COSTS,
     )
 }
 """Suites of the promised marts by name."""

@@ -30,12 +30,14 @@ from finops_dagster.settings.model import (
     ReportClock,
     RetentionSettings,
     Rung,
+    RunSettings,
     Settings,
     SizingSettings,
     SourceSettings,
     TagSettings,
     Task,
     TelemetrySettings,
+    TokenUsageSettings,
 )
 from finops_dagster.settings.reading import find_config, load
 
@@ -56,6 +58,7 @@ __all__ = [
     "PrometheusSettings",
     "ReportClock",
     "RetentionSettings",
+    "RunSettings",
     "Rung",
     "Settings",
     "SizingSettings",
@@ -63,6 +66,7 @@ __all__ = [
     "TagSettings",
     "Task",
     "TelemetrySettings",
+    "TokenUsageSettings",
     "child_environment",
     "environment_config",
     "find_config",

@@ -68,7 +68,7 @@ def hide_secrets(text: str) -> str:
 
 
 def _secret(name: str) -> bool:
-    return name in SECRETS or name.upper().startswith(CREDENTIALS)
+    return name.upper() in SECRETS or name.upper().startswith(CREDENTIALS)
 
 
 def overriding_variable(location: tuple[str, ...]) -> str | None:

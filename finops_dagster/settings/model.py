@@ -5,6 +5,7 @@ How a file becomes these types, and what is said when it does not, is the busine
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -32,6 +33,16 @@ SECRET_KEYS = {
     "credentials": "FINOPS_CREDENTIALS__SOURCE__KEY",
 }
 """Keys that only the environment may set -> the variable."""
+SOURCE_GROUPS = (
+    "billing",
+    "telemetry",
+    "carbon",
+    "predictions",
+    "labels",
+    "runs",
+    "token_usage",
+)
+"""The keys under which sources are named."""
 PLACE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
 
 
@@ -70,6 +81,18 @@ def _long_enough(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 16:
         raise ValueError("a key of 16 characters or more: a shorter one can be guessed")
     return value
+
+
+def _tracking_place(value: Any) -> Any:
+    """As `_place`; of the addresses of SQL stores those of SQLite files are paths."""
+    if isinstance(value, str) and value.lower().startswith("sqlite:///"):
+        return Path(value[len("sqlite:///") :])
+    if isinstance(value, str) and re.match(r"(?i)(postgres|mysql|mssql)\w*(\+\w+)?:", value):
+        raise ValueError(
+            "the URL of a tracking server, or a SQLite file: of a store in another database "
+            "its server is asked"
+        )
+    return _place(value)
 
 
 Place = Annotated[Path | str, BeforeValidator(_place)]
@@ -150,6 +173,54 @@ class BillingSettings(FormattedSettings):
         default={},
         description="Applicability criteria of the FOCUS rules, and whether the provider supports "
         "each; the rest is read off its columns.",
+    )
+
+
+class RunSettings(SourceSettings):
+    """Training or pipeline runs: a tracking server, its store, or files."""
+
+    path: Annotated[Path | str, BeforeValidator(_tracking_place)] = Field(
+        description="mlflow: the server's URL, or its SQLite file (sqlite:///PATH too); files and "
+        "pods: a file or directory, or a URL of them.",
+        examples=["http://mlflow.internal:5000"],
+    )
+    format: Literal["mlflow", "files", "pods"] = Field(
+        default="mlflow",
+        description="mlflow: tracking server or store; files: rows of docs/ai-runs.md; pods: "
+        "labels of pods, from which runs of pipelines are told.",
+    )
+    cluster: str | None = Field(
+        default=None, min_length=1, description="pods: name of the cluster that they are of."
+    )
+    reach_days: int = Field(
+        default=45, ge=1, le=800, description="mlflow: days back whose runs are asked for."
+    )
+    open_days: int = Field(
+        default=14,
+        ge=1,
+        le=366,
+        description="mlflow: a run without an end counts as running for this many days, no longer.",
+    )
+
+    @model_validator(mode="after")
+    def _server_speaks_http(self) -> RunSettings:
+        remote = isinstance(self.path, str)
+        if self.format == "mlflow" and remote and not str(self.path).lower().startswith("http"):
+            raise ValueError("with format: mlflow, path must be http(s):// or a SQLite file")
+        return self
+
+
+class TokenUsageSettings(SourceSettings):
+    """Tokens that services asked of language models."""
+
+    format: Literal["otlp", "files"] = Field(
+        default="otlp",
+        description="otlp: JSON lines of the OpenTelemetry collector; files: rows of "
+        "docs/ai-runs.md.",
+    )
+    signal: Literal["metrics", "spans"] = Field(
+        default="metrics",
+        description="otlp: which of the two tells of tokens; both tell of the same.",
     )
 
 
@@ -621,6 +692,16 @@ class Settings(BaseSettings):
         description="True outcomes of predictions, when they become known.",
         examples=[[{"name": "outcomes", "path": "labels"}]],
     )
+    runs: tuple[RunSettings, ...] = Field(
+        default=(),
+        description="Training and pipeline runs, and the models they registered.",
+        examples=[[{"name": "mlflow", "path": "http://mlflow.internal:5000"}]],
+    )
+    token_usage: tuple[TokenUsageSettings, ...] = Field(
+        default=(),
+        description="Tokens that services asked of language models.",
+        examples=[[{"name": "otel", "path": "otlp"}]],
+    )
     models: tuple[ModelSettings, ...] = Field(default=(), description="AI models to watch.")
     clusters: dict[str, str] = Field(
         default={}, description="Kubernetes cluster name -> cloud region id, for carbon."
@@ -721,6 +802,8 @@ class Settings(BaseSettings):
             self.carbon,
             self.predictions,
             self.labels,
+            self.runs,
+            self.token_usage,
             self.models,
         )
         for group in groups:

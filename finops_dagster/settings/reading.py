@@ -22,7 +22,7 @@ from finops_dagster.settings.environment import (
     hide_secrets,
     overriding_variable,
 )
-from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, Settings
+from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, SOURCE_GROUPS, Settings
 
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
@@ -170,7 +170,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         return absolute(path) if isinstance(path, Path) else path
 
     update: dict[str, Any] = {"state_dir": absolute(settings.state_dir)}
-    for group in ("billing", "telemetry", "carbon", "predictions", "labels"):
+    for group in SOURCE_GROUPS:
         update[group] = tuple(
             source.model_copy(update={"path": placed(source.path)})
             for source in getattr(settings, group)
@@ -193,7 +193,7 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
 
     Of a source that is reached by URL only its server can say.
     """
-    for group in ("billing", "telemetry", "carbon", "predictions", "labels"):
+    for group in SOURCE_GROUPS:
         for position, source in enumerate(getattr(settings, group)):
             if isinstance(source.path, Path):
                 yield (group, position, "path"), source.path

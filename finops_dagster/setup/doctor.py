@@ -16,7 +16,7 @@ from pathlib import Path
 from finops_dagster.documents.marks import dotted
 from finops_dagster.domain.errors import FinopsError
 from finops_dagster.settings.environment import child_environment, unknown_variables
-from finops_dagster.settings.model import Rung, Settings
+from finops_dagster.settings.model import SOURCE_GROUPS, Rung, Settings
 from finops_dagster.settings.reading import named_paths
 from finops_dagster.setup.checks import Check, Outcome, Probes, fail, ok, warn
 from finops_dagster.setup.repository import check_github, check_local
@@ -26,8 +26,6 @@ _PACKAGES = ("dagster", "dbt-core", "dbt-duckdb", "duckdb")
 _SPACE_FAIL_BYTES = 200 * 2**20
 _SPACE_WARN_BYTES = 2 * 2**30
 """A year of a mid-sized estate takes a few hundred MB; a write that fails half-way is re-run."""
-
-_GROUPS = ("billing", "telemetry", "carbon", "predictions", "labels")
 
 
 def doctor(settings: Settings, probes: Probes) -> list[Check]:
@@ -111,7 +109,7 @@ def _paths(settings: Settings) -> Iterator[Check]:
 
 
 def _deliveries(settings: Settings, probes: Probes) -> Iterator[Check]:
-    for group in _GROUPS:
+    for group in SOURCE_GROUPS:
         for source in getattr(settings, group):
             if isinstance(source.path, Path) and not source.path.exists():
                 continue

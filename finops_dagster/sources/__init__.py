@@ -27,6 +27,7 @@ from finops_dagster.sources.places import DOCUMENTS, SUFFIXES, Hashes, Place
 from finops_dagster.sources.predictions import PREDICTION_LOG
 from finops_dagster.sources.rate_card import RATE_CARD
 from finops_dagster.sources.remote import masked, place_at
+from finops_dagster.sources.runs import MODEL_VERSION_LOG, RUN_LOG
 from finops_dagster.sources.shapes import (
     QUARANTINE_SCHEMA,
     Limits,
@@ -36,6 +37,7 @@ from finops_dagster.sources.shapes import (
 )
 from finops_dagster.sources.source import FileSource, Readable
 from finops_dagster.sources.telemetry import TELEMETRY
+from finops_dagster.sources.tokens import TOKEN_LOG
 from finops_dagster.sources.views import Format
 from finops_dagster.sources.watttime import WATTTIME
 
@@ -49,6 +51,7 @@ __all__ = [
     "ReadResult",
     "Readable",
     "arrow_schema",
+    "files_at",
     "open_source",
 ]
 
@@ -70,6 +73,9 @@ FORMATS: dict[str, Format | Configurable] = {
     "prediction_log": DECLARED_PREDICTIONS,
     "labels": LABEL_LOG,
     "label_log": DECLARED_LABELS,
+    "runs": RUN_LOG,
+    "model_versions": MODEL_VERSION_LOG,
+    "token_usage": TOKEN_LOG,
 }
 """Format name -> how it is read."""
 
@@ -165,3 +171,8 @@ def _group(entry: Format | Configurable) -> str:
 
 _GROUPS = {"charges": "billing", "measurements": "telemetry", "intensities": "carbon"}
 """Landing table -> the settings' list of its sources, where it has another name."""
+
+
+def files_at(path: Path | str, options: ReadOptions) -> Place:
+    """The files at a place, for what reads records of its own kind. Nothing is read yet."""
+    return place_at(path, Hashes(), SUFFIXES + DOCUMENTS, options.mirror, options.mirror_bytes)

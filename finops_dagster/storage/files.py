@@ -57,6 +57,11 @@ class Layout:
         return self.root / "privacy.key"
 
     @property
+    def collected(self) -> Path:
+        """What sources that are asked said of each day, and when: not to be asked again later."""
+        return self.root / "collected"
+
+    @property
     def warehouse(self) -> Path:
         return self.root / "warehouse.duckdb"
 

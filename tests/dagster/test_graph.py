@@ -92,8 +92,8 @@ def test_blocking_checks_are_told_of_each_partition(graph: Any) -> None:
     gates = {spec.asset_key.to_user_string(): spec for spec in specs if spec.name in GATES}
     assert gates.keys() == {
         "landing/charges", "landing/measurements", "landing/intensities", "landing/predictions",
-        "landing/labels", "publication/billing_candidates", "publication/signals_candidates",
-        "insight/resources",
+        "landing/labels", "landing/runs", "landing/model_versions", "landing/token_usage",
+        "publication/billing_candidates", "publication/signals_candidates", "insight/resources",
     }  # fmt: skip
     months = [spec for spec in specs if "ingest_billing" in graph.get(spec.asset_key).tags.values()]
     assert len(months) > 10

@@ -30,6 +30,8 @@ from finops_dagster.storage.publication import (
 
 AUDIT = "audit"
 RESOURCES = dg.AssetKey(["insight", "resources"])
+_OF_RUNS = ("fct_runs", "fct_workload_measurements")
+"""What costs of the day's runs are shared by."""
 DECLARED = ("declared_resources", "declared_identifiers")
 """Frames of a day that hold what its repository declares, under the names of dbt's sources."""
 
@@ -147,6 +149,9 @@ def _read(estate: Estate, as_of: date, manifest: Manifest) -> dict[str, list[Ver
     return {
         costs: manifest.of(costs, first_month),
         workloads: manifest.of(workloads, first_day, as_of),
+        # a model may be registered long before or after the day its run cost something
+        "fct_model_versions": manifest.of("fct_model_versions", None, as_of),
+        **{mart: manifest.of(mart, as_of, as_of) for mart in _OF_RUNS},
     }
 
 

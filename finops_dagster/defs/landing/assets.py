@@ -32,6 +32,9 @@ _DESCRIPTIONS = {
     "intensities": "Hourly carbon intensity of the grids.",
     "predictions": "What monitored AI models were given and said.",
     "labels": "What turned out to be true.",
+    "runs": "Training and pipeline runs, as known when each day ended.",
+    "model_versions": "Versions of registered models, when they were made or changed.",
+    "token_usage": "Tokens that services asked of language models.",
 }
 
 

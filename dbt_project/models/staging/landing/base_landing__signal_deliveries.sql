@@ -5,4 +5,7 @@
     source('carbon', 'intensities'),
     source('models', 'predictions'),
     source('models', 'labels'),
+    source('runs', 'runs'),
+    source('runs', 'model_versions'),
+    source('runs', 'token_usage'),
 ]) }}

@@ -1,0 +1,24 @@
+{#- Money parted by shares, and instants as numbers to part time by. -#}
+
+{#- A share of an amount, both decimal: the amount to its tenth place times the share to its ninth,
+    since a decimal has 38 places. What is lost by this is the remainder, which whoever parts an
+    amount gives to somebody. -#}
+{% macro money_share(amount, share) -%}
+    cast(
+        cast({{ amount }} as decimal(28, 10)) * cast({{ share }} as decimal(10, 9))
+        as decimal(38, 20)
+    )
+{%- endmacro %}
+
+{#- Seconds since 1970, to the millisecond. -#}
+{% macro epoch_seconds(instant) %}
+    {{- return(adapter.dispatch('epoch_seconds', 'finops')(instant)) -}}
+{% endmacro %}
+
+{% macro default__epoch_seconds(instant) -%}
+    cast(unix_millis({{ instant }}) as decimal(18, 3)) / 1000
+{%- endmacro %}
+
+{% macro duckdb__epoch_seconds(instant) -%}
+    cast(cast(epoch_ms({{ instant }}) as decimal(18, 3)) * 0.001 as decimal(18, 3))
+{%- endmacro %}
