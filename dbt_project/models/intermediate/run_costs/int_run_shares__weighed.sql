@@ -120,14 +120,42 @@ rates as (
 -- where something begins or ends: runs, and rates of use
 steps as (
 
-    select day, charged_by, charged_to, starts as at_seconds, 1 as runs, 0 as rate from runs
+    select
+        day,
+        charged_by,
+        charged_to,
+        starts as at_seconds,
+        1 as runs,
+        0 as rate
+    from runs
     union all
-    select day, charged_by, charged_to, ends as at_seconds, -1 as runs, 0 as rate from runs
+    select
+        day,
+        charged_by,
+        charged_to,
+        ends as at_seconds,
+        -1 as runs,
+        0 as rate
+    from runs
     union all
-    select day, charged_by, charged_to, starts as at_seconds, 0 as runs, rate from rates
+    select
+        day,
+        charged_by,
+        charged_to,
+        starts as at_seconds,
+        0 as runs,
+        rate
+    from rates
     where rate is not null
     union all
-    select day, charged_by, charged_to, ends as at_seconds, 0 as runs, -rate as rate from rates
+    select
+        day,
+        charged_by,
+        charged_to,
+        ends as at_seconds,
+        0 as runs,
+        -rate as rate
+    from rates
     where rate is not null
 
 ),
