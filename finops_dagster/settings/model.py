@@ -305,6 +305,7 @@ class PrometheusSettings(Section):
         default=None,
         min_length=1,
         description="Name of the one Kubernetes cluster that the store tells of.",
+        examples=["my-cluster"],
     )
     cluster_label: str | None = Field(
         default=None,
@@ -675,7 +676,15 @@ class Settings(BaseSettings):
     telemetry: tuple[TelemetrySettings, ...] = Field(
         default=(),
         description="Measurements.",
-        examples=[[{"name": "cluster-a", "path": "telemetry"}]],
+        examples=[
+            [
+                {
+                    "name": "cluster-a",
+                    "path": "https://prometheus.example.org",
+                    "format": "prometheus",
+                }
+            ]
+        ],
     )
     carbon: tuple[CarbonSettings, ...] = Field(
         default=(),

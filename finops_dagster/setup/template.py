@@ -87,6 +87,10 @@ def _section(key: Key, indent: str, values: dict[str, str], *, off: bool = False
     inner = f"{indent}  "
     for position, child in enumerate(_children(key.section)):
         required = child.default is None
+        if child.section is not None and not child.is_list:
+            within = f"{inner}{'  ' if key.is_list else ''}"
+            yield from _section(child, within, {}, off=off or not required)
+            continue
         lead = "- " if key.is_list and position == 0 else "  " if key.is_list else ""
         value = values.get(child.name) or key.entry.get(child.name) or child.example or "null"
         switch = "#" if off or not required else ""
