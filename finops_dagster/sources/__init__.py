@@ -108,17 +108,16 @@ def open_source(
         )
     entry, given, terms = FORMATS[format_name], format_options or {}, Terms()
     options, hashes = options or ReadOptions(), Hashes()
-    shown = f"{_group(entry)} {name}"
     suffixes: tuple[str, ...] = SUFFIXES
     extraction = None
     if isinstance(entry, Configurable):
         if entry.documents:
             suffixes += DOCUMENTS
-        fmt, terms = configured(entry, shown, given, folder)
+        fmt, terms = configured(entry, name, given, folder)
         extraction = _extraction(entry, format_name, name, path, options, terms)
     else:
         fmt = entry
-        without_options(shown, format_name, given)
+        without_options(name, format_name, given)
     place: Place
     if extraction is not None:
         place = AnswerPlace(extraction.folder, hashes, suffixes, masked(str(path)))
@@ -161,16 +160,6 @@ def _no_api(name: str, wanted: str) -> SettingsError:
         hint="Give the API's URL as path, or leave zones out to read saved answers.",
     )
     return SettingsError(f"The zones of {name} cannot be asked for: expected {wanted}.", (fault,))
-
-
-def _group(entry: Format | Configurable) -> str:
-    """The list of the settings that sources of a format are in."""
-    table = entry.table if isinstance(entry, Configurable) else entry.table.name
-    return _GROUPS.get(table, table)
-
-
-_GROUPS = {"charges": "billing", "measurements": "telemetry", "intensities": "carbon"}
-"""Landing table -> the settings' list of its sources, where it has another name."""
 
 
 def files_at(path: Path | str, options: ReadOptions) -> Place:

@@ -127,5 +127,5 @@ def _labels(options: LogOptions) -> DeclaredLabels:
     )
 
 
-DECLARED_PREDICTIONS = Configurable(LogOptions, _predictions, table=PREDICTION_LOG.table.name)
-DECLARED_LABELS = Configurable(LogOptions, _labels, table=LABEL_LOG.table.name)
+DECLARED_PREDICTIONS = Configurable(LogOptions, _predictions)
+DECLARED_LABELS = Configurable(LogOptions, _labels)

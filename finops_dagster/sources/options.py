@@ -32,8 +32,6 @@ class Configurable:
     options: type[Options]
     make: Callable[[Any], Format]
     """From an instance of `options`."""
-    table: str = "charges"
-    """The landing table that its rows are of."""
     documents: bool = False
     """Whether its rows come in whole JSON documents too (`.json`), not one a line alone."""
     asker: Callable[[Any, Any, Mapping[str, str]], Any] | None = None

@@ -14,7 +14,7 @@ from finops_dagster.settings import (
     unknown_variables,
 )
 from finops_dagster.settings.cron import cron_fault
-from finops_dagster.settings.environment import PREFIX, SECRETS
+from finops_dagster.settings.environment import CREDENTIALS, PREFIX, SECRETS
 from finops_dagster.settings.model import SECRET_KEYS
 
 PACKAGE = Path(__file__).parents[3] / "finops_dagster"
@@ -34,11 +34,12 @@ def test_children_get_no_secret_and_no_telemetry(monkeypatch: pytest.MonkeyPatch
 
 def test_every_secret_is_kept_from_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that is added to the settings alone would reach dbt and the logs."""
-    assert {f"{PREFIX}{name.upper()}" for name in SECRET_KEYS} == set(SECRETS)
-    for name in SECRETS:
+    assert {f"{PREFIX}{name.upper()}" for name in SECRET_KEYS} == {*SECRETS, CREDENTIALS}
+    names = (*SECRETS, f"{CREDENTIALS}__GRID__TOKEN")
+    for name in names:
         monkeypatch.setenv(name, f"value-of-{name}")
-    assert set(SECRETS).isdisjoint(child_environment())
-    assert "value-of" not in hide_secrets(" ".join(f"value-of-{name}" for name in SECRETS))
+    assert set(names).isdisjoint(child_environment())
+    assert "value-of" not in hide_secrets(" ".join(f"value-of-{name}" for name in names))
 
 
 def test_children_find_our_tools(monkeypatch: pytest.MonkeyPatch) -> None:

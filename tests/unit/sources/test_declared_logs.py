@@ -394,7 +394,7 @@ def test_labels_need_a_label_in_the_schema_and_a_schema_at_all(tmp_path: Path) -
         read(schema(tmp_path, text), tmp_path, "label_log")
     with pytest.raises(SettingsError) as error:
         open_source("prediction_log", "log", tmp_path)
-    assert error.value.faults[0].column == "predictions log: options.schema"
+    assert error.value.faults[0].column == "log: options.schema"
 
 
 def test_another_schema_is_another_delivery(tmp_path: Path) -> None:
