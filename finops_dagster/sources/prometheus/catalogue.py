@@ -251,6 +251,8 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("DCGM_FI_DEV_POWER_USAGE", _GPU, members=("gpu", "UUID"), spread=True),
     # power: Kepler up to 0.9, and since 0.10
     _counter("kepler_container_joules_total", _KEPLER, parts=("mode",)),
+    _counter("kepler_container_package_joules_total", _KEPLER, parts=("mode",)),
+    _counter("kepler_container_dram_joules_total", _KEPLER, parts=("mode",)),
     _counter("kepler_node_platform_joules_total", _NODE, parts=("mode", "source")),
     _counter(
         "kepler_pod_cpu_joules_total", _KEPLER_POD, parts=("zone",), matchers=('zone="package"',)
