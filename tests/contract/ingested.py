@@ -57,7 +57,7 @@ def ingest(url: str, folder: Path, first: date, last: date, **options: Any) -> d
     """Take in and wait for it; what was counted."""
     process = started(url, folder, first, last, **options)
     out, errors = process.communicate(timeout=3600)
-    assert process.returncode == 0, errors[-3000:]
+    assert process.returncode == 0, f"ended with {process.returncode}: {errors[-3000:]}"
     answer: dict[str, Any] = json.loads(out)
     return answer
 

@@ -75,18 +75,20 @@ select
     once.value
 from once
 left join pods
-    on once.pod <> '' and once.cluster = pods.cluster and once.namespace = pods.namespace
-    and once.pod = pods.pod and once.time >= pods.since and once.time < pods.until
+    on once.cluster = pods.cluster and once.namespace = pods.namespace
+    and nullif(once.pod, '') = pods.pod and once.time >= pods.since and once.time < pods.until
 left join serving
-    on once.kind = 'Deployment' and once.cluster = serving.cluster
-    and once.namespace = serving.namespace and once.name = serving.deployment
+    on once.cluster = serving.cluster and once.namespace = serving.namespace
+    and case when once.kind = 'Deployment' then once.name end = serving.deployment
 left join kinds
-    on once.pod = '' and once.kind = '' and once.cluster = kinds.cluster
-    and once.namespace = kinds.namespace and once.name = kinds.name
+    on once.cluster = kinds.cluster and once.namespace = kinds.namespace
+    and case when once.pod = '' and once.kind = '' then once.name end = kinds.name
 left join nodes
-    on once.pod = '' and once.name = '' and once.cluster = nodes.cluster
-    and once.node = nodes.instance
+    on once.cluster = nodes.cluster
+    and case when once.pod = '' and once.name = '' then once.node end = nodes.instance
 """
+"""A condition on one side alone would make each outer join a loop over all pods for every value: it
+is part of a key instead."""
 _ROWS = """
 select
     time, {step}::bigint as interval_seconds, {metric} as metric, cluster, namespace, kind, name,
