@@ -58,13 +58,21 @@ class Answer:
         return found
 
 
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "COLUMNS": "200",
+    # each installation would make a key of its own, and its hashes could not be compared
+    "FINOPS_PRIVACY_KEY": "the key of all estates of these tests",
+}
+
+
 def process(command: list[str], folder: Path, **environment: str) -> Answer:
     """Run a command of the project's environment in `folder`, with no settings of this machine."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FINOPS_", "DAGSTER_HOME"))}
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment},
+        env={**kept, **ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         check=False,

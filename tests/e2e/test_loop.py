@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import dagster as dg
 import pytest
 
+from finops_dagster.domain.schemas import LANDING_TABLES
 from tests.e2e.estate import SEED, Answer, World, finops, git
 
 ENVELOPE = {"schema", "as_of", "run_id", "items", "abstained", "errors"}
@@ -480,6 +481,6 @@ def test_dagster_has_the_checks_of_every_gate(instance: dg.DagsterInstance) -> N
     landed = [name for name in checks if name.startswith("landing/")]
     published = [name for name in checks if name.startswith("publication/")]
     dbt = [name for name in checks if name.startswith("warehouse/")]
-    assert len(landed) == 5
+    assert len(landed) == len(LANDING_TABLES)
     assert len(published) >= 2
     assert len(dbt) >= 20
