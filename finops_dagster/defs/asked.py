@@ -61,14 +61,5 @@ def open_asked(
 def _tracker(settings: Settings, one: RunSettings, options: MlflowOptions) -> Tracker:
     if isinstance(one.path, Path):
         return SqliteTracker(one.name, one.path)
-    given = settings.credentials_of(one.name)
-    return RestTracker(
-        one.name,
-        one.path,
-        options,
-        Credentials(
-            token=given.token.get_secret_value() if given.token else None,
-            username=given.username,
-            password=given.password.get_secret_value() if given.password else None,
-        ),
-    )
+    credentials = Credentials(**settings.credentials_of(one.name).plain())
+    return RestTracker(one.name, one.path, options, credentials)
