@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Mapping
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from finops_dagster.cli.common import settings_for
 from finops_dagster.defs.decision.assets import build_decision
@@ -23,6 +22,7 @@ from finops_dagster.defs.sensors import build_new_deliveries
 from finops_dagster.defs.shared import clocks
 from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
+from finops_dagster.defs.warehouse.resource import Dbt
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.settings import Settings, environment_config, name_warehouse, telemetry_off
 
@@ -78,9 +78,7 @@ def _definitions(
         sensors=[build_sensor(newest, jobs), build_new_deliveries(newest, jobs)],
         resources={
             "estate": estate,
-            "dbt": DbtCliResource(
-                project_dir=str(estate.dbt_project), dbt_executable=dbt_executable()
-            ),
+            "dbt": Dbt(project_dir=str(estate.dbt_project), dbt_executable=dbt_executable()),
         },
         # what is materialised from the UI runs as the jobs do: see build_jobs
         executor=dg.in_process_executor,

@@ -289,18 +289,12 @@ class Estate:
         )
 
         assert one.prometheus is not None
-        given = self.settings.credentials_of(one.name)
         return PrometheusSource(
             one.name,
             str(one.path),
             PrometheusOptions(**one.prometheus.model_dump()),
             self.layout.mirror / "prometheus",
-            Credentials(
-                **given.model_dump(exclude={"token", "password", "headers"}),
-                token=given.token.get_secret_value() if given.token else None,
-                password=given.password.get_secret_value() if given.password else None,
-                headers={name: text.get_secret_value() for name, text in given.headers.items()},
-            ),
+            Credentials(**self.settings.credentials_of(one.name).revealed()),
             limits,
         )
 

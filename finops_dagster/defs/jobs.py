@@ -97,9 +97,9 @@ class Ask:
 def asks_for(estate: Estate, job: str) -> list[Ask]:
     """The runs of a job that a day needs.
 
-    What is pending, else the newest partition alone, which shows that nothing new came. Of a bill
-    that was looked at today only the landing is asked: a step that is started and does nothing
-    would leave its checks looking skipped.
+    What is pending, else the newest partition alone, which shows that nothing new came. Of one that
+    was looked at today only the landing is asked: a step that is started and does nothing would
+    leave its checks looking skipped.
     """
     as_of = estate.settings.decided_day()
     if job in (BILLING_JOB, SIGNALS_JOB):
@@ -109,7 +109,7 @@ def asks_for(estate: Estate, job: str) -> list[Ask]:
         if windows := ingest_windows(estate, clock):
             return [Ask(range_tags(*window)) for window in windows]
         newest = month_start(as_of) if clock is line.BILLING else as_of
-        told = clock is line.BILLING and line.looked_at(estate, clock, newest)
+        told = line.looked_at(estate, clock, newest)
         landing = tuple(dg.AssetKey(["landing", table]) for table in clock.tables)
         return [Ask(range_tags(newest, newest), landing if told else None)]
     if job == DECIDE_JOB:

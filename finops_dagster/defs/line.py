@@ -208,7 +208,7 @@ def looked_at(estate: Estate, clock: Clock, partition: date) -> bool:
         return False
     due = known_by(estate.settings.decided_day(), estate.settings.decide_at)
     versions = [v for mart in clock.marts for v in manifest.of(mart, partition, partition)]
-    return all(version.known_at >= due for version in versions)
+    return bool(versions) and all(version.known_at >= due for version in versions)
 
 
 def land(estate: Estate, delivery: Delivery) -> Landed:

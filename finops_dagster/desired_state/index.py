@@ -1,57 +1,34 @@
 """The index of a repository at a commit: every declared resource, and who owns each value.
 
-Reading files is tree.py's business, rendering kustomize.py's; here roots meet and are compared.
+What roots there are and what they render is the business of `roots`; here they are compared.
 """
 
 from __future__ import annotations
 
 import json
-import posixpath
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Mapping
 
 from finops_dagster.desired_state import classify
-from finops_dagster.desired_state.bindings import Bindings
 from finops_dagster.desired_state.declaration import (
-    Declaration,
     Infrastructure,
     resource_name,
 )
 from finops_dagster.desired_state.declared import of_declaration, of_object
-from finops_dagster.desired_state.deployments import Deployment, find_deployments
-from finops_dagster.desired_state.helm import Helm, as_value
+from finops_dagster.desired_state.helm import as_value
 from finops_dagster.desired_state.infrastructure import read_infrastructure, same_files
 from finops_dagster.desired_state.kinds import (
-    is_cluster_scoped,
-    is_resource,
-    name_fault,
     untouchable,
 )
-from finops_dagster.desired_state.kustomize import Rendered, Renderer
-from finops_dagster.desired_state.nodes import Node, Scalar, Traced, mapping, plain, text_of
+from finops_dagster.desired_state.kustomize import Renderer
+from finops_dagster.desired_state.nodes import Node, Scalar, Traced, mapping, plain
 from finops_dagster.desired_state.ownership import TagKeys
 from finops_dagster.desired_state.paths import leaves, resolve
-from finops_dagster.desired_state.selection import Resource
-from finops_dagster.desired_state.tree import MANIFEST_SUFFIXES, Tree
+from finops_dagster.desired_state.roots import Rendering, Roots
+from finops_dagster.desired_state.tree import Tree
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 
 _NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
-
-_EMPTY = "nothing is written in it"
-
-
-@dataclass(frozen=True)
-class _Rendering:
-    """One resource as one root renders it."""
-
-    root: str
-    resource: Resource
-    loose: bool = False
-    """From a file that lies beside a kustomization which does not list it."""
-    declaration: Declaration | None = None
-    """Set for what is no Kubernetes object."""
 
 
 class RepositoryIndex:
@@ -76,13 +53,9 @@ class RepositoryIndex:
             else read_infrastructure(tree)
         )
         self._renderer: Renderer = Renderer(tree.files, earlier._renderer if earlier else None)
-        self._refused: dict[tuple[str, int], str] = {
-            (name, 0): reason for name, reason in tree.refused.items()
-        }
-        self._renderings: dict[str, list[_Rendering]] = defaultdict(list)
-        self._used: set[str] = set()
-        self._bindings = Bindings()
-        self._read()
+        roots = Roots(tree, self._renderer, self._infrastructure)
+        self._refused, self._used = roots.refused, roots.used
+        self._renderings, self._bindings = roots.renderings, roots.bindings
         # What was worked out of a tree holds as long as the tree is the very same object.
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
             dict(earlier._flat) if earlier else {}
@@ -180,183 +153,7 @@ class RepositoryIndex:
         """The index as it would be with some files' bytes replaced; nothing is written."""
         return RepositoryIndex(self._tree.with_changes(changes), earlier=self)
 
-    # How roots are found and read.
-
-    def _read(self) -> None:
-        renderer = self._renderer
-        self._refused.update(self._infrastructure.refused)
-        for one in self._infrastructure.declared:
-            resource = Resource(one.tree, one.file, one.document)
-            self._renderings[one.name].append(_Rendering(one.file, resource, declaration=one))
-        helm = Helm(self._tree.names, renderer)
-        manifests = [name for name in self._tree.names if self._is_manifest(name, helm)]
-        documents = [(name, one) for name in manifests for one in renderer.parse(name).documents]
-        deployments = find_deployments(documents, self._folders())
-        named_folders, named_files = self._named()
-        covered = self._read_roots(deployments, named_folders)
-        self._read_plain(
-            [name for name in manifests if name not in named_files and name not in covered],
-            deployments,
-        )
-        for name, renderings in self._renderings.items():
-            applied = [one for one in renderings if not one.loose]
-            self._renderings[name] = applied or renderings
-        self._install(helm)
-
-    def _install(self, helm: Helm) -> None:
-        """Show releases with their effective values, and beside them what their charts make."""
-        for name, renderings in list(self._renderings.items()):
-            for number, rendering in enumerate(renderings):
-                config_maps = partial(self._config_map, rendering.root)
-                installed = helm.install(rendering.resource, config_maps)
-                if installed is None:
-                    continue
-                renderings[number] = replace(rendering, resource=installed.resource)
-                products = [
-                    product
-                    for namespace, made in installed.made
-                    for product in self._take(
-                        rendering.root, Rendered((made,), (), frozenset()), namespace
-                    )
-                ]
-                self._bindings.bind(name, installed.holders, products)
-        sets = [
-            one.resource.tree
-            for name, renderings in self._renderings.items()
-            if name.startswith("ApplicationSet/")
-            for one in renderings
-        ]
-        for resource in helm.charts_alone(sets):
-            name = "/".join(resource.identity)
-            self._renderings[name].append(_Rendering(resource.file, resource))
-        self._used |= helm.used
-        for file in helm.used:
-            for document in range(len(self._renderer.parse(file).documents)):
-                self._refused.pop((file, document), None)
-        for file, document, reason in helm.refused():
-            self._refused[file, document] = reason
-
-    def _config_map(self, root: str, namespace: str, name: str) -> Node | None:
-        """The ConfigMap of that name as `root` renders it, or as the only root that does."""
-        found = self._renderings.get(f"ConfigMap/{namespace}/{name}", [])
-        beside = [one for one in found if one.root == root] or found
-        return beside[0].resource.tree if len(beside) == 1 else None
-
-    def _folders(self) -> frozenset[str]:
-        folders = {""}
-        for name in self._tree.names:
-            folder = posixpath.dirname(name)
-            while folder not in folders:
-                folders.add(folder)
-                folder = posixpath.dirname(folder)
-        return frozenset(folders)
-
-    def _is_manifest(self, name: str, helm: Helm) -> bool:
-        if name in self._infrastructure.claimed:
-            return False
-        reason = classify.by_name(name)
-        if reason:
-            self._refused[name, 0] = reason
-            return False
-        if name not in self._tree.files or name in self._renderer.folders.values():
-            return False
-        if not name.lower().endswith((*MANIFEST_SUFFIXES, "kustomization")):
-            return False
-        if name in helm.own:
-            return False
-        parsed = self._renderer.parse(name)
-        reason = classify.by_bytes(self._tree.files[name]) if not parsed.error else ""
-        if reason or not (parsed.documents or parsed.error):
-            self._refused[name, 0] = reason or _EMPTY
-            return False
-        if parsed.error:
-            self._refused[name, 0] = parsed.error
-            return False
-        found = False
-        for number, document in enumerate(parsed.documents):
-            if is_resource(document):
-                found = True
-            elif not isinstance(document, Scalar) or document.kind != "null":
-                self._refused[name, number] = classify.by_content(name, document)
-            elif len(parsed.documents) == 1:
-                self._refused[name, number] = _EMPTY
-        return found
-
-    def _named(self) -> tuple[set[str], set[str]]:
-        folders: set[str] = set()
-        files: set[str] = set()
-        for folder in self._renderer.folders:
-            below, named = self._renderer.references(folder)
-            folders |= below
-            files |= named
-        # A patch file that names no API version is no resource, but no stray file either.
-        for file in files:
-            for number in range(len(self._renderer.parse(file).documents)):
-                self._refused.pop((file, number), None)
-        return folders, files
-
-    def _read_roots(self, deployments: tuple[Deployment, ...], named: set[str]) -> set[str]:
-        renderer = self._renderer
-        used: set[str] = set()
-        for folder in sorted(renderer.folders, key=_depth):
-            applied: list[Deployment | None] = [one for one in deployments if one.folder == folder]
-            kind = text_of(renderer.kustomization(folder).get("kind"))
-            if not applied and (folder in named or kind == "Component"):
-                continue
-            for deployment in applied or [_covering(folder, deployments)]:
-                rendered = renderer.render(folder)
-                if deployment is not None and deployment.changes:
-                    rendered = renderer.apply(deployment.changes, deployment.file, rendered)
-                label = deployment.label if deployment else folder or "."
-                self._take(label, rendered, deployment.namespace if deployment else "")
-                used |= rendered.used
-        for folder, file in renderer.folders.items():
-            if file not in used:
-                self._refused[file, 0] = "no kustomization or application uses it"
-                for named_file in renderer.references(folder)[1] - used:
-                    reason = f"only {file} names it, and nothing uses that"
-                    self._refused.setdefault((named_file, 0), reason)
-        return used
-
-    def _read_plain(self, files: Iterable[str], deployments: tuple[Deployment, ...]) -> None:
-        renderer = self._renderer
-        for file in files:
-            folder = posixpath.dirname(file)
-            loose = folder in renderer.folders
-            deployment = next((one for one in deployments if one.folder == folder), None)
-            deployment = deployment or _covering(folder, deployments)
-            rendered = Rendered(tuple(renderer.load(file)), (), frozenset({file}))
-            if deployment is not None and not loose:
-                # Problems are dropped: a patch of the deployer may be meant for another file.
-                changed = renderer.apply(deployment.changes, deployment.file, rendered)
-                rendered = Rendered(changed.resources, (), changed.used)
-            namespace = deployment.namespace if deployment else ""
-            label = deployment.label if deployment else file
-            self._take(label, rendered, namespace, loose=loose)
-
-    def _take(
-        self, root: str, rendered: Rendered, namespace: str, *, loose: bool = False
-    ) -> list[str]:
-        """Note what a root renders, and return the names of it."""
-        taken: list[str] = []
-        self._used |= rendered.used
-        for file, reason in rendered.problems:
-            self._refused.setdefault((file, 0), reason)
-        for resource in rendered.resources:
-            fault = name_fault(resource.tree)
-            if fault:
-                self._refused.setdefault((resource.file, resource.document), fault)
-                continue
-            kind, own, name = resource.identity
-            if is_cluster_scoped(resource.tree, self._renderer.cluster_scoped):
-                own = ""
-            else:
-                own = own or namespace or "default"
-            taken.append(f"{kind}/{own}/{name}")
-            self._renderings[taken[-1]].append(_Rendering(root, resource, loose))
-        return taken
-
-    def _all_leaves(self, renderings: list[_Rendering]) -> dict[str, Scalar]:
+    def _all_leaves(self, renderings: list[Rendering]) -> dict[str, Scalar]:
         """Values as the first root renders them, then those that only other roots set."""
         first = self._flattened(renderings[0].resource.tree)
         if len(renderings) == 1:
@@ -381,7 +178,7 @@ class RepositoryIndex:
             self._flat[id(tree)] = (tree, dict(leaves(tree)))
         return self._flat[id(tree)][1]
 
-    def _declared(self, name: str, rendering: _Rendering) -> DeclaredResource:
+    def _declared(self, name: str, rendering: Rendering) -> DeclaredResource:
         resource = rendering.resource
         key = (name, id(resource.tree))
         if key not in self._known:
@@ -490,17 +287,3 @@ def _shared(fed: set[tuple[str, str]]) -> str:
 
 def _all(count: int) -> str:
     return "both" if count == 2 else f"all {count}"
-
-
-def _depth(folder: str) -> tuple[int, str]:
-    return (folder.count("/") + 1 if folder else 0, folder)
-
-
-def _covering(folder: str, deployments: tuple[Deployment, ...]) -> Deployment | None:
-    """The innermost deployment that applies `folder` along with the folders above it."""
-    above = [
-        one
-        for one in deployments
-        if one.recursive and (not one.folder or folder.startswith(f"{one.folder}/"))
-    ]
-    return max(above, key=lambda one: len(one.folder), default=None)

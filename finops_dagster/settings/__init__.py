@@ -14,32 +14,34 @@ from finops_dagster.settings.environment import (
 )
 from finops_dagster.settings.model import (
     CONFIG_NAME,
-    BillingSettings,
-    CarbonSettings,
-    CredentialSettings,
     CurrencySettings,
     DesiredStateSettings,
-    FormattedSettings,
-    GridSettings,
-    LabelSettings,
     LimitSettings,
-    LogSettings,
     ModelSettings,
-    PredictionSettings,
-    PrometheusSettings,
     ReportClock,
     RetentionSettings,
     Rung,
-    RunSettings,
     Settings,
     SizingSettings,
-    SourceSettings,
     TagSettings,
     Task,
+)
+from finops_dagster.settings.reading import find_config, load
+from finops_dagster.settings.sources import (
+    BillingSettings,
+    CarbonSettings,
+    CredentialSettings,
+    FormattedSettings,
+    GridSettings,
+    LabelSettings,
+    LogSettings,
+    PredictionSettings,
+    PrometheusSettings,
+    RunSettings,
+    SourceSettings,
     TelemetrySettings,
     TokenUsageSettings,
 )
-from finops_dagster.settings.reading import find_config, load
 
 __all__ = [
     "CONFIG_NAME",

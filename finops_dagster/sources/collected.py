@@ -5,7 +5,6 @@ How a day is had is the business of a `Collector`; reading what is kept, of `sou
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +15,7 @@ from filelock import FileLock
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import days
+from finops_dagster.sources.kept import keep
 from finops_dagster.sources.options import Terms
 from finops_dagster.sources.places import Hashes, LocalPlace
 from finops_dagster.sources.shapes import Limits, ReadOptions
@@ -76,7 +76,9 @@ class CollectedSource(FileSource):
             for leftover in scratch.iterdir():
                 leftover.unlink()
             for day, file in sorted(self.collect(wanted, scratch).items()):
-                _keep(root / f"day={day.isoformat()}", file)
+                place = root / f"day={day.isoformat()}"
+                place.mkdir(exist_ok=True)
+                keep(place, {"rows.parquet": file}, self.now(), None)
             for leftover in scratch.iterdir():
                 leftover.unlink()
 
@@ -113,19 +115,3 @@ def open_collected(
         reach_days=reach_days,
         now=now,
     )
-
-
-def _keep(folder: Path, file: Path) -> None:
-    """Put a day's file beside what is known of the day, unless the last says the same."""
-    folder.mkdir(exist_ok=True)
-    held = sorted(path for path in folder.glob("*/rows.parquet"))
-    if held and _digest(held[-1]) == _digest(file):
-        return
-    target = folder / f"{int(held[-1].parent.name) + 1 if held else 1:06d}"
-    target.mkdir(exist_ok=True)
-    file.replace(target / "rows.parquet")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

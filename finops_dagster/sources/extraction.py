@@ -6,10 +6,6 @@ kept can be decided again without the API.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +18,7 @@ from pydantic import Field
 from finops_dagster.domain.errors import Fault, Unavailable
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import days
-from finops_dagster.sources.notes import SIDECAR
+from finops_dagster.sources.kept import is_kept, keep
 from finops_dagster.sources.options import Options
 from finops_dagster.sources.places import Entry, LocalPlace
 
@@ -98,12 +94,15 @@ class Extraction:
         for day in days(first, last):
             if day in self._asked or not self._due(day, known_at):
                 continue
-            answers = {zone: self._answer(zone, day) for zone in self.zones}
-            told = {f"{zone}.json": body for zone, body in answers.items() if body is not None}
             place = self.folder / f"day={day.isoformat()}"
             place.mkdir(parents=True, exist_ok=True)
-            if told and told != _newest(place):
-                _keep(place, told, known_at)
+            with tempfile.TemporaryDirectory() as scratch:
+                told = {}
+                for zone in self.zones:
+                    if (body := self._answer(zone, day)) is not None:
+                        file = told[f"{zone}.json"] = Path(scratch) / f"{zone}.json"
+                        file.write_bytes(body)
+                keep(place, told, known_at, known_at)
             (place / _ASKED).touch()
             self._asked.add(day)
 
@@ -115,7 +114,7 @@ class Extraction:
             return True
         if self.clock() - asked < REVISITED_AFTER:
             return False
-        return not _newest(place) or (known_at.date() - day).days <= REVISITED_DAYS
+        return not is_kept(place) or (known_at.date() - day).days <= REVISITED_DAYS
 
     def _answer(self, zone: str, day: date) -> bytes | None:
         if self._questions >= self.most_questions:
@@ -136,32 +135,3 @@ class Extraction:
 def archive(root: Path, name: str, question: Mapping[str, str]) -> Path:
     """The folder of a source's answers: another question is another folder."""
     return root / name / content_id("question", dict(question))[:16]
-
-
-def _newest(place: Path) -> dict[str, bytes]:
-    """Files of the newest answers of a day; empty if there are none."""
-    kept = sorted(one for one in place.iterdir() if one.is_dir() and one.name[0] != ".")
-    if not kept:
-        return {}
-    return {one.name: one.read_bytes() for one in kept[-1].iterdir() if one.name != SIDECAR}
-
-
-def _keep(place: Path, told: Mapping[str, bytes], known_at: datetime) -> None:
-    """Write answers beside and rename them: a killed process leaves nothing half."""
-    known_at = known_at.astimezone(UTC)
-    aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=place))
-    try:
-        for name, body in told.items():
-            (aside / name).write_bytes(body)
-        note = {
-            "known_at": known_at.isoformat(),
-            "files": [
-                {"path": name, "sha256": hashlib.sha256(body).hexdigest()}
-                for name, body in sorted(told.items())
-            ],
-        }
-        (aside / SIDECAR).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-        aside.chmod(0o755)
-        os.rename(aside, place / known_at.strftime("%Y%m%dT%H%M%S%fZ"))
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

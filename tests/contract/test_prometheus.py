@@ -222,7 +222,7 @@ class KilledOnce:
         """Called before every request is handed on."""
         if self.process is None or self.process.returncode is not None or request < self._requests:
             return
-        held = list(self._folder.glob(".finops/mirror/prometheus/**/parts/*.parquet"))
+        held = list(self._folder.glob(".finops/mirror/prometheus/**/answers/*.parquet"))
         if len(held) >= KEPT:
             self.process.send_signal(signal.SIGKILL)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 
@@ -66,6 +66,11 @@ class Part:
     key: str
     statistic: str
     file: Path
+    """A row for each series, as in `answers.Answer`."""
+    start: int
+    """Unix seconds of its first interval's start, and of its last one's end."""
+    end: int
+    samples: int
     not_a_number: int
     infinite: int
     unordered: int
@@ -177,7 +182,7 @@ class Extraction:
         found: Counter[int] = Counter()
         for chunk in chunks(query, start, self._limit):
             for answer in self._answered(chunk):
-                for moment, series in _points(answer):
+                for _, moment, series in _points(answer):
                     found[moment] += series
         return max(found.values(), default=0)
 
@@ -186,9 +191,9 @@ class Extraction:
         counts: dict[int, Counter[int]] = {}
         for chunk in chunks(query, start, self._limit):
             for answer in self._answered(chunk):
-                samples = answer.table["label_n"].to_pylist()
-                for (moment, series), number in zip(_points(answer), samples, strict=True):
-                    counts.setdefault(moment, Counter())[int(float(number))] += series
+                for given, moment, series in _points(answer):
+                    samples = int(float(given["label_n"]))
+                    counts.setdefault(moment, Counter())[samples] += series
         return counts
 
     def _fetched(self, chunk: Chunk, folder: Path) -> list[Part]:
@@ -221,9 +226,8 @@ class Extraction:
         self._statistics.largest(largest_estimate=chunk.estimate)
         result = self._client.query_range(chunk.text, chunk.start, chunk.end, chunk.query.step)
         answer = answers.read(chunk, result, self._client.url)
-        samples = answer.table.num_rows
-        self._statistics.add(samples=samples, chunks_asked=1)
-        self._statistics.largest(largest_answer=samples)
+        self._statistics.add(samples=answer.samples, chunks_asked=1)
+        self._statistics.largest(largest_answer=answer.samples)
         return answer
 
     def _smaller(self, chunk: Chunk, error: TooLarge) -> list[Chunk]:
@@ -257,10 +261,11 @@ class Extraction:
                 raise
 
 
-def _points(answer: answers.Answer) -> list[tuple[int, int]]:
-    """(start of the interval, number of series) of an answer that counts."""
-    times, numbers = answer.table["time"].to_pylist(), answer.table["value"].to_pylist()
-    return [(int(at.timestamp()), int(n)) for at, n in zip(times, numbers, strict=True)]
+def _points(answer: answers.Answer) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """(series, start of the interval, number of series) of an answer that counts."""
+    for series in answer.table.to_pylist():
+        for at, number in zip(series["times"], series["values"], strict=True):
+            yield series, int(at.timestamp()), int(number)
 
 
 def _split_labels(series: str) -> tuple[str, ...]:
@@ -271,14 +276,15 @@ def _split_labels(series: str) -> tuple[str, ...]:
 
 
 def _keep(answer: answers.Answer, file: Path) -> None:
-    counts = [answer.not_a_number, answer.infinite, answer.unordered]
+    counts = [answer.samples, answer.not_a_number, answer.infinite, answer.unordered]
     table = answer.table.replace_schema_metadata({_COUNTS: json.dumps(counts)})
     written(file, lambda aside: pq.write_table(table, aside, compression="zstd"))
 
 
 def _part(chunk: Chunk, file: Path) -> Part:
     counts = json.loads(pq.read_schema(file).metadata[_COUNTS])
-    return Part(chunk.query.key, chunk.query.statistic, file, *counts)
+    query = chunk.query
+    return Part(query.key, query.statistic, file, chunk.start - query.step, chunk.end, *counts)
 
 
 def written(path: Path, write: Callable[[Path], object]) -> None:

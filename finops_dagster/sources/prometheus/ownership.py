@@ -184,6 +184,6 @@ def _told(name: str, children: Sequence[str], parts: Sequence[Part], cluster: st
     controls = f"{quoted('owner_is_controller')} = 'true'" if name == "kube_pod_owner" else "true"
     return (
         f"select {cluster} as cluster, {first_of(('exported_namespace', 'namespace'))} as "
-        f"namespace, {first_of(children)} as child, time, {kind} as owner_kind, "
+        f"namespace, {first_of(children)} as child, unnest(times) as time, {kind} as owner_kind, "
         f"{owner} as owner_name, {controls} as controller from {files_of(parts)}"
     )

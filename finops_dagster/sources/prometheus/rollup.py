@@ -6,9 +6,10 @@ What was asked is in `extraction`; who owns a pod in `ownership`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -48,60 +49,93 @@ _FOLDS = {
     "max": "max(value)",
 }
 """In order of the values: a sum of floats depends on it, and a day gives the same rows again."""
+_MOST_SAMPLES = 2_000_000
+"""Of a metric that are rolled up at once: what bounds the memory, however many series there are."""
+_IDENTITY = ("cluster", "kind", "namespace", "name", "pod", "container", "node", "member")
+_WHOSE = """
+create or replace temp table whose as
+select row_number() over () as id, identity.*
+from (select distinct {identity} from ({parts}) where len(times) > 0) as identity
+"""
+_TARGETS = """
+create or replace temp table targets as
+with found as (
+    select whose.id, whose.cluster,
+        coalesce(pods.since, '-infinity'::timestamptz) as since,
+        coalesce(pods.until, 'infinity'::timestamptz) as until,
+        case when whose.pod <> '' or whose.name <> '' then whose.namespace else '' end
+            as namespace,
+        case when whose.pod <> '' then coalesce(pods.kind, 'Pod')
+            when serving.service is not null then 'InferenceService'
+            when whose.name <> '' then coalesce(nullif(whose.kind, ''), kinds.kind, 'Workload')
+            when whose.node <> '' then 'Node' else '' end as kind,
+        case when whose.pod <> '' then coalesce(pods.name, whose.pod)
+            when whose.name <> '' then coalesce(serving.service, whose.name)
+            else coalesce(nodes.nodename, regexp_replace(whose.node, ':[0-9]+$', '')) end as name,
+        case when whose.pod <> '' then whose.container else '' end as container,
+        whose.pod <> '' and pods.kind is null as unowned
+    from whose
+    left join pods
+        on whose.cluster = pods.cluster and whose.namespace = pods.namespace
+        and nullif(whose.pod, '') = pods.pod
+    left join serving
+        on whose.cluster = serving.cluster and whose.namespace = serving.namespace
+        and case when whose.kind = 'Deployment' then whose.name end = serving.deployment
+    left join kinds
+        on whose.cluster = kinds.cluster and whose.namespace = kinds.namespace
+        and case when whose.pod = '' and whose.kind = '' then whose.name end = kinds.name
+    left join nodes
+        on whose.cluster = nodes.cluster
+        and case when whose.pod = '' and whose.name = '' then whose.node end = nodes.instance
+)
+select *, dense_rank() over (order by cluster, namespace, kind, name, container) as target
+from found
+"""
+"""A condition on one side alone would make each outer join a loop over all pods for every series:
+it is part of a key instead."""
+_WORKLOADS = """
+create or replace temp table workloads as
+select distinct target, cluster, namespace, kind, name, container, cluster <> '' and name <> ''
+    as named
+from targets
+"""
 _MEASURED = """
 create or replace temp table measured as
 with
-    raw as ({parts}),
+    points as (
+        select statistic, id, unnest(times) as time, unnest(values) as value
+        from ({parts}) as part join whose using ({identity})
+    ),
     -- one series under two sets of labels, as after a restart, is still one
     once as (
-        select statistic, time, cluster, kind, namespace, name, pod, container, node, member,
-            max(value) as value
-        from raw
+        select statistic, id, time, max(value) as value
+        from points
+        where time >= {since} and time < {until}
         group by all
     )
-select
-    once.statistic, once.time, once.cluster,
-    case when once.pod <> '' then once.namespace
-        when once.name <> '' then once.namespace else '' end as namespace,
-    case when once.pod <> '' then coalesce(pods.kind, 'Pod')
-        when serving.service is not null then 'InferenceService'
-        when once.name <> '' then coalesce(nullif(once.kind, ''), kinds.kind, 'Workload')
-        when once.node <> '' then 'Node' else '' end as kind,
-    case when once.pod <> '' then coalesce(pods.name, once.pod)
-        when once.name <> '' then coalesce(serving.service, once.name)
-        else coalesce(nodes.nodename, regexp_replace(once.node, ':[0-9]+$', '')) end as name,
-    case when once.pod <> '' then once.container else '' end as container,
-    once.pod <> '' and pods.kind is null as unowned,
-    once.value
+select once.statistic, once.time, targets.target, once.value
 from once
-left join pods
-    on once.cluster = pods.cluster and once.namespace = pods.namespace
-    and nullif(once.pod, '') = pods.pod and once.time >= pods.since and once.time < pods.until
-left join serving
-    on once.cluster = serving.cluster and once.namespace = serving.namespace
-    and case when once.kind = 'Deployment' then once.name end = serving.deployment
-left join kinds
-    on once.cluster = kinds.cluster and once.namespace = kinds.namespace
-    and case when once.pod = '' and once.kind = '' then once.name end = kinds.name
-left join nodes
-    on once.cluster = nodes.cluster
-    and case when once.pod = '' and once.name = '' then once.node end = nodes.instance
+join targets
+    on once.id = targets.id and once.time >= targets.since and once.time < targets.until
 """
-"""A condition on one side alone would make each outer join a loop over all pods for every value: it
-is part of a key instead."""
 _ROWS = """
 select
     time, {step}::bigint as interval_seconds, {metric} as metric, cluster, namespace, kind, name,
-    container,
-    {fold} filter (statistic = 'mean') as value,
-    max(value) filter (statistic = 'max') as value_max,
-    max(value) filter (statistic = 'p50') as value_p50,
-    max(value) filter (statistic = 'p95') as value_p95,
-    count(*) filter (statistic = 'mean') as series
-from measured
-where cluster <> '' and name <> ''
-group by all
-having count(*) filter (statistic = 'mean') > 0
+    container, folded.* exclude (time, target)
+from (
+    select
+        time, target,
+        {fold} filter (statistic = 'mean') as value,
+        max(value) filter (statistic = 'max') as value_max,
+        max(value) filter (statistic = 'p50') as value_p50,
+        max(value) filter (statistic = 'p95') as value_p95,
+        count(*) filter (statistic = 'mean') as series
+    from measured
+    group by time, target
+    having count(*) filter (statistic = 'mean') > 0
+) as folded
+join workloads using (target)
+where named
 order by cluster, namespace, kind, name, container, time
 """
 
@@ -141,18 +175,17 @@ def roll_up(
         for metric in CATALOGUE:
             if not parts[metric.name]:
                 continue
-            _measure(connection, metric, parts[metric.name], cluster)
-            reader = connection.execute(
-                _ROWS.format(
-                    step=options.step_seconds,
-                    metric=literal(metric.name),
-                    fold=_FOLDS[metric.fold],
-                )
-            ).to_arrow_reader(_BATCH_ROWS)
-            for batch in reader:
-                writer.write_batch(batch.cast(ROWS))
-                rows += batch.num_rows
-            notes.extend(_gaps(connection, metric, day, options))
+            query = _ROWS.format(
+                step=options.step_seconds, metric=literal(metric.name), fold=_FOLDS[metric.fold]
+            )
+            present = nameless = 0
+            for _ in _measured(connection, metric, parts[metric.name], cluster, day, options):
+                for batch in connection.execute(query).to_arrow_reader(_BATCH_ROWS):
+                    writer.write_batch(batch.cast(ROWS))
+                    rows += batch.num_rows
+                there, nobodys = _counted(connection)
+                present, nameless = present + there, nameless + nobodys
+            notes.extend(_gaps(metric, day, options, present, nameless))
             if options.owners == "kube_state_metrics":
                 unowned |= _unowned(connection)
     if unowned:
@@ -165,45 +198,81 @@ def roll_up(
     return Day(rows, tuple(notes))
 
 
-def _measure(
-    connection: duckdb.DuckDBPyConnection, metric: Metric, parts: Sequence[Part], cluster: str
-) -> None:
-    """The table `measured`: every value with its workload."""
+def _measured(
+    connection: duckdb.DuckDBPyConnection,
+    metric: Metric,
+    parts: Sequence[Part],
+    cluster: str,
+    day: date,
+    options: PrometheusOptions,
+) -> Iterator[None]:
+    """The table `measured`: every value with its workload, of one stretch of the day at a time."""
+    identity = ", ".join(_IDENTITY)
+    series = _series(metric, parts, cluster)
+    connection.execute(_WHOSE.format(parts=series, identity=identity))
+    connection.execute(_TARGETS)
+    connection.execute(_WORKLOADS)
+    intervals = DAY_SECONDS // options.step_seconds
+    needed = -(-sum(part.samples for part in parts) // _MOST_SAMPLES)
+    stretch = max(1, intervals // max(1, needed)) * options.step_seconds
+    start = int(day_start(day).timestamp())
+    starts = range(start, start + DAY_SECONDS, stretch)
+    for since, until in pairwise([*starts, start + DAY_SECONDS]):
+        within = [part for part in parts if part.start < until and part.end > since]
+        if within:
+            connection.execute(
+                _MEASURED.format(
+                    parts=_series(metric, within, cluster),
+                    identity=identity,
+                    since=f"to_timestamp({since})",
+                    until=f"to_timestamp({until})",
+                )
+            )
+            yield
+
+
+def _series(metric: Metric, parts: Sequence[Part], cluster: str) -> str:
+    """SQL of the series in some parts, each with what tells whose it is."""
     whose = metric.whose
     by_statistic: dict[str, list[Part]] = defaultdict(list)
     for part in parts:
         by_statistic[part.statistic].append(part)
     kind = literal(whose.kind) if whose.kind else first_of(whose.kind_labels)
     member = " || '/' || ".join(quoted(label) for label in metric.members) or "''"
-    raw = " union all ".join(
-        f"select {literal(statistic)} as statistic, time, {cluster} as cluster, {kind} as kind, "
+    return " union all ".join(
+        f"select {literal(statistic)} as statistic, {cluster} as cluster, {kind} as kind, "
         f"{first_of(whose.namespace)} as namespace, {first_of(whose.name)} as name, "
         f"{first_of(whose.pod)} as pod, {first_of(whose.container)} as container, "
-        f"{first_of(whose.node)} as node, {member} as member, value from {files_of(found)}"
+        f"{first_of(whose.node)} as node, {member} as member, times, values from {files_of(found)}"
         for statistic, found in by_statistic.items()
     )
-    connection.execute(_MEASURED.format(parts=raw))
 
 
 def _unowned(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, ...]]:
     return {
         tuple(row)
         for row in connection.execute(
-            "select distinct namespace, name from measured where unowned"
+            "select distinct namespace, name from targets where unowned"
         ).fetchall()
     }
 
 
-def _gaps(
-    connection: duckdb.DuckDBPyConnection, metric: Metric, day: date, options: PrometheusOptions
-) -> Iterable[Fault]:
-    """Intervals of the day without a single series, and series of nobody."""
+def _counted(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Intervals that have a value of somebody, and values of nobody, in `measured`."""
     counted = connection.execute(
-        "select count(distinct time) filter (cluster <> '' and name <> ''), "
-        "count(*) filter (statistic = 'mean' and (cluster = '' or name = '')) from measured"
+        "select count(distinct time) filter (named), "
+        "count(*) filter (statistic = 'mean' and not named) "
+        "from measured join workloads using (target)"
     ).fetchone()
     assert counted is not None
     present, nameless = counted
+    return present, nameless
+
+
+def _gaps(
+    metric: Metric, day: date, options: PrometheusOptions, present: int, nameless: int
+) -> Iterable[Fault]:
+    """Intervals of the day without a single series, and series of nobody."""
     whole = DAY_SECONDS // options.step_seconds
     if present < whole:
         yield Fault(

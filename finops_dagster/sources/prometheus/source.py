@@ -208,7 +208,7 @@ class PrometheusSource:
 
     def _fetch(self, day: date, folder: Path) -> None:
         self._drop_out_of_reach()
-        parts = folder / "parts"
+        parts = folder / "answers"
         names = self._names.get(day) or self._listed(day)
         extraction = Extraction(self._client, self.options, self.statistics)
         extracted = extraction.day(day, names, parts)

@@ -276,7 +276,7 @@ def test_every_scheme_of_the_settings_has_its_client(scheme) -> None:
     """A scheme whose client is not installed fails at night, in front of nobody."""
     import fsspec
 
-    from finops_dagster.settings.model import PLACE_SCHEMES
+    from finops_dagster.settings.types import PLACE_SCHEMES
 
     assert scheme in PLACE_SCHEMES
     assert fsspec.get_filesystem_class(scheme)

@@ -344,7 +344,7 @@ def test_an_interrupted_day_goes_on_from_where_it_was(
         store.spoil = fail
         with pytest.raises(Unavailable, match="tried 8 times"):
             read(open_store(url))
-        done = list((tmp_path / "mirror").rglob("parts/*.parquet"))
+        done = list((tmp_path / "mirror").rglob("answers/*.parquet"))
         assert done
         stop.clear()
         store.spoil = lambda number, query, reply: reply
