@@ -2,7 +2,8 @@
 
 Prints JSON with --json, else a table; progress goes to stderr. The store is a process of its own
 (`promstore`), and so is what takes in, so that its peak memory is its own. The floor asks the same
-queries with plain HTTP, parses the answers and writes each number once.
+queries of the first days with plain HTTP, parses the answers and writes each number once; ratios
+are of the time that a sample takes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ CONTAINERS = (1_000, 10_000)
 SERVER_LIMIT = 1_500_000
 """Samples a query, where Prometheus allows 50 million: what is planned too large is refused."""
 CONCURRENCY = 2
+FLOOR_DAYS = 2
 
 
 def _ingest(folder: Path, url: str, first: date, last: date) -> dict[str, Any]:
@@ -69,8 +71,8 @@ def _ingest(folder: Path, url: str, first: date, last: date) -> dict[str, Any]:
     }
 
 
-def _floor(folder: Path, url: str) -> dict[str, Any]:
-    """The same answers over plain HTTP, parsed, and written to one Parquet file."""
+def _floor(folder: Path, url: str, last: int) -> dict[str, Any]:
+    """The same answers up to `last` over plain HTTP, parsed, and written to one Parquet file."""
     import http.client
     import urllib.parse
 
@@ -81,7 +83,8 @@ def _floor(folder: Path, url: str) -> dict[str, Any]:
 
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
     connection.request("GET", "/asked")
-    asked = json.loads(connection.getresponse().read())
+    every = json.loads(connection.getresponse().read())
+    asked = [given for given in every if int(given["end"]) <= last]
     schema = pa.schema([("series", pa.int64()), ("time", pa.int64()), ("value", pa.float64())])
     samples = largest = 0
     began = time.perf_counter()
@@ -139,7 +142,7 @@ def child(arguments: dict[str, Any]) -> dict[str, Any]:
     """What a process started by `in_a_process` does."""
     folder, url = Path(arguments["folder"]), arguments["url"]
     if arguments["step"] == "floor":
-        return _floor(folder, url)
+        return _floor(folder, url, arguments["last"])
     first, last = (date.fromisoformat(arguments[key]) for key in ("first", "last"))
     return _ingest(folder, url, first, last)
 
@@ -176,7 +179,8 @@ def measure(containers: int, days: int) -> dict[str, Any]:
         wrong = _differing(Path(scratch), store, first, days)
         if wrong or ours["days"] != days:
             raise SystemExit(f"what landed is not what the store holds: {wrong[:3]}")
-        floor = processes.in_a_process(__file__, "floor", folder=scratch, url=url)
+        until = store.first + FLOOR_DAYS * promstore.DAY
+        floor = processes.in_a_process(__file__, "floor", folder=scratch, url=url, last=until)
         _say(told, "floor", floor)
     return {
         "containers": containers,
@@ -185,10 +189,16 @@ def measure(containers: int, days: int) -> dict[str, Any]:
         "seconds": round(ours["seconds"], 3),
         "samples_per_second": round(ours["samples"] / ours["seconds"]),
         "largest_answer_bytes": floor["largest_answer_bytes"],
-        "ratio_to_floor": round(ours["seconds"] / floor["seconds"], 3),
-        "cpu_ratio_to_floor": round(ours["cpu_seconds"] / floor["cpu_seconds"], 3),
+        "ratio_to_floor": _ratio(ours, floor, "seconds"),
+        "cpu_ratio_to_floor": _ratio(ours, floor, "cpu_seconds"),
         "floor": floor,
     }
+
+
+def _ratio(ours: dict[str, Any], floor: dict[str, Any], time: str) -> float:
+    """How much longer one sample takes."""
+    each = ours[time] / ours["samples"], floor[time] / floor["samples"]
+    return float(round(each[0] / each[1], 3))
 
 
 def _say(told: str, step: str, found: dict[str, Any]) -> None:
