@@ -85,6 +85,8 @@ SIGNALS = Clock(
     partition_column="day",
 )
 
+RUN_COSTS = ("fct_run_costs", "fct_model_version_costs")
+"""Joined marts of which days before the decided one are built again: bills come late."""
 RESOURCES = Clock(
     name="resources",
     tables=(),
@@ -94,8 +96,7 @@ RESOURCES = Clock(
         "fct_unowned_costs",
         "fct_undeclared_resources",
         "fct_unseen_declarations",
-        "fct_run_costs",
-        "fct_model_version_costs",
+        *RUN_COSTS,
     ),
     partition_column="day",
 )

@@ -226,6 +226,13 @@ class MatchingSettings(Section):
     measured_days: int = Field(
         default=7, ge=1, le=92, description="Days of measurements that are matched."
     )
+    run_days: int = Field(
+        default=7,
+        ge=1,
+        le=92,
+        description="Days, up to the decided one, whose runs are charged with what is billed by "
+        "now: bills come late.",
+    )
     ignored_namespaces: tuple[str, ...] = Field(
         default=("kube-system", "kube-public", "kube-node-lease"),
         description="Namespaces whose workloads no repository of yours declares.",

@@ -31,7 +31,7 @@ from finops_dagster.storage.publication import (
 AUDIT = "audit"
 RESOURCES = dg.AssetKey(["insight", "resources"])
 _OF_RUNS = ("fct_runs", "fct_workload_measurements")
-"""What costs of the day's runs are shared by."""
+"""What costs of runs are shared by."""
 DECLARED = ("declared_resources", "declared_identifiers")
 """Frames of a day that hold what its repository declares, under the names of dbt's sources."""
 
@@ -87,8 +87,20 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         store, warehouse = _store(estate, as_of), _warehouse(estate, as_of)
         commit = (day.document("desired_state") or {}).get("commit")
         read = [v.sha256 for versions in _read(estate, as_of, chosen).values() for v in versions]
-        inputs = {as_of: [content_id("read", {"marts": read, "commit": commit})]}
-        versions = line.export_candidates(store, warehouse, line.RESOURCES, inputs, chosen.known_at)
+        inputs = [content_id("read", {"marts": read, "commit": commit})]
+        days = {mart: _run_days(estate, as_of, chosen) for mart in line.RUN_COSTS}
+        versions = [
+            version
+            for mart in line.RESOURCES.marts
+            for version in store.export(
+                warehouse,
+                mart,
+                line.RESOURCES.partition_column,
+                days.get(mart, [as_of]),
+                chosen.known_at,
+                dict.fromkeys(days.get(mart, [as_of]), inputs),
+            )
+        ]
         versions = line.with_recipes(estate, line.RESOURCES, versions)
         audits = line.judge_exported(estate, store, line.RESOURCES, versions, as_of)
         warehouse.unlink()
@@ -143,7 +155,7 @@ def _read(estate: Estate, as_of: date, manifest: Manifest) -> dict[str, list[Ver
     """The versions of published marts that the day's are joined of."""
     days = estate.settings.matching
     # a later month may bill days of the window
-    first_month = month_start(as_of - timedelta(days=days.cost_days))
+    first_month = month_start(as_of - timedelta(days=max(days.cost_days, days.run_days)))
     first_day = as_of - timedelta(days=days.measured_days)
     costs, workloads = "fct_costs_daily", "fct_workload_utilisation_daily"
     return {
@@ -151,8 +163,18 @@ def _read(estate: Estate, as_of: date, manifest: Manifest) -> dict[str, list[Ver
         workloads: manifest.of(workloads, first_day, as_of),
         # a model may be registered long before or after the day its run cost something
         "fct_model_versions": manifest.of("fct_model_versions", None, as_of),
-        **{mart: manifest.of(mart, as_of, as_of) for mart in _OF_RUNS},
+        **{mart: manifest.of(mart, _first_run_day(estate, as_of), as_of) for mart in _OF_RUNS},
     }
+
+
+def _first_run_day(estate: Estate, as_of: date) -> date:
+    return as_of - timedelta(days=estate.settings.matching.run_days - 1)
+
+
+def _run_days(estate: Estate, as_of: date, manifest: Manifest) -> list[date]:
+    """Days whose runs are charged: the decided one, and those before it that are published."""
+    told = manifest.of("fct_runs", _first_run_day(estate, as_of), as_of)
+    return sorted({as_of, *(version.partition for version in told)})
 
 
 def _variables(estate: Estate, as_of: date, published: PublishedReader) -> dict[str, Any]:
@@ -164,7 +186,9 @@ def _variables(estate: Estate, as_of: date, published: PublishedReader) -> dict[
     files |= {name: [day.path(f"{name}.parquet")] for name in DECLARED}
     given = {name: [str(path) for path in paths if path.exists()] for name, paths in files.items()}
     return {
-        **line.dbt_vars(estate, estate.cutoff(as_of), as_of, as_of, line.RESOURCES),
+        **line.dbt_vars(
+            estate, estate.cutoff(as_of), _first_run_day(estate, as_of), as_of, line.RESOURCES
+        ),
         "published": given,
         "warehouse": str(_warehouse(estate, as_of)),
     }
