@@ -44,6 +44,8 @@ def dying(*args, **kwargs):
     return original(*args, **kwargs)
 
 setattr(owner, last, dying)
+"""
+_COMMAND = """
 from finops_dagster.cli import main
 main()
 """
@@ -59,10 +61,10 @@ class Kill:
     ending: str = ""
 
 
-def killed(folder: Path, kill: Kill, *arguments: str) -> Answer:
-    """Run `finops` in a folder until it is killed."""
+def killed(folder: Path, kill: Kill, *arguments: str, script: str = _COMMAND) -> Answer:
+    """Run `finops`, or another script, in a folder until it is killed."""
     told = [kill.module, kill.name, kill.ending, str(kill.at), *arguments]
-    return process([sys.executable, "-c", _DYING, *told], folder)
+    return process([sys.executable, "-c", _DYING + script, *told], folder)
 
 
 def newest_bill(estate: Path, source: str = "aws") -> Path:

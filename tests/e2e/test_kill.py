@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from finops_dagster.storage.files import Layout
 from finops_dagster.storage.lake import Lake
 from finops_dagster.storage.ledger import Ledger
 from finops_dagster.storage.publication import PublicationStore
-from tests.e2e.estate import DAYS, SEED, World, create, finops, git
+from tests.e2e.estate import AGAIN, DAYS, SEED, World, create, finops, git, process
 from tests.e2e.faults import Kill, killed
 
 KILLS = {
@@ -89,6 +91,31 @@ def live_through(estate: Path, kills: tuple[str, ...]) -> dict[str, Any]:
     return state(estate)
 
 
+def test_killed_while_it_opens_the_next_run_opens_the_rest_once(
+    world: World, another_estate: Callable[..., Path]
+) -> None:
+    """Harm: a branch without its pull request, or two pull requests for one change."""
+    estate = another_estate()
+    repository = estate / "gitops.git"
+    shutil.rmtree(repository)
+    git(estate, "clone", "-q", "--bare", "--single-branch", str(world.repository), "gitops.git")
+    last_job = [sys.executable, "-c", AGAIN, str(estate / "finops.yaml")]
+    kill = KILLS["between branch and pull request"]
+    assert killed(estate, kill, *last_job[3:], script=AGAIN).code == -9
+    half = [git(repository, "for-each-ref", "refs/heads").count("finops/"), len(opened(estate))]
+    assert half == [kill.at, kill.at - 1]
+    done = process(last_job, estate)
+    assert done.code == 0, done.err
+    assert opened(estate) == opened(world.folder)
+    assert state(estate)["branches"] == state(world.folder)["branches"]
+
+
+def opened(estate: Path) -> list[dict[str, Any]]:
+    pulls: list[dict[str, Any]] = state(estate)["pull requests"]
+    return pulls
+
+
+@pytest.mark.conformance
 def test_killed_three_times_a_run_ends_as_if_it_never_was(world: World, tmp_path: Path) -> None:
     """Harm: a machine that is switched off leaves half a bill in force, rows counted twice, a
     branch without its pull request, or two pull requests for one change.

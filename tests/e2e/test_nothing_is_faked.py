@@ -230,6 +230,7 @@ def test_a_changed_limit_flips_a_verdict(
     assert Counter(one.decision for one in tight.values())[Decision.DENY] > counts[Decision.DENY]
 
 
+@pytest.mark.conformance
 def test_another_seed_gives_other_pull_requests(world: World, tmp_path: Path) -> None:
     """The same pull requests for another company would be a recording."""
     folder = tmp_path / "other"

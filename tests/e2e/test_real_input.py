@@ -98,6 +98,7 @@ def test_a_first_look_at_a_bill_of_the_past(tmp_path: Path) -> None:
     assert deviations >= {"column_unknown", "null_text", "time_without_zone"}
 
 
+@pytest.mark.conformance
 def test_a_first_look_today_at_oddly_named_files_of_two_months(tmp_path: Path) -> None:
     """Harm: only files that are named, packed and dated as expected can be looked at."""
     (sample,) = given(SAMPLE).rglob("*.csv")
