@@ -71,6 +71,23 @@ def test_the_first_run_brings_a_bill_to_pull_requests(world: World) -> None:
     assert all(one["subject"] and one["reason"] for one in document["abstained"])
 
 
+def test_every_mart_tells_how_many_rows_it_has(world: World) -> None:
+    """A page without its row count says nothing of whether anything came."""
+    home = world.folder / ".finops" / "dagster"
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        marts = [key for key in instance.all_asset_keys() if "marts" in key.path]
+        told = {key: instance.get_latest_materialization_event(key) for key in marts}
+    assert {key.path[0] for key in marts} >= {"warehouse", "insight"}
+    silent = [
+        key.to_user_string()
+        for key, event in told.items()
+        if event is not None
+        and event.asset_materialization is not None
+        and "dagster/row_count" not in event.asset_materialization.metadata
+    ]
+    assert silent == []
+
+
 def test_progress_is_told_step_by_step_and_never_among_the_json(world: World) -> None:
     """A script that reads stdout must not meet progress; a person must see where time goes."""
     for step in ("landing/charges", "publication/billing", "gitops/pull_requests"):

@@ -3,6 +3,7 @@
 By which rules things are told to be one is said in the models.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -52,6 +53,7 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         estate: dg.ResourceParam[Estate],
     ) -> Iterator[Any]:
         as_of, _ = window(context)
+        _warehouse(estate, as_of).parent.mkdir(parents=True, exist_ok=True)
         arguments = line.dbt_arguments(
             f"tag:{line.RESOURCES.name}", _variables(estate, as_of, rebuild.reader(estate, as_of))
         )
@@ -103,7 +105,7 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         ]
         versions = line.with_recipes(estate, line.RESOURCES, versions)
         audits = line.judge_exported(estate, store, line.RESOURCES, versions, as_of)
-        warehouse.unlink()
+        shutil.rmtree(warehouse.parent)
         folder = estate.report_folder(as_of) / "audit"
         pages = {
             f"report_{audit.table}": link(
@@ -147,8 +149,11 @@ def _store(estate: Estate, as_of: date) -> PublicationStore:
 
 
 def _warehouse(estate: Estate, as_of: date) -> Path:
-    """Built anew for each day from its publication, so that nothing of another day is in it."""
-    return estate.day(as_of).path("resources.duckdb")
+    """Built anew for each day from its publication, so that nothing of another day is in it.
+
+    Named as the other one is: DuckDB calls a catalog by its file, and so does dbt's manifest.
+    """
+    return estate.day(as_of).path("resources") / "warehouse.duckdb"
 
 
 def _read(estate: Estate, as_of: date, manifest: Manifest) -> dict[str, list[Version]]:
