@@ -11,10 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
 LOGGER = "progress"
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of ru_maxrss: macOS counts them one by one."""
 
 
 @dataclass
@@ -83,7 +86,18 @@ class _Handler(logging.Handler):
 
 def peak_rss_bytes() -> int:
     """The most memory this process or any one of its finished children has held."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return max(own, children) * unit
+    return max(own_peak_rss_bytes(), children * _UNIT)
+
+
+def own_peak_rss_bytes() -> int:
+    """The most memory this process has held.
+
+    Linux's ru_maxrss would start at what the parent held (getrusage(2) is kept over execve);
+    VmHWM of proc(5), in KiB, does not.
+    """
+    if sys.platform == "linux":
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.settings import load
 
 ROOT = Path(__file__).parents[2]
@@ -78,12 +78,11 @@ def main(folder: Path, first: date, last: date) -> None:
     statistics = vars(estate.sources("measurements")[0].statistics)  # type: ignore[attr-defined]
     counted = {key: value for key, value in statistics.items() if not key.startswith("_")}
     notes = sorted({note.code for one in results for note in one.conformance})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         json.dumps(
             {
                 **counted,
-                "peak_rss_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+                "peak_rss_bytes": own_peak_rss_bytes(),
                 "notes": notes,
                 "days": len(results),
                 "rows": sum(one.rows_landed for one in results),

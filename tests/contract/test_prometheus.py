@@ -280,6 +280,7 @@ def test_three_hundred_pods_for_two_weeks(
     with capsys.disabled():
         print(f"\n300 pods, {DAYS} days, 5 minutes: {json.dumps(told)}")
     assert quiet["peak_rss_bytes"] < 1 << 30
+    assert counted["peak_rss_bytes"] < 1 << 30
 
 
 def fewest_pods(held: Case) -> int:

@@ -14,7 +14,7 @@ RUNS = 1_000_000
 LIMIT_BYTES = 2 * 2**30
 """DuckDB's own limit is half of it; the rest is Python with its libraries, and Arrow's batches."""
 READ = """
-import resource, sys
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from finops_dagster.sources.mlflow import MlflowOptions, tracked_runs
@@ -36,19 +36,21 @@ scratch.mkdir()
 days = [date(2026, 3, 1) + timedelta(days=one) for one in range(3)]
 found = tracked_runs(Many(), MlflowOptions(reach_days=3), days, scratch)
 print(sum(pq.read_metadata(file).num_rows for file in found.values()),
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+      Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 
 def test_a_million_runs_fit(tmp_path: Path) -> None:
     """A store of years must not need a larger machine than the rest of the line."""
+    script = tmp_path / "read.py"  # in a program without a file DuckDB shows a progress bar
+    script.write_text(READ, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", READ, str(tmp_path), str(RUNS)],
+        [sys.executable, str(script), str(tmp_path), str(RUNS)],
         capture_output=True,
         text=True,
         check=True,
         timeout=1800,
     )
-    rows, peak_rss_bytes = map(int, done.stdout.split())
+    rows, peak_kilobytes = map(int, done.stdout.split())
     assert RUNS <= rows < RUNS * 1.01
-    assert peak_rss_bytes < LIMIT_BYTES, peak_rss_bytes
+    assert peak_kilobytes * 1024 < LIMIT_BYTES, peak_kilobytes
