@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from finops_dagster.domain.errors import FinopsError
 from finops_dagster.settings import child_environment
 from finops_dagster.storage.files import atomically, project_digest
@@ -24,8 +26,22 @@ def prepared_manifest(project: Path) -> Path:
     manifest = project / "target" / "manifest.json"
     stamp = project / "target" / "sources.sha256"
     wanted = project_digest(project)
-    if manifest.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return manifest
+
+    def is_current() -> bool:
+        return manifest.exists() and stamp.exists() and stamp.read_text() == wanted
+
+    if not is_current():
+        manifest.parent.mkdir(exist_ok=True)
+        # the daemon and the web server start together: neither may read what the other is writing
+        with FileLock(manifest.parent / "parsing.lock"):
+            if not is_current():
+                stamp.unlink(missing_ok=True)
+                _parse(project)
+                atomically(stamp, lambda aside: _write(aside, wanted))
+    return manifest
+
+
+def _parse(project: Path) -> None:
     done = subprocess.run(
         [dbt_executable(), "--quiet", "parse", "--profiles-dir", str(project)],
         cwd=project,
@@ -36,8 +52,6 @@ def prepared_manifest(project: Path) -> Path:
     )
     if done.returncode != 0:
         raise FinopsError(f"dbt cannot parse {project.name}:\n{done.stdout}{done.stderr}")
-    atomically(stamp, lambda aside: _write(aside, wanted))
-    return manifest
 
 
 def _write(path: Path, text: str) -> None:
