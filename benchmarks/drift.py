@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import statistics
 import time
 import warnings
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.responsible_ai.drift import judge_drift
 from finops_dagster.responsible_ai.results import DriftResult
 
@@ -217,7 +217,7 @@ def main() -> None:
             "seed": args.seed,
         },
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_rss_bytes": own_peak_rss_bytes(),
         "ours": _figures("ours", alarms, shifts),
         "baselines": {name: _figures(name, alarms, shifts) for name in RULES if name != "ours"},
         "floor": {"what": "Evidently's default tests on the same days", "seconds": round(floor, 1)},

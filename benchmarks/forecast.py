@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.engines.forecasting import forecast
 
 M4_SEASON = {"hourly": 24, "daily": 1, "weekly": 1}
@@ -217,7 +217,7 @@ def main() -> None:
             "series": len(train),
         },
         "seconds": round(seconds, 2),
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_rss_bytes": own_peak_rss_bytes(),
         "ours": {**scores.pop("ours"), **record},
         "baselines": scores,
         "floor": {"what": "seasonal naive, all series", "seconds": round(naive_seconds, 4)},

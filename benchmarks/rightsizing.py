@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.engines.optimisation.rules import RULES, Tier
 
 Rule = Callable[[np.ndarray], np.ndarray]
@@ -157,7 +157,7 @@ def main() -> None:
             "capacity": whole,
         },
         "seconds": round(seconds, 3),
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_rss_bytes": own_peak_rss_bytes(),
         "ours": {"rows": mine, "engine": "quantile rules of the peers; no learnt risk model yet"},
         "baselines": {str(r["rule"]): r for r in rows if r not in mine},
         "rows": rows,

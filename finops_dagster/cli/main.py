@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import focus, lists, tools
+from finops_dagster.cli import costs, focus, lists, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -34,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 lists.register(app)
+costs.register(app)
 tools.register(app)
 focus.register(app)
 

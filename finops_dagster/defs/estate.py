@@ -24,6 +24,7 @@ from finops_dagster.desired_state import (
     open_repository,
 )
 from finops_dagster.desired_state.history import commit_before
+from finops_dagster.domain.allocation import Allocation
 from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
@@ -52,6 +53,7 @@ from finops_dagster.sources import (
     ReadResult,
     open_source,
 )
+from finops_dagster.sources.allocation import read_allocation
 from finops_dagster.sources.private import Privacy, read_policy
 from finops_dagster.sources.rates import read_rates
 from finops_dagster.storage.days import DayStore
@@ -103,6 +105,12 @@ class Estate:
         """Rates of currencies by the settings; none where they name none. Raises SettingsError."""
         path = self.settings.currencies.rates
         return read_rates(path) if path is not None else Rates(())
+
+    @cached_property
+    def allocation(self) -> Allocation:
+        """Whose costs are, by the settings' file; without one tags say. Raises SettingsError."""
+        path = self.settings.allocation
+        return read_allocation(path) if path is not None else Allocation()
 
     @cached_property
     def publications(self) -> PublicationStore:

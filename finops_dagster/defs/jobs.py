@@ -1,4 +1,4 @@
-"""The five jobs, the daily schedule and the sensor that hands a day from job to job.
+"""The six jobs, the daily schedule and the sensor that hands a day from job to job.
 
 A Dagster job has one partitions definition, so months, days and the unpartitioned act are apart.
 """
@@ -19,10 +19,13 @@ from finops_dagster.domain.periods import month_start, next_month
 
 BILLING_JOB = "ingest_billing"
 SIGNALS_JOB = "ingest_signals"
+ALLOCATE_JOB = "allocate"
 DECIDE_JOB = "decide"
 PUBLISH_JOB = "publish_changes"
 LEDGER_JOB = "ledger_marts"
-ORDER = (BILLING_JOB, SIGNALS_JOB, DECIDE_JOB, PUBLISH_JOB, LEDGER_JOB)
+ORDER = (BILLING_JOB, SIGNALS_JOB, ALLOCATE_JOB, DECIDE_JOB, PUBLISH_JOB, LEDGER_JOB)
+CLOCK_JOBS = {BILLING_JOB: line.BILLING, SIGNALS_JOB: line.SIGNALS, ALLOCATE_JOB: line.ALLOCATION}
+"""Job -> the clock whose pending partitions it builds and publishes."""
 
 DAILY_TAG = "finops/daily"
 """On the runs of a scheduled day; a backfill's runs have none, so nothing follows them."""
@@ -37,6 +40,7 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     descriptions = {
         BILLING_JOB: "Bills: land, transform, audit and publish whole billing periods.",
         SIGNALS_JOB: "Telemetry, carbon and prediction logs: the same, by UTC day.",
+        ALLOCATE_JOB: "Costs by whose they are, by billing month, from what is published.",
         DECIDE_JOB: "Forecast, find, propose and judge for one day; a past day is a replay.",
         PUBLISH_JOB: "Open, update and close pull requests for the newest decided day.",
         LEDGER_JOB: "Marts of what was decided and done, one day behind.",
@@ -75,8 +79,7 @@ def ingest_windows(estate: Estate, clock: line.Clock) -> list[tuple[date, date]]
         return []
     if clock is line.SIGNALS:
         return [(days[0], days[-1])]
-    found = line.expected(estate, clock, cutoff)
-    settled = {one.partition for one in found}.difference(days)
+    settled = set(line.wanted(estate, clock, cutoff)).difference(days)
     windows = [[days[0], days[0]]]
     for before, day in pairwise(days):
         if any(before < one < day for one in settled):
@@ -99,15 +102,18 @@ def asks_for(estate: Estate, job: str) -> list[Ask]:
 
     What is pending, else the newest partition alone, which shows that nothing new came. Of one that
     was looked at today only the landing is asked: a step that is started and does nothing would
-    leave its checks looking skipped.
+    leave its checks looking skipped. What is joined of publications that stayed as they were needs
+    none.
     """
     as_of = estate.settings.decided_day()
-    if job in (BILLING_JOB, SIGNALS_JOB):
-        clock = line.BILLING if job == BILLING_JOB else line.SIGNALS
+    if job in CLOCK_JOBS:
+        clock = CLOCK_JOBS[job]
         if clock is line.SIGNALS:
             line.ask(estate, clock, estate.settings.first_day(as_of), as_of)
         if windows := ingest_windows(estate, clock):
             return [Ask(range_tags(*window)) for window in windows]
+        if clock is line.ALLOCATION:
+            return []
         newest = month_start(as_of) if clock is line.BILLING else as_of
         told = line.looked_at(estate, clock, newest)
         landing = tuple(dg.AssetKey(["landing", table]) for table in clock.tables)
@@ -141,7 +147,7 @@ def build_schedule(cron: str, newest: Callable[[], Estate]) -> dg.ScheduleDefini
         cron_schedule=cron,
         execution_timezone="UTC",
         job_name=BILLING_JOB,
-        description="Every day: bills, signals, decision, pull requests, ledger.",
+        description="Every day: bills, signals, allocation, decision, pull requests, ledger.",
     )
     def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         tick = context.scheduled_execution_time.isoformat()
@@ -162,14 +168,18 @@ def build_sensor(
         request_jobs=jobs[1:],
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Bills, then signals, then decision, then pull requests, then ledger.",
+        description="Bills, then signals, allocation, decision, pull requests, and the ledger.",
     )
     def next_job(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
         run = context.dagster_run
         tick = run.tags.get(DAILY_TAG)
         if tick is None:
             return
-        following = ORDER[ORDER.index(run.job_name) + 1]
-        yield from requests_for(newest(), following, tick, f"{tick}/{following}")
+        estate = newest()
+        for following in ORDER[ORDER.index(run.job_name) + 1 :]:
+            requests = list(requests_for(estate, following, tick, f"{tick}/{following}"))
+            if requests:
+                yield from requests
+                return
 
     return next_job

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from finops_dagster.defs import joined
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
@@ -38,12 +39,17 @@ _FILES_TOLD = 3
 
 @dataclass(frozen=True)
 class Clock:
-    """One of the two clocks: what lands on it and which marts are built from it."""
+    """One of the two clocks, or what is joined of them: what lands, which marts are built."""
 
     name: str
     tables: tuple[str, ...]
     marts: tuple[str, ...]
     partition_column: str
+
+    @property
+    def monthly(self) -> bool:
+        """Whether its partitions are billing months; else days."""
+        return self.partition_column == "billing_period"
 
 
 BILLING = Clock(
@@ -51,6 +57,7 @@ BILLING = Clock(
     tables=("charges",),
     marts=(
         "fct_costs_daily",
+        "dim_tag_sets",
         "fct_tag_coverage_daily",
         "fct_bill_conservation",
         "fct_restatements",
@@ -85,6 +92,18 @@ SIGNALS = Clock(
     partition_column="day",
 )
 
+ALLOCATION = Clock(
+    name="allocation",
+    tables=(),
+    marts=(
+        "fct_allocated_costs_daily",
+        "fct_allocation_conservation",
+        "fct_cost_changes_monthly",
+    ),
+    partition_column="billing_period",
+)
+"""What is published of both clocks, joined by billing month."""
+
 RUN_COSTS = ("fct_run_costs", "fct_model_version_costs")
 """Joined marts of which days before the decided one are built again: bills come late."""
 RESOURCES = Clock(
@@ -104,6 +123,7 @@ RESOURCES = Clock(
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
+    ALLOCATION.name: (),
     RESOURCES.name: ("matching",),
     SIGNALS.name: (
         "clusters",
@@ -152,6 +172,13 @@ def inputs_by_partition(deliveries: Iterable[Delivery]) -> dict[date, list[str]]
     return inputs
 
 
+def wanted(estate: Estate, clock: Clock, cutoff: datetime) -> dict[date, list[str]]:
+    """What a clock's partitions are to be built from: ids, by partition. Raises Unavailable."""
+    if clock is ALLOCATION:
+        return joined.inputs(estate)
+    return inputs_by_partition(expected(estate, clock, cutoff))
+
+
 def published_inputs(estate: Estate, clock: Clock) -> dict[date, set[str]]:
     """Ids of the deliveries that the publication in force was built from, by partition."""
     manifest = estate.publications.current()
@@ -180,10 +207,9 @@ def pending(estate: Estate, clock: Clock, cutoff: datetime) -> list[date]:
     for version in manifest.versions if manifest else ():
         if version.mart in clock.marts:
             recipes.setdefault(version.partition, set()).add(version.recipe)
-    wanted = inputs_by_partition(expected(estate, clock, cutoff))
     return sorted(
         day
-        for day, ids in wanted.items()
+        for day, ids in wanted(estate, clock, cutoff).items()
         if set(ids) != published.get(day) or recipes[day] != {recipe(estate, clock, day, cutoff)}
     )
 
@@ -193,13 +219,15 @@ def recipe(estate: Estate, clock: Clock, partition: date, cutoff: datetime) -> s
 
     Where it changes, what was built by another is built again.
     """
-    words = {key: value for key, value in dbt_words(estate).items() if key in _WORDS[clock.name]}
+    said = {key: value for key, value in dbt_words(estate).items() if key in _WORDS[clock.name]}
+    if clock is ALLOCATION:
+        said = {"allocation": joined.deciding(estate, partition)}
     rates = (
         estate.rates.of_period(partition, estate.settings.currencies.rate_days, cutoff)
         if clock is BILLING
         else ()
     )
-    return content_id("recipe", {"models": estate.models, "words": words, "rates": rates})
+    return content_id("recipe", {"models": estate.models, "words": said, "rates": rates})
 
 
 def looked_at(estate: Estate, clock: Clock, partition: date) -> bool:
@@ -277,7 +305,7 @@ def dbt_vars(
     """Variables of a dbt build over the partitions [first, last] of a clock."""
     window = {}
     if clock is not None:
-        names = ("first_period", "last_period") if clock is BILLING else ("first_day", "last_day")
+        names = ("first_period", "last_period") if clock.monthly else ("first_day", "last_day")
         window = {names[0]: first.isoformat(), names[1]: last.isoformat()}
     return {
         "landing_root": str(estate.layout.landing),
@@ -296,6 +324,7 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
         "clusters": estate.settings.clusters,
         "convert_to": list(estate.settings.currencies.convert_to),
         "rate_days": estate.settings.currencies.rate_days,
+        "allocation": joined.words(estate.allocation),
         "matching": estate.settings.matching.model_dump(mode="json"),
         "grid_gap_hours": grid.gap_hours,
         "grid_yearly": grid.yearly,
@@ -346,6 +375,9 @@ def built_inputs(
 
     The same choice that staging makes: what the warehouse was built from.
     """
+    if clock is ALLOCATION:
+        ids = joined.inputs(estate)
+        return {month: given for month, given in ids.items() if first <= month <= last}
     accepted = [
         one.delivery
         for table in clock.tables
@@ -365,13 +397,18 @@ def export_candidates(
     clock: Clock,
     inputs: Mapping[date, Sequence[str]],
     cutoff: datetime,
+    only: Mapping[str, Sequence[date]] | None = None,
 ) -> list[Version]:
-    """Candidates of every mart of a clock, for the partitions that have inputs."""
+    """Candidates of every mart of a clock, for the partitions that have inputs.
+
+    `only`: those of a mart that was not built for all of them.
+    """
+    partitions = {mart: sorted(inputs) for mart in clock.marts} | dict(only or {})
     return [
         version
         for mart in clock.marts
         for version in store.export(
-            warehouse, mart, clock.partition_column, sorted(inputs), cutoff, inputs
+            warehouse, mart, clock.partition_column, partitions[mart], cutoff, inputs
         )
     ]
 
@@ -406,6 +443,7 @@ def judge_exported(
             for one in estate.lake.records(table)
             if one.delivery.delivery_id in given
         }
+        or {version.partition for version in versions if clock is ALLOCATION}
     )
     paths: dict[str, tuple[Path, ...]] = {
         mart: tuple(store.path(v) for v in versions if v.mart == mart) for mart in clock.marts

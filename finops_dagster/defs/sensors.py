@@ -14,13 +14,13 @@ import dagster as dg
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.jobs import BILLING_JOB, SIGNALS_JOB, in_reach
+from finops_dagster.defs.jobs import CLOCK_JOBS, in_reach
 from finops_dagster.defs.shared import range_tags
 from finops_dagster.domain.errors import Unavailable
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import next_month
 
-_JOBS = {BILLING_JOB: line.BILLING, SIGNALS_JOB: line.SIGNALS}
+_JOBS = {job: clock for job, clock in CLOCK_JOBS.items() if clock.tables}
 _SECONDS = 300
 """Between two looks: a listing of an object store is billed by the request."""
 

@@ -33,6 +33,10 @@ class Clocks:
     months: dg.MonthlyPartitionsDefinition
     days: dg.DailyPartitionsDefinition
 
+    def of(self, monthly: bool) -> dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition:
+        """Months or days."""
+        return self.months if monthly else self.days
+
 
 def clocks(start: date, last: date, *, fixed: bool = False) -> Clocks:
     """Partitions from `start`'s month on, to `last` and the month after it.

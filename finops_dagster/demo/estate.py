@@ -15,7 +15,7 @@ from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 2
+VERSION = 3
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
@@ -25,6 +25,7 @@ _OWNED = (
     "predictions",
     "labels",
     "gitops.git",
+    "allocation.yaml",
     "finops.yaml",
     "truth.json",
     ".demo",
@@ -102,8 +103,8 @@ def create(
     _write_state(out, {"stamp": stamp, "complete": False})
 
     # Numpy and Arrow are slow to import, and an estate that exists needs neither.
+    from finops_dagster.demo import allocation_file, repository, settings_file
     from finops_dagster.demo import plan as plans
-    from finops_dagster.demo import repository, settings_file
     from finops_dagster.demo.seasons import AS_OF
 
     plan = plans.build(seed)
@@ -111,6 +112,7 @@ def create(
     say("demo: repository")
     repository.write_repository(out / "gitops.git", plan)
     counts = _live(out, plan, {}, {}, first, first, AS_OF, say)
+    (out / "allocation.yaml").write_text(allocation_file.allocation_text(), encoding="utf-8")
     (out / "finops.yaml").write_text(
         settings_file.settings_text(seed, first, AS_OF), encoding="utf-8"
     )

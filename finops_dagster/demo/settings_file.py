@@ -62,6 +62,9 @@ billing:
   - name: gcp
     path: exports/gcp
 
+# Whose costs are: teams, rules and what is shared.
+allocation: allocation.yaml
+
 # What workloads did: kube-state-metrics, cAdvisor, kubelet, DCGM and node exporters.
 telemetry:
   - name: prometheus

@@ -19,14 +19,14 @@ COSTS = Suite(
         "source billing_period charge_date provider_name billing_account_id "
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
-        "environment business_unit cost_center charge_category charge_class "
+        "environment business_unit cost_center tag_set_id charge_category charge_class "
         "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency"
     ),
     columns=names(
         "source billing_period charge_date provider_name billing_account_id "
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
-        "environment business_unit cost_center charge_category charge_class "
+        "environment business_unit cost_center tag_set_id charge_category charge_class "
         "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency "
         "billed_cost effective_cost list_cost contracted_cost consumed_quantity "
         "charge_count"
@@ -131,6 +131,15 @@ COSTS = Suite(
             ),
         ),
     },
+)
+
+TAG_SETS = Suite(
+    table="dim_tag_sets",
+    partition="billing_period",
+    grain=names("billing_period tag_set_id tag_key"),
+    columns=names("billing_period tag_set_id tag_key tag_value"),
+    checks=not_null("billing_period", "tag_set_id", "tag_key", "tag_value"),
+    always_filled=False,
 )
 
 COVERAGE = Suite(

@@ -1,16 +1,17 @@
 """Every candidate mart's suite by name.
 
-What is in them is told in `billing`, `signals`, `runs` and `resources`.
+What is in them is told in `billing`, `signals`, `allocation`, `runs` and `resources`.
 """
 
 from __future__ import annotations
 
-from finops_dagster.quality import billing, resources, runs, signals
+from finops_dagster.quality import allocation, billing, resources, runs, signals
 
 MARTS = {
     suite.table: suite
     for suite in (
         billing.COSTS,
+        billing.TAG_SETS,
         billing.COVERAGE,
         billing.CONSERVATION,
         billing.RESTATEMENTS,
@@ -26,6 +27,9 @@ MARTS = {
         runs.RUNS,
         runs.MODEL_VERSIONS,
         runs.TOKEN_USAGE,
+        allocation.ALLOCATED,
+        allocation.CONSERVATION,
+        allocation.CHANGES,
         resources.MATCHES,
         resources.WORKLOADS,
         resources.UNOWNED,

@@ -23,7 +23,7 @@ MEASUREMENTS = Suite(
         "cpu_throttled_periods_per_second network_transmit_bytes_per_second "
         "restarts_per_second oom_kills_per_second cpu_cores_replica_max "
         "cpu_cores_replica_p95 memory_replica_max_bytes memory_replica_p95_bytes "
-        "replicas_measured"
+        "gpus_measured replicas_measured"
     ),
     checks=(
         *not_null("day", "time", "resource", "cluster", "interval_seconds"),
@@ -74,7 +74,7 @@ UTILISATION = Suite(
         "cpu_cores_mean cpu_cores_p50 cpu_cores_p95 cpu_cores_p99 cpu_cores_max "
         "cpu_request_cores memory_bytes_mean memory_bytes_max "
         "memory_request_bytes gpu_utilisation_percent_mean "
-        "gpu_utilisation_percent_max"
+        "gpu_utilisation_percent_max cpu_core_hours memory_gib_hours gpu_hours"
     ),
     checks=(
         *not_null("day", "resource", "cluster", "samples", "coverage"),

@@ -393,6 +393,12 @@ class Settings(BaseSettings):
     policies: Path | None = Field(
         default=None, description="Rego bundle; empty means the one shipped."
     )
+    allocation: Path | None = Field(
+        default=None,
+        description="Allocation file (YAML): teams, ordered rules and shared costs, by "
+        "docs/allocation.md; empty means that the tag keys below say whose a cost is.",
+        examples=["allocation.yaml"],
+    )
     privacy: Path | None = Field(
         default=None,
         description="Privacy policy (YAML) whose rules come before the shipped ones: what is "

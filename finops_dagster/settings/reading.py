@@ -24,6 +24,7 @@ from finops_dagster.settings.environment import (
 )
 from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, SOURCE_GROUPS, Settings
 
+_FILES = ("allocation", "policies", "privacy", "focus_rules")
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
 
@@ -175,7 +176,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             source.model_copy(update={"path": placed(source.path)})
             for source in getattr(settings, group)
         )
-    for name in ("policies", "privacy", "focus_rules"):
+    for name in _FILES:
         if (named := getattr(settings, name)) is not None:
             update[name] = absolute(named)
     if settings.currencies.rates is not None:
@@ -197,7 +198,7 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
         for position, source in enumerate(getattr(settings, group)):
             if isinstance(source.path, Path):
                 yield (group, position, "path"), source.path
-    for name in ("policies", "privacy", "focus_rules"):
+    for name in _FILES:
         if (named := getattr(settings, name)) is not None:
             yield (name,), named
     if settings.currencies.rates is not None:

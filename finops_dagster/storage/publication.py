@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
@@ -93,6 +94,17 @@ class PublicationStore:
             / "data.parquet"
         )
 
+    def span(self, version: Version, column: str) -> tuple[date, date] | None:
+        """First and last day in a column of a version's file, by its footer; None of no rows."""
+        metadata = pq.read_metadata(self.path(version))
+        at = metadata.schema.names.index(column)
+        found = [
+            metadata.row_group(number).column(at).statistics
+            for number in range(metadata.num_row_groups)
+        ]
+        held = [one for one in found if one is not None and one.has_min_max]
+        return (min(one.min for one in held), max(one.max for one in held)) if held else None
+
     def current(self) -> Manifest | None:
         """The manifest in force, or None before the first publication."""
         return self._read(self.root / "current.json")
@@ -109,6 +121,13 @@ class PublicationStore:
             if manifest is not None:
                 return manifest
         raise KeyError(id_)
+
+    def before(self, manifest: Manifest) -> Iterator[Manifest]:
+        """Manifests that were in force before this one, the newest first."""
+        for path in sorted((self.root / "manifests").glob("*.json"), reverse=True):
+            found = self._read(path)
+            if found is not None and found.sequence < manifest.sequence:
+                yield found
 
     def known_by(self, cutoff: datetime) -> Manifest | None:
         """The last manifest with nothing in it that was known after `cutoff`.
@@ -300,6 +319,27 @@ class PublishedReader:
 
         Decimals stay Decimal (object columns), times are UTC.
         """
+        found = self._queried(mart, query, first, last)
+        return found.to_pandas(date_as_object=True) if found is not None else None
+
+    def records(
+        self,
+        mart: str,
+        query: str = "select * from mart",
+        *,
+        first: date | None = None,
+        last: date | None = None,
+    ) -> list[dict[str, Any]]:
+        """Rows of `query` over the relation `mart`; none where no partition is published.
+
+        Decimals are Decimal, times UTC, and what is empty is None.
+        """
+        found = self._queried(mart, query, first, last)
+        return found.to_pylist() if found is not None else []
+
+    def _queried(
+        self, mart: str, query: str, first: date | None, last: date | None
+    ) -> pa.Table | None:
         paths = self.paths(mart, first, last)
         if not paths:
             return None
@@ -307,10 +347,7 @@ class PublishedReader:
             connection.execute("set TimeZone = 'UTC'; set threads = 2")
             names = [str(path) for path in paths]
             connection.read_parquet(names, union_by_name=True).create_view("mart")
-            found: pd.DataFrame = (
-                connection.execute(query).to_arrow_table().to_pandas(date_as_object=True)
-            )
-            return found
+            return connection.execute(query).to_arrow_table()
 
     def rows(self, mart: str, where: str | None, limit: int) -> pd.DataFrame:
         """Rows of a mart that meet a condition that a person typed.

@@ -20,12 +20,13 @@ ASIDE = "landing/focus_conformance"
 """Says how a bill keeps a specification: nothing is decided by it."""
 SHIPPED = {"warehouse/carbon/cpu_watts", "warehouse/carbon/instance_families"}
 """Figures of processors: looked up by people and by what counts charges, read by no model here."""
-STAGES = ("landing", "warehouse", "publication", "insight", "decision", "gitops")
+STAGES = ("landing", "warehouse", "publication", "allocation", "insight", "decision", "gitops")
 BESIDE = "ledger"
 """What was decided and done, a day late: fed by no asset and feeding none."""
 CLOCK = {
     "ingest_billing": dg.MonthlyPartitionsDefinition,
     "ingest_signals": dg.DailyPartitionsDefinition,
+    "allocate": dg.MonthlyPartitionsDefinition,
     "decide": dg.DailyPartitionsDefinition,
     "publish_changes": None,
     "ledger_marts": None,
@@ -93,7 +94,8 @@ def test_blocking_checks_are_told_of_each_partition(graph: Any) -> None:
     assert gates.keys() == {
         "landing/charges", "landing/measurements", "landing/intensities", "landing/predictions",
         "landing/labels", "landing/runs", "landing/model_versions", "landing/token_usage",
-        "publication/billing_candidates", "publication/signals_candidates", "insight/resources",
+        "publication/billing_candidates", "publication/signals_candidates",
+        "publication/allocation_candidates", "insight/resources",
     }  # fmt: skip
     months = [spec for spec in specs if "ingest_billing" in graph.get(spec.asset_key).tags.values()]
     assert len(months) > 10
@@ -115,7 +117,7 @@ def test_whatever_opens_the_warehouse_holds_its_pool(graph: Any) -> None:
     """DuckDB locks the whole file: two of these at once, and one of them fails."""
     for name, node in nodes(graph).items():
         built = name.startswith("warehouse/")
-        if built or name in ("publication/billing_candidates", "publication/signals_candidates"):
+        if built or (name.startswith("publication/") and name.endswith("_candidates")):
             assert node.pools == {WAREHOUSE_POOL}, name
     assert nodes(graph)[LAST].pools == {FORGE_POOL}
 
@@ -147,7 +149,7 @@ def test_no_backfill_reaches_the_act(graph: Any) -> None:
 def test_months_are_built_in_one_run(graph: Any) -> None:
     """Thirteen months as thirteen runs would start dbt thirteen times."""
     for name, node in nodes(graph).items():
-        if node.group_name in ("landing", "warehouse", "publication"):
+        if node.group_name in ("landing", "warehouse", "publication", "allocation"):
             policy = node.backfill_policy
             assert policy is not None, name
             assert policy.policy_type.name == "SINGLE_RUN", name

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from finops_dagster.defs.line import BILLING, RESOURCES, SIGNALS
+from finops_dagster.defs.line import ALLOCATION, BILLING, RESOURCES, SIGNALS
 from finops_dagster.domain.schemas import LANDING_TABLES, METRICS, LogicalType
 from finops_dagster.storage.exports import PROPOSALS, PULL_REQUESTS
 from tests.dbt.landing import PROJECT, Estate
@@ -37,7 +37,7 @@ EXPORTED = {
     "decimal128(38, 20)": "decimal(38,20)",
 }
 
-CLOCKS = {"billing", "signals", "ledger", "resources"}
+CLOCKS = {"allocation", "billing", "signals", "ledger", "resources"}
 LEDGER = {"fct_proposals", "fct_pull_requests"}
 
 
@@ -89,7 +89,9 @@ def test_what_is_read_of_publications_is_what_their_marts_promise(
 ) -> None:
     """A column that a mart renames would be null wherever it is joined, and nothing would fail."""
     marts = {node["name"]: node["columns"] for node in _models(manifest)}
-    sources = [s for s in manifest["sources"].values() if s["source_name"] == "published"]
+    sources = [
+        s for s in manifest["sources"].values() if s["source_name"] in ("published", "in_force")
+    ]
     assert sources
     for source in sources:
         promised = {name: one["data_type"] for name, one in marts[source["name"]].items()}
@@ -124,8 +126,10 @@ def test_every_model_has_one_clock_and_no_ref_crosses_clocks(manifest: dict[str,
 
 def test_marts_carry_contract_owner_grain_and_docs(manifest: dict[str, Any]) -> None:
     """A mart without them is a table nobody answers for."""
-    marts = [node for node in _models(manifest) if node["name"].startswith("fct_")]
-    of_clocks = {mart for clock in (BILLING, SIGNALS, RESOURCES) for mart in clock.marts}
+    marts = [node for node in _models(manifest) if node["name"].startswith(("dim_", "fct_"))]
+    of_clocks = {
+        mart for clock in (BILLING, SIGNALS, ALLOCATION, RESOURCES) for mart in clock.marts
+    }
     assert {mart["name"] for mart in marts} == of_clocks | LEDGER
     for mart in marts:
         assert mart["config"]["contract"]["enforced"], mart["name"]

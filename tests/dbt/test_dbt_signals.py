@@ -168,10 +168,15 @@ def test_nothing_landed_gives_empty_marts_of_the_right_shape(tmp_path: Path) -> 
     marts = [
         name
         for (name,) in estate.query(
-            "select table_name from information_schema.tables where table_name like 'fct_%'"
+            "select table_name from information_schema.tables"
+            " where table_name like 'fct_%' or table_name like 'dim_%'"
         )
     ]
-    assert set(marts) >= {*line.BILLING.marts, *line.SIGNALS.marts}
+    assert set(marts) >= {
+        *line.BILLING.marts,
+        *line.SIGNALS.marts,
+        *line.ALLOCATION.marts,
+    }
     for mart in marts:
         assert estate.query(f"select count(*) from {mart}") == [(0,)]
     shape = dict(

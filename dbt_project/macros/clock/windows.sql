@@ -8,6 +8,16 @@
     }) -}}
 {% endmacro %}
 
+{#- The billing window and the month before it, which its costs are compared with. -#}
+{% macro compared_window() %}
+    {%- set window = billing_window() -%}
+    {{- return({
+        'column': window.column,
+        'first': dbt.dateadd('month', -1, window.first),
+        'last': window.last,
+    }) -}}
+{% endmacro %}
+
 {% macro day_window() %}
     {{- return({
         'column': 'day',
@@ -30,7 +40,8 @@
 {#- Incremental strategy `window`: every row of the window goes, the new rows come, in one
     transaction. Unlike delete+insert by key, a day or month that has become empty is emptied. -#}
 {% macro get_incremental_window_sql(arg_dict) %}
-    {%- set window = billing_window() if 'billing' in config.get('tags') else day_window() -%}
+    {%- set by_month = 'billing' in config.get('tags') or 'allocation' in config.get('tags') -%}
+    {%- set window = billing_window() if by_month else day_window() -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
     delete from {{ arg_dict['target_relation'] }}
     where {{ within(window) }};

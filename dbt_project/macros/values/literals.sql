@@ -41,33 +41,41 @@
 {% endmacro %}
 
 
+{#- Values of settings as rows: `columns` name -> type, `rows` a list of lists. None is null. -#}
+{% macro inline_rows(columns, rows) %}
+    {%- if not rows -%} {{- return(nothing(columns)[1:-1]) -}} {%- endif -%}
+    select
+        {%- for name, data_type in columns.items() %}
+        cast({{ name }} as {{ data_type }}) as {{ name }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from (
+        values
+        {%- for row in rows %}
+        (
+            {%- for value in row -%}
+            {{ 'null' if value is none else string_literal(value) }}
+            {%- if not loop.last %}, {% endif -%}
+            {%- endfor -%}
+        )
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    ) as given ({{ columns | join(', ') }})
+{%- endmacro %}
+
+
 {#- A mapping of settings as rows of two strings; empty if the mapping is. -#}
 {% macro mapping_rows(mapping, key, value) %}
-    {%- if not mapping %}
-    select
-        cast(null as {{ dbt.type_string() }}) as {{ key }},
-        cast(null as {{ dbt.type_string() }}) as {{ value }}
-    where false
-    {%- endif -%}
-    {%- for name in mapping %}
-    select
-        cast({{ string_literal(name) }} as {{ dbt.type_string() }}) as {{ key }},
-        cast({{ string_literal(mapping[name]) }} as {{ dbt.type_string() }}) as {{ value }}
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor -%}
+    {{- return(inline_rows(
+        {key: dbt.type_string(), value: dbt.type_string()}, mapping.items() | list
+    )) -}}
 {% endmacro %}
 
 
 {#- Settings' values as rows of one string; empty if there are none. -#}
 {% macro value_rows(values, column) %}
-    {%- if not values %}
-    select cast(null as {{ dbt.type_string() }}) as {{ column }}
-    where false
-    {%- endif -%}
-    {%- for value in values %}
-    select cast({{ string_literal(value) }} as {{ dbt.type_string() }}) as {{ column }}
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor -%}
+    {%- set rows = [] -%}
+    {%- for value in values -%} {%- do rows.append([value]) -%} {%- endfor -%}
+    {{- return(inline_rows({column: dbt.type_string()}, rows)) -}}
 {% endmacro %}
 
 

@@ -47,6 +47,7 @@
         'cpu_cores_replica_p95': ('container_cpu_usage_seconds_total', 'value_p95'),
         'memory_replica_max_bytes': ('container_memory_working_set_bytes', 'value_max'),
         'memory_replica_p95_bytes': ('container_memory_working_set_bytes', 'value_p95'),
+        'gpus_measured': ('DCGM_FI_DEV_GPU_UTIL', 'series'),
         'replicas_measured': ('container_cpu_usage_seconds_total', 'series'),
     }) -}}
 {% endmacro %}

@@ -22,3 +22,13 @@
 {% macro duckdb__epoch_seconds(instant) -%}
     cast(cast(epoch_ms({{ instant }}) as decimal(18, 3)) * 0.001 as decimal(18, 3))
 {%- endmacro %}
+
+
+{#- An amount that goes with a quantity, at another quantity: to its tenth place. Of a division
+    alone the ratio is not exact, so the product is rounded once. -#}
+{% macro scaled(amount, to, whole) -%}
+    cast(
+        cast({{ amount }} as double) * (cast({{ to }} as double) / cast({{ whole }} as double))
+        as decimal(28, 10)
+    )
+{%- endmacro %}

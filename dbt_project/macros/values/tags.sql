@@ -47,6 +47,34 @@
 {%- endmacro %}
 
 
+{#- Names what the entries say: equal entries have equal names; null where there is none. -#}
+{% macro tag_set_id(entries) %}
+    {{- return(adapter.dispatch('tag_set_id', 'finops')(entries)) -}}
+{% endmacro %}
+
+{% macro default__tag_set_id(entries) -%}
+    case when size({{ entries }}) > 0 then md5(to_json({{ entries }})) end
+{%- endmacro %}
+
+{% macro duckdb__tag_set_id(entries) -%}
+    case when len({{ entries }}) > 0 then md5(cast(to_json({{ entries }}) as varchar)) end
+{%- endmacro %}
+
+
+{#- A row for each entry. -#}
+{% macro each_tag(entries) %}
+    {{- return(adapter.dispatch('each_tag', 'finops')(entries)) -}}
+{% endmacro %}
+
+{% macro default__each_tag(entries) -%}
+    explode(map_entries({{ entries }}))
+{%- endmacro %}
+
+{% macro duckdb__each_tag(entries) -%}
+    unnest({{ entries }})
+{%- endmacro %}
+
+
 {#- The names of those entries, in their order. -#}
 {% macro tag_names(entries) %}
     {{- return(adapter.dispatch('tag_names', 'finops')(entries)) -}}

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_dagster.defs import rebuild
+from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
@@ -45,7 +45,10 @@ INCIDENTS = dg.AssetKey(["insight", "incidents"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
 REPORTED = [FORECASTS, INCIDENTS, FINDINGS, MODELS]
-_UPSTREAM = [dg.AssetKey(["publication", "billing"]), dg.AssetKey(["publication", "signals"])]
+_UPSTREAM = [
+    dg.AssetKey(["publication", clock.name])
+    for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
+]
 
 
 def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:

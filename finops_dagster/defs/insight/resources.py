@@ -90,19 +90,14 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         commit = (day.document("desired_state") or {}).get("commit")
         read = [v.sha256 for versions in _read(estate, as_of, chosen).values() for v in versions]
         inputs = [content_id("read", {"marts": read, "commit": commit})]
-        days = {mart: _run_days(estate, as_of, chosen) for mart in line.RUN_COSTS}
-        versions = [
-            version
-            for mart in line.RESOURCES.marts
-            for version in store.export(
-                warehouse,
-                mart,
-                line.RESOURCES.partition_column,
-                days.get(mart, [as_of]),
-                chosen.known_at,
-                dict.fromkeys(days.get(mart, [as_of]), inputs),
-            )
-        ]
+        versions = line.export_candidates(
+            store,
+            warehouse,
+            line.RESOURCES,
+            dict.fromkeys(_run_days(estate, as_of, chosen), inputs),
+            chosen.known_at,
+            {mart: [as_of] for mart in line.RESOURCES.marts if mart not in line.RUN_COSTS},
+        )
         versions = line.with_recipes(estate, line.RESOURCES, versions)
         audits = line.judge_exported(estate, store, line.RESOURCES, versions, as_of)
         shutil.rmtree(warehouse.parent)

@@ -11,7 +11,7 @@ import dagster as dg
 
 from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.jobs import BILLING_JOB, CLOCK_TAG, SIGNALS_JOB
+from finops_dagster.defs.jobs import CLOCK_JOBS, CLOCK_TAG
 from finops_dagster.defs.metadata import audit_metadata, each_partition, link, records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.storage.publication import Version
@@ -22,33 +22,32 @@ AUDIT = "audit"
 def build_publication(
     clocks: Clocks, marts: dict[str, list[dg.AssetKey]]
 ) -> list[dg.AssetsDefinition]:
-    """`publication/<clock>_candidates` and `publication/<clock>` for both clocks.
+    """`publication/<clock>_candidates` and `publication/<clock>` for each clock.
 
     `marts`: the dbt assets that each clock's candidates are exported from.
     """
     return [
         asset
-        for clock in (line.BILLING, line.SIGNALS)
-        for asset in _clock_assets(
-            clock,
-            clocks.months if clock is line.BILLING else clocks.days,
-            marts[clock.name],
-        )
+        for job, clock in CLOCK_JOBS.items()
+        for asset in _clock_assets(clock, job, clocks.of(clock.monthly), marts[clock.name])
     ]
 
 
 def _clock_assets(
     clock: line.Clock,
+    job: str,
     partitions: dg.MonthlyPartitionsDefinition | dg.DailyPartitionsDefinition,
     marts: list[dg.AssetKey],
 ) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition]:
-    tags = {CLOCK_TAG: BILLING_JOB if clock is line.BILLING else SIGNALS_JOB}
+    tags = {CLOCK_TAG: job}
+    # what is joined of publications comes after them
+    group = "allocation" if clock is line.ALLOCATION else "publication"
     candidates_key = dg.AssetKey(["publication", f"{clock.name}_candidates"])
 
     @dg.asset(
         key=candidates_key,
         description="Candidate marts as immutable Parquet, judged by Great Expectations.",
-        group_name="publication",
+        group_name=group,
         owners=OWNERS,
         kinds={"parquet", "greatexpectations"},
         deps=marts,
@@ -107,7 +106,7 @@ def _clock_assets(
     @dg.asset(
         key=["publication", clock.name],
         description="The versions in force: what every later step reads.",
-        group_name="publication",
+        group_name=group,
         owners=OWNERS,
         kinds={"parquet"},
         deps=[candidates_key],

@@ -12,21 +12,24 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
-from finops_dagster.defs import line
+from finops_dagster.defs import joined, line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.jobs import BILLING_JOB, LEDGER_JOB, SIGNALS_JOB
+from finops_dagster.defs.jobs import CLOCK_JOBS, LEDGER_JOB
 from finops_dagster.defs.metadata import records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.defs.warehouse.events import described
 from finops_dagster.defs.warehouse.translator import Translator, asset_key
+from finops_dagster.domain.periods import months
 from finops_dagster.storage.publication import warehouse_rows
 
 
 def build_warehouse(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The models of each clock, selected by their dbt tag."""
     return [
-        _clock_models(manifest, line.BILLING, BILLING_JOB, clocks.months),
-        _clock_models(manifest, line.SIGNALS, SIGNALS_JOB, clocks.days),
+        *(
+            _clock_models(manifest, clock, job, clocks.of(clock.monthly))
+            for job, clock in CLOCK_JOBS.items()
+        ),
         _ledger_models(manifest),
         *_ledger_tables(manifest),
     ]
@@ -40,7 +43,7 @@ def _clock_models(
 ) -> dg.AssetsDefinition:
     # One month's pass must not hide another's failure. A day whose test fails is built again by
     # the next run; telling 21 tests of 28 days took 20 s of a first run.
-    checked = partitions if clock is line.BILLING else None
+    checked = partitions if clock.monthly else None
 
     @dbt_assets(
         manifest=manifest,
@@ -58,8 +61,11 @@ def _clock_models(
     ) -> Iterator[Any]:
         first, last = window(context)
         cutoff = estate.cutoff(estate.settings.decided_day())
-        estate.lake.write_rates(estate.rates)
+        if clock is line.BILLING:
+            estate.lake.write_rates(estate.rates)
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
+        if clock is line.ALLOCATION:
+            variables["published"] = joined.files(estate, months(first, last))
         arguments = line.dbt_arguments(f"tag:{clock.name}", variables)
         target = estate.layout.root / "dbt" / clock.name
         build = dbt.cli(arguments, context=context, target_path=target)
@@ -126,7 +132,7 @@ def _ledger_tables(manifest: Path) -> list[dg.AssetSpec]:
 
 def mart_keys(manifest: Path) -> dict[str, list[dg.AssetKey]]:
     """Clock -> asset keys of its marts."""
-    return {clock.name: clock_marts(manifest, clock) for clock in (line.BILLING, line.SIGNALS)}
+    return {clock.name: clock_marts(manifest, clock) for clock in CLOCK_JOBS.values()}
 
 
 def clock_marts(manifest: Path, clock: line.Clock) -> list[dg.AssetKey]:

@@ -11,11 +11,13 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
-from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB, LEDGER_JOB
+from finops_dagster.defs.jobs import ALLOCATE_JOB, CLOCK_TAG, DECIDE_JOB, LEDGER_JOB
 from finops_dagster.defs.shared import OWNERS
 
 _LANDING = "landing"
 _LEDGER = "ledger"
+_IN_FORCE = "in_force"
+"""Source of what is joined of both clocks: their publications."""
 _STAGE = "warehouse"
 _INSIGHT = "insight"
 _CHOSEN = {
@@ -31,6 +33,8 @@ def asset_key(resource: Mapping[str, Any]) -> dg.AssetKey:
     What is joined of publications belongs to the day that is decided: `insight/<layer>/<name>`.
     """
     if resource["resource_type"] == "source":
+        if resource["source_name"] == _IN_FORCE:
+            return dg.AssetKey(["publication", resource["meta"]["clock"]])
         if resource["source_name"] in _CHOSEN:
             return _CHOSEN[resource["source_name"]]
         stage = _LEDGER if resource["source_name"] == _LEDGER else _LANDING
@@ -67,7 +71,8 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         # what is built of the ledger comes after the stages it tells of
-        return {LEDGER_JOB: _LEDGER, DECIDE_JOB: _INSIGHT}.get(self._job, _STAGE)
+        groups = {LEDGER_JOB: _LEDGER, DECIDE_JOB: _INSIGHT, ALLOCATE_JOB: "allocation"}
+        return groups.get(self._job, _STAGE)
 
     def get_asset_check_spec(
         self,

@@ -71,6 +71,7 @@ allocated as (
         tag_environment as environment,
         tag_business_unit as business_unit,
         tag_cost_center as cost_center,
+        {{ tag_set_id('tag_entries') }} as tag_set_id,
         charge_category,
         charge_class,
         sku_meter,

@@ -30,6 +30,7 @@ summed as (
         environment,
         business_unit,
         cost_center,
+        tag_set_id,
         charge_category,
         charge_class,
         sku_meter,

@@ -42,7 +42,17 @@ utilisation as (
         {{ latest('memory_request_bytes', 'time') }} as memory_request_bytes,
         {{ time_weighted_mean('gpu_utilisation_percent', 'interval_seconds') }}
             as gpu_utilisation_percent_mean,
-        max(gpu_utilisation_percent) as gpu_utilisation_percent_max
+        max(gpu_utilisation_percent) as gpu_utilisation_percent_max,
+        {{ steady_sum('greatest(cpu_cores, cpu_request_cores) * interval_seconds / 3600') }}
+            as cpu_core_hours,
+        {{ steady_sum(
+            'greatest(memory_working_set_bytes, memory_request_bytes) / 1073741824'
+            ' * interval_seconds / 3600'
+        ) }} as memory_gib_hours,
+        {{ steady_sum(
+            'case when gpu_utilisation_percent is not null then coalesce(gpus_measured, 1) end'
+            ' * interval_seconds / cast(3600 as double)'
+        ) }} as gpu_hours
 
     from samples
     group by day, resource, cluster, namespace, container

@@ -1,0 +1,136 @@
+{%- set grain = ['billing_period', 'source', 'provider_name', 'service_name', 'team',
+    'billing_currency'] -%}
+{%- set item = grain + ['region_id', 'sku_meter', 'consumed_unit', 'commitment_discount_status'] -%}
+{%- set month_after = dbt.dateadd('month', 1, 'billing_period') -%}
+
+with
+
+costs as (
+
+    select * from {{ ref('int_costs__owned') }}
+
+),
+
+moved as (
+
+    select * from {{ ref('int_shared_costs__moved') }}
+
+),
+
+lines as (
+
+    select
+        {{ grain | join(',\n        ') }},
+        charge_date,
+        region_id,
+        sku_meter,
+        consumed_unit,
+        commitment_discount_status,
+        case
+            when charge_category = 'Usage' and charge_class is null and consumed_quantity > 0
+                then 'usage'
+            else 'other'
+        end as kind,
+        effective_cost,
+        consumed_quantity
+    from costs
+    union all
+    select
+        {{ grain | join(',\n        ') }},
+        charge_date,
+        cast(null as {{ dbt.type_string() }}) as region_id,
+        cast(null as {{ dbt.type_string() }}) as sku_meter,
+        cast(null as {{ dbt.type_string() }}) as consumed_unit,
+        cast(null as {{ dbt.type_string() }}) as commitment_discount_status,
+        'shared' as kind,
+        effective_cost,
+        cast(null as decimal(38, 20)) as consumed_quantity
+    from moved
+
+),
+
+-- how far a source has billed a month
+billed as (
+
+    select
+        source,
+        billing_period,
+        max(charge_date) as until
+    from costs
+    where
+        charge_category = 'Usage'
+        and charge_date >= billing_period
+        and charge_date < {{ month_after }}
+    group by source, billing_period
+
+),
+
+-- a month that goes on is compared with as many days of the one before it
+pairs as (
+
+    select
+        this_month.source,
+        this_month.billing_period,
+        month_before.billing_period as before_period,
+        this_month.until,
+        case
+            when this_month.until < cast({{ dbt.last_day('this_month.billing_period', 'month') }} as date)
+                then cast({{ dbt.dateadd(
+                    'day',
+                    dbt.datediff('this_month.billing_period', 'this_month.until', 'day'),
+                    'month_before.billing_period',
+                ) }} as date)
+        end as before_until
+    from billed as this_month
+    inner join billed as month_before
+        on
+            this_month.source = month_before.source
+            and this_month.billing_period = cast(
+                {{ dbt.dateadd('month', 1, 'month_before.billing_period') }} as date
+            )
+
+),
+
+sides as (
+
+    select
+        pairs.billing_period as compared_period,
+        pairs.until,
+        lines.*,
+        0 as is_before
+    from lines
+    inner join pairs
+        on lines.source = pairs.source and lines.billing_period = pairs.billing_period
+    union all
+    select
+        pairs.billing_period as compared_period,
+        pairs.until,
+        lines.*,
+        1 as is_before
+    from lines
+    inner join pairs
+        on lines.source = pairs.source and lines.billing_period = pairs.before_period
+    where pairs.before_until is null or lines.charge_date <= pairs.before_until
+
+),
+
+items as (
+
+    select
+        compared_period as billing_period,
+        {{ (item + ['kind', 'until']) | reject('equalto', 'billing_period') | join(',\n        ') }},
+        {%- for side, number in {'before': 1, 'after': 0}.items() %}
+        coalesce(sum(case when is_before = {{ number }} then effective_cost end), 0)
+            as cost_{{ side }},
+        coalesce(
+            sum(case when is_before = {{ number }} and kind = 'usage' then consumed_quantity end), 0
+        ) as quantity_{{ side }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from sides
+    group by
+        compared_period,
+        {{ (item + ['kind', 'until']) | reject('equalto', 'billing_period') | join(', ') }}
+
+)
+
+select * from items

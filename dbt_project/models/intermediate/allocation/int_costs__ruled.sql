@@ -1,0 +1,59 @@
+{%- set carried = cost_columns() + cost_metrics() + ['consumed_quantity', 'charge_count'] -%}
+
+with
+
+costs as (
+
+    select * from {{ ref('stg_in_force__costs_daily') }}
+
+),
+
+tags as (
+
+    select * from {{ ref('int_tag_sets__asked') }}
+
+),
+
+asked as (
+
+    select
+        costs.*
+        {%- for key in asked_tags() %},
+        tags.{{ asked_column('tags.' ~ key) }}
+        {%- endfor %}
+    from costs
+    left join tags
+        on costs.billing_period = tags.billing_period and costs.tag_set_id = tags.tag_set_id
+
+),
+
+fitted as (
+
+    select
+        *
+        {%- for rule in var('allocation').rules %},
+        {{ fits(rule) }} as rule_{{ loop.index }}
+        {%- endfor %}
+    from asked
+
+),
+
+-- what the tag keys of settings say comes after every rule
+ruled as (
+
+    select
+        {{ carried | join(',\n        ') }},
+        {%- for key in asked_tags() %}
+        {{ asked_column('tags.' ~ key) }},
+        {%- endfor %}
+        {{ by_first_rule('business_unit', 'business_unit') }} as business_unit,
+        {{ by_first_rule('team', 'team') }} as team,
+        {{ by_first_rule('product', 'cast(null as ' ~ dbt.type_string() ~ ')') }} as product,
+        {{ by_first_rule('environment', 'environment') }} as environment,
+        {{ by_first_rule('cost_center', 'cost_center') }} as cost_center,
+        {{ first_rule('team', "case when team is not null then 'tags' end") }} as rule
+    from fitted
+
+)
+
+select * from ruled

@@ -1,0 +1,287 @@
+"""Commands that tell whose costs are, and why they moved.
+
+They read what is published and change nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from finops_dagster.cli.common import AsJson, Config, command, settings_for
+from finops_dagster.cli.output import console, envelope, print_json, print_table
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.domain.periods import month_start
+from finops_dagster.report.explain import UNALLOCATED, explained
+from finops_dagster.report.format import amount, month, places, share
+from finops_dagster.settings import Settings
+from finops_dagster.storage.publication import Manifest
+
+ALLOCATED = "fct_allocated_costs_daily"
+CHANGES = "fct_cost_changes_monthly"
+Month = Annotated[
+    datetime | None,
+    typer.Option("--month", formats=["%Y-%m"], help="Billing month, YYYY-MM; else the decided."),
+]
+
+
+class By(StrEnum):
+    """What allocated costs are summed by."""
+
+    TEAM = "team"
+    BUSINESS_UNIT = "business_unit"
+    PRODUCT = "product"
+    ENVIRONMENT = "environment"
+    COST_CENTER = "cost_center"
+    SERVICE = "service_name"
+    ACCOUNT = "sub_account_id"
+    RULE = "rule"
+    POOL = "pool"
+
+
+class Metric(StrEnum):
+    """Which cost."""
+
+    EFFECTIVE = "effective_cost"
+    BILLED = "billed_cost"
+    LIST = "list_cost"
+    CONTRACTED = "contracted_cost"
+    NET = "net_cost"
+
+
+NET = "case when charge_category = 'Tax' then 0 else effective_cost end"
+"""Net cost: what is left of effective cost after credits and refunds, before tax."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command("allocation")(allocation_command)
+    app.command("explain")(explain_command)
+
+
+def _period(settings: Settings, given: datetime | None) -> date:
+    return given.date() if given is not None else month_start(settings.decided_day())
+
+
+def _published(estate: Estate, mart: str, period: date) -> Manifest:
+    manifest = estate.publications.current()
+    held = sorted({v.partition for v in manifest.of(mart)}) if manifest is not None else []
+    if manifest is None or period not in held:
+        months = f"{held[0]:%Y-%m} to {held[-1]:%Y-%m}" if held else "none yet"
+        raise SettingsError(
+            f"No costs of {month(period)} are allocated.",
+            (
+                Fault(
+                    code="unknown_month",
+                    column="--month",
+                    expected=f"Expected a month of {mart}: {months}.",
+                    hint="Choose one of these, or run `finops run` to publish.",
+                ),
+            ),
+        )
+    return manifest
+
+
+@command("allocation")
+def allocation_command(
+    period: Month = None,
+    by: Annotated[By, typer.Option("--by", help="What costs are summed by.")] = By.TEAM,
+    metric: Annotated[Metric, typer.Option("--metric", help="Which cost.")] = Metric.EFFECTIVE,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Id of a publication to compare with, or `previous`: the last one in which the "
+            "month was allocated otherwise.",
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Whose the costs of a month are: charged, given and received; what nobody has shows too."""
+    settings = settings_for(config)
+    estate = Estate(settings)
+    wanted = _period(settings, period)
+    manifest = _published(estate, ALLOCATED, wanted)
+    items = _allocated(estate, manifest, wanted, by, metric)
+    other = _other(estate, manifest, wanted, against) if against is not None else None
+    if other is not None:
+        items = _compared(items, _allocated(estate, other, wanted, by, metric))
+    if as_json:
+        answer = envelope(
+            "allocation",
+            [
+                {"month": f"{wanted:%Y-%m}", "by": by.value, "metric": metric.value, **one}
+                for one in items
+            ],
+            as_of=settings.decided_day(),
+            publication_id=manifest.id,
+            against=other.id if other is not None else None,
+        )
+        print_json(answer)
+        return 0
+    title = f"{metric.value} of {month(wanted)} by {by.value}"
+    if other is not None:
+        title = f"{title}, beside publication {other.id}"
+        columns = {"other cost": "cost_against", "cost": "cost", "more cost": "difference"}
+    else:
+        parts = ("charged", "given", "received")
+        columns = {f"{part} cost": part for part in parts} | {"cost": "cost"}
+    print_table(
+        title,
+        (by.value, "currency", *columns, *(() if other is not None else ("share",))),
+        [
+            (
+                one["name"] or UNALLOCATED,
+                one["currency"],
+                *(amount(one[key], places(one["currency"] or "")) for key in columns.values()),
+                *([share(one["share"], 1)] if one.get("share") is not None else []),
+            )
+            for one in items
+        ],
+    )
+    return 0
+
+
+def _allocated(
+    estate: Estate, manifest: Manifest, period: date, by: By, metric: Metric
+) -> list[dict[str, Any]]:
+    cost = NET if metric is Metric.NET else metric.value
+    parts = ", ".join(
+        f"coalesce(sum(cost) filter (where line = '{line}'), 0) as {name}"
+        for name, line in (("charged", "charge"), ("given", "given"), ("received", "received"))
+    )
+    return estate.publications.reader(manifest).records(
+        ALLOCATED,
+        f"""
+        with costs as (select *, {cost} as cost from mart),
+        sums as (
+            select {by.value} as name, billing_currency as currency, {parts}, sum(cost) as cost
+            from costs group by all having count(cost) > 0
+        )
+        select *, cast(cost as double) / nullif(
+            cast(sum(cost) over (partition by currency) as double), 0
+        ) as share
+        from sums order by currency, cost desc, name nulls last
+        """,
+        first=period,
+        last=period,
+    )
+
+
+def _other(estate: Estate, manifest: Manifest, period: date, against: str) -> Manifest:
+    """The publication to compare with. Raises SettingsError where there is none."""
+    held = [one.sha256 for one in manifest.of(ALLOCATED, period, period)]
+    if against != "previous":
+        try:
+            found = estate.publications.by_id(against)
+        except KeyError:
+            found = None
+        if found is not None and found.of(ALLOCATED, period, period):
+            return found
+    else:
+        for other in estate.publications.before(manifest):
+            if (versions := other.of(ALLOCATED, period, period)) and [
+                one.sha256 for one in versions
+            ] != held:
+                return other
+    raise SettingsError(
+        f"There is no other allocation of {month(period)} to compare with.",
+        (
+            Fault(
+                code="unknown_publication",
+                column="--against",
+                expected=f"Expected a publication that allocates {month(period)}, found none as "
+                f"{against!r}.",
+                hint="Ids are told by `finops run --json` and in the Dagster UI.",
+            ),
+        ),
+    )
+
+
+def _compared(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    costs = {
+        side: {(one["name"], one["currency"]): one["cost"] for one in rows}
+        for side, rows in (("now", now), ("then", then))
+    }
+    keys = sorted(
+        costs["now"].keys() | costs["then"].keys(), key=lambda key: (key[1] or "", key[0] or "")
+    )
+    found = []
+    for key in keys:
+        cost, before = (costs[side].get(key, Decimal(0)) for side in ("now", "then"))
+        found.append(
+            {
+                "name": key[0],
+                "currency": key[1],
+                "cost": cost,
+                "cost_against": before,
+                "difference": cost - before,
+            }
+        )
+    return sorted(found, key=lambda one: (one["currency"] or "", -abs(one["difference"])))
+
+
+@command("explain")
+def explain_command(
+    team: Annotated[
+        str, typer.Option("--team", help=f"Team as allocated; {UNALLOCATED} for what has none.")
+    ],
+    period: Month = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Why a team's cost moved since the month before: price, use, mix, shared costs, fees."""
+    settings = settings_for(config)
+    estate = Estate(settings)
+    wanted = _period(settings, period)
+    reader = estate.publications.reader(_published(estate, CHANGES, wanted))
+    rows = reader.records(CHANGES, first=wanted, last=wanted)
+    of_team = [row for row in rows if (row["team"] or UNALLOCATED).lower() == team.lower()]
+    known = sorted({row["team"] or UNALLOCATED for row in rows})
+    abstained = []
+    if not rows:
+        abstained = [
+            Abstained(
+                subject=team,
+                reason=f"no bill of the month before {month(wanted)} is known to compare with",
+            )
+        ]
+    elif not of_team:
+        near = difflib.get_close_matches(team, known, n=1)
+        raise SettingsError(
+            f"{team!r} has no costs in {month(wanted)} or the month before.",
+            (
+                Fault(
+                    code="unknown_team",
+                    column="--team",
+                    expected=f"Expected one of: {', '.join(known)}.",
+                    hint=f"Did you mean {near[0]!r}?" if near else "Choose one of these.",
+                ),
+            ),
+        )
+    found = explained(of_team[0]["team"] if of_team else team, wanted, of_team)
+    if as_json:
+        answer = envelope(
+            "explain",
+            [one.document() for one in found],
+            as_of=settings.decided_day(),
+            abstained=abstained,
+            publication_id=reader.manifest.id,
+        )
+        print_json(answer)
+        return 0
+    for one in abstained:
+        console().print(Text(f"{one.subject} cannot be explained: {one.reason}."))
+    for each in found:
+        for text in each.lines():
+            console().print(Text(text))
+    return 0

@@ -1,0 +1,84 @@
+"""What the allocation of a billing month depends on: published marts of both clocks, and rules.
+
+A month whose marts and rules are what they were is not built again. How it is built is dbt's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.allocation import Allocation, Driver, Split
+from finops_dagster.domain.ids import content_id
+from finops_dagster.domain.periods import month_start, next_month
+from finops_dagster.storage.publication import Manifest, Version
+
+_COSTS = "fct_costs_daily"
+_WORKLOADS = "fct_workload_utilisation_daily"
+_MEASURED = (Driver.CPU_CORE_HOURS, Driver.MEMORY_GIB_HOURS, Driver.GPU_HOURS)
+
+
+def words(allocation: Allocation) -> dict[str, Any]:
+    """Rules as dbt is given them."""
+    return allocation.model_dump(mode="json", by_alias=True)
+
+
+def deciding(estate: Estate, month: date) -> list[dict[str, Any]]:
+    """The rules that may decide about a month and the one before it, by what charges they have."""
+    manifest = estate.publications.current()
+    if manifest is None:
+        return []
+    return [words(_rules(estate, manifest, one)) for one in _compared(month)]
+
+
+def inputs(estate: Estate) -> dict[date, list[str]]:
+    """What each published month is allocated from, as ids that change with it."""
+    manifest = estate.publications.current()
+    if manifest is None:
+        return {}
+    return {
+        version.partition: [
+            content_id("read", [one.sha256 for one in _read(estate, manifest, version.partition)])
+        ]
+        for version in manifest.of(_COSTS)
+    }
+
+
+def files(estate: Estate, months: Iterable[date]) -> dict[str, list[str]]:
+    """Mart -> paths of what is published of it for these months, as dbt is given them."""
+    manifest = estate.publications.current()
+    found: dict[str, set[str]] = {}
+    if manifest is not None:
+        for month in months:
+            for one in _read(estate, manifest, month):
+                found.setdefault(one.mart, set()).add(str(estate.publications.path(one)))
+    return {mart: sorted(paths) for mart, paths in found.items()}
+
+
+def _compared(month: date) -> tuple[date, date]:
+    """A month is told beside the one before it."""
+    return month_start(month - timedelta(days=1)), month
+
+
+def _rules(estate: Estate, manifest: Manifest, month: date) -> Allocation:
+    span = [
+        estate.publications.span(version, "charge_date")
+        for version in manifest.of(_COSTS, month, month)
+    ]
+    return estate.allocation.of_days(*span[0]) if span and span[0] is not None else Allocation()
+
+
+def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
+    read: list[Version] = []
+    for one in _compared(month):
+        last = next_month(one) - timedelta(days=1)
+        read += manifest.of(_COSTS, one, one) + manifest.of("dim_tag_sets", one, one)
+        # measurements come daily, and change nothing of a month that is not split by them
+        if any(
+            pool.split is Split.PROPORTIONAL and pool.by in _MEASURED
+            for pool in _rules(estate, manifest, one).shared
+        ):
+            read += manifest.of(_WORKLOADS, one, last)
+    return read

@@ -1,0 +1,59 @@
+"""The allocation file of the estate, commented so that a person can learn from it.
+
+What the keys mean is said by the product; this writes one example of them.
+"""
+
+from __future__ import annotations
+
+from finops_dagster.demo.company import ACCOUNTS, TEAMS
+
+_PRODUCTS = {"retail": "Shop", "payments": "Pay", "logistics": "Deliver"}
+
+
+def allocation_text() -> str:
+    """The whole file."""
+    teams = "\n".join(
+        f"  - {{name: {team.name}, business_unit: {team.business_unit}, "
+        f"cost_center: {team.cost_center}"
+        + (f", product: {product}" if (product := _PRODUCTS.get(team.business_unit)) else "")
+        + "}"
+        for team in TEAMS.values()
+    )
+    return _TEXT.format(teams=teams, dev=ACCOUNTS["aws-dev"].id, shared=ACCOUNTS["aws-shared"].id)
+
+
+_TEXT = """# Whose costs are. A change here allocates anew the months that it may change.
+
+# What is known of each team fills in what rules and tags do not say.
+teams:
+{teams}
+
+# In order: each dimension takes the first rule that gives it a value, then what tags say.
+rules:
+  - name: sandboxes of engineering-dev
+    when: {{sub_account_id: "{dev}", team: ""}}      # "" is: no team by its tags
+    set: {{team: platform-sre, environment: dev}}
+  - name: machine learning egress
+    when: {{service_name: Networking, sub_account_name: halden-ml, team: ""}}
+    set: {{team: ml-platform}}
+
+# Paid by who uses it: what is given is negated where it came from.
+shared:
+  - name: cluster operations
+    when: {{team: platform-sre, namespace: "*"}}
+    split: proportional
+    by: cpu_core_hours
+  - name: retail network
+    when: {{team: platform-sre, service_name: Amazon Virtual Private Cloud}}
+    split: proportional
+    by: effective_cost
+    among: {{business_unit: retail}}
+  - name: shared services
+    when: {{sub_account_id: "{shared}", team: platform-sre}}
+    split: fixed
+    shares: {{storefront: 0.3, search: 0.25, checkout: 0.25}}      # a fifth stays where it is
+  - name: tax
+    when: {{charge_category: Tax}}
+    split: proportional
+    by: billed_cost
+"""

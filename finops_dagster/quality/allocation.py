@@ -1,0 +1,134 @@
+"""What is expected of the marts of allocated costs, as data.
+
+How it is judged is in `audit`.
+"""
+
+from __future__ import annotations
+
+from finops_dagster.quality.billing import CHARGE_CATEGORIES
+from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
+
+_COSTS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+_GRAIN = (
+    "source billing_period charge_date provider_name billing_account_id sub_account_id "
+    "sub_account_name service_category service_name region_id resource_id resource_name "
+    "resource_type resource charge_category charge_class sku_meter consumed_unit "
+    "commitment_discount_status billing_currency business_unit team product environment "
+    "cost_center line pool rule"
+)
+
+ALLOCATED = Suite(
+    table="fct_allocated_costs_daily",
+    partition="billing_period",
+    grain=names(_GRAIN),
+    columns=names(
+        f"{_GRAIN} billed_cost effective_cost list_cost contracted_cost consumed_quantity "
+        "charge_count"
+    ),
+    money=_COSTS,
+    checks=(
+        *not_null(
+            "source",
+            "billing_period",
+            "charge_date",
+            "billing_account_id",
+            "line",
+            "billed_cost",
+            "effective_cost",
+        ),
+        *not_null(
+            "pool",
+            where="line <> 'charge'",
+            suffix="_where_moved",
+            hint="A line that moves money is of a pool: build the mart again.",
+        ),
+        one_of("charge_category", CHARGE_CATEGORIES),
+        one_of("line", ("charge", "given", "received")),
+        *between("charge_count"),
+        Check(
+            name="cost_equals_conservation",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="against_conservation",
+            hint="What is allocated and what is not do not add up to the bill: build the mart "
+            "again.",
+        ),
+    ),
+    frames={
+        "against_conservation": Frame(
+            sql="""
+                with sums as (
+                    select billing_period, source, billing_currency,
+                        unnest(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost'])
+                            as metric,
+                        unnest([sum(billed_cost), sum(effective_cost), sum(list_cost),
+                            sum(contracted_cost)]) as total
+                    from {table} group by all
+                )
+                select conservation.billing_period, conservation.source,
+                    conservation.billing_currency, conservation.metric,
+                    case when coalesce(total, 0) = billed_total then '0'
+                        else cast(coalesce(total, 0) - billed_total as varchar) end as difference
+                from {fct_allocation_conservation} as conservation left join sums
+                    on conservation.billing_period = sums.billing_period
+                    and conservation.source = sums.source
+                    and conservation.metric = sums.metric
+                    and conservation.billing_currency
+                        is not distinct from sums.billing_currency
+            """,
+            columns=("billing_period", "source", "billing_currency", *_COSTS),
+            needs=("fct_allocation_conservation",),
+        ),
+    },
+)
+
+CONSERVATION = Suite(
+    table="fct_allocation_conservation",
+    partition="billing_period",
+    grain=names("billing_period source billing_currency metric"),
+    columns=names(
+        "billing_period source billing_currency metric billed_total allocated_total "
+        "unallocated_total given_total received_total difference"
+    ),
+    money=(
+        "billed_total",
+        "allocated_total",
+        "unallocated_total",
+        "given_total",
+        "received_total",
+        "difference",
+    ),
+    checks=(
+        *not_null("billing_period", "source", "metric", "difference"),
+        *between(
+            "difference",
+            high=0,
+            hint="Something was lost or invented between the bill and its allocation: build the "
+            "month again.",
+        ),
+    ),
+)
+
+CHANGES = Suite(
+    table="fct_cost_changes_monthly",
+    partition="billing_period",
+    grain=names("billing_period source provider_name service_name team billing_currency"),
+    columns=names(
+        "billing_period source provider_name service_name team billing_currency compared_until "
+        "cost_before cost_after change price_effect quantity_effect mix_effect shared_effect "
+        "other_effect"
+    ),
+    money=(
+        "cost_before",
+        "cost_after",
+        "change",
+        "price_effect",
+        "quantity_effect",
+        "mix_effect",
+        "shared_effect",
+        "other_effect",
+    ),
+    checks=not_null("billing_period", "source", "compared_until", "change"),
+    always_filled=False,
+)
