@@ -28,7 +28,7 @@ DAYS = 14
 LAST_BEFORE = date(2026, 10, 22)
 AS_OF = LAST_BEFORE + timedelta(days=DAYS)
 DEMO = (".demo", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git",
-        "finops.yaml", "truth.json")  # fmt: skip
+        "finops.yaml", "allocation.yaml", "truth.json")  # fmt: skip
 METERS = {"rightsize_cpu": "vCPU-hours", "rightsize_memory": "GiB-hours"}
 
 

@@ -297,7 +297,8 @@ def test_an_audit_finds_an_altered_ledger(
     (chain,) = answered(world.finops("audit", "verify", "--json"), "audit_verify")["items"]
     assert chain["intact"]
     assert chain["entries"] > 50
-    parts = ("finops.yaml", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git")
+    parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
+             "labels", "gitops.git")  # fmt: skip
     folder = another_estate(*parts, ".finops/ledger")
     (log,) = [
         path
@@ -331,7 +332,8 @@ def test_merge_and_close_are_what_git_and_the_list_show(
     another_estate: Callable[..., Path],
 ) -> None:
     """A merge that git does not show, or a rejection that is forgotten, breaks all trust."""
-    parts = ("finops.yaml", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git")
+    parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
+             "labels", "gitops.git")  # fmt: skip
     folder = another_estate(*parts)
     before = git(folder / "gitops.git", "rev-parse", "main")
     (merged,) = answered(finops(folder, "pr", "merge", "1", "--json"), "pr")["items"]
@@ -362,7 +364,7 @@ def test_wrong_settings_name_the_key_and_the_line(
     another_estate: Callable[..., Path], old: str, new: str, told: tuple[str, str]
 ) -> None:
     """A person who is told only that settings are wrong has to guess which, and where."""
-    folder = another_estate("finops.yaml")
+    folder = another_estate("finops.yaml", "allocation.yaml")
     for name in ("telemetry", "carbon", "predictions", "labels", "gitops.git"):
         (folder / name).mkdir()
     for name in ("aws", "azure", "gcp"):
@@ -383,7 +385,7 @@ def test_wrong_settings_name_the_key_and_the_line(
 
 def test_a_forge_that_is_down_is_exit_code_three(another_estate: Callable[..., Path]) -> None:
     """A script that cannot tell a refusal from an outage retries the wrong one."""
-    folder = another_estate("finops.yaml")
+    folder = another_estate("finops.yaml", "allocation.yaml")
     for name in ("telemetry", "carbon", "predictions", "labels", "exports/aws", "exports/azure",
                  "exports/gcp"):  # fmt: skip
         (folder / name).mkdir(parents=True)

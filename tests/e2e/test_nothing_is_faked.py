@@ -178,7 +178,8 @@ def test_one_broken_row_fails_the_expectation_that_names_it(
         return judge_candidates(COSTS, related[COSTS][-1:], context)
 
     assert audited(reader).success
-    parts = ("finops.yaml", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git")
+    parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
+             "labels", "gitops.git")  # fmt: skip
     broken = published_in(another_estate(*parts, ".finops/published"))
     rewritten(broken, COSTS, select)
     result = audited(broken)
