@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from finops_dagster.defs import joined
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.warehouse.project import dbt_executable
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError, Stopped
@@ -353,7 +353,7 @@ def rebuild_warehouse(estate: Estate, warehouse: Path, clocks: Mapping[Clock, An
     for clock, variables in clocks.items():
         done = subprocess.run(
             [
-                str(Path(sys.executable).parent / "dbt"),
+                dbt_executable(),
                 *dbt_arguments(f"tag:{clock.name}", variables),
                 "--target-path",
                 str(warehouse.parent / "dbt"),

@@ -106,7 +106,7 @@ class Estate:
         }
         done = subprocess.run(
             [
-                str(Path(sys.executable).with_name("dbt")),
+                str(Path(sys.executable).with_name("finops-dbt")),
                 "--no-use-colors",
                 verb,
                 *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
