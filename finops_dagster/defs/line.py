@@ -58,6 +58,8 @@ BILLING = Clock(
     marts=(
         "fct_costs_daily",
         "dim_tag_sets",
+        "fct_commitments_daily",
+        "fct_commitment_coverage_daily",
         "fct_tag_coverage_daily",
         "fct_bill_conservation",
         "fct_restatements",

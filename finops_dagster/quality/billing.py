@@ -133,6 +133,68 @@ COSTS = Suite(
     },
 )
 
+_COMMITMENT = (
+    "source billing_period charge_date provider_name billing_account_id sub_account_id "
+    "commitment_discount_id commitment_discount_category commitment_discount_type "
+    "commitment_discount_unit billing_currency"
+)
+
+COMMITMENTS = Suite(
+    table="fct_commitments_daily",
+    partition="billing_period",
+    grain=names(_COMMITMENT),
+    columns=names(
+        f"{_COMMITMENT} commitment_discount_name used_quantity unused_quantity purchased_quantity "
+        "used_cost unused_cost purchase_cost used_list_cost used_contracted_cost "
+        "utilisation_basis utilisation"
+    ),
+    money=("used_cost", "unused_cost", "purchase_cost", "used_list_cost", "used_contracted_cost"),
+    checks=(
+        *not_null("source", "billing_period", "charge_date", "commitment_discount_id"),
+        one_of("utilisation_basis", ("quantity", "cost")),
+        *between(
+            "utilisation",
+            high=1,
+            severity="warn",
+            hint="More was used than there is, or less than nothing was unused: look at "
+            "corrections of the commitment.",
+        ),
+    ),
+    always_filled=False,
+)
+
+COMMITMENT_COVERAGE = Suite(
+    table="fct_commitment_coverage_daily",
+    partition="billing_period",
+    grain=names(
+        "source billing_period charge_date provider_name billing_account_id sub_account_id "
+        "service_name region_id billing_currency"
+    ),
+    columns=names(
+        "source billing_period charge_date provider_name billing_account_id sub_account_id "
+        "service_name region_id billing_currency committed_list_cost on_demand_list_cost "
+        "committed_cost on_demand_cost unused_cost dynamic_cost coverage effective_savings_rate"
+    ),
+    money=(
+        "committed_list_cost",
+        "on_demand_list_cost",
+        "committed_cost",
+        "on_demand_cost",
+        "unused_cost",
+        "dynamic_cost",
+    ),
+    checks=(
+        *not_null("source", "billing_period", "charge_date"),
+        *between(
+            "coverage",
+            high=1,
+            severity="warn",
+            hint="List costs of usage are below zero: look at corrections of the day.",
+        ),
+    ),
+    always_filled=False,
+)
+
 TAG_SETS = Suite(
     table="dim_tag_sets",
     partition="billing_period",

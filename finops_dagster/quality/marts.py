@@ -12,6 +12,8 @@ MARTS = {
     for suite in (
         billing.COSTS,
         billing.TAG_SETS,
+        billing.COMMITMENTS,
+        billing.COMMITMENT_COVERAGE,
         billing.COVERAGE,
         billing.CONSERVATION,
         billing.RESTATEMENTS,

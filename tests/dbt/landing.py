@@ -106,7 +106,8 @@ class Estate:
         }
         done = subprocess.run(
             [
-                str(Path(sys.executable).with_name("finops-dbt")),
+                # all but parsing is done as the product does it: with what was parsed once
+                str(Path(sys.executable).with_name("dbt" if verb == "parse" else "finops-dbt")),
                 "--no-use-colors",
                 verb,
                 *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),

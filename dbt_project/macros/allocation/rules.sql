@@ -84,34 +84,58 @@
     {{- return('case lower(' ~ found ~ ') ' ~ cases | join(' ') ~ ' end') -}}
 {% endmacro %}
 
-{#- What a dimension is by the first rule that gives it a value, else `otherwise`; `rule_N` says
-    whether the Nth rule fits. -#}
+{#- What a dimension is by the first rule that gives it a value, else `otherwise`. -#}
 {% macro by_first_rule(dimension, otherwise) %}
     {%- set given = [] -%}
     {%- for rule in var('allocation').rules if rule.set[dimension] -%}
-        {%- set number = var('allocation').rules.index(rule) + 1 -%}
         {%- do given.append(
-            'case when rule_' ~ number ~ ' then ' ~ given_value(rule.set[dimension]) ~ ' end'
+            'case when ' ~ fits(rule) ~ ' then ' ~ given_value(rule.set[dimension]) ~ ' end'
         ) -%}
     {%- endfor -%}
-    {%- do given.append(otherwise) -%}
-    {{- return('coalesce(' ~ given | join(', ') ~ ', null)') -}}
+    {{- return('coalesce(' ~ (given + [otherwise]) | join(', ') ~ ', null)') -}}
 {% endmacro %}
 
 {#- Name of the rule that gave a dimension its value, else `otherwise`. -#}
 {% macro first_rule(dimension, otherwise) %}
     {%- set given = [] -%}
     {%- for rule in var('allocation').rules if rule.set[dimension] -%}
-        {%- set number = var('allocation').rules.index(rule) + 1 -%}
         {%- do given.append(
-            'case when rule_' ~ number ~ ' and ' ~ given_value(rule.set[dimension])
+            'case when ' ~ fits(rule) ~ ' and ' ~ given_value(rule.set[dimension])
             ~ ' is not null then ' ~ string_literal(rule.name) ~ ' end'
         ) -%}
     {%- endfor -%}
-    {%- do given.append(otherwise) -%}
-    {{- return('coalesce(' ~ given | join(', ') ~ ', null)') -}}
+    {{- return('coalesce(' ~ (given + [otherwise]) | join(', ') ~ ', null)') -}}
 {% endmacro %}
 
+{#- Name of the first shared pool that a cost fits. -#}
+{% macro first_pool() %}
+    {%- set found = [] -%}
+    {%- for pool in var('allocation').shared -%}
+        {%- do found.append(
+            'case when ' ~ fits(pool) ~ ' then ' ~ string_literal(pool.name) ~ ' end'
+        ) -%}
+    {%- endfor -%}
+    {%- do found.append('cast(null as ' ~ dbt.type_string() ~ ')') -%}
+    {{- return('coalesce(' ~ found | join(', ') ~ ', null)') -}}
+{% endmacro %}
+
+{#- Whether one of whom `drivers` tells may pay for the pool in a column. -#}
+{% macro may_pay(pool_column) %}
+    {%- set asked = [] -%}
+    {%- for pool in var('allocation').shared if pool.among -%}
+        {%- set narrowed = [] -%}
+        {%- for dimension, texts in pool.among.items() -%}
+            {%- do narrowed.append(
+                'coalesce(' ~ is_any_of('drivers.' ~ dimension, texts) ~ ', false)'
+            ) -%}
+        {%- endfor -%}
+        {%- do asked.append(
+            '(' ~ pool_column ~ ' != ' ~ string_literal(pool.name) ~ ' or ('
+            ~ narrowed | join(' and ') ~ '))'
+        ) -%}
+    {%- endfor -%}
+    {{- return((asked or ['true']) | join(' and ')) -}}
+{% endmacro %}
 
 {#- Columns of a daily cost that allocation leaves as they are. -#}
 {% macro cost_columns() %}

@@ -10,6 +10,12 @@
     )
 {%- endmacro %}
 
+{#- The same where the share may be all of it, to the last digit. -#}
+{% macro money_part(amount, share) %}
+    {%- set part = money_share(amount, share) | replace('\n', ' ') -%}
+    {{- return('case when ' ~ share ~ ' = 1 then ' ~ amount ~ ' else ' ~ part ~ ' end') -}}
+{% endmacro %}
+
 {#- Seconds since 1970, to the millisecond. -#}
 {% macro epoch_seconds(instant) %}
     {{- return(adapter.dispatch('epoch_seconds', 'finops')(instant)) -}}

@@ -75,6 +75,20 @@
 {%- endmacro %}
 
 
+{#- A field of one entry. -#}
+{% macro tag_field(entry, field) %}
+    {{- return(adapter.dispatch('tag_field', 'finops')(entry, field)) -}}
+{% endmacro %}
+
+{% macro default__tag_field(entry, field) -%}
+    {{ entry }}.{{ field }}
+{%- endmacro %}
+
+{% macro duckdb__tag_field(entry, field) -%}
+    struct_extract({{ entry }}, '{{ field }}')
+{%- endmacro %}
+
+
 {#- The names of those entries, in their order. -#}
 {% macro tag_names(entries) %}
     {{- return(adapter.dispatch('tag_names', 'finops')(entries)) -}}

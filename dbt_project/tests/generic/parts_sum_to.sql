@@ -1,4 +1,5 @@
-{#- For each group, the sum of `part` here is the sum of `whole` in `to`, to the last digit. -#}
+{#- For each group, the sum of `part` here is the sum of `whole` in `to`, to the last digit. A group
+    that sums to nothing may be missing. -#}
 {% test parts_sum_to(model, part, to, whole, by) %}
 with
 
@@ -7,6 +8,7 @@ parts as (
     select {{ by | join(', ') }}, sum({{ part }}) as total
     from {{ model }}
     group by {{ by | join(', ') }}
+    having sum({{ part }}) != 0
 
 ),
 
@@ -15,6 +17,7 @@ wholes as (
     select {{ by | join(', ') }}, sum({{ whole }}) as total
     from {{ get_where_subquery(to) }}
     group by {{ by | join(', ') }}
+    having sum({{ whole }}) != 0
 
 )
 

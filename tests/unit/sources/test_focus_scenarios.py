@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.dbt.landing import Estate
+
 SPEC = Path("billing") / "focus_spec_1_2" / "specification" / "data"
 FLEX = "commitment_discount_flexibility"
 UTILISED = f"{FLEX}/one_hundred_percent_utilization"
@@ -58,6 +60,19 @@ SCENARIOS = {
     f"{SAAS}/virtual_currency_pricing_model_c": (2, "53000", "0"),
 }
 """File -> rows, sum of BilledCost, sum of EffectiveCost, added by hand."""
+
+WORKED: dict[str, tuple[str | None, ...]] = {
+    f"{COMMITMENT}_usage_scenario_1": ("1", None, "1", "0", "0", "1", "1"),
+    f"{COMMITMENT}_usage_scenario_2": (None, "1", "0", "1", "0", "0", None),
+    f"{COMMITMENT}_usage_scenario_3": ("0.75", "0.25", "0.75", "0.25", "0", "0.75", "1"),
+    f"{COMMITMENT}_usage_scenario_4": ("1", None, "1", "0", "0.5", "1", "0.666667"),
+    # a third of a large machine's hour is covered, the rest is on demand: 3 and 2.25 at list
+    f"{UTILISED}_with_{FLEX}_with_1_resource": ("1", None, "0.5", "0", "2.25", "1", "0.571429"),
+    f"{UTILISED}_with_{FLEX}_with_2_resources": ("4", None, "2", "0", "0", "1", "1"),
+    f"{UTILISED}_without_{FLEX}": ("1", None, "1.5", "0", "0", "1", "1"),
+    f"{FLEX}/zero_percent_utilization_without_{FLEX}": (None, "1", "0", "1.5", "2", "0", "0"),
+}
+"""File -> quantity used and unused, cost used, unused and on demand, utilisation, coverage."""
 
 TOKENS = {
     "virtual_currency_pricing_model_a2": "615",
@@ -161,3 +176,49 @@ def test_unused_commitment_costs_what_was_not_used(
         if row["commitment_discount_status"] is not None:
             cost[row["commitment_discount_status"]] += row["effective_cost"]
     assert cost == {"Used": Decimal(used), "Unused": Decimal(unused)}
+
+
+def test_marts_of_commitments_are_the_worked_figures(
+    shared: Path, tmp_path: Path, write_csv, read_each
+) -> None:
+    """Coverage and waste that differ from the specification's are another company's figures."""
+    estate = Estate(tmp_path / "estate")
+    sources = {f"s{number}": scenario for number, scenario in enumerate(WORKED)}
+    for source, scenario in sources.items():
+        folder = tmp_path / source
+        folder.mkdir()
+        rows = _landed(shared, scenario, folder, write_csv, read_each)
+        month = f"{rows[0]['charge_period_start']:%Y-%m}-01"
+        rows = [{**row, "source": source, "delivery_id": "d"} for row in rows]
+        estate.deliver("charges", month, "d", "2023-02-01T00:00", rows, source=source)
+    result = estate.dbt(
+        "build", "--select", "tag:billing", "--exclude-resource-type", "unit_test",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    used = {
+        row[0]: row[1:]
+        for row in estate.query(
+            "select source, sum(used_quantity), sum(unused_quantity), sum(used_cost),"
+            " sum(unused_cost), min(utilisation) from fct_commitments_daily group by all"
+        )
+    }
+    covered = {
+        row[0]: row[1:]
+        for row in estate.query(
+            "select source, sum(on_demand_cost), sum(committed_list_cost),"
+            " sum(on_demand_list_cost) from fct_commitment_coverage_daily group by all"
+        )
+    }
+    for source, scenario in sources.items():
+        on_demand, committed_list, on_demand_list = covered[source]
+        whole = committed_list + on_demand_list
+        told = [
+            *used[source][:4],
+            on_demand,
+            used[source][4],
+            committed_list / whole if whole else None,
+        ]
+        assert told == [
+            None if one is None else pytest.approx(type(two or 0)(one), abs=1e-6)
+            for one, two in zip(WORKED[scenario], told, strict=True)
+        ], scenario

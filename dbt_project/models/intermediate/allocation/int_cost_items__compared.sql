@@ -1,6 +1,8 @@
 {%- set grain = ['billing_period', 'source', 'provider_name', 'service_name', 'team',
     'billing_currency'] -%}
 {%- set item = grain + ['region_id', 'sku_meter', 'consumed_unit', 'commitment_discount_status'] -%}
+{%- set days_billed = dbt.datediff('this_month.billing_period', 'this_month.until', 'day') -%}
+{%- set others = (item + ['kind', 'until']) | reject('equalto', 'billing_period') | list -%}
 {%- set month_after = dbt.dateadd('month', 1, 'billing_period') -%}
 
 with
@@ -74,12 +76,13 @@ pairs as (
         month_before.billing_period as before_period,
         this_month.until,
         case
-            when this_month.until < cast({{ dbt.last_day('this_month.billing_period', 'month') }} as date)
-                then cast({{ dbt.dateadd(
-                    'day',
-                    dbt.datediff('this_month.billing_period', 'this_month.until', 'day'),
-                    'month_before.billing_period',
-                ) }} as date)
+            when
+                this_month.until
+                < cast({{ dbt.last_day('this_month.billing_period', 'month') }} as date)
+                then
+                    cast(
+                        {{ dbt.dateadd('day', days_billed, 'month_before.billing_period') }} as date
+                    )
         end as before_until
     from billed as this_month
     inner join billed as month_before
@@ -118,18 +121,17 @@ items as (
 
     select
         compared_period as billing_period,
-        {{ (item + ['kind', 'until']) | reject('equalto', 'billing_period') | join(',\n        ') }},
-        {%- for side, number in {'before': 1, 'after': 0}.items() %}
-        coalesce(sum(case when is_before = {{ number }} then effective_cost end), 0)
-            as cost_{{ side }},
-        coalesce(
-            sum(case when is_before = {{ number }} and kind = 'usage' then consumed_quantity end), 0
-        ) as quantity_{{ side }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        {{ others | join(',\n        ') }},
+        coalesce(sum(case when is_before = 1 then effective_cost end), 0) as cost_before,
+        coalesce(sum(case when is_before = 0 then effective_cost end), 0) as cost_after,
+        coalesce(sum(case when is_before = 1 and kind = 'usage' then consumed_quantity end), 0)
+            as quantity_before,
+        coalesce(sum(case when is_before = 0 and kind = 'usage' then consumed_quantity end), 0)
+            as quantity_after
     from sides
     group by
         compared_period,
-        {{ (item + ['kind', 'until']) | reject('equalto', 'billing_period') | join(', ') }}
+        {{ others | join(',\n        ') }}
 
 )
 

@@ -20,12 +20,12 @@ teams as (
 owned as (
 
     select
-        {%- for column in carried %}
+        {% for column in carried -%}
         costs.{{ column }},
-        {%- endfor %}
-        {%- for key in asked_tags() %}
+        {% endfor -%}
+        {% for key in asked_tags() -%}
         costs.{{ asked_column('tags.' ~ key) }},
-        {%- endfor %}
+        {% endfor -%}
         coalesce(costs.business_unit, teams.business_unit) as business_unit,
         coalesce(teams.team, costs.team) as team,
         coalesce(costs.product, teams.product) as product,
@@ -46,12 +46,7 @@ pooled as (
     select
         {{ (carried + dimensions()) | join(',\n        ') }},
         rule,
-        coalesce(
-            {%- for pool in var('allocation').shared %}
-            case when {{ fits(pool) }} then {{ string_literal(pool.name) }} end,
-            {%- endfor %}
-            cast(null as {{ dbt.type_string() }})
-        ) as pool
+        {{ first_pool() }} as pool
     from owned
 
 )

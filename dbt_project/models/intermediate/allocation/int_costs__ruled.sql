@@ -17,24 +17,14 @@ tags as (
 asked as (
 
     select
+        {% for key in asked_tags() -%}
+        tags.{{ asked_column('tags.' ~ key) }},
+        {% endfor -%}
+        coalesce(tags.tag_count, 0) as tag_count,
         costs.*
-        {%- for key in asked_tags() %},
-        tags.{{ asked_column('tags.' ~ key) }}
-        {%- endfor %}
     from costs
     left join tags
         on costs.billing_period = tags.billing_period and costs.tag_set_id = tags.tag_set_id
-
-),
-
-fitted as (
-
-    select
-        *
-        {%- for rule in var('allocation').rules %},
-        {{ fits(rule) }} as rule_{{ loop.index }}
-        {%- endfor %}
-    from asked
 
 ),
 
@@ -43,16 +33,16 @@ ruled as (
 
     select
         {{ carried | join(',\n        ') }},
-        {%- for key in asked_tags() %}
+        {% for key in asked_tags() -%}
         {{ asked_column('tags.' ~ key) }},
-        {%- endfor %}
+        {% endfor -%}
         {{ by_first_rule('business_unit', 'business_unit') }} as business_unit,
         {{ by_first_rule('team', 'team') }} as team,
         {{ by_first_rule('product', 'cast(null as ' ~ dbt.type_string() ~ ')') }} as product,
         {{ by_first_rule('environment', 'environment') }} as environment,
         {{ by_first_rule('cost_center', 'cost_center') }} as cost_center,
         {{ first_rule('team', "case when team is not null then 'tags' end") }} as rule
-    from fitted
+    from asked
 
 )
 

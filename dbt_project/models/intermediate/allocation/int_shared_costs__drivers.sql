@@ -1,5 +1,3 @@
-{%- set measured = ['cpu_core_hours', 'memory_gib_hours', 'gpu_hours'] -%}
-
 with
 
 costs as (
@@ -20,9 +18,11 @@ owners as (
     select
         billing_period,
         resource,
-        {%- for dimension in dimensions() %}
-        min({{ dimension }}) as {{ dimension }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        min(business_unit) as business_unit,
+        min(team) as team,
+        min(product) as product,
+        min(environment) as environment,
+        min(cost_center) as cost_center
     from costs
     where resource is not null and team is not null
     group by billing_period, resource
@@ -35,15 +35,17 @@ of_workloads as (
     select
         owners.billing_period,
         cast(null as {{ dbt.type_string() }}) as billing_currency,
-        {%- for dimension in dimensions() %}
-        owners.{{ dimension }},
-        {%- endfor %}
-        {%- for metric in cost_metrics() %}
-        cast(null as decimal(38, 20)) as {{ metric }},
-        {%- endfor %}
-        {%- for driver in measured %}
-        workloads.{{ driver }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        owners.business_unit,
+        owners.team,
+        owners.product,
+        owners.environment,
+        owners.cost_center,
+        cast(null as decimal(38, 15)) as effective_cost,
+        cast(null as decimal(38, 15)) as billed_cost,
+        cast(null as decimal(38, 15)) as list_cost,
+        cast(workloads.cpu_core_hours as decimal(38, 15)) as cpu_core_hours,
+        cast(workloads.memory_gib_hours as decimal(38, 15)) as memory_gib_hours,
+        cast(workloads.gpu_hours as decimal(38, 15)) as gpu_hours
     from workloads
     inner join owners
         on
@@ -59,15 +61,17 @@ of_costs as (
     select
         billing_period,
         billing_currency,
-        {%- for dimension in dimensions() %}
-        {{ dimension }},
-        {%- endfor %}
-        {%- for metric in cost_metrics() %}
-        {{ metric }},
-        {%- endfor %}
-        {%- for driver in measured %}
-        cast(null as double) as {{ driver }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        business_unit,
+        team,
+        product,
+        environment,
+        cost_center,
+        cast(effective_cost as decimal(38, 15)) as effective_cost,
+        cast(billed_cost as decimal(38, 15)) as billed_cost,
+        cast(list_cost as decimal(38, 15)) as list_cost,
+        cast(null as decimal(38, 15)) as cpu_core_hours,
+        cast(null as decimal(38, 15)) as memory_gib_hours,
+        cast(null as decimal(38, 15)) as gpu_hours
     from costs
     where team is not null and pool is null
 

@@ -44,12 +44,10 @@ given as (
         {%- endfor %}
         costs.rule,
         costs.pool,
-        {%- for metric in cost_metrics() %}
-        -case
-            when split.given_share = 1 then costs.{{ metric }}
-            else {{ money_share('costs.' ~ metric, 'split.given_share') | indent(12) }}
-        end as {{ metric }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        {% for metric in cost_metrics() -%}
+        -{{ money_part('costs.' ~ metric, 'split.given_share') }} as {{ metric }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
     from costs
     inner join split
         on
@@ -74,16 +72,16 @@ summed as (
 parted as (
 
     select
-        {%- for column in group %}
+        {% for column in group -%}
         summed.{{ column }},
-        {%- endfor %}
-        shares.team,
-        shares.largest_first,
-        {%- for metric in cost_metrics() %}
+        {% endfor -%}
+        {% for metric in cost_metrics() -%}
+        {%- set part = money_share('summed.' ~ metric, 'shares.share / shares.given_share') -%}
         summed.{{ metric }} as whole_{{ metric }},
-        {{ money_share('summed.' ~ metric, 'shares.share / shares.given_share') }}
-            as part_{{ metric }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        {{ part | replace('\n', ' ') }} as part_{{ metric }},
+        {% endfor -%}
+        shares.team,
+        shares.largest_first
     from summed
     inner join shares
         on

@@ -1,6 +1,19 @@
-{%- set measured = ['cpu_core_hours', 'memory_gib_hours', 'gpu_hours'] -%}
+{%- set pool_rows, fixed_rows = [], [] -%}
+{%- for pool in var('allocation').shared -%}
+    {%- do pool_rows.append([pool.name, pool.split, pool.by]) -%}
+    {%- for team, part in pool.shares.items() -%}
+        {%- do fixed_rows.append([pool.name, team, part]) -%}
+    {%- endfor -%}
+{%- endfor -%}
+{%- set string = dbt.type_string() -%}
 
 with
+
+costs as (
+
+    select * from {{ ref('int_costs__owned') }}
+
+),
 
 drivers as (
 
@@ -8,9 +21,17 @@ drivers as (
 
 ),
 
-costs as (
+pool_rules as (
 
-    select * from {{ ref('int_costs__owned') }}
+    {{ inline_rows({'pool': string, 'split': string, 'driver': string}, pool_rows) | indent(4) }}
+
+),
+
+fixed_shares as (
+
+    {{ inline_rows(
+        {'pool': string, 'team': string, 'share': 'decimal(10, 9)'}, fixed_rows
+    ) | indent(4) }}
 
 ),
 
@@ -25,96 +46,97 @@ pools as (
 
 ),
 
-weights as (
+-- costs drive what is in their own currency; a team that has costs at all pays an even part
+driven as (
 
-    {% for pool in var('allocation').shared -%}
-    {%- if pool.split == 'fixed' -%}
-    {%- for team, part in pool.shares.items() %}
-    select
-        {{ string_literal(pool.name) }} as pool,
-        billing_period,
-        billing_currency,
-        {{ string_literal(team) }} as team,
-        cast({{ part }} as decimal(28, 10)) as weight,
-        cast({{ part }} as decimal(10, 9)) as fixed_share
-    from pools
-    where pool = {{ string_literal(pool.name) }}
-    union all
-    {%- endfor %}
-    {%- else %}
-    {%- set in_currency = pool.split == 'proportional' and pool.by not in measured %}
     select
         pools.pool,
         pools.billing_period,
         pools.billing_currency,
         drivers.team,
-        {% if pool.split == 'even' -%}
-        cast(1 as decimal(28, 10)) as weight,
-        {%- else -%}
-        {%- set driver = steady_sum('drivers.' ~ pool.by) if pool.by in measured
-            else 'sum(drivers.' ~ pool.by ~ ')' %}
-        cast({{ driver }} as decimal(28, 10)) as weight,
-        {%- endif %}
-        cast(null as decimal(10, 9)) as fixed_share
+        case max(pool_rules.split)
+            when 'even' then max(case when drivers.billing_currency is not null then 1 else 0 end)
+            else sum(
+                case pool_rules.driver
+                    when 'effective_cost' then drivers.effective_cost
+                    when 'billed_cost' then drivers.billed_cost
+                    when 'list_cost' then drivers.list_cost
+                    when 'cpu_core_hours' then drivers.cpu_core_hours
+                    when 'memory_gib_hours' then drivers.memory_gib_hours
+                    when 'gpu_hours' then drivers.gpu_hours
+                end
+            )
+        end as weight
     from pools
+    inner join pool_rules on pools.pool = pool_rules.pool and pool_rules.split != 'fixed'
     inner join drivers
         on
             pools.billing_period = drivers.billing_period
-            {%- if in_currency %}
-            and pools.billing_currency = drivers.billing_currency
-            {%- endif %}
-    where
-        pools.pool = {{ string_literal(pool.name) }}
-        {%- for dimension, texts in pool.among.items() %}
-        and {{ is_any_of('drivers.' ~ dimension, texts) }}
-        {%- endfor %}
-        {%- if pool.split == 'even' %}
-        and drivers.billing_currency is not null
-        {%- endif %}
+            and (
+                pool_rules.split = 'even'
+                or drivers.billing_currency is null
+                or pools.billing_currency = drivers.billing_currency
+            )
+    where {{ may_pay('pools.pool') }}
     group by pools.pool, pools.billing_period, pools.billing_currency, drivers.team
-    union all
-    {%- endif -%}
-    {%- endfor %}
-    {{ nothing({
-        'pool': dbt.type_string(),
-        'billing_period': 'date',
-        'billing_currency': dbt.type_string(),
-        'team': dbt.type_string(),
-        'weight': 'decimal(28, 10)',
-        'fixed_share': 'decimal(10, 9)',
-    })[1:-1] }}
 
 ),
 
-weighed as (
+parts as (
 
     select
         pool,
         billing_period,
         billing_currency,
         team,
-        weight,
+        cast(weight as decimal(28, 10)) as weight,
+        cast(null as decimal(10, 9)) as fixed_share
+    from driven
+    union all
+    select
+        pools.pool,
+        pools.billing_period,
+        pools.billing_currency,
+        fixed_shares.team,
+        cast(fixed_shares.share as decimal(28, 10)) as weight,
+        fixed_shares.share as fixed_share
+    from pools
+    inner join fixed_shares on pools.pool = fixed_shares.pool
+
+),
+
+weighed as (
+
+    select
+        *,
+        sum(weight) over (partition by pool, billing_period, billing_currency) as whole_weight
+    from parts
+    where weight > 0
+
+),
+
+-- a fixed split may leave a part where it is
+shares as (
+
+    select
+        pool,
+        billing_period,
+        billing_currency,
+        team,
         coalesce(
             fixed_share,
-            cast(
-                cast(weight as double)
-                / cast(sum(weight) over (
-                    partition by pool, billing_period, billing_currency
-                ) as double)
-                as decimal(10, 9)
-            )
+            cast(cast(weight as double) / cast(whole_weight as double) as decimal(10, 9))
         ) as share,
-        -- a fixed split may leave a part where it is
         case
             when fixed_share is null then cast(1 as decimal(10, 9))
-            else sum(fixed_share) over (partition by pool, billing_period, billing_currency)
+            else cast(whole_weight as decimal(10, 9))
         end as given_share,
         row_number() over (
-            partition by pool, billing_period, billing_currency order by weight desc, team
+            partition by pool, billing_period, billing_currency
+            order by weight desc, team asc
         ) as largest_first
-    from weights
-    where weight > 0
+    from weighed
 
 )
 
-select * from weighed
+select * from shares

@@ -10,11 +10,12 @@ asked as (
 
     select
         billing_period,
-        tag_set_id
-        {%- for key in asked_tags() %},
+        tag_set_id,
+        {% for key in asked_tags() -%}
         max(case when tag_key = {{ string_literal(key) }} then tag_value end)
-            as {{ asked_column('tags.' ~ key) }}
-        {%- endfor %}
+            as {{ asked_column('tags.' ~ key) }},
+        {% endfor -%}
+        count(*) as tag_count
     from tags
     group by billing_period, tag_set_id
 

@@ -48,9 +48,11 @@ compared as (
     select
         {{ grain | join(',\n        ') }},
         cast(metric as {{ dbt.type_string() }}) as metric,
-        {%- for total in ['billed', 'allocated', 'unallocated', 'given', 'received'] %}
-        coalesce({{ money_sum(total ~ '_total', grain) }}, 0) as {{ total }}_total{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        {% for total in ['billed', 'allocated', 'unallocated', 'given', 'received'] -%}
+        {%- set column = total ~ '_total' -%}
+        coalesce({{ money_sum(column, grain) }}, 0) as {{ column }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor %}
     from totals
     group by {{ grain | join(', ') }}, metric
 

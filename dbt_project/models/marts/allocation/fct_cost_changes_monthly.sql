@@ -57,7 +57,8 @@ parted as (
         case
             when kind != 'usage' then 0
             when unit_quantity_before > 0
-                then coalesce(unit_cost_at_old_mix, 0)
+                then
+                    coalesce(unit_cost_at_old_mix, 0)
                     - case when item_of_unit = 1 then unit_cost_before else 0 end
             else cost_at_old_price - cost_before
         end as quantity_effect,

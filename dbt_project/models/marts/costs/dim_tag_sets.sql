@@ -12,8 +12,8 @@ charges as (
 tags_sorted as (
 
     select
-        billing_period,
-        {{ tag_entries(map_of_key('tags_key')) }} as tag_entries
+        charges.billing_period,
+        {{ tag_entries(map_of_key('charges.tags_key')) }} as tag_entries
     from charges
 
 ),
@@ -39,18 +39,29 @@ tags as (
 
 ),
 
+read as (
+
+    select
+        billing_period,
+        tag_set_id,
+        {{ tag_field('tag', 'key') }} as written_key,
+        {{ tag_field('tag', 'value') }} as tag_value
+    from tags
+
+),
+
 -- of keys that differ in case alone the first in byte order counts, as everywhere
 ranked as (
 
     select
         billing_period,
         tag_set_id,
-        lower(tag.key) as tag_key,
-        trim(tag.value) as tag_value,
+        lower(written_key) as tag_key,
+        trim(tag_value) as tag_value,
         row_number() over (
-            partition by billing_period, tag_set_id, lower(tag.key) order by tag.key
+            partition by billing_period, tag_set_id, lower(written_key) order by written_key
         ) as first_of_key
-    from tags
+    from read
 
 ),
 
