@@ -22,7 +22,8 @@ DIMENSIONS = ("business_unit", "team", "product", "environment", "cost_center")
 COLUMNS = (
     *("source", "provider_name", "billing_account_id", "sub_account_id", "sub_account_name"),
     *("service_category", "service_name", "region_id", "resource_id", "resource_name"),
-    *("resource_type", "resource", "namespace", "charge_category", "charge_class", "sku_meter"),
+    *("resource_type", "resource", "namespace", "charge_category", "charge_class", "sku_id"),
+    "sku_meter",
     *("commitment_discount_status", "billing_currency", "team", "environment", "business_unit"),
     "cost_center",
 )

@@ -12,7 +12,7 @@ _COSTS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
 _GRAIN = (
     "source billing_period charge_date provider_name billing_account_id sub_account_id "
     "sub_account_name service_category service_name region_id resource_id resource_name "
-    "resource_type resource charge_category charge_class sku_meter consumed_unit "
+    "resource_type resource charge_category charge_class sku_id sku_meter consumed_unit "
     "commitment_discount_status billing_currency business_unit team product environment "
     "cost_center line pool rule"
 )

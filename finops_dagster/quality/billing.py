@@ -20,15 +20,16 @@ COSTS = Suite(
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
         "environment business_unit cost_center tag_set_id charge_category charge_class "
-        "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency"
+        "sku_id sku_meter consumed_unit commitment_discount_status billing_currency "
+        "pricing_currency"
     ),
     columns=names(
         "source billing_period charge_date provider_name billing_account_id "
         "sub_account_id sub_account_name service_category service_name "
         "region_id resource_id resource_name resource_type resource team "
         "environment business_unit cost_center tag_set_id charge_category charge_class "
-        "sku_meter consumed_unit commitment_discount_status billing_currency pricing_currency "
-        "billed_cost effective_cost list_cost contracted_cost consumed_quantity "
+        "sku_id sku_meter consumed_unit commitment_discount_status billing_currency "
+        "pricing_currency billed_cost effective_cost list_cost contracted_cost consumed_quantity "
         "charge_count"
     ),
     money=_COSTS,

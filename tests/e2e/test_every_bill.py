@@ -30,6 +30,28 @@ FORMATS = {
     "provider_exports/ocp/*": "rate_card",
     "finops_toolkit_maps/**/EA_*.csv": "azure_ea",
 }
+ALLOCATION = {
+    "rules": [
+        {"name": "accounts", "set": {"team": {"column": "sub_account_id"}}},
+        {"name": "services", "when": {"sub_account_id": ""}, "set": {"product": "the rest"}},
+    ],
+    "shared": [
+        {"name": "tax", "when": {"charge_category": ["Tax", "Credit"]}, "split": "even"},
+        {
+            "name": "some services",
+            "when": {"service_name": ["*storage*", "*compute*"]},
+            "split": "proportional",
+            "by": "billed_cost",
+        },
+        {
+            "name": "regions",
+            "when": {"region_id": "us-*"},
+            "split": "fixed",
+            "shares": {"north": "0.333333333", "south": "0.25"},
+        },
+    ],
+}
+"""Rules that move money in any bill."""
 OPTIONS = {"rate_card": {"rates": "rates.csv", "use": "openshift"}}
 """Where exports of a format are; each file is a source of its own."""
 
@@ -75,7 +97,10 @@ def test_every_bill_is_conserved_or_refused_with_a_reason(tmp_path: Path) -> Non
         assert named[name][1].name in told
     kept = [one for one in billing if one["name"] not in refused]
     assert len(kept) >= len(billing) - 1
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"estate": "all", "billing": kept}))
+    (tmp_path / "allocation.yaml").write_text(yaml.safe_dump(ALLOCATION))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({"estate": "all", "billing": kept, "allocation": "allocation.yaml"})
+    )
     second = finops(tmp_path, "run", "--dry-run", "--config", "mine.yaml", "--json")
     assert second.code == 0, second.out + second.err
 
@@ -86,3 +111,21 @@ def test_every_bill_is_conserved_or_refused_with_a_reason(tmp_path: Path) -> Non
     assert len(billed) >= len(kept)
     for row in answer.items:
         assert Decimal(row["difference"]) == 0
+    conserved(tmp_path, answer.items)
+
+
+def conserved(folder: Path, billed: list[dict[str, str]]) -> None:
+    """What is allocated and what is not are the bill, to the last decimal, of all of it."""
+    mart = "fct_allocation_conservation"
+    rows = finops(folder, "marts", mart, "--config", "mine.yaml", "--json").items
+    told = {
+        (row["billing_period"], row["source"], row["billing_currency"], row["metric"]): row
+        for row in rows
+    }
+    for bill in billed:
+        row = told[bill["period"][:10], bill["source"], bill["currency"], bill["metric"]]
+        whole = Decimal(row["allocated_total"]) + Decimal(row["unallocated_total"])
+        assert whole == Decimal(row["billed_total"]) == Decimal(bill["mart"])
+        assert Decimal(row["given_total"]) + Decimal(row["received_total"]) == 0
+    assert len(told) == len(billed)
+    assert sum(Decimal(row["received_total"]) != 0 for row in rows) > len(rows) / 4

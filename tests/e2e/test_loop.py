@@ -290,6 +290,84 @@ def test_policy_check_denies_with_exit_code_one(world: World, tmp_path: Path) ->
     assert [item["verdict"] for item in answered(good, "policy_check")["items"]] == ["allow"]
 
 
+def test_what_is_allocated_and_what_is_not_are_the_bill(world: World) -> None:
+    """A team that is charged what nobody was billed, or a cost that nobody sees, ends all trust."""
+    mart = "fct_allocation_conservation"
+    rows = answered(world.finops("marts", mart, "--json"), "marts")["items"]
+    billed = answered(world.finops("ledger", "conserve", "--json"), "ledger_conserve")["items"]
+    assert len(rows) == len(billed)
+    bills = {
+        (one["period"][:10], one["source"], one["currency"], one["metric"]): Decimal(one["mart"])
+        for one in billed
+    }
+    for row in rows:
+        place = (row["billing_period"], row["source"], row["billing_currency"], row["metric"])
+        whole = Decimal(row["allocated_total"]) + Decimal(row["unallocated_total"])
+        assert whole == Decimal(row["billed_total"]) == bills[place]
+        assert Decimal(row["given_total"]) + Decimal(row["received_total"]) == 0
+    assert {row["source"] for row in rows if Decimal(row["received_total"])} == {"aws", "azure"}
+    teams = answered(world.finops("allocation", "--month", "2026-09", "--json"), "allocation")
+    costs = {(one["name"], one["currency"]): one for one in teams["items"]}
+    assert Decimal(costs["platform-sre", "USD"]["given"]) < 0
+    assert Decimal(costs["search", "USD"]["received"]) > 0
+    assert Decimal(costs[None, "USD"]["cost"]) > 0
+    assert sum(one["share"] for one in teams["items"] if one["currency"] == "USD") == pytest.approx(
+        1
+    )
+
+
+def test_a_changed_cost_is_laid_to_its_planted_cause(world: World) -> None:
+    """Who is told that more was used, where a price rose, asks the wrong people."""
+    rows = answered(world.finops("marts", "fct_cost_changes_monthly", "--json"), "marts")["items"]
+    truth = json.loads((world.folder / "truth.json").read_text(encoding="utf-8"))
+    (rise,) = [item for item in truth if item["kind"] == "cost_anomaly_price"]
+    effects = ("price", "quantity", "mix", "shared", "other")
+    dearer = set()
+    for row in rows:
+        parts = {name: Decimal(row[f"{name}_effect"]) for name in effects}
+        assert sum(parts.values()) == Decimal(row["change"])
+        if abs(parts["price"]) > Decimal("0.01"):
+            dearer.add((row["billing_period"][:7], row["service_name"], row["team"]))
+    place = (rise["expected"]["service"], rise["expected"]["team"])
+    # the month in which the price rose has some days at the old one, the next has none
+    months = {month for month, *where in dearer if tuple(where) == place}
+    assert dearer == {(month, *place) for month in months}
+    assert rise["from"][:7] in months
+    assert len(months) <= 2
+    grown = [
+        item
+        for item in truth
+        if item["kind"] == "cost_anomaly_level_shift" and item["from"] > "2026-09-20"
+    ]
+    for item in grown:
+        (row,) = [
+            row
+            for row in rows
+            if row["billing_period"].startswith("2026-10")
+            and row["service_name"] == item["expected"]["service"]
+            and row["team"] == item["expected"]["team"]
+        ]
+        assert Decimal(row["quantity_effect"]) > Decimal("0.8") * Decimal(row["change"]) > 0
+    assert grown
+
+
+def test_a_manager_is_told_in_ten_lines_why_a_cost_moved(world: World) -> None:
+    """A table of numbers answers nobody who asks why."""
+    answer = world.finops("explain", "--team", "checkout", "--month", "2026-09")
+    lines = [line for line in answer.out.splitlines() if line.strip()]
+    assert answer.code == 0, answer.err
+    assert " ".join(lines).startswith("checkout spent")
+    document = answered(
+        world.finops("explain", "--team", "checkout", "--month", "2026-09", "--json"), "explain"
+    )
+    (told,) = document["items"]
+    assert len(told["text"]) <= 10
+    assert sum(map(Decimal, told["effects"].values())) == Decimal(told["change"])
+    assert told["month_complete"]
+    wrong = answered(world.finops("explain", "--team", "chekout", "--json"), "explain", 2)
+    assert "'checkout'" in wrong["errors"][0]["hint"]
+
+
 def test_an_audit_finds_an_altered_ledger(
     world: World, another_estate: Callable[..., Path]
 ) -> None:

@@ -143,7 +143,7 @@
         'source', 'billing_period', 'charge_date', 'provider_name', 'billing_account_id',
         'sub_account_id', 'sub_account_name', 'service_category', 'service_name', 'region_id',
         'resource_id', 'resource_name', 'resource_type', 'resource', 'namespace',
-        'charge_category', 'charge_class', 'sku_meter', 'consumed_unit',
+        'charge_category', 'charge_class', 'sku_id', 'sku_meter', 'consumed_unit',
         'commitment_discount_status', 'billing_currency',
     ]) -}}
 {% endmacro %}

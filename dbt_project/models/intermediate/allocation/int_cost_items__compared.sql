@@ -1,6 +1,8 @@
 {%- set grain = ['billing_period', 'source', 'provider_name', 'service_name', 'team',
     'billing_currency'] -%}
-{%- set item = grain + ['region_id', 'sku_meter', 'consumed_unit', 'commitment_discount_status'] -%}
+{%- set item = grain + [
+    'region_id', 'sku_id', 'sku_meter', 'consumed_unit', 'commitment_discount_status',
+] -%}
 {%- set days_billed = dbt.datediff('this_month.billing_period', 'this_month.until', 'day') -%}
 {%- set others = (item + ['kind', 'until']) | reject('equalto', 'billing_period') | list -%}
 {%- set month_after = dbt.dateadd('month', 1, 'billing_period') -%}
@@ -25,6 +27,7 @@ lines as (
         {{ grain | join(',\n        ') }},
         charge_date,
         region_id,
+        sku_id,
         sku_meter,
         consumed_unit,
         commitment_discount_status,
@@ -41,6 +44,7 @@ lines as (
         {{ grain | join(',\n        ') }},
         charge_date,
         cast(null as {{ dbt.type_string() }}) as region_id,
+        cast(null as {{ dbt.type_string() }}) as sku_id,
         cast(null as {{ dbt.type_string() }}) as sku_meter,
         cast(null as {{ dbt.type_string() }}) as consumed_unit,
         cast(null as {{ dbt.type_string() }}) as commitment_discount_status,

@@ -74,6 +74,7 @@ allocated as (
         {{ tag_set_id('tag_entries') }} as tag_set_id,
         charge_category,
         charge_class,
+        sku_id,
         sku_meter,
         consumed_unit,
         commitment_discount_status,

@@ -13,6 +13,7 @@
     'resource_type',
     'charge_category',
     'charge_class',
+    'sku_id',
     'sku_meter',
     'consumed_unit',
     'commitment_discount_status',

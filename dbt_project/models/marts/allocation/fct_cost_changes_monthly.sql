@@ -20,7 +20,7 @@ of_units as (
         sum(quantity_after) over of_unit as unit_quantity_after,
         row_number() over (
             partition by {{ unit | join(', ') }}, kind
-            order by region_id, sku_meter, commitment_discount_status
+            order by region_id, sku_id, sku_meter, commitment_discount_status
         ) as item_of_unit
     from items
     window of_unit as (partition by {{ unit | join(', ') }}, kind)

@@ -33,6 +33,7 @@ summed as (
         tag_set_id,
         charge_category,
         charge_class,
+        sku_id,
         sku_meter,
         consumed_unit,
         commitment_discount_status,

@@ -15,6 +15,7 @@ final as (
         sub_account_id,
         region_id,
         resource_id,
+        sku_id,
         tag_set_id,
 
         -- strings
