@@ -38,6 +38,7 @@ def checks(settings: Settings) -> list[Check]:
         Probes(
             deliveries=deliveries,
             policies=lambda: estate.judge.bundle,
+            allocation=lambda: str(estate.allocation),
             may_edit=lambda file, globs: is_allowed(file, globs),
         ),
     )

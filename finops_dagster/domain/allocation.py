@@ -176,6 +176,9 @@ class Allocation(_Part):
         default=(), description="In order: a cost is of the first pool that it fits."
     )
 
+    def __str__(self) -> str:
+        return f"{len(self.teams)} teams, {len(self.rules)} rules, {len(self.shared)} shared costs"
+
     def of_days(self, first: date, last: date) -> Allocation:
         """What decides about charges from `first` to `last`, in force on these days at most.
 

@@ -36,6 +36,8 @@ class Probes:
     """(group such as "billing", source name) -> number of deliveries found."""
     policies: Callable[[], str]
     """Loads the policy bundle in force and returns its id."""
+    allocation: Callable[[], str]
+    """Reads the allocation file in force and says what is in it."""
     may_edit: Callable[[str, Sequence[str]], bool]
     """(file in the repository, allowed_paths) -> whether it may be edited."""
 

@@ -37,6 +37,7 @@ def doctor(settings: Settings, probes: Probes) -> list[Check]:
         *_paths(settings),
         *_deliveries(settings, probes),
         *_joins(settings),
+        *_allocation(settings, probes),
         _policies(probes),
         *_desired_state(settings, probes),
         ok("schedule", f"{settings.schedule} (UTC)"),
@@ -142,6 +143,16 @@ def _joins(settings: Settings) -> Iterator[Check]:
             "none: nothing can be sized or called idle",
             "Name an export of measurements under `telemetry`.",
         )
+
+
+def _allocation(settings: Settings, probes: Probes) -> Iterator[Check]:
+    if settings.allocation is None or not settings.allocation.exists():
+        return
+    name = "allocation file"
+    try:
+        yield ok(name, probes.allocation())
+    except FinopsError as error:
+        yield fail(name, error.message, _hint(error, "See docs/allocation.md."))
 
 
 def _policies(probes: Probes) -> Check:

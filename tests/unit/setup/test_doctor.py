@@ -24,6 +24,7 @@ def probes(**replaced: Any) -> Probes:
     given: dict[str, Any] = {
         "deliveries": lambda group, name: 3,
         "policies": lambda: "policies-0123",
+        "allocation": lambda: "2 teams, 1 rules, 0 shared costs",
         "may_edit": lambda file, globs: any(fnmatch(file, glob) for glob in globs),
     }
     return Probes(**{**given, **replaced})
@@ -99,6 +100,23 @@ def test_every_check_that_is_not_ok_says_what_to_do(settings: Settings, tmp_path
     assert named["models"].result is Outcome.WARN
     for check in checks:
         assert bool(check.fix) == (check.result is not Outcome.OK), check
+
+
+def test_an_allocation_file_is_read(settings: Settings, tmp_path: Path) -> None:
+    """A rule that means nothing must be told before the night in which it stops the run."""
+    assert "allocation file" not in by_name(doctor(settings, probes()))
+    (tmp_path / "allocation.yaml").write_text("rules: []\n")
+    named = settings.model_copy(update={"allocation": tmp_path / "allocation.yaml"})
+    told = by_name(doctor(named, probes()))["allocation file"]
+    assert (told.result, told.detail) == (Outcome.OK, "2 teams, 1 rules, 0 shared costs")
+
+    def broken() -> str:
+        fault = Fault(code="bad_value", file="a.yaml", row=3, expected="A team.", hint="Name it.")
+        raise Stopped("cannot be used", (fault,))
+
+    told = by_name(doctor(named, probes(allocation=broken)))["allocation file"]
+    assert told.result is Outcome.FAIL
+    assert "a.yaml, row 3" in told.fix
 
 
 def test_paths_that_do_not_exist_fail(settings: Settings, tmp_path: Path) -> None:
