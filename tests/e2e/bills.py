@@ -91,9 +91,9 @@ class Company:
         (folder / "_delivery.json").write_text(json.dumps({"known_at": known_at}))
         return folder
 
-    def run(self, expect: int = 0) -> runner.Outcome:
-        """Run the bills' job as the daily run does."""
-        outcome = runner.run(load(self.config), jobs=[BILLING_JOB], say=lambda _: None)
+    def run(self, expect: int = 0, jobs: Sequence[str] = (BILLING_JOB,)) -> runner.Outcome:
+        """Run the bills' job, or others, as the daily run does."""
+        outcome = runner.run(load(self.config), jobs=jobs, say=lambda _: None)
         assert outcome.exit_code == expect, outcome.stopped
         return outcome
 
