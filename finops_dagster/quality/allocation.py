@@ -5,10 +5,9 @@ How it is judged is in `audit`.
 
 from __future__ import annotations
 
-from finops_dagster.quality.billing import CHARGE_CATEGORIES
+from finops_dagster.quality.billing import CHARGE_CATEGORIES, COST_METRICS, SUMS_BY_METRIC
 from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
 
-_COSTS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
 _GRAIN = (
     "source billing_period charge_date provider_name billing_account_id sub_account_id "
     "sub_account_name service_category service_name region_id resource_id resource_name "
@@ -25,7 +24,7 @@ ALLOCATED = Suite(
         f"{_GRAIN} billed_cost effective_cost list_cost contracted_cost consumed_quantity "
         "charge_count"
     ),
-    money=_COSTS,
+    money=COST_METRICS,
     checks=(
         *not_null(
             "source",
@@ -57,15 +56,8 @@ ALLOCATED = Suite(
     ),
     frames={
         "against_conservation": Frame(
-            sql="""
-                with sums as (
-                    select billing_period, source, billing_currency,
-                        unnest(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost'])
-                            as metric,
-                        unnest([sum(billed_cost), sum(effective_cost), sum(list_cost),
-                            sum(contracted_cost)]) as total
-                    from {table} group by all
-                )
+            sql=SUMS_BY_METRIC
+            + """
                 select conservation.billing_period, conservation.source,
                     conservation.billing_currency, conservation.metric,
                     case when coalesce(total, 0) = billed_total then '0'
@@ -77,7 +69,7 @@ ALLOCATED = Suite(
                     and conservation.billing_currency
                         is not distinct from sums.billing_currency
             """,
-            columns=("billing_period", "source", "billing_currency", *_COSTS),
+            columns=("billing_period", "source", "billing_currency", *COST_METRICS),
             needs=("fct_allocation_conservation",),
         ),
     },

@@ -10,7 +10,18 @@ from finops_dagster.quality.checks import Check, Frame, Suite, between, names, n
 CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """FOCUS 1.2, ChargeCategory: the allowed values."""
 
-_COSTS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+COST_METRICS = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+
+SUMS_BY_METRIC = """
+    with sums as (
+        select billing_period, source, billing_currency,
+            unnest(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost']) as metric,
+            unnest([sum(billed_cost), sum(effective_cost), sum(list_cost), sum(contracted_cost)])
+                as total
+        from {table} group by all
+    )
+"""
+"""Opens a frame that holds a mart's sums against a conservation mart."""
 
 COSTS = Suite(
     table="fct_costs_daily",
@@ -32,7 +43,7 @@ COSTS = Suite(
         "pricing_currency billed_cost effective_cost list_cost contracted_cost consumed_quantity "
         "charge_count"
     ),
-    money=_COSTS,
+    money=COST_METRICS,
     checks=(
         *not_null(
             "source",
@@ -74,15 +85,8 @@ COSTS = Suite(
     ),
     frames={
         "against_conservation": Frame(
-            sql="""
-                with sums as (
-                    select billing_period, source, billing_currency,
-                        unnest(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost'])
-                            as metric,
-                        unnest([sum(billed_cost), sum(effective_cost), sum(list_cost),
-                            sum(contracted_cost)]) as total
-                    from {table} group by all
-                )
+            sql=SUMS_BY_METRIC
+            + """
                 select sums.billing_period, sums.source, sums.billing_currency, sums.metric,
                     case when coalesce(total, 0) = coalesce(mart_total, 0) then '0'
                         else cast(coalesce(total, 0) - coalesce(mart_total, 0) as varchar) end
@@ -94,7 +98,7 @@ COSTS = Suite(
                     and conservation.billing_currency
                         is not distinct from sums.billing_currency
             """,
-            columns=("billing_period", "source", "billing_currency", *_COSTS),
+            columns=("billing_period", "source", "billing_currency", *COST_METRICS),
             needs=("fct_bill_conservation",),
         ),
         # Complete days only: an export's newest day is often still filling up. Usage alone,
@@ -256,7 +260,7 @@ CONSERVATION = Suite(
     money=("landing_total", "staging_total", "mart_total", "difference"),
     checks=(
         *not_null("billing_period", "source", "metric", "difference"),
-        one_of("metric", _COSTS),
+        one_of("metric", COST_METRICS),
         *(
             Check(
                 name=name,

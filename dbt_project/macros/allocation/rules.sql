@@ -46,9 +46,9 @@
 {% endmacro %}
 
 {#- Whether what a rule or a pool asks of a cost holds on the day of its charge. -#}
-{% macro fits(one, day='charge_date') %}
+{% macro fits(one) %}
     {%- set asked = [
-        day ~ ' between ' ~ date_literal(one.from) ~ ' and ' ~ date_literal(one.until)
+        'charge_date between ' ~ date_literal(one.from) ~ ' and ' ~ date_literal(one.until)
     ] -%}
     {%- for field, texts in one.when.items() -%}
         {%- do asked.append('coalesce(' ~ is_any_of(asked_column(field), texts) ~ ', false)') -%}
