@@ -21,6 +21,7 @@ DEMO_FOLDER = Path("demo_estate")
 """Where the demo estate lives, in the current folder."""
 DEMO_SEED = 7
 DEMO_DAYS = 395
+"""A year, and the month that its first is compared with."""
 
 Config = Annotated[
     Path | None,

@@ -131,6 +131,21 @@ def machine_meter(machine: Machine, service: Service) -> Meter:
     )
 
 
+def fleet(
+    name: str, account: str, team: str, service: Service, types: tuple[tuple[str, int, float], ...]
+) -> tuple[Meter, ...]:
+    """Machine hours of a fleet that comes and goes, by (type, price, hours a day)."""
+    return tuple(
+        replace(
+            plain(f"fleet-{name}-{type_}", account, team, service, f"{type_} hours", "Hours",
+                  price, hours, "hours", 0.0),
+            detail=type_,
+            anomalous=False,
+        )
+        for type_, price, hours in types
+    )  # fmt: skip
+
+
 def database(
     name: str,
     account: str,

@@ -84,6 +84,9 @@ def events(seed: int) -> tuple[Event, ...]:
         ),
         Event("cost_anomaly_new_service", NEW_SERVICE.key, ago(draw.randint(9, 13)), None, 1.0),
         Event("cost_anomaly_price", next(keys), ago(112), None, 1.06),
+        # as many hours as before, half of the dear ones on the cheaper machines
+        Event("cost_anomaly_mix", "fleet-reindex-m5.4xlarge", ago(75), None, 0.5),
+        Event("cost_anomaly_mix", "fleet-reindex-m6g.4xlarge", ago(75), None, 2.0),
     ]
     for around in (2, 46, 131, 204, 262, 331):
         start = around + draw.randint(0, 5) if around > 2 else around

@@ -15,7 +15,7 @@ from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 3
+VERSION = 4
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
@@ -32,7 +32,8 @@ _OWNED = (
 )
 MIN_DAYS = 35
 """Shorter estates have no closed month and no history to judge by."""
-MAX_DAYS = 395
+MAX_DAYS = 760
+"""The repository is not older."""
 MAX_COPIES = 100
 
 Progress = Callable[[str], None]
@@ -75,9 +76,7 @@ def _quiet(message: str) -> None:
     del message
 
 
-def create(
-    out: Path, seed: int, days: int = MAX_DAYS, *, progress: Progress | None = None
-) -> DemoSummary:
+def create(out: Path, seed: int, days: int, *, progress: Progress | None = None) -> DemoSummary:
     """Write the estate of `seed` with `days` of history under `out`; once is enough.
 
     A complete estate of the same seed, days and generator version is left as it is, with all

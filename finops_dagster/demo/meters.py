@@ -14,6 +14,7 @@ from finops_dagster.demo.cloud import (
     Service,
     bucket,
     database,
+    fleet,
     function,
     machine_meter,
     plain,
@@ -73,6 +74,8 @@ METERS: tuple[Meter, ...] = (
     *(machine_meter(m, {"aws": _EC2, "azure": _AVM, "gcp": _GCE}[m.account.split("-")[0]])
       for m in MACHINES),
     # AWS, in dollars.
+    *fleet("reindex", "aws-retail", "search", _EC2, (("m5.4xlarge", 856000, 96.0),
+           ("m6g.4xlarge", 688000, 48.0))),
     *database("storefront-db", "aws-retail", "storefront", _RDS, "db.r6g.xlarge", 522000, 500,
               127000),
     *database("checkout-db", "aws-retail", "checkout", _RDS, "db.r6g.2xlarge", 1044000, 800,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from finops_dagster.cli.common import DEMO_DAYS
 from finops_dagster.demo import advance, create
 from finops_dagster.demo.estate import MAX_DAYS, STATE
 from finops_dagster.demo.plan import build
@@ -147,8 +148,8 @@ def test_truth_tells_every_kind(estate: Path) -> None:
 
 def test_a_full_estate_keeps_its_limits(tmp_path: Path) -> None:
     """Thirteen months that grow without bound would make the first run slow for everybody."""
-    summary = create(tmp_path / "estate", SEED, MAX_DAYS)
-    assert summary.first_day == AS_OF - timedelta(days=MAX_DAYS - 1)
+    summary = create(tmp_path / "estate", SEED, DEMO_DAYS)
+    assert summary.first_day == AS_OF - timedelta(days=DEMO_DAYS - 1)
     assert 40_000 < summary.charges <= 150_000
     assert 4_000_000 < summary.measurements <= 6_000_000
     assert 45 <= summary.workloads <= 80
