@@ -58,6 +58,8 @@ BILLING = Clock(
     marts=(
         "fct_costs_daily",
         "dim_tag_sets",
+        "dim_services",
+        "dim_regions",
         "fct_commitments_daily",
         "fct_commitment_coverage_daily",
         "fct_tag_coverage_daily",
@@ -101,6 +103,7 @@ ALLOCATION = Clock(
         "fct_allocated_costs_daily",
         "fct_allocation_conservation",
         "fct_cost_changes_monthly",
+        "dim_teams",
     ),
     partition_column="billing_period",
 )

@@ -124,3 +124,14 @@ CHANGES = Suite(
     checks=not_null("billing_period", "source", "compared_until", "change"),
     always_filled=False,
 )
+
+TEAMS = Suite(
+    table="dim_teams",
+    partition="billing_period",
+    grain=names("billing_period team valid_from"),
+    columns=names(
+        "billing_period team business_unit product cost_center valid_from valid_until is_declared"
+    ),
+    checks=not_null("billing_period", "team", "valid_from", "valid_until", "is_declared"),
+    always_filled=False,
+)

@@ -209,6 +209,32 @@ TAG_SETS = Suite(
     always_filled=False,
 )
 
+SERVICES = Suite(
+    table="dim_services",
+    partition="billing_period",
+    grain=names(
+        "source billing_period provider_name service_name service_category service_subcategory"
+    ),
+    columns=names(
+        "source billing_period provider_name service_name service_category service_subcategory "
+        "first_charged_on last_charged_on charge_count"
+    ),
+    checks=not_null("source", "billing_period", "service_name", "first_charged_on"),
+    always_filled=False,
+)
+
+REGIONS = Suite(
+    table="dim_regions",
+    partition="billing_period",
+    grain=names("source billing_period provider_name region_id region_name"),
+    columns=names(
+        "source billing_period provider_name region_id region_name first_charged_on "
+        "last_charged_on charge_count"
+    ),
+    checks=not_null("source", "billing_period", "region_id", "first_charged_on"),
+    always_filled=False,
+)
+
 COVERAGE = Suite(
     table="fct_tag_coverage_daily",
     partition="billing_period",

@@ -12,6 +12,8 @@ MARTS = {
     for suite in (
         billing.COSTS,
         billing.TAG_SETS,
+        billing.SERVICES,
+        billing.REGIONS,
         billing.COMMITMENTS,
         billing.COMMITMENT_COVERAGE,
         billing.COVERAGE,
@@ -32,6 +34,7 @@ MARTS = {
         allocation.ALLOCATED,
         allocation.CONSERVATION,
         allocation.CHANGES,
+        allocation.TEAMS,
         resources.MATCHES,
         resources.WORKLOADS,
         resources.UNOWNED,

@@ -1,0 +1,1 @@
+{{ billed_dimension('region_id', ['region_name']) }}

@@ -1,0 +1,1 @@
+{{ billed_dimension('service_name', ['service_category', 'service_subcategory']) }}
