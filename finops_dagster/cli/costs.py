@@ -6,6 +6,7 @@ They read what is published and change nothing.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,7 @@ from rich.text import Text
 from finops_dagster.cli.common import AsJson, Config, command, settings_for
 from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.metrics import Metric, Metrics
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.periods import month_start
@@ -47,23 +49,10 @@ class By(StrEnum):
     POOL = "pool"
 
 
-class Metric(StrEnum):
-    """Which cost."""
-
-    EFFECTIVE = "effective_cost"
-    BILLED = "billed_cost"
-    LIST = "list_cost"
-    CONTRACTED = "contracted_cost"
-    NET = "net_cost"
-
-
-NET = "case when charge_category = 'Tax' then 0 else effective_cost end"
-"""Net cost: what is left of effective cost after credits and refunds, before tax."""
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command("allocation")(allocation_command)
+    app.command("metrics")(metrics_command)
     app.command("explain")(explain_command)
 
 
@@ -94,7 +83,9 @@ def _published(estate: Estate, mart: str, period: date) -> Manifest:
 def allocation_command(
     period: Month = None,
     by: Annotated[By, typer.Option("--by", help="What costs are summed by.")] = By.TEAM,
-    metric: Annotated[Metric, typer.Option("--metric", help="Which cost.")] = Metric.EFFECTIVE,
+    metric: Annotated[
+        str, typer.Option("--metric", help="What is summed: see `finops metrics`.")
+    ] = "effective_cost",
     against: Annotated[
         str | None,
         typer.Option(
@@ -110,16 +101,17 @@ def allocation_command(
     settings = settings_for(config)
     estate = Estate(settings)
     wanted = _period(settings, period)
+    chosen = _metric(metric, Metrics.of_project(estate.dbt_project).over(ALLOCATED), "--metric")
     manifest = _published(estate, ALLOCATED, wanted)
-    items = _allocated(estate, manifest, wanted, by, metric)
+    items = _allocated(estate, manifest, wanted, by, chosen)
     other = _other(estate, manifest, wanted, against) if against is not None else None
     if other is not None:
-        items = _compared(items, _allocated(estate, other, wanted, by, metric))
+        items = _compared(items, _allocated(estate, other, wanted, by, chosen))
     if as_json:
         answer = envelope(
             "allocation",
             [
-                {"month": f"{wanted:%Y-%m}", "by": by.value, "metric": metric.value, **one}
+                {"month": f"{wanted:%Y-%m}", "by": by.value, "metric": chosen.name, **one}
                 for one in items
             ],
             as_of=settings.decided_day(),
@@ -128,7 +120,7 @@ def allocation_command(
         )
         print_json(answer)
         return 0
-    title = f"{metric.value} of {month(wanted)} by {by.value}"
+    title = f"{chosen.label} of {month(wanted)} by {by.value}"
     if other is not None:
         title = f"{title}, beside publication {other.id}"
         columns = {"other cost": "cost_against", "cost": "cost", "more cost": "difference"}
@@ -154,7 +146,6 @@ def allocation_command(
 def _allocated(
     estate: Estate, manifest: Manifest, period: date, by: By, metric: Metric
 ) -> list[dict[str, Any]]:
-    cost = NET if metric is Metric.NET else metric.value
     parts = ", ".join(
         f"coalesce(sum(cost) filter (where line = '{line}'), 0) as {name}"
         for name, line in (("charged", "charge"), ("given", "given"), ("received", "received"))
@@ -162,7 +153,7 @@ def _allocated(
     return estate.publications.reader(manifest).records(
         ALLOCATED,
         f"""
-        with costs as (select *, {cost} as cost from mart),
+        with costs as (select *, {metric.value} as cost from mart),
         sums as (
             select {by.value} as name, billing_currency as currency, {parts}, sum(cost) as cost
             from costs group by all having count(cost) > 0
@@ -175,6 +166,117 @@ def _allocated(
         first=period,
         last=period,
     )
+
+
+def _metric(name: str, known: Sequence[Metric], where: str) -> Metric:
+    """The metric of a name. Raises SettingsError with the nearest."""
+    by_name = {one.name: one for one in known}
+    if name in by_name:
+        return by_name[name]
+    raise SettingsError(
+        f"There is no metric {name!r} to tell.",
+        (
+            Fault(
+                code="unknown_metric",
+                column=where,
+                expected=f"Expected one of: {', '.join(by_name)}.",
+                hint=_meant(name, list(by_name)),
+            ),
+        ),
+    )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else "Choose one of these."
+
+
+@command("metrics")
+def metrics_command(
+    name: Annotated[
+        str | None, typer.Argument(help="A metric; without it, what each of them means.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="A column that the metric may be told by.")
+    ] = None,
+    period: Month = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """What each figure means; and one of them for a month, as it is defined."""
+    settings = settings_for(config)
+    estate = Estate(settings)
+    known = list(Metrics.of_project(estate.dbt_project).by_name.values())
+    if name is None:
+        if as_json:
+            items = [
+                {
+                    "metric": one.name,
+                    "label": one.label,
+                    "description": one.description,
+                    "unit": one.unit,
+                    "mart": one.mart,
+                    "by": one.dimensions,
+                    "sql": one.sql,
+                }
+                for one in known
+            ]
+            print_json(envelope("metrics", items, as_of=settings.decided_day()))
+        else:
+            print_table(
+                "Metrics",
+                ("metric", "is", "unit"),
+                [(one.name, one.description, one.unit) for one in known],
+            )
+        return 0
+    metric = _metric(name, known, "NAME")
+    if by is not None and by not in metric.dimensions:
+        raise SettingsError(
+            f"{metric.name} is not told by {by!r}.",
+            (
+                Fault(
+                    code="unknown_dimension",
+                    column="--by",
+                    expected=f"Expected one of: {', '.join(metric.dimensions)}.",
+                    hint=_meant(by, metric.dimensions),
+                ),
+            ),
+        )
+    wanted = _period(settings, period)
+    manifest = _published(estate, metric.mart, wanted)
+    rows = estate.publications.reader(manifest).records(
+        metric.mart,
+        f"""
+        select {by or "null"} as name, billing_currency as currency, {metric.sql} as value
+        from mart group by all having value is not null
+        order by currency, value desc, name nulls last
+        """,
+        first=wanted,
+        last=wanted,
+    )
+    if as_json:
+        beside = {"month": f"{wanted:%Y-%m}", "metric": metric.name, "unit": metric.unit, "by": by}
+        answer = envelope(
+            "metrics",
+            [{**beside, **row} for row in rows],
+            as_of=settings.decided_day(),
+            publication_id=manifest.id,
+        )
+        print_json(answer)
+        return 0
+    print_table(
+        f"{metric.label} of {month(wanted)}" + (f" by {by}" if by else ""),
+        (by or "of", "currency", "value"),
+        [(row["name"] or ("-" if by else "all"), row["currency"], _figure(row)) for row in rows],
+    )
+    return 0
+
+
+def _figure(row: Mapping[str, Any]) -> str:
+    value = row["value"]
+    if isinstance(value, Decimal):
+        return amount(value, places(row["currency"] or ""))
+    return share(value, 1)
 
 
 def _other(estate: Estate, manifest: Manifest, period: date, against: str) -> Manifest:
@@ -256,7 +358,6 @@ def explain_command(
             )
         ]
     elif not of_team:
-        near = difflib.get_close_matches(team, known, n=1)
         raise SettingsError(
             f"{team!r} has no costs in {month(wanted)} or the month before.",
             (
@@ -264,7 +365,7 @@ def explain_command(
                     code="unknown_team",
                     column="--team",
                     expected=f"Expected one of: {', '.join(known)}.",
-                    hint=f"Did you mean {near[0]!r}?" if near else "Choose one of these.",
+                    hint=_meant(team, known),
                 ),
             ),
         )

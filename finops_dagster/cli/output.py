@@ -20,6 +20,9 @@ from rich.text import Text
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault
 
+_NUMERIC = ("cost", "saving", "rows", "kg", "seconds", "number", "share", "value")
+"""How the names of columns end that hold numbers."""
+
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: money as text, times as RFC 3339 UTC."""
@@ -81,7 +84,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         return
     table = Table(title=Text(title), title_justify="left", header_style="bold", pad_edge=False)
     for column in columns:
-        numeric = column.endswith(("cost", "saving", "rows", "kg", "seconds", "number"))
+        numeric = column.endswith(_NUMERIC)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if value is None else str(plain(value))) for value in row))

@@ -354,6 +354,29 @@ def test_a_changed_cost_is_laid_to_its_planted_cause(world: World) -> None:
     assert grown
 
 
+def test_a_figure_is_what_its_definition_says(world: World) -> None:
+    """Two commands that sum one word in two ways start a quarrel that nobody can settle."""
+    marts = answered(world.finops("marts", "fct_commitment_coverage_daily", "--json"), "marts")
+    rated = [
+        row
+        for row in marts["items"]
+        if row["coverage"] is not None and row["billing_period"] == "2026-09-01"
+    ]
+    answer = world.finops("metrics", "commitment_coverage", "--month", "2026-09", "--json")
+    told = {row["currency"]: row["value"] for row in answered(answer, "metrics")["items"]}
+    for currency in {row["billing_currency"] for row in rated}:
+        committed, on_demand = (
+            sum(Decimal(row[part]) for row in rated if row["billing_currency"] == currency)
+            for part in ("committed_list_cost", "on_demand_list_cost")
+        )
+        assert told[currency] == pytest.approx(float(committed / (committed + on_demand)))
+    assert len(told) == 2
+    wrong = answered(world.finops("metrics", "efective_cost", "--json"), "metrics", 2)
+    assert "'effective_cost'" in wrong["errors"][0]["hint"]
+    teams = answered(world.finops("marts", "dim_teams", "--json"), "marts")["items"]
+    assert {row["business_unit"] for row in teams if row["team"] == "search"} == {"retail"}
+
+
 def test_a_manager_is_told_in_ten_lines_why_a_cost_moved(world: World) -> None:
     """A table of numbers answers nobody who asks why."""
     answer = world.finops("explain", "--team", "checkout", "--month", "2026-09")
