@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install run ui test lint format conformance test-tools
+.PHONY: help install run ui test lint format site conformance test-tools
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -53,6 +53,13 @@ lint: install  ## ruff, mypy, import contracts, SQL and policies
 
 format: install  ## write what ruff would have
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+site: install  ## docs/ as HTML in site/, with every model of the warehouse under marts/
+	@$(BIN)/sphinx-build -q -W --keep-going docs site
+	@cd dbt_project && FINOPS_WAREHOUSE=target/site/warehouse.duckdb ../$(BIN)/finops-dbt --quiet docs generate \
+	  --static --empty-catalog --profiles-dir . --target-path target/site
+	@mkdir -p site/marts && cp dbt_project/target/site/static_index.html site/marts/index.html
+	@echo "site     site/index.html"
 
 # A browser, and Prometheus for its programs alone (unpacked, since installing Debian's package
 # starts a service), where this machine lets us have them; tests that need them skip, with a reason,

@@ -203,3 +203,15 @@ def test_every_dependency_is_decided() -> None:
         match = re.match(r"[A-Za-z0-9._-]+", line)
         assert match is not None
         assert f"`{match.group()}`" in text, match.group()
+
+
+def test_the_pages_make_a_site(tmp_path: Path) -> None:
+    """A page that is in no list, or a heading that a link misses, is found by nobody."""
+    sphinx = Path(sys.executable).with_name("sphinx-build")
+    done = subprocess.run(
+        [sphinx, "-q", "-W", "--keep-going", ROOT / "docs", tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "metrics.html").exists()
