@@ -10,12 +10,7 @@ days as (
 
 final as (
 
-    select
-        cast(date_day as date) as date_day,
-        cast({{ dbt.date_trunc('month', 'date_day') }} as date) as month_day,
-        cast({{ dbt.date_trunc('quarter', 'date_day') }} as date) as quarter_day,
-        cast({{ dbt.date_trunc('year', 'date_day') }} as date) as year_day
-    from days
+    select cast(date_day as date) as date_day from days
 
 )
 
