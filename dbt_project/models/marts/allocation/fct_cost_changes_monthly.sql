@@ -33,13 +33,12 @@ priced as (
     select
         *,
         case
-            when kind != 'usage' then cost_before
             when quantity_before > 0
                 then {{ scaled('cost_before', 'quantity_after', 'quantity_before') }}
             else cost_after
         end as cost_at_old_price,
         case
-            when kind != 'usage' or item_of_unit > 1 then 0
+            when item_of_unit > 1 then 0
             when unit_quantity_before > 0
                 then {{ scaled('unit_cost_before', 'unit_quantity_after', 'unit_quantity_before') }}
             else null
@@ -60,7 +59,7 @@ parted as (
                 then
                     coalesce(unit_cost_at_old_mix, 0)
                     - case when item_of_unit = 1 then unit_cost_before else 0 end
-            else cost_at_old_price - cost_before
+            else cost_at_old_price
         end as quantity_effect,
         case
             when kind != 'usage' or not unit_quantity_before > 0 then 0
