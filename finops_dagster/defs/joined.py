@@ -17,6 +17,7 @@ from finops_dagster.storage.publication import Manifest, Version
 
 _COSTS = "fct_costs_daily"
 _WORKLOADS = "fct_workload_utilisation_daily"
+_CAPACITY = "fct_cluster_capacity_daily"
 _MEASURED = (Driver.CPU_CORE_HOURS, Driver.MEMORY_GIB_HOURS, Driver.GPU_HOURS)
 
 
@@ -74,11 +75,15 @@ def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
     read: list[Version] = []
     for one in _compared(month):
         last = next_month(one) - timedelta(days=1)
-        read += manifest.of(_COSTS, one, one) + manifest.of("dim_tag_sets", one, one)
+        costs = manifest.of(_COSTS, one, one)
+        read += costs + manifest.of("dim_tag_sets", one, one)
         # measurements come daily, and change nothing of a month that is not split by them
-        if any(
+        clusters = any(estate.publications.has(of, "cluster", "resource") for of in costs)
+        if clusters or any(
             pool.split is Split.PROPORTIONAL and pool.by in _MEASURED
             for pool in _rules(estate, manifest, one).shared
         ):
             read += manifest.of(_WORKLOADS, one, last)
+        if clusters:
+            read += manifest.of(_CAPACITY, one, last)
     return read

@@ -84,6 +84,7 @@ SIGNALS = Clock(
         "fct_workload_measurements",
         "fct_measurement_coverage",
         "fct_workload_utilisation_daily",
+        "fct_cluster_capacity_daily",
         "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",
         "fct_model_predictions",
@@ -102,6 +103,7 @@ ALLOCATION = Clock(
     marts=(
         "fct_allocated_costs_daily",
         "fct_allocation_conservation",
+        "fct_cluster_costs_daily",
         "fct_cost_changes_monthly",
         "dim_teams",
     ),

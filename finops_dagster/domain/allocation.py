@@ -25,9 +25,10 @@ COLUMNS = (
     *("resource_type", "resource", "namespace", "charge_category", "charge_class", "sku_id"),
     "sku_meter",
     *("commitment_discount_status", "billing_currency", "team", "environment", "business_unit"),
-    "cost_center",
+    *("cost_center", "cluster", "cost_part"),
 )
-"""Columns of daily costs that rules may ask; `namespace` is that of `resource`.
+"""Columns of daily costs that rules may ask; `namespace` is that of `resource`, and `cost_part` tells
+what was split of a cluster's costs: used, idle or overhead.
 
 The dimensions among them are what the tag keys of settings say; a pool is asked after the rules.
 """

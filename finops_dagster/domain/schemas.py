@@ -359,12 +359,28 @@ LANDING_TABLES = {
 METRICS: dict[str, tuple[str, str]] = {
     "kube_pod_container_resource_requests_cpu": ("cores", "kube-state-metrics, resource=cpu"),
     "kube_pod_container_resource_requests_memory": ("bytes", "kube-state-metrics, resource=memory"),
+    "kube_pod_container_resource_requests_gpu": (
+        "GPUs",
+        "kube-state-metrics, resource of a GPU; a MIG profile as sevenths of one",
+    ),
     "kube_pod_container_resource_limits_cpu": ("cores", "kube-state-metrics, resource=cpu"),
     "kube_pod_container_resource_limits_memory": ("bytes", "kube-state-metrics, resource=memory"),
     "kube_pod_container_status_restarts_total": ("1/s", "kube-state-metrics, rate per second"),
     "kube_pod_container_status_last_terminated_reason_OOMKilled": (
         "containers",
         "kube-state-metrics, reason=OOMKilled",
+    ),
+    "kube_node_status_capacity_cpu": ("cores", "kube-state-metrics, resource=cpu"),
+    "kube_node_status_capacity_memory": ("bytes", "kube-state-metrics, resource=memory"),
+    "kube_node_status_capacity_gpu": (
+        "GPUs",
+        "kube-state-metrics, resource of a GPU; a MIG profile as sevenths of one",
+    ),
+    "kube_node_status_allocatable_cpu": ("cores", "kube-state-metrics, resource=cpu"),
+    "kube_node_status_allocatable_memory": ("bytes", "kube-state-metrics, resource=memory"),
+    "kube_node_status_allocatable_gpu": (
+        "GPUs",
+        "kube-state-metrics, resource of a GPU; a MIG profile as sevenths of one",
     ),
     "kube_deployment_spec_replicas": ("replicas", "kube-state-metrics"),
     "kube_deployment_status_replicas_available": ("replicas", "kube-state-metrics"),

@@ -13,7 +13,7 @@ _GRAIN = (
     "sub_account_name service_category service_name region_id resource_id resource_name "
     "resource_type resource charge_category charge_class sku_id sku_meter consumed_unit "
     "commitment_discount_status billing_currency business_unit team product environment "
-    "cost_center line pool rule"
+    "cost_center line pool rule cluster cost_part"
 )
 
 ALLOCATED = Suite(
@@ -37,9 +37,9 @@ ALLOCATED = Suite(
         ),
         *not_null(
             "pool",
-            where="line <> 'charge'",
+            where="line <> 'charge' and cluster is null",
             suffix="_where_moved",
-            hint="A line that moves money is of a pool: build the mart again.",
+            hint="A line that moves money is of a pool or a cluster: build the mart again.",
         ),
         one_of("charge_category", CHARGE_CATEGORIES),
         one_of("line", ("charge", "given", "received")),
@@ -100,6 +100,55 @@ CONSERVATION = Suite(
             "month again.",
         ),
     ),
+)
+
+_CLUSTER_COSTS = names(
+    "node_cost used_cost idle_cost overhead_cost control_plane_cost storage_cost network_cost "
+    "other_cost"
+)
+
+CLUSTERS = Suite(
+    table="fct_cluster_costs_daily",
+    partition="billing_period",
+    grain=names("billing_period charge_date cluster billing_currency metric"),
+    columns=(
+        *names("billing_period charge_date cluster billing_currency metric"),
+        *_CLUSTER_COSTS,
+        *names(
+            "cpu_hours allocatable_cpu_hours held_cpu_hours memory_hours "
+            "allocatable_memory_hours held_memory_hours gpu_hours allocatable_gpu_hours "
+            "held_gpu_hours reason"
+        ),
+    ),
+    money=_CLUSTER_COSTS,
+    checks=(
+        *not_null("billing_period", "charge_date", "cluster", "metric"),
+        *not_null(*_CLUSTER_COSTS),
+        one_of("metric", COST_METRICS),
+        Check(
+            name="parts_are_the_node_cost",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="parts_of_nodes",
+            hint="What is used, idle and overhead do not add up to what nodes cost: build the "
+            "month again.",
+        ),
+    ),
+    frames={
+        "parts_of_nodes": Frame(
+            sql="""
+                select billing_period, charge_date, cluster, billing_currency, metric,
+                    case when used_cost + idle_cost + overhead_cost
+                        = case when reason is null then node_cost else 0 end then '0'
+                    else cast(node_cost - used_cost - idle_cost - overhead_cost as varchar)
+                    end as difference
+                from {table}
+            """,
+            columns=("used_cost", "idle_cost", "overhead_cost", "node_cost", "reason"),
+        ),
+    },
+    always_filled=False,
 )
 
 CHANGES = Suite(

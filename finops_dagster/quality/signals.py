@@ -15,7 +15,7 @@ MEASUREMENTS = Suite(
     grain=("cluster", "resource", "container", "time"),
     columns=names(
         "day time interval_seconds resource cluster namespace kind name "
-        "container cpu_cores cpu_request_cores memory_working_set_bytes "
+        "container cpu_cores cpu_request_cores gpu_requests memory_working_set_bytes "
         "memory_request_bytes memory_limit_bytes replicas "
         "gpu_utilisation_percent gpu_power_watts cpu_power_watts memory_power_watts "
         "network_receive_bytes_per_second volume_used_bytes "
@@ -31,6 +31,7 @@ MEASUREMENTS = Suite(
         *between(
             "cpu_cores",
             "cpu_request_cores",
+            "gpu_requests",
             "memory_working_set_bytes",
             "memory_request_bytes",
             "memory_limit_bytes",
@@ -113,6 +114,34 @@ UTILISATION = Suite(
             )
         ),
     ),
+)
+
+CAPACITY = Suite(
+    table="fct_cluster_capacity_daily",
+    partition="day",
+    grain=("day", "cluster"),
+    columns=names(
+        "day cluster nodes node_hours cpu_core_hours memory_gib_hours gpu_hours "
+        "allocatable_cpu_core_hours allocatable_memory_gib_hours allocatable_gpu_hours "
+        "cpu_hourly_cost memory_hourly_cost gpu_hourly_cost"
+    ),
+    checks=(
+        *not_null("day", "cluster", "nodes", "node_hours", "cpu_core_hours", "memory_gib_hours"),
+        *between(
+            "cpu_core_hours",
+            "memory_gib_hours",
+            "gpu_hours",
+            "allocatable_cpu_core_hours",
+            "allocatable_memory_gib_hours",
+            "allocatable_gpu_hours",
+            "cpu_hourly_cost",
+            "memory_hourly_cost",
+            "gpu_hourly_cost",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+    ),
+    always_filled=False,
 )
 
 _BASES = ("measured", "estimated", "interpolated", "yearly")

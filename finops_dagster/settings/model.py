@@ -169,6 +169,26 @@ class TagSettings(Section):
         default=("k8s-workload-name", "goog-k8s-workload-name", "eks:workload-name"),
         description="Name of the Kubernetes workload that is billed.",
     )
+    claim_namespace: tuple[str, ...] = Field(
+        default=(
+            "kubernetes.io/created-for/pvc/namespace",
+            "kubernetes.io-created-for-pvc-namespace",
+        ),
+        description="Namespace of the PersistentVolumeClaim that a volume is billed for.",
+    )
+    claim: tuple[str, ...] = Field(
+        default=("kubernetes.io/created-for/pvc/name", "kubernetes.io-created-for-pvc-name"),
+        description="Name of the PersistentVolumeClaim that a volume is billed for.",
+    )
+    cluster: tuple[str, ...] = Field(
+        default=(
+            *("k8s-cluster", "eks:cluster-name", "aws:eks:cluster-name"),
+            *("alpha.eksctl.io/cluster-name", "goog-k8s-cluster-name"),
+            *("aks-managed-cluster-name", "KubernetesCluster", "kubernetes.io/cluster/*"),
+        ),
+        description="Kubernetes cluster that something is billed for, as measurements call it. "
+        "Where a key ends in *, the name is what stands for it.",
+    )
 
 
 class LimitSettings(Section):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,13 @@ class PublicationStore:
         ]
         held = [one for one in found if one is not None and one.has_min_max]
         return (min(one.min for one in held), max(one.max for one in held)) if held else None
+
+    def has(self, version: Version, known: str, unknown: str) -> bool:
+        """Whether a row of a version has one column and lacks the other.
+
+        Not in a version that was made before there were both.
+        """
+        return _has(str(self.path(version)), known, unknown)
 
     def current(self) -> Manifest | None:
         """The manifest in force, or None before the first publication."""
@@ -276,6 +284,16 @@ class PublicationStore:
     def reader(self, manifest: Manifest) -> PublishedReader:
         """A reader that sees this manifest's versions and no others."""
         return PublishedReader(self, manifest)
+
+
+@lru_cache(maxsize=1024)
+def _has(path: str, known: str, unknown: str) -> bool:
+    """The answer stays: what is in a version's file never changes."""
+    if not {known, unknown} <= set(pq.read_schema(path).names):
+        return False
+    with duckdb.connect() as connection:
+        rows = connection.read_parquet([path]).filter(f"{known} is not null and {unknown} is null")
+        return rows.limit(1).fetchone() is not None
 
 
 def warehouse_rows(warehouse: Path, query: str) -> list[dict[str, Any]]:

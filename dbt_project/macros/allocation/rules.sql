@@ -144,7 +144,7 @@
         'sub_account_id', 'sub_account_name', 'service_category', 'service_name', 'region_id',
         'resource_id', 'resource_name', 'resource_type', 'resource', 'namespace',
         'charge_category', 'charge_class', 'sku_id', 'sku_meter', 'consumed_unit',
-        'commitment_discount_status', 'billing_currency',
+        'commitment_discount_status', 'billing_currency', 'cluster', 'cost_part',
     ]) -}}
 {% endmacro %}
 

@@ -5,6 +5,7 @@
     {{- return({
         'cpu_cores': 'container_cpu_usage_seconds_total',
         'cpu_request_cores': 'kube_pod_container_resource_requests_cpu',
+        'gpu_requests': 'kube_pod_container_resource_requests_gpu',
         'memory_working_set_bytes': 'container_memory_working_set_bytes',
         'memory_request_bytes': 'kube_pod_container_resource_requests_memory',
         'memory_limit_bytes': 'kube_pod_container_resource_limits_memory',
@@ -26,6 +27,22 @@
         'network_transmit_bytes_per_second': 'container_network_transmit_bytes_total',
         'restarts_per_second': 'kube_pod_container_status_restarts_total',
         'oom_kills_per_second': 'container_oom_events_total',
+    }) -}}
+{% endmacro %}
+
+
+{#- What fct_cluster_capacity_daily knows of a node -> exporter's metric, as landed. -#}
+{% macro node_columns() %}
+    {{- return({
+        'cpu_cores': 'kube_node_status_capacity_cpu',
+        'memory_bytes': 'kube_node_status_capacity_memory',
+        'gpus': 'kube_node_status_capacity_gpu',
+        'allocatable_cpu_cores': 'kube_node_status_allocatable_cpu',
+        'allocatable_memory_bytes': 'kube_node_status_allocatable_memory',
+        'allocatable_gpus': 'kube_node_status_allocatable_gpu',
+        'cpu_hourly_cost': 'node_cpu_hourly_cost',
+        'memory_hourly_cost': 'node_ram_hourly_cost',
+        'gpu_hourly_cost': 'node_gpu_hourly_cost',
     }) -}}
 {% endmacro %}
 

@@ -103,7 +103,8 @@
 {%- endmacro %}
 
 
-{#- The value of the first of `keys` that is there, or null. -#}
+{#- The value of the first of `keys` that is there, or null. Of a key that ends in `*` it is the
+    rest of the tag's own key. -#}
 {% macro tag_value(keys, entries='tag_entries', names='tag_names') %}
     {{- return(adapter.dispatch('tag_value', 'finops')(keys, entries, names)) -}}
 {% endmacro %}
@@ -111,7 +112,14 @@
 {% macro default__tag_value(keys, entries, names) -%}
     coalesce(
         {%- for key in keys %}
+        {%- if key.endswith('*') %}
+        nullif(trim(substr(
+            filter(map_keys({{ entries }}), name -> startswith(name, {{ string_literal(key[:-1] | lower) }}))[0],
+            {{ key | length }}
+        )), ''),
+        {%- else %}
         trim({{ entries }}[{{ string_literal(key | lower) }}]),
+        {%- endif %}
         {%- endfor %}
         cast(null as {{ dbt.type_string() }})
     )
@@ -120,7 +128,17 @@
 {% macro duckdb__tag_value(keys, entries, names) -%}
     coalesce(
         {%- for key in keys %}
+        {%- if key.endswith('*') %}
+        nullif(trim(substr(
+            list_filter(
+                {{ entries }},
+                lambda tag: starts_with(lower(tag.key), {{ string_literal(key[:-1] | lower) }})
+            )[1].key,
+            {{ key | length }}
+        )), ''),
+        {%- else %}
         trim({{ entries }}[list_position({{ names }}, {{ string_literal(key | lower) }})].value),
+        {%- endif %}
         {%- endfor %}
         cast(null as {{ dbt.type_string() }})
     )

@@ -68,6 +68,8 @@ class Metric:
     """Labels of a pod's or node's parts, such as its interfaces: added up by the store."""
     members: tuple[str, ...] = ()
     """Labels of devices that are told apart up to the workload, such as GPUs."""
+    slices: str = ""
+    """The member that may be a MIG profile: a series of `nvidia_com_mig_3g_20gb` counts 3 / 7."""
     fold: Literal["sum", "mean", "max"] = "sum"
     """How replicas and devices of a workload become its value."""
     spread: bool = False
@@ -100,6 +102,7 @@ _GPU = Whose(
     namespace=_STATE.namespace, pod=_STATE.pod, container=_STATE.container, node=("Hostname",)
 )
 _NODE = Whose(kind="Node", node=("node", "nodename", "kubernetes_node", "instance"))
+_STATE_NODE = Whose(kind="Node", node=("exported_node", "node"))
 _KEPLER = Whose(
     namespace=("container_namespace",), pod=("pod_name",), container=("container_name",)
 )
@@ -120,13 +123,31 @@ def _named(kind: str, label: str) -> Whose:
     return Whose(kind=kind, namespace=_NAMESPACE, name=(label,))
 
 
+_GPUS = (
+    "nvidia_com_gpu|nvidia_com_gpu_shared|nvidia_com_mig_.+|amd_com_gpu|gpu_intel_com_(i915|xe)"
+)
+"""Device plugins' resources, as kube-state-metrics writes them. A GPU shared by time-slicing is as
+many as the plugin says, of nodes and of requests alike."""
+
+
+def _of_resource(series: str, resource: str, whose: Whose, **more: object) -> Metric:
+    if resource == "gpu":
+        more |= {"matchers": (f'resource=~"{_GPUS}"',), "members": ("resource",)}
+        more |= {"slices": "resource"}
+    else:
+        more |= {"matchers": (f'resource="{resource}"',)}
+    return Metric(f"{series}_{resource}", series, whose, **more)  # type: ignore[arg-type]
+
+
 def _requests(resource: str, side: str) -> Metric:
-    return Metric(
-        f"kube_pod_container_resource_{side}_{resource}",
-        f"kube_pod_container_resource_{side}",
-        _STATE,
-        matchers=(f'resource="{resource}"',),
-        running_only=True,
+    series = f"kube_pod_container_resource_{side}"
+    return _of_resource(series, resource, _STATE, running_only=True)
+
+
+def _nodes(side: str) -> tuple[Metric, ...]:
+    return tuple(
+        _of_resource(f"kube_node_status_{side}", resource, _STATE_NODE)
+        for resource in ("cpu", "memory", "gpu")
     )
 
 
@@ -191,6 +212,7 @@ CATALOGUE: tuple[Metric, ...] = (
     # containers and what owns them: kube-state-metrics
     _requests("cpu", "requests"),
     _requests("memory", "requests"),
+    _requests("gpu", "requests"),
     _requests("cpu", "limits"),
     _requests("memory", "limits"),
     _counter("kube_pod_container_status_restarts_total", _STATE),
@@ -221,7 +243,9 @@ CATALOGUE: tuple[Metric, ...] = (
         _named("PersistentVolumeClaim", "persistentvolumeclaim"),
         fold="max",
     ),
-    # nodes: node exporter
+    # nodes: kube-state-metrics, node exporter
+    *_nodes("capacity"),
+    *_nodes("allocatable"),
     _counter(
         "node_cpu_seconds_total",
         _NODE,
@@ -394,7 +418,8 @@ CATALOGUE: tuple[Metric, ...] = (
 )
 """One entry per landed metric. Series are the exporters' own, as their documentation names them:
 github.com/google/cadvisor docs/storage/prometheus.md, kubernetes/kube-state-metrics docs/metrics,
-prometheus/node_exporter, NVIDIA/dcgm-exporter etc/default-counters.csv, sustainable-computing-io/
+prometheus/node_exporter, MIG profiles in compute slices docs.nvidia.com/datacenter/tesla/
+mig-user-guide, NVIDIA/dcgm-exporter etc/default-counters.csv, sustainable-computing-io/
 kepler docs/user/metrics.md, prometheus-community/yet-another-cloudwatch-exporter,
 prometheus-community/stackdriver_exporter, istio.io/latest/docs/reference/config/metrics,
 linkerd.io/2/reference/proxy-metrics, argo-cd.readthedocs.io/operator-manual/metrics,

@@ -259,7 +259,8 @@ def _build(
         once = by("max", keep, inner)
         if not (metric.running_only and phases):
             return once
-        same = ", ".join(label for label in keep if label not in metric.whose.container)
+        apart = (*metric.whose.container, *metric.members)
+        same = ", ".join(label for label in keep if label not in apart)
         return f"{once} unless on ({same}) {_finished(matchers, scope, step)}"
 
     return build

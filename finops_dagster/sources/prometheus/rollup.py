@@ -51,6 +51,9 @@ _FOLDS = {
 """In order of the values: a sum of floats depends on it, and a day gives the same rows again."""
 _MOST_SAMPLES = 2_000_000
 """Of a metric that are rolled up at once: what bounds the memory, however many series there are."""
+_SLICED = """list_transform(values, lambda value: value * coalesce(
+    try_cast(regexp_extract({label}, '_mig_([1-7])g_', 1) as double) / 7, 1))"""
+"""A GPU has seven compute slices (NVIDIA, MIG User Guide, supported profiles of A100 and later)."""
 _IDENTITY = ("cluster", "kind", "namespace", "name", "pod", "container", "node", "member")
 _WHOSE = """
 create or replace temp table whose as
@@ -239,11 +242,13 @@ def _series(metric: Metric, parts: Sequence[Part], cluster: str) -> str:
         by_statistic[part.statistic].append(part)
     kind = literal(whose.kind) if whose.kind else first_of(whose.kind_labels)
     member = " || '/' || ".join(quoted(label) for label in metric.members) or "''"
+    values = _SLICED.format(label=quoted(metric.slices)) if metric.slices else "values"
     return " union all ".join(
         f"select {literal(statistic)} as statistic, {cluster} as cluster, {kind} as kind, "
         f"{first_of(whose.namespace)} as namespace, {first_of(whose.name)} as name, "
         f"{first_of(whose.pod)} as pod, {first_of(whose.container)} as container, "
-        f"{first_of(whose.node)} as node, {member} as member, times, values from {files_of(found)}"
+        f"{first_of(whose.node)} as node, {member} as member, times, {values} as values "
+        f"from {files_of(found)}"
         for statistic, found in by_statistic.items()
     )
 

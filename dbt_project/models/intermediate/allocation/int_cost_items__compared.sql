@@ -32,6 +32,7 @@ lines as (
         consumed_unit,
         commitment_discount_status,
         case
+            when line != 'charge' then 'shared'
             when charge_category = 'Usage' and charge_class is null and consumed_quantity > 0
                 then 'usage'
             else 'other'

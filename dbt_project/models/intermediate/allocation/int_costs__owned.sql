@@ -1,6 +1,8 @@
 {{ config(materialized='table') }}
 
-{%- set carried = cost_columns() + cost_metrics() + ['consumed_quantity', 'charge_count'] -%}
+{%- set carried = cost_columns() + cost_metrics() + [
+    'consumed_quantity', 'charge_count', 'line', 'is_split',
+] -%}
 
 with
 
@@ -40,13 +42,13 @@ owned as (
 
 ),
 
--- a cost is of the first pool that it fits
+-- a cost is of the first pool that it fits; what a cluster's is split into may be, it itself is not
 pooled as (
 
     select
         {{ (carried + dimensions()) | join(',\n        ') }},
         rule,
-        {{ first_pool() }} as pool
+        case when not coalesce(is_split, false) then {{ first_pool() }} end as pool
     from owned
 
 )

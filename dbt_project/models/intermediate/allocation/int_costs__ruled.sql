@@ -1,10 +1,12 @@
-{%- set carried = cost_columns() + cost_metrics() + ['consumed_quantity', 'charge_count'] -%}
+{%- set carried = cost_columns() + cost_metrics() + [
+    'consumed_quantity', 'charge_count', 'line', 'is_split',
+] -%}
 
 with
 
 costs as (
 
-    select * from {{ ref('stg_in_force__costs_daily') }}
+    select * from {{ ref('int_costs__split') }}
 
 ),
 

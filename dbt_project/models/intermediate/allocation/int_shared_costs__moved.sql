@@ -76,11 +76,10 @@ parted as (
         summed.{{ column }},
         {% endfor -%}
         {% for metric in cost_metrics() -%}
-        {%- set part = money_share('summed.' ~ metric, 'shares.share / shares.given_share') -%}
-        summed.{{ metric }} as whole_{{ metric }},
-        {{ part | replace('\n', ' ') }} as part_{{ metric }},
+        summed.{{ metric }},
         {% endfor -%}
         shares.team,
+        shares.share / shares.given_share as share,
         shares.largest_first
     from summed
     inner join shares
@@ -91,23 +90,13 @@ parted as (
 
 ),
 
--- the largest share takes what the division leaves
 received as (
 
     select
         {{ group | join(',\n        ') }},
         team,
         {%- for metric in cost_metrics() %}
-        case
-            when largest_first = 1
-                then
-                    whole_{{ metric }} - coalesce(
-                        sum(case when largest_first > 1 then part_{{ metric }} end) over (
-                            partition by {{ group | join(', ') }}
-                        ), 0
-                    )
-            else part_{{ metric }}
-        end as {{ metric }}{% if not loop.last %},{% endif %}
+        {{ received_part(metric, group) }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from parted
 

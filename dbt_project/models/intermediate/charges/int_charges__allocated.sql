@@ -61,12 +61,21 @@ allocated as (
         service_name,
         resource_name,
         resource_type,
-        case
-            when
-                tag_namespace not like '%/%'
-                and tag_workload not like '%/%'
-                then resource_kind || '/' || tag_namespace || '/' || tag_workload
-        end as resource,
+        coalesce(
+            case
+                when
+                    tag_namespace not like '%/%'
+                    and tag_workload not like '%/%'
+                    then resource_kind || '/' || tag_namespace || '/' || tag_workload
+            end,
+            case
+                when
+                    tag_claim_namespace not like '%/%'
+                    and tag_claim not like '%/%'
+                    then 'PersistentVolumeClaim/' || tag_claim_namespace || '/' || tag_claim
+            end
+        ) as resource,
+        tag_cluster as cluster,
         tag_team as team,
         tag_environment as environment,
         tag_business_unit as business_unit,

@@ -18,7 +18,7 @@ lines as (
         {{ (cost_columns() + dimensions() + cost_metrics()) | join(',\n        ') }},
         rule,
         pool,
-        'charge' as line,
+        line,
         consumed_quantity,
         charge_count
     from costs

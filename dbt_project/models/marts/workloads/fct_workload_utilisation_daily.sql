@@ -50,7 +50,8 @@ utilisation as (
             ' * interval_seconds / 3600'
         ) }} as memory_gib_hours,
         {{ steady_sum(
-            'case when gpu_utilisation_percent is not null then coalesce(gpus_measured, 1) end'
+            'coalesce(gpu_requests,'
+            ' case when gpu_utilisation_percent is not null then coalesce(gpus_measured, 1) end)'
             ' * interval_seconds / cast(3600 as double)'
         ) }} as gpu_hours
 

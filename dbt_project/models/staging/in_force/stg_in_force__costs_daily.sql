@@ -27,6 +27,7 @@ final as (
         resource_type,
         resource,
         nullif({{ dbt.split_part('resource', "'/'", 2) }}, '') as namespace,
+        cluster,
         team,
         environment,
         business_unit,

@@ -233,6 +233,35 @@ def test_requests_of_finished_pods_are_held_by_nobody(store: Store, open_store: 
     assert any('phase=~"Succeeded|Failed"' in query for query in asked)
 
 
+def test_slices_of_a_gpu_are_parts_of_one(store: Store, open_store: Open) -> None:
+    """A pod with a seventh of a GPU would pay for a whole one, and a node seem to have seven."""
+    held = {"nvidia_com_gpu": 1.0, "nvidia_com_mig_1g_5gb": 2.0, "nvidia_com_mig_3g_20gb_me": 1.0}
+    for resource, count in {**held, "example_com_fpga": 4.0}.items():
+        labels = {"resource": resource, "node": "gpu-1", "instance": "exporter:8080"}
+        for side, factor in (("capacity", 2.0), ("allocatable", 1.0)):
+            samples = every(300, lambda s, value=factor * count: value)
+            store.add(f"kube_node_status_{side}", samples, **labels)
+        store.add(
+            "kube_pod_container_resource_requests",
+            every(300, lambda s, value=count: value),
+            namespace="shop",
+            pod="cart-66d-9bbcd",
+            container="web",
+            resource=resource,
+        )
+    with serving(store) as url:
+        rows, _ = read(open_store(url))
+    whole = 1 + 2 / 7 + 3 / 7
+    for metric, kind, name, value in (
+        ("kube_node_status_capacity_gpu", "Node", "gpu-1", 2 * whole),
+        ("kube_node_status_allocatable_gpu", "Node", "gpu-1", whole),
+        ("kube_pod_container_resource_requests_gpu", "Deployment", "cart", whole),
+    ):
+        found = of(rows, metric)
+        assert {(row["kind"], row["name"]) for row in found} == {(kind, name)}
+        assert [row["value"] for row in found] == pytest.approx([value] * 24)
+
+
 def test_gaps_are_told_and_never_zeros(store: Store, open_store: Open) -> None:
     """An hour without scrapes read as zero use would size a workload to nothing."""
     hole = range(START + 36_000, START + 43_200)

@@ -1,0 +1,54 @@
+with
+
+measurements as (
+
+    select * from {{ ref('stg_telemetry__measurements') }}
+
+),
+
+nodes as (
+
+    select
+        day,
+        time,
+        cluster,
+        name,
+        min(interval_seconds) / cast(3600 as double) as hours,
+        {% for column, metric in node_columns().items() %}
+        {{ value_of(metric) }} as {{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from measurements
+    where kind = 'Node' and metric in ({{ string_literals(node_columns().values()) }})
+    group by day, time, cluster, name
+
+),
+
+capacity as (
+
+    select
+        -- ids and times of the grain
+        day,
+        cluster,
+
+        -- numbers
+        count(distinct name) as nodes,
+        {{ steady_sum('hours') }} as node_hours,
+        {{ steady_sum('cpu_cores * hours') }} as cpu_core_hours,
+        {{ steady_sum('memory_bytes / 1073741824 * hours') }} as memory_gib_hours,
+        {{ steady_sum('gpus * hours') }} as gpu_hours,
+        {{ steady_sum('allocatable_cpu_cores * hours') }} as allocatable_cpu_core_hours,
+        {{ steady_sum('allocatable_memory_bytes / 1073741824 * hours') }}
+            as allocatable_memory_gib_hours,
+        {{ steady_sum('allocatable_gpus * hours') }} as allocatable_gpu_hours,
+        {{ time_weighted_mean('cpu_hourly_cost', 'cpu_cores * hours') }} as cpu_hourly_cost,
+        {{ time_weighted_mean('memory_hourly_cost', 'memory_bytes * hours') }}
+            as memory_hourly_cost,
+        {{ time_weighted_mean('gpu_hourly_cost', 'gpus * hours') }} as gpu_hourly_cost
+
+    from nodes
+    where cpu_cores is not null and memory_bytes is not null
+    group by day, cluster
+
+)
+
+select * from capacity
