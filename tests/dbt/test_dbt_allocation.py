@@ -273,9 +273,11 @@ def write(root: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     types = money | {
         "billing_period": "date", "charge_date": "date", "day": "date", "charge_count": "bigint",
         "consumed_quantity": "decimal(38,20)",
-        "cpu_core_hours": "double",
     }  # fmt: skip
-    columns = {key: types.get(key, "varchar") for key in rows[0]}
+    columns = {
+        key: "double" if key.endswith(("_hours", "_hourly_cost")) else types.get(key, "varchar")
+        for key in rows[0]
+    }
     duckdb.sql(
         f"copy (select * from read_json('{text}', columns = {columns}))"
         f" to '{path}' (format parquet)"

@@ -35,3 +35,19 @@
     {%- endfor -%}
     {{- return(terms | join(' + ')) -}}
 {% endmacro %}
+
+{#- What pods may hold of a capacity: all of it where nothing is known to be kept for the system. -#}
+{% macro may_be_held(relation, hours) %}
+    {%- set column = relation ~ '.' ~ hours -%}
+    {%- set may = 'coalesce(' ~ relation ~ '.allocatable_' ~ hours ~ ', ' ~ column ~ ', 0)' -%}
+    {{- return('least(' ~ may ~ ', coalesce(' ~ column ~ ', 0))') -}}
+{% endmacro %}
+
+{#- Whether everything that the nodes have has a price. -#}
+{% macro prices_are_measured() %}
+    {%- set each = [] -%}
+    {%- for name in node_resources() -%}
+        {%- do each.append('(' ~ name ~ '_hourly_cost > 0 or ' ~ name ~ '_capacity = 0)') -%}
+    {%- endfor -%}
+    {{- return(each | join(' and ')) -}}
+{% endmacro %}

@@ -21,6 +21,7 @@ costs as (
 
     select
         *,
+        cast(null as {{ dbt.type_string() }}) as cost_part,
         case when {{ charged_for() }} = 'node' then 1 else 0 end as is_node
     from {{ ref('stg_in_force__costs_daily') }}
     where {{ is_of_cluster() }}
@@ -96,9 +97,7 @@ final as (
 
     -- what is given is negated where it came from
     select
-        {%- for column in columns %}
-        {% if column == 'cost_part' %}cast(null as {{ dbt.type_string() }}) as {% endif %}{{ column }},
-        {%- endfor %}
+        {{ columns | join(',\n        ') }},
         tag_set_id,
         {%- for metric in cost_metrics() %}
         -{{ metric }} as {{ metric }},

@@ -55,12 +55,8 @@ joined as (
         {% for name, one in node_resources().items() -%}
         capacity.{{ name }}_hourly_cost,
         coalesce(capacity.{{ one.hours }}, 0) as {{ name }}_capacity,
-        least(
-            coalesce(capacity.allocatable_{{ one.hours }}, capacity.{{ one.hours }}, 0),
-            coalesce(capacity.{{ one.hours }}, 0)
-        ) as {{ name }}_allocatable,
-        coalesce(held.{{ name }}_held, 0) as {{ name }}_held
-        {%- if not loop.last %},{% endif %}
+        {{ may_be_held('capacity', one.hours) }} as {{ name }}_allocatable,
+        coalesce(held.{{ name }}_held, 0) as {{ name }}_held{% if not loop.last %},{% endif %}
         {% endfor %}
     from charged
     left join capacity on charged.cluster = capacity.cluster and charged.day = capacity.day
@@ -75,13 +71,7 @@ priced as (
         *,
         {% for name, one in node_resources().items() -%}
         {{ name }}_capacity * case
-            when
-                {% for other in node_resources() -%}
-                ({{ other }}_hourly_cost > 0 or {{ other }}_capacity = 0)
-                {%- if not loop.last %}
-                and {% endif %}
-                {%- endfor %}
-                then coalesce({{ name }}_hourly_cost, 0)
+            when {{ prices_are_measured() }} then coalesce({{ name }}_hourly_cost, 0)
             else {{ one.price }}
         end as {{ name }}_value{% if not loop.last %},{% endif %}
         {% endfor %}
