@@ -45,6 +45,8 @@ class By(StrEnum):
     COST_CENTER = "cost_center"
     SERVICE = "service_name"
     ACCOUNT = "sub_account_id"
+    CLUSTER = "cluster"
+    COST_PART = "cost_part"
     RULE = "rule"
     POOL = "pool"
 

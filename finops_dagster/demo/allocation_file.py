@@ -5,6 +5,7 @@ What the keys mean is said by the product; this writes one example of them.
 
 from __future__ import annotations
 
+from finops_dagster.demo.catalogue import NODE_CLUSTER
 from finops_dagster.demo.company import ACCOUNTS, TEAMS
 
 _PRODUCTS = {"retail": "Shop", "payments": "Pay", "logistics": "Deliver"}
@@ -19,7 +20,12 @@ def allocation_text() -> str:
         + "}"
         for team in TEAMS.values()
     )
-    return _TEXT.format(teams=teams, dev=ACCOUNTS["aws-dev"].id, shared=ACCOUNTS["aws-shared"].id)
+    return _TEXT.format(
+        teams=teams,
+        dev=ACCOUNTS["aws-dev"].id,
+        shared=ACCOUNTS["aws-shared"].id,
+        nodes=NODE_CLUSTER,
+    )
 
 
 _TEXT = """# Whose costs are. A change here allocates anew the months that it may change.
@@ -36,9 +42,22 @@ rules:
   - name: machine learning egress
     when: {{service_name: Networking, sub_account_name: halden-ml, team: ""}}
     set: {{team: ml-platform}}
+  # a cluster whose machines are billed: each namespace pays for what its pods held
+  - name: shared cluster, retail
+    when: {{cluster: {nodes}, namespace: [recommendations, notifications]}}
+    set:
+      team: {{column: namespace, map: {{recommendations: search, notifications: storefront}}}}
+  - name: shared cluster, translation
+    when: {{cluster: {nodes}, namespace: translation}}
+    set: {{team: ml-platform}}
 
 # Paid by who uses it: what is given is negated where it came from.
 shared:
+  - name: idle machines                              # by what each has of the cluster
+    when: {{cost_part: idle}}
+    split: proportional
+    by: effective_cost
+    among: {{cluster: {nodes}}}
   - name: cluster operations
     when: {{team: platform-sre, namespace: "*"}}
     split: proportional

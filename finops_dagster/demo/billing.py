@@ -9,6 +9,7 @@ from datetime import date
 
 import numpy as np
 
+from finops_dagster.demo import nodes
 from finops_dagster.demo.adjustments import add_closing, add_corrections, add_credits
 from finops_dagster.demo.charges import Book, meter_template
 from finops_dagster.demo.commitments import COMMITMENTS, add_commitment, add_covered
@@ -35,10 +36,12 @@ def build(
     books = {key: Book(provider) for key, provider in PROVIDERS.items()}
     days = np.arange(day_number(first), day_number(last) + 1, dtype=np.int64)
     minutes = minutes_of(first, last, HOUR_MINUTES)
-    for workload in plan.workloads:
+    for workload in (one for one in plan.workloads if not one.cluster.pools):
         add_workload(
             books[workload.cluster.provider.key], plan.seed, workload, timeline, minutes, days
         )
+    for cluster in nodes.clusters():
+        nodes.add_cluster(books[cluster.provider.key], cluster, days)
     for claim in plan.claims:
         add_claim(books[claim.cluster.provider.key], claim, claims, days)
     used: dict[str, Ints] = {}

@@ -159,6 +159,25 @@ SPECS: tuple[Spec, ...] = (
 # fmt: on
 
 
+NODE_CLUSTER = "eks-shared-1"
+# fmt: off
+NODE_SPECS: tuple[tuple[str, Spec], ...] = (
+    ("recommendations", Spec("recs-api", "recs-api", "search", layout=_M, container="recs",
+                             profile="web", size="L")),
+    ("recommendations", Spec("recs-index", "recs-index", "search", "CronJob", _M, "index", size="L",
+                             replicas=1, cron_hour=2, cron_minutes=240)),
+    ("notifications", Spec("mail-sender", "mail-sender", "storefront", layout=_M,
+                           container="sender", replicas=3)),
+    ("translation", Spec("translator", "translator", "ml-platform", layout=_M,
+                         container="translator", profile="stream", size="L", replicas=1,
+                         gpu="nvidia-l4")),
+    ("kube-system", Spec("node-agent", "node-agent", "platform-sre", "DaemonSet", _M, "agent",
+                         "flat", size="S", replicas=4)),
+)
+# fmt: on
+"""Namespace and workload of what runs on the cluster whose machines are billed, sized right."""
+
+
 @dataclass(frozen=True)
 class ClaimSpec:
     """A declared PersistentVolumeClaim and the team that asked for it."""

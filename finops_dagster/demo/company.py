@@ -130,8 +130,29 @@ ACCOUNTS: dict[str, Account] = {
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Machines of one type that run a cluster's pods."""
+
+    name: str
+    type: str
+    count: int
+    cores: int
+    memory_gib: int
+    price: int
+    """List price of a machine-hour, 1e-6 currency units."""
+    gpus: int = 0
+    """Of each machine."""
+    reserved_millis: int = 90
+    """Millicores kept for the system: of 8 cores, by the bootstrap of EKS's machine images
+    (awslabs/amazon-eks-ami: 6 % of the first, 1 % of the second, 0.5 % of the next two, then
+    0.25 %)."""
+    reserved_mib: int = 993
+    """Memory kept for it: 255 MiB, 11 MiB for each of 58 pods, and 100 MiB before eviction."""
+
+
+@dataclass(frozen=True)
 class Cluster:
-    """A Kubernetes cluster whose pods are billed one by one by its cloud."""
+    """A Kubernetes cluster. Its pods are billed one by one by its cloud, or its `pools` are."""
 
     name: str
     account: str
@@ -143,6 +164,7 @@ class Cluster:
     """List price of a GiB-hour, 1e-6 currency units."""
     storage_price: int
     """List price of a GiB-month of volume, 1e-6 currency units."""
+    pools: tuple[Pool, ...] = ()
 
     @property
     def provider(self) -> Provider:
@@ -182,6 +204,20 @@ CLUSTERS: dict[str, Cluster] = {
         ),
         Cluster(
             "gke-ml-1", "gcp-ml", "us-central1", "Google Kubernetes Engine", 44500, 4923, 80000
+        ),
+        # EC2 machines; a core and a GiB at what they come to of m6i.
+        Cluster(
+            "eks-shared-1",
+            "aws-shared",
+            "eu-west-1",
+            "Amazon Elastic Kubernetes Service",
+            43200,
+            2560,
+            88000,
+            (
+                Pool("general", "m6i.2xlarge", 2, 8, 32, 428000),
+                Pool("gpu", "g6.2xlarge", 2, 8, 32, 1086000, gpus=1),
+            ),
         ),
     )
 }

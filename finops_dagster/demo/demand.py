@@ -230,6 +230,8 @@ def workload_series(
         add("kube_pod_container_resource_requests_cpu", name, request * pods * up)
         add("kube_pod_container_resource_requests_memory", name, memory_request * pods * up)
         add("kube_pod_container_resource_limits_memory", name, limit * pods * up)
+        gpus = per_day([float(c.gpus) if c and c.gpus else None for c in declared], of)
+        add("kube_pod_container_resource_requests_gpu", name, gpus * pods * up)
     add("kube_deployment_spec_replicas", "", pods)
     if workload.spec.network:
         traffic = demand / cpu_scale * (40.0 if workload.truth.idle else 2.2e6)

@@ -46,6 +46,8 @@ def overlay_folder(workload: Workload) -> str:
 
 def manifest_path(workload: Workload) -> str:
     """File of a workload that is a plain manifest or an InferenceService."""
+    if workload.cluster.pools:
+        return f"manifests/{workload.namespace}/{workload.spec.name}.yaml"
     if workload.spec.gpu:
         return f"ml/{workload.namespace}/{workload.spec.name}.yaml"
     if workload.spec.name in ("fx-rates", "promo-banner"):

@@ -12,6 +12,7 @@ REGISTRY = "registry.halden.example"
 GPU_RESOURCE = "nvidia.com/gpu"
 BUDGET_LABEL = "finops.io/budget-approved"
 ACCELERATOR = "cloud.google.com/gke-accelerator"
+NODE_ACCELERATOR = "k8s.amazonaws.com/accelerator"
 STYLES = 5
 _REMARKS = (
     "nach dem Überlast-Test im März angehoben, vor dem Senken Jörg fragen",
@@ -132,7 +133,8 @@ def _pod_lines(
     pad = " " * indent
     lines: list[str] = []
     if workload.spec.gpu:
-        lines += [f"{pad}nodeSelector:", f"{pad}  {ACCELERATOR}: {workload.spec.gpu}"]
+        label = NODE_ACCELERATOR if workload.cluster.pools else ACCELERATOR
+        lines += [f"{pad}nodeSelector:", f"{pad}  {label}: {workload.spec.gpu}"]
     lines += [f"{pad}containers:", *_container_lines(workload, containers, style, indent)]
     if workload.claims:
         lines += [f"{pad}volumes:"]

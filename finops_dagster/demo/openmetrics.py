@@ -22,6 +22,7 @@ from finops_dagster.demo.cloud import Machine
 from finops_dagster.demo.demand import Series, Timeline, workload_series
 from finops_dagster.demo.exposition import Exposition, Labels
 from finops_dagster.demo.meters import MACHINES
+from finops_dagster.demo.nodes import capacity_series, clusters
 from finops_dagster.demo.noise import Floats, Ints, stream, uniform
 from finops_dagster.demo.plan import Claim, Plan, Workload
 from finops_dagster.demo.replicas import LONGEST_LIFE_DAYS, Pod, controller, pods_of
@@ -47,6 +48,7 @@ sum, which whoever adds containers up must leave out."""
 _DECLARED = {
     "kube_pod_container_resource_requests_cpu": ("requests", "cpu", "core"),
     "kube_pod_container_resource_requests_memory": ("requests", "memory", "byte"),
+    "kube_pod_container_resource_requests_gpu": ("requests", "nvidia_com_gpu", "integer"),
     "kube_pod_container_resource_limits_memory": ("limits", "memory", "byte"),
 }
 """Metric of the estate -> (what is declared, of which resource, in which unit) in
@@ -110,6 +112,8 @@ def write_openmetrics(
             _claim(text, plan.seed, claim, claims, minutes)
         for machine in (one for one in MACHINES if one.exporter):
             _machine(text, plan.seed, machine, minutes)
+        for one in (one for cluster in clusters() for one in capacity_series(cluster, minutes)):
+            _capacity(text, one)
         text.save(out)
         return Written(pods, text.series, text.samples)
 
@@ -279,3 +283,11 @@ def _machine(text: Exposition, seed: int, machine: Machine, minutes: Ints) -> No
                     int(start),
                     again=bool(start),
                 )
+
+
+def _capacity(text: Exposition, series: Series) -> None:
+    """kube-state-metrics' view of a node: what it has of one resource."""
+    metric, _, resource = series.metric.rpartition("_")
+    _, resource, unit = _DECLARED[f"kube_pod_container_resource_requests_{resource}"]
+    labels = {"cluster": series.cluster, "node": series.name, "resource": resource, "unit": unit}
+    text.gauge(metric, labels, series.values)

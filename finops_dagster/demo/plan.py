@@ -11,6 +11,8 @@ from datetime import date, timedelta
 
 from finops_dagster.demo.catalogue import (
     CLAIMS,
+    NODE_CLUSTER,
+    NODE_SPECS,
     PAYMENT_TEAMS,
     PROD_CLUSTER,
     SPECS,
@@ -261,7 +263,30 @@ def build(seed: int) -> Plan:
                 claims=tuple(mounts.get(spec.name, ())) if env == "prod" else (),
             )
         )
+    workloads += _on_nodes(seed, len(workloads))
     return Plan(seed=seed, workloads=tuple(workloads), claims=claims)
+
+
+def _on_nodes(seed: int, style: int) -> list[Workload]:
+    """What runs where machines are billed, by a draw of its own; `style`: of the first."""
+    draw = random.Random(f"halden/{seed}/nodes")
+    found = []
+    for number, (namespace, spec) in enumerate(NODE_SPECS, start=style):
+        truth = Truth(_fitting(draw), _fitting(draw))
+        found.append(
+            Workload(
+                spec=spec,
+                namespace=namespace,
+                environment="prod",
+                cluster=CLUSTERS[NODE_CLUSTER],
+                first_day=AS_OF - timedelta(days=spec.age_days),
+                profile=spec.profile,
+                declared=_sizing(draw, spec, "prod", truth, generous=False),
+                truth=truth,
+                style=number,
+            )
+        )
+    return found
 
 
 def _ratio(
@@ -277,6 +302,10 @@ def _ratio(
         return draw.uniform(over_low, over_high)
     if under:
         return draw.uniform(under_low, under_high)
+    return _fitting(draw)
+
+
+def _fitting(draw: random.Random) -> float:
     return draw.uniform(1.05, 1.12)
 
 

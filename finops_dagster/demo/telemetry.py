@@ -18,6 +18,7 @@ from finops_dagster.demo.demand import (
     workload_series,
 )
 from finops_dagster.demo.meters import MACHINES
+from finops_dagster.demo.nodes import capacity_series, clusters
 from finops_dagster.demo.plan import Plan
 from finops_dagster.demo.seasons import DAY_MINUTES, minutes_of
 from finops_dagster.demo.volumes import Claims, claim_series, node_series
@@ -53,6 +54,8 @@ def write_telemetry(
             minutes,
             step_minutes,
         )
+    for cluster in clusters():
+        series += capacity_series(cluster, minutes)
     values = np.stack([one.values for one in series])
     labels = {label: [getattr(one, label) for one in series] for label in _LABELS}
     per_day = DAY_MINUTES // step_minutes

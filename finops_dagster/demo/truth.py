@@ -22,6 +22,7 @@ from finops_dagster.demo.demand import (
     sizing_on,
     workload_series,
 )
+from finops_dagster.demo.nodes import clusters, idle_share
 from finops_dagster.demo.plan import Claim, Plan, Sizing, Workload
 from finops_dagster.demo.predictions import BIAS_FROM, BIASED_GROUP, DRIFT_FROM, DRIFTED
 from finops_dagster.demo.seasons import FINE_MINUTES, day_number, minutes_of
@@ -57,9 +58,30 @@ def build_truth(
         size = claim_size(claim, claims, last)
         if size is not None:
             found.append(_claim(claim, size, first, last))
+    found += _nodes(plan, timeline, first, last)
     found += _anomalies(plan.seed, hidden, first, last)
     found += _models(first, last)
     return found
+
+
+def _nodes(plan: Plan, timeline: Timeline, first: date, last: date) -> list[Item]:
+    """Shares of a cluster's machines on the last days, of which there is a bill."""
+    return [
+        _item(
+            "cluster_idle",
+            cluster.name,
+            "",
+            day,
+            day,
+            {
+                part: round(share, 9)
+                for part, share in idle_share(plan, timeline, cluster, day, FINE_MINUTES).items()
+            },
+        )
+        for cluster in clusters()
+        for day in (last - timedelta(days=number) for number in range(7))
+        if day >= first
+    ]
 
 
 def _item(kind: str, resource: str, field: str, since: date, until: date, expected: Item) -> Item:

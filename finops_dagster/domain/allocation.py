@@ -19,6 +19,9 @@ from finops_dagster.domain.money import Amount
 DIMENSIONS = ("business_unit", "team", "product", "environment", "cost_center")
 """What a cost is allocated to."""
 
+PAYERS = (*DIMENSIONS, "cluster")
+"""What those who pay for a pool may be narrowed by."""
+
 COLUMNS = (
     *("source", "provider_name", "billing_account_id", "sub_account_id", "sub_account_name"),
     *("service_category", "service_name", "region_id", "resource_id", "resource_name"),
@@ -27,8 +30,8 @@ COLUMNS = (
     *("commitment_discount_status", "billing_currency", "team", "environment", "business_unit"),
     *("cost_center", "cluster", "cost_part"),
 )
-"""Columns of daily costs that rules may ask; `namespace` is that of `resource`, and `cost_part` tells
-what was split of a cluster's costs: used, idle or overhead.
+"""Columns of daily costs that rules may ask; `namespace` is that of `resource`, and `cost_part`
+tells what was split of a cluster: used, idle or overhead.
 
 The dimensions among them are what the tag keys of settings say; a pool is asked after the rules.
 """
@@ -151,7 +154,8 @@ class Shared(_Dated):
         default=Driver.EFFECTIVE_COST, description="What a proportional split follows."
     )
     among: Conditions = Field(
-        default={}, description="Dimension -> texts: who pays. Empty is every team with costs."
+        default={},
+        description="Dimension or cluster -> texts: who pays. Empty is every team with costs.",
     )
     shares: dict[str, Annotated[Amount, Field(gt=Decimal(0), le=Decimal(1))]] = Field(
         default={}, description="Team -> share, for a fixed split; what is left stays."
@@ -218,8 +222,8 @@ class Allocation(_Part):
         for at, pool in enumerate(self.shared):
             yield from _asked(("shared", at), pool, (*COLUMNS, "product"))
             for column in pool.among:
-                if column not in DIMENSIONS:
-                    yield ("shared", at, "among", column), f"one of {', '.join(DIMENSIONS)}"
+                if column not in PAYERS:
+                    yield ("shared", at, "among", column), f"one of {', '.join(PAYERS)}"
         yield from self._twice_at_once()
 
     def _twice_at_once(self) -> Iterator[tuple[tuple[str | int, ...], str]]:

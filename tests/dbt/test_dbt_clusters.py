@@ -95,7 +95,7 @@ def world(seed: int) -> World:
                     f"Deployment/{namespace}/{name}": {
                         hours: 0.0
                         if cluster == "asleep"
-                        else most * (draw.uniform(20, 40) if cluster == "crowded" else draw.random())
+                        else most * draw.uniform(*((20, 40) if cluster == "crowded" else (0, 1)))
                         for hours, most in zip(HOURS, (20, 90, 48 / 7), strict=True)
                         if hours != "gpu_hours" or (hours in has and draw.random() < 0.6)
                     }
@@ -238,7 +238,7 @@ def built(given: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Estat
 
 
 def test_every_test_holds(built: tuple[Estate, Result]) -> None:
-    """That idle, used and overhead are the node's cost, and all together the bill, is told there."""
+    """That idle, used and overhead are the node's cost, and all the bill, is told there."""
     assert built[1].exit_code == 0, built[1].output
 
 
@@ -266,7 +266,14 @@ def test_what_is_given_is_received_to_the_last_digit(
     built: tuple[Estate, Result], given: World
 ) -> None:
     """A cent that is lost on the way to a workload makes of every sum an argument."""
-    place = ("billing_period", "charge_date", "source", "cluster", "billing_currency", "service_name")
+    place = (
+        "billing_period",
+        "charge_date",
+        "source",
+        "cluster",
+        "billing_currency",
+        "service_name",
+    )
     billed: dict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(METRICS))
     for one in given.charges:
         if one["cluster"] and one["resource"] is None and one["cluster"] not in WHY:

@@ -123,9 +123,7 @@ def _named(kind: str, label: str) -> Whose:
     return Whose(kind=kind, namespace=_NAMESPACE, name=(label,))
 
 
-_GPUS = (
-    "nvidia_com_gpu|nvidia_com_gpu_shared|nvidia_com_mig_.+|amd_com_gpu|gpu_intel_com_(i915|xe)"
-)
+_GPUS = "nvidia_com_gpu|nvidia_com_gpu_shared|nvidia_com_mig_.+|amd_com_gpu|gpu_intel_com_(i915|xe)"
 """Device plugins' resources, as kube-state-metrics writes them. A GPU shared by time-slicing is as
 many as the plugin says, of nodes and of requests alike."""
 

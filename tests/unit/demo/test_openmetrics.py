@@ -75,10 +75,10 @@ def _rows(text: Text) -> Iterator[tuple[tuple[str, str, str, str], str, int, flo
             continue
         if metric == "node_cpu_seconds_total" and labels["mode"] == "idle":
             continue
-        if metric.startswith("kube_pod_container_resource_"):
-            metric = f"{metric}_{labels['resource']}"
+        if "resource" in labels:
+            metric = f"{metric}_{labels['resource'].removeprefix('nvidia_com_')}"
         names = ("pod", "persistentvolumeclaim", "instance", "deployment", "statefulset",
-                 "daemonset", "cronjob")  # fmt: skip
+                 "daemonset", "cronjob", "node")  # fmt: skip
         name = next(labels[one] for one in names if one in labels)
         key = (metric, labels.get("namespace", ""), name, labels.get("container", ""))
         for second, value in samples.items():
