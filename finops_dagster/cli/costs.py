@@ -19,6 +19,7 @@ from finops_dagster.cli.common import AsJson, Config, command, settings_for
 from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.metrics import Metric, Metrics
+from finops_dagster.domain.allocation import DIMENSIONS
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.periods import month_start
@@ -134,7 +135,7 @@ def allocation_command(
         (by.value, "currency", *columns, *(() if other is not None else ("share",))),
         [
             (
-                one["name"] or UNALLOCATED,
+                one["name"] or (UNALLOCATED if by.value in DIMENSIONS else "(none)"),
                 one["currency"],
                 *(amount(one[key], places(one["currency"] or "")) for key in columns.values()),
                 *([share(one["share"], 1)] if one.get("share") is not None else []),

@@ -316,6 +316,34 @@ def test_what_is_allocated_and_what_is_not_are_the_bill(world: World) -> None:
     )
 
 
+def test_nodes_are_parted_into_what_was_used_idle_and_overhead(world: World) -> None:
+    """Who is told of idle nodes that are not there, or not of those that are, buys wrongly."""
+    rows = answered(world.finops("marts", "fct_cluster_costs_daily", "--json"), "marts")["items"]
+    assert {row["cluster"] for row in rows} == {"eks-shared-1"}
+    parts = ("used", "idle", "overhead")
+    for row in rows:
+        assert row["reason"] is None
+        assert sum(Decimal(row[f"{part}_cost"]) for part in parts) == Decimal(row["node_cost"]) > 0
+        assert Decimal(row["control_plane_cost"]) > 0
+        assert Decimal(row["network_cost"]) > 0
+        assert row["held_gpu_hours"] == row["gpu_hours"] / 2
+    truth = json.loads((world.folder / "truth.json").read_text(encoding="utf-8"))
+    shares = {item["from"]: item["expected"] for item in truth if item["kind"] == "cluster_idle"}
+    told = {row["charge_date"][:10]: row for row in rows if row["metric"] == "billed_cost"}
+    assert len(shares) == 7
+    for day, expected in shares.items():
+        for part in parts:
+            share = Decimal(told[day][f"{part}_cost"]) / Decimal(told[day]["node_cost"])
+            assert float(share) == pytest.approx(expected[part], abs=1e-6)
+    found = answered(
+        world.finops("allocation", "--month", "2026-09", "--by", "cost_part", "--json"),
+        "allocation",
+    )["items"]
+    idle = next(one for one in found if one["name"] == "idle")
+    assert Decimal(idle["received"]) > 0
+    assert Decimal(idle["cost"]) == 0, "all of it is shared by use"
+
+
 def test_a_changed_cost_is_laid_to_its_planted_cause(world: World) -> None:
     """Who is told that more was used, where a price rose, asks the wrong people."""
     rows = answered(world.finops("marts", "fct_cost_changes_monthly", "--json"), "marts")["items"]
