@@ -40,7 +40,7 @@ COSTS = Suite(
         "region_id resource_id resource_name resource_type resource team "
         "environment business_unit cost_center tag_set_id charge_category charge_class "
         "sku_id sku_meter consumed_unit commitment_discount_status billing_currency "
-        "pricing_currency cluster billed_cost effective_cost list_cost contracted_cost "
+        "pricing_currency namespace cluster billed_cost effective_cost list_cost contracted_cost "
         "consumed_quantity charge_count"
     ),
     money=COST_METRICS,

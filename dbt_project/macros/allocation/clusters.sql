@@ -10,11 +10,6 @@
     }) -}}
 {% endmacro %}
 
-{#- Whether a charge of a cluster is one that is not a workload's already. -#}
-{% macro is_of_cluster() %}
-    {{- return('cluster is not null and resource is null') -}}
-{% endmacro %}
-
 {#- What a charge of a cluster is for. Its provider's Kubernetes service is its control plane: AWS
     and others have it in the category of machines, as FOCUS has containers. -#}
 {% macro charged_for() -%}

@@ -130,10 +130,9 @@
         {%- for key in keys %}
         {%- if key.endswith('*') %}
         nullif(trim(substr(
-            list_filter(
-                {{ entries }},
-                lambda tag: starts_with(lower(tag.key), {{ string_literal(key[:-1] | lower) }})
-            )[1].key,
+            {{ entries }}[list_position({{ names }}, list_filter(
+                {{ names }}, lambda name: starts_with(name, {{ string_literal(key[:-1] | lower) }})
+            )[1])].key,
             {{ key | length }}
         )), ''),
         {%- else %}

@@ -24,7 +24,7 @@ costs as (
         cast(null as {{ dbt.type_string() }}) as cost_part,
         case when {{ charged_for() }} = 'node' then 1 else 0 end as is_node
     from {{ ref('stg_in_force__costs_daily') }}
-    where {{ is_of_cluster() }}
+    where cluster is not null and namespace is null
 
 ),
 

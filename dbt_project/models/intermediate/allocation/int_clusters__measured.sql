@@ -23,12 +23,12 @@ charged as (
     select
         cluster,
         charge_date as day,
-        max(case when resource is not null and service_category = 'Compute' then 1 else 0 end)
+        max(case when namespace is not null and service_category = 'Compute' then 1 else 0 end)
             as names_workloads
     from costs
     where cluster is not null
     group by cluster, charge_date
-    having max(case when resource is null then 1 else 0 end) = 1
+    having max(case when namespace is null then 1 else 0 end) = 1
 
 ),
 

@@ -34,7 +34,7 @@ final as (
         costs.consumed_quantity,
         costs.charge_count,
         'charge' as line,
-        costs.resource is null and clusters.cluster is not null as is_split
+        costs.namespace is null and clusters.cluster is not null as is_split
     from costs
     left join clusters on costs.cluster = clusters.cluster and costs.charge_date = clusters.day
     union all

@@ -75,6 +75,7 @@ allocated as (
                     then 'PersistentVolumeClaim/' || tag_claim_namespace || '/' || tag_claim
             end
         ) as resource,
+        coalesce(tag_namespace, tag_claim_namespace) as namespace,
         tag_cluster as cluster,
         tag_team as team,
         tag_environment as environment,

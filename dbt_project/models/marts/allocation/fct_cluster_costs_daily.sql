@@ -18,7 +18,7 @@ costs as (
     where
         {{ within(billing_window()) }}
         and cluster is not null
-        and (line = 'received' or (line = 'charge' and resource is null))
+        and (line = 'received' or (line = 'charge' and namespace is null))
 
 ),
 

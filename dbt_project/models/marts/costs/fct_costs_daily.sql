@@ -26,6 +26,7 @@ summed as (
         resource_name,
         resource_type,
         resource,
+        namespace,
         cluster,
         team,
         environment,

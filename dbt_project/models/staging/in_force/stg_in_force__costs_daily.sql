@@ -26,7 +26,7 @@ final as (
         resource_name,
         resource_type,
         resource,
-        nullif({{ dbt.split_part('resource', "'/'", 2) }}, '') as namespace,
+        coalesce(nullif({{ dbt.split_part('resource', "'/'", 2) }}, ''), namespace) as namespace,
         cluster,
         team,
         environment,
