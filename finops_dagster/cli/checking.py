@@ -18,6 +18,7 @@ _TABLES = {
     "labels": "labels",
     "runs": "runs",
     "token_usage": "token_usage",
+    "business_metrics": "business_metrics",
 }
 
 

@@ -59,11 +59,13 @@ def register(app: typer.Typer) -> None:
     app.command("explain")(explain_command)
 
 
-def _period(settings: Settings, given: datetime | None) -> date:
+def period_of(settings: Settings, given: datetime | None) -> date:
+    """First day of the month that a command is about: its option, else the decided one."""
     return given.date() if given is not None else month_start(settings.decided_day())
 
 
-def _published(estate: Estate, mart: str, period: date) -> Manifest:
+def published(estate: Estate, mart: str, period: date) -> Manifest:
+    """The publication in force. Raises SettingsError where the mart has not this month in it."""
     manifest = estate.publications.current()
     held = sorted({v.partition for v in manifest.of(mart)}) if manifest is not None else []
     if manifest is None or period not in held:
@@ -103,9 +105,9 @@ def allocation_command(
     """Whose the costs of a month are: charged, given and received; what nobody has shows too."""
     settings = settings_for(config)
     estate = Estate(settings)
-    wanted = _period(settings, period)
+    wanted = period_of(settings, period)
     chosen = _metric(metric, Metrics.of_project(estate.dbt_project).over(ALLOCATED), "--metric")
-    manifest = _published(estate, ALLOCATED, wanted)
+    manifest = published(estate, ALLOCATED, wanted)
     items = _allocated(estate, manifest, wanted, by, chosen)
     other = _other(estate, manifest, wanted, against) if against is not None else None
     if other is not None:
@@ -245,8 +247,8 @@ def metrics_command(
                 ),
             ),
         )
-    wanted = _period(settings, period)
-    manifest = _published(estate, metric.mart, wanted)
+    wanted = period_of(settings, period)
+    manifest = published(estate, metric.mart, wanted)
     rows = estate.publications.reader(manifest).records(
         metric.mart,
         f"""
@@ -335,6 +337,21 @@ def _compared(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> list[dic
     return sorted(found, key=lambda one: (one["currency"] or "", -abs(one["difference"])))
 
 
+def unknown_team(team: str, period: date, known: Sequence[str]) -> SettingsError:
+    """What to tell of a team that is none of those known."""
+    return SettingsError(
+        f"{team!r} has no costs in {month(period)}.",
+        (
+            Fault(
+                code="unknown_team",
+                column="--team",
+                expected=f"Expected one of: {', '.join(known)}.",
+                hint=_meant(team, known),
+            ),
+        ),
+    )
+
+
 @command("explain")
 def explain_command(
     team: Annotated[
@@ -347,8 +364,8 @@ def explain_command(
     """Why a team's cost moved since the month before: price, use, mix, shared costs, fees."""
     settings = settings_for(config)
     estate = Estate(settings)
-    wanted = _period(settings, period)
-    reader = estate.publications.reader(_published(estate, CHANGES, wanted))
+    wanted = period_of(settings, period)
+    reader = estate.publications.reader(published(estate, CHANGES, wanted))
     rows = reader.records(CHANGES, first=wanted, last=wanted)
     of_team = [row for row in rows if (row["team"] or UNALLOCATED).lower() == team.lower()]
     known = sorted({row["team"] or UNALLOCATED for row in rows})
@@ -361,17 +378,7 @@ def explain_command(
             )
         ]
     elif not of_team:
-        raise SettingsError(
-            f"{team!r} has no costs in {month(wanted)} or the month before.",
-            (
-                Fault(
-                    code="unknown_team",
-                    column="--team",
-                    expected=f"Expected one of: {', '.join(known)}.",
-                    hint=_meant(team, known),
-                ),
-            ),
-        )
+        raise unknown_team(team, wanted, known)
     found = explained(of_team[0]["team"] if of_team else team, wanted, of_team)
     if as_json:
         answer = envelope(

@@ -217,6 +217,7 @@ class Estate:
                 ("token_usage" if one.format == "files" else ASKED, one)
                 for one in settings.token_usage
             ],
+            "business_metrics": [("business_metrics", one) for one in settings.business_metrics],
         }
 
     def max_age_hours(self, table: str) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.allocation import Allocation, Driver, Split
+from finops_dagster.domain.budgets import Plan
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import month_start, next_month
 from finops_dagster.storage.publication import Manifest, Version
@@ -18,20 +19,31 @@ from finops_dagster.storage.publication import Manifest, Version
 _COSTS = "fct_costs_daily"
 _WORKLOADS = "fct_workload_utilisation_daily"
 _CAPACITY = "fct_cluster_capacity_daily"
+_METRICS = "fct_business_metrics_daily"
 _MEASURED = (Driver.CPU_CORE_HOURS, Driver.MEMORY_GIB_HOURS, Driver.GPU_HOURS)
 
 
-def words(allocation: Allocation) -> dict[str, Any]:
-    """Rules as dbt is given them."""
-    return allocation.model_dump(mode="json", by_alias=True)
+def words(allocation: Allocation, plans: Iterable[Plan] = ()) -> dict[str, Any]:
+    """Rules as dbt is given them, and what budgets plan."""
+    return {
+        **allocation.model_dump(mode="json", by_alias=True, exclude={"budgets"}),
+        "plans": [plan.model_dump(mode="json") for plan in plans],
+    }
 
 
 def deciding(estate: Estate, month: date) -> list[dict[str, Any]]:
-    """The rules that may decide about a month and the one before it, by what charges they have."""
+    """The rules that may decide about a month and the one before it, by what charges they have.
+
+    The month before is only compared with: whose its costs are is all that counts of it.
+    """
     manifest = estate.publications.current()
     if manifest is None:
         return []
-    return [words(_rules(estate, manifest, one)) for one in _compared(month)]
+    before, _ = _compared(month)
+    return [
+        words(_rules(estate, manifest, before).whose()),
+        words(_rules(estate, manifest, month), estate.allocation.plans([month])),
+    ]
 
 
 def inputs(estate: Estate) -> dict[date, list[str]]:
@@ -68,7 +80,10 @@ def _rules(estate: Estate, manifest: Manifest, month: date) -> Allocation:
         estate.publications.span(version, "charge_date")
         for version in manifest.of(_COSTS, month, month)
     ]
-    return estate.allocation.of_days(*span[0]) if span and span[0] is not None else Allocation()
+    if not span or span[0] is None:
+        return Allocation()
+    # what is charged for days of other months is told on the nearest day of this one
+    return estate.allocation.of_days(min(span[0][0], month), max(span[0][1], month))
 
 
 def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
@@ -86,4 +101,6 @@ def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
             read += manifest.of(_WORKLOADS, one, last)
         if clusters:
             read += manifest.of(_CAPACITY, one, last)
+    if _rules(estate, manifest, month).units:
+        read += manifest.of(_METRICS, month, next_month(month) - timedelta(days=1))
     return read

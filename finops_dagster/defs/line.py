@@ -20,7 +20,7 @@ from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError, Stopped
 from finops_dagster.domain.ids import content_id
-from finops_dagster.domain.periods import known_by
+from finops_dagster.domain.periods import known_by, months
 from finops_dagster.quality import (
     AuditContext,
     AuditResult,
@@ -79,6 +79,7 @@ SIGNALS = Clock(
         "runs",
         "model_versions",
         "token_usage",
+        "business_metrics",
     ),
     marts=(
         "fct_workload_measurements",
@@ -93,6 +94,7 @@ SIGNALS = Clock(
         "fct_runs",
         "fct_model_versions",
         "fct_token_usage",
+        "fct_business_metrics_daily",
     ),
     partition_column="day",
 )
@@ -106,6 +108,10 @@ ALLOCATION = Clock(
         "fct_cluster_costs_daily",
         "fct_cost_changes_monthly",
         "dim_teams",
+        "fct_unit_costs_daily",
+        "fct_budget_costs_daily",
+        "fct_budgets_monthly",
+        "fct_chargeback_monthly",
     ),
     partition_column="billing_period",
 )
@@ -310,10 +316,13 @@ def dbt_vars(
     estate: Estate, cutoff: datetime, first: date, last: date, clock: Clock | None
 ) -> dict[str, Any]:
     """Variables of a dbt build over the partitions [first, last] of a clock."""
-    window = {}
+    window: dict[str, Any] = {}
     if clock is not None:
         names = ("first_period", "last_period") if clock.monthly else ("first_day", "last_day")
         window = {names[0]: first.isoformat(), names[1]: last.isoformat()}
+    if clock is ALLOCATION:
+        plans = estate.allocation.plans(months(first, last))
+        window["allocation"] = joined.words(estate.allocation, plans)
     return {
         "landing_root": str(estate.layout.landing),
         "ledger_root": str(estate.layout.ledger),
@@ -331,7 +340,6 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
         "clusters": estate.settings.clusters,
         "convert_to": list(estate.settings.currencies.convert_to),
         "rate_days": estate.settings.currencies.rate_days,
-        "allocation": joined.words(estate.allocation),
         "matching": estate.settings.matching.model_dump(mode="json"),
         "grid_gap_hours": grid.gap_hours,
         "grid_yearly": grid.yearly,

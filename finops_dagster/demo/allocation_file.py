@@ -75,4 +75,27 @@ shared:
     when: {{charge_category: Tax}}
     split: proportional
     by: billed_cost
+
+# What costs are told per; how much there was of each is in business_metrics of finops.yaml.
+units:
+  - {{name: cost per order, metric: orders, of: {{product: Shop}}}}
+  - {{name: cost per payment, metric: payments, of: {{product: Pay}}}}
+  - {{name: cost per thousand parcels, metric: parcels, of: {{product: Deliver}}, per: 1000}}
+  - {{name: cost per active user, metric: active users}}
+
+# What may be spent, each in its own currency.
+budgets:
+  - {{name: search, of: {{team: search}}, currency: USD, amount: 3600}}
+  - {{name: machine learning, of: {{team: ml-platform}}, currency: USD, amount: 7800}}
+  - name: payments
+    of: {{product: Pay}}
+    currency: EUR
+    period: quarter
+    amount: 33000
+    phasing: by_day
+
+# What teams are charged; what no entry fits, they are charged at cost.
+price_list:
+  - {{name: GPU rate, price: 1.6, per: GPU-Hours, currency: USD}}
+  - {{name: platform overhead, markup: 0.05, unless: {{charge_category: Tax}}}}
 """

@@ -68,7 +68,7 @@ def sizing_on(workload: Workload, timeline: Timeline, day: date) -> Sizing | Non
     return current
 
 
-def _relative(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
+def relative_demand(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
     """CPU demand relative to a peak of about 1 at AS_OF."""
     key = stream(seed, f"{workload.resource}/cpu")
     level = profile(workload.profile, minutes) * growth(
@@ -123,7 +123,7 @@ def _scales(seed: int, workload: Workload) -> tuple[float, float]:
     """
     minutes = minutes_of(AS_OF - timedelta(days=CALIBRATION_DAYS - 1), AS_OF, FINE_MINUTES)
     declared, truth = workload.declared, workload.truth
-    demand = _relative(seed, workload, minutes, FINE_MINUTES)
+    demand = relative_demand(seed, workload, minutes, FINE_MINUTES)
     peak = float(np.quantile(demand, 0.99) if truth.cpu_ratio < 1.0 else demand.max())
     cores = declared.main.cpu_millis / 1000.0
     if declared.hpa:
@@ -166,7 +166,7 @@ def replicas_at(
     if not any(s and s.hpa for s in sizings):
         return fixed, sizings, of
     hours = (minutes // HOUR_MINUTES) * HOUR_MINUTES
-    demand = _relative(seed, workload, hours, HOUR_MINUTES) * _scales(seed, workload)[0]
+    demand = relative_demand(seed, workload, hours, HOUR_MINUTES) * _scales(seed, workload)[0]
     cores = np.array([s.main.cpu_millis / 1000.0 if s else np.nan for s in sizings])[of]
     low = np.array([float(s.hpa[0]) if s and s.hpa else np.nan for s in sizings])[of]
     high = np.array([float(s.hpa[1]) if s and s.hpa else np.nan for s in sizings])[of]
@@ -205,7 +205,7 @@ def workload_series(
                 )
             )
 
-    demand = _relative(seed, workload, minutes, step) * cpu_scale
+    demand = relative_demand(seed, workload, minutes, step) * cpu_scale
     memory = _relative_memory(seed, workload, minutes, step) * memory_scale
     names = [container.name for container in workload.declared.containers]
     for position, name in enumerate(names):
@@ -270,6 +270,6 @@ def _gpu(seed: int, workload: Workload, minutes: Ints, step: int) -> Floats:
         probe = uniform(key, minutes // step) < 0.02
         result: Floats = np.where(probe, 0.4, 0.0)
         return result
-    busy = 88.0 * np.minimum(_relative(seed, workload, minutes, step), 1.05)
+    busy = 88.0 * np.minimum(relative_demand(seed, workload, minutes, step), 1.05)
     result = np.clip(busy + 4.0 * normal(key + 1, minutes // step), 3.0, 99.0)
     return result

@@ -15,7 +15,7 @@ from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 4
+VERSION = 5
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
@@ -24,6 +24,7 @@ _OWNED = (
     "carbon",
     "predictions",
     "labels",
+    "business",
     "gitops.git",
     "allocation.yaml",
     "finops.yaml",
@@ -132,7 +133,7 @@ def create(out: Path, seed: int, days: int, *, progress: Progress | None = None)
 def advance(out: Path, days: int, *, progress: Progress | None = None) -> DemoSummary:
     """Live `days` more days: from the first new day on, what main declares is what runs.
 
-    Measurements, bills, carbon, predictions and labels are added and as_of moves on; a pull
+    Measurements, bills, carbon, predictions, labels and sales are added and as_of moves on; a pull
     request that was not merged changes nothing. Raises Stopped where `out` is no estate.
     """
     if not 1 <= days <= 400:
@@ -224,6 +225,7 @@ def _live(
     """Write everything of the days from `start` to `last` of an estate that began at `first`."""
     from finops_dagster.demo import (
         billing,
+        business,
         carbon,
         consumption,
         exports,
@@ -246,6 +248,7 @@ def _live(
     carbon.write_carbon(out, plan.seed, start, last)
     oldest = max(first, AS_OF - timedelta(days=predictions.KEPT_DAYS - 1))
     predicted = predictions.write_predictions(out, plan.seed, max(start, oldest), last, oldest)
+    business.write_business(out, plan, start, last)
     say("demo: bills")
     books = billing.build(plan, timeline, claims, hidden, first, last)
     charges, delivered = exports.write_exports(out, books, first, last, since=start)

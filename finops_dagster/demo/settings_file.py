@@ -83,6 +83,11 @@ labels:
   - name: outcomes
     path: labels
 
+# What was sold: costs are told per order, payment and parcel.
+business_metrics:
+  - name: sales
+    path: business
+
 models:
 {models}
 

@@ -10,66 +10,37 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from finops_dagster.domain.budgets import Budget, Plan
+from finops_dagster.domain.dated import (
+    COLUMNS,
+    DIMENSIONS,
+    Conditions,
+    Dated,
+    Misfit,
+    Named,
+    Part,
+    Texts,
+    asked,
+    of_dimensions,
+    twice_at_once,
+)
 from finops_dagster.domain.money import Amount
-
-DIMENSIONS = ("business_unit", "team", "product", "environment", "cost_center")
-"""What a cost is allocated to."""
+from finops_dagster.domain.showback import PRICED, Price, Unit
 
 PAYERS = (*DIMENSIONS, "cluster")
 """What those who pay for a pool may be narrowed by."""
 
-COLUMNS = (
-    *("source", "provider_name", "billing_account_id", "sub_account_id", "sub_account_name"),
-    *("service_category", "service_name", "region_id", "resource_id", "resource_name"),
-    *("resource_type", "resource", "namespace", "charge_category", "charge_class", "sku_id"),
-    "sku_meter",
-    *("commitment_discount_status", "billing_currency", "team", "environment", "business_unit"),
-    *("cost_center", "cluster", "cost_part"),
-)
-"""Columns of daily costs that rules may ask; `namespace` is that of `resource`, and `cost_part`
-tells what was split of a cluster: used, idle or overhead.
-
-The dimensions among them are what the tag keys of settings say; a pool is asked after the rules.
-"""
-
-TAGS = "tags."
 BY_TAGS = "tags"
 """Name of the rule that follows all written ones: what the tag keys of settings say."""
 
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+D = TypeVar("D", bound=Dated)
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-"""One text, or several."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Dated(_Part):
-    """Something that is in force between two days, both included."""
-
-    from_: date = Field(default=date.min, alias="from", description="First day it is in force.")
-    until: date = Field(default=date.max, description="Last day it is in force.")
-
-    @model_validator(mode="after")
-    def _ends_after_start(self) -> Self:
-        if self.until < self.from_:
-            raise ValueError(f"until on or after from, {self.from_}")
-        return self
-
-
-D = TypeVar("D", bound=_Dated)
-
-
-class Given(_Part):
+class Given(Part):
     """A value: a text, or taken from the cost itself, of its tags or a column.
 
     Written as a text, `{tag: KEY}` or `{column: NAME}`, these two with `map` if need be.
@@ -94,10 +65,9 @@ def _as_given(value: Any) -> Any:
 
 
 Value = Annotated[Given, BeforeValidator(_as_given)]
-Conditions = dict[str, Texts]
 
 
-class Rule(_Dated):
+class Rule(Dated):
     """Costs for which all of `when` and none of `unless` holds get the values of `set`."""
 
     name: str = Field(min_length=1, max_length=80, description="Shown beside what it allocated.")
@@ -110,10 +80,9 @@ class Rule(_Dated):
     )
 
 
-class Team(_Dated):
+class Team(Named):
     """Who answers for costs, and what else is known of them for a time."""
 
-    name: str = Field(min_length=1, max_length=80, description="Name that marts and reports show.")
     aliases: tuple[str, ...] = Field(default=(), description="Other spellings in tags.")
     business_unit: str | None = Field(default=None, description="Part of the company.")
     product: str | None = Field(default=None, description="What the team makes.")
@@ -139,7 +108,7 @@ class Driver(StrEnum):
     GPU_HOURS = "gpu_hours"
 
 
-class Shared(_Dated):
+class Shared(Dated):
     """Costs that are allocated to somebody, or to nobody, and paid by all who use them."""
 
     name: str = Field(min_length=1, max_length=80, description="Name of the pool.")
@@ -170,8 +139,8 @@ class Shared(_Dated):
         return self
 
 
-class Allocation(_Part):
-    """The whole file: teams, ordered rules, shared costs. The first rule that fits decides."""
+class Allocation(Part):
+    """The whole file: teams, ordered rules, shared costs; what is bought, planned and charged."""
 
     teams: tuple[Team, ...] = Field(default=(), description="Who answers for costs.")
     rules: tuple[Rule, ...] = Field(
@@ -180,30 +149,44 @@ class Allocation(_Part):
     shared: tuple[Shared, ...] = Field(
         default=(), description="In order: a cost is of the first pool that it fits."
     )
+    units: tuple[Unit, ...] = Field(default=(), description="What costs are told per.")
+    budgets: tuple[Budget, ...] = Field(default=(), description="What may be spent.")
+    price_list: tuple[Price, ...] = Field(
+        default=(), description="In order: a cost is charged by the first entry that it fits."
+    )
 
     def __str__(self) -> str:
-        return f"{len(self.teams)} teams, {len(self.rules)} rules, {len(self.shared)} shared costs"
+        told = f"{len(self.teams)} teams, {len(self.rules)} rules, {len(self.shared)} shared costs"
+        more = {"units": self.units, "budgets": self.budgets, "prices": self.price_list}
+        return ", ".join([told, *(f"{len(ones)} {name}" for name, ones in more.items() if ones)])
 
     def of_days(self, first: date, last: date) -> Allocation:
         """What decides about charges from `first` to `last`, in force on these days at most.
 
-        Equal for two files that differ on other days alone.
+        Equal for two files that differ on other days alone. Budgets decide by month: `plans`.
         """
 
         def within(dated: Iterable[D]) -> tuple[D, ...]:
-            return tuple(
-                one.model_copy(
-                    update={"from_": max(one.from_, first), "until": min(one.until, last)}
-                )
-                for one in dated
-                if one.from_ <= last and first <= one.until
-            )
+            return tuple(one.within(first, last) for one in dated if one.meets(first, last))
 
         return Allocation(
-            teams=within(self.teams), rules=within(self.rules), shared=within(self.shared)
+            teams=within(self.teams),
+            rules=within(self.rules),
+            shared=within(self.shared),
+            units=within(self.units),
+            price_list=within(self.price_list),
         )
 
-    def misfits(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def whose(self) -> Allocation:
+        """Teams, rules and shared costs alone: what decides whose a cost is."""
+        return Allocation(teams=self.teams, rules=self.rules, shared=self.shared)
+
+    def plans(self, months: Iterable[date]) -> list[Plan]:
+        """What every budget in force plans for each of these months (their first days)."""
+        made = (budget.plan(month) for month in months for budget in self.budgets)
+        return [plan for plan in made if plan is not None]
+
+    def misfits(self) -> Iterator[Misfit]:
         """Where something means nothing or contradicts itself, and what could be there instead."""
         for group in ("rules", "shared"):
             names = Counter(one.name for one in getattr(self, group))
@@ -213,37 +196,32 @@ class Allocation(_Part):
         for at, rule in enumerate(self.rules):
             if rule.name == BY_TAGS:
                 yield ("rules", at, "name"), f"another name: {BY_TAGS} is what settings' keys say"
-            yield from _asked(("rules", at), rule, COLUMNS)
+            for group in ("when", "unless"):
+                yield from asked(("rules", at, group), getattr(rule, group), COLUMNS, tags=True)
             for dimension, value in rule.set.items():
                 if dimension not in DIMENSIONS:
                     yield ("rules", at, "set", dimension), f"one of {', '.join(DIMENSIONS)}"
                 if value.column not in (None, *COLUMNS):
                     yield ("rules", at, "set", dimension), f"a column: {', '.join(COLUMNS)}"
         for at, pool in enumerate(self.shared):
-            yield from _asked(("shared", at), pool, (*COLUMNS, "product"))
-            for column in pool.among:
-                if column not in PAYERS:
-                    yield ("shared", at, "among", column), f"one of {', '.join(PAYERS)}"
-        yield from self._twice_at_once()
-
-    def _twice_at_once(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        seen: dict[str, list[tuple[int, Team]]] = {}
-        for at, team in enumerate(self.teams):
-            for name in {text.lower() for text in (team.name, *team.aliases)}:
-                for _, other in seen.get(name, []):
-                    if team.from_ <= other.until and other.from_ <= team.until:
-                        yield (
-                            ("teams", at, "name"),
-                            f"no two teams called {name!r} on one day: end the first with until",
-                        )
-                seen.setdefault(name, []).append((at, team))
-
-
-def _asked(
-    place: tuple[str | int, ...], one: Rule | Shared, columns: tuple[str, ...]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for group in ("when", "unless"):
-        for column in getattr(one, group):
-            is_tag = column.startswith(TAGS) and len(column) > len(TAGS)
-            if not is_tag and column not in columns:
-                yield (*place, group, column), f"tags.KEY or a column: {', '.join(columns)}"
+            known = (*COLUMNS, "product")
+            for group in ("when", "unless"):
+                yield from asked(("shared", at, group), getattr(pool, group), known, tags=True)
+            yield from of_dimensions(("shared", at, "among"), pool.among, PAYERS)
+        for at, price in enumerate(self.price_list):
+            for group in ("when", "unless"):
+                yield from asked(("price_list", at, group), getattr(price, group), PRICED)
+        for group in ("units", "budgets"):
+            for at, one in enumerate(getattr(self, group)):
+                yield from of_dimensions((group, at, "of"), one.of)
+        yield from twice_at_once(
+            "teams",
+            (
+                (at, team, name)
+                for at, team in enumerate(self.teams)
+                for name in {text.lower() for text in (team.name, *team.aliases)}
+            ),
+        )
+        for group in ("units", "budgets", "price_list"):
+            ones = enumerate(getattr(self, group))
+            yield from twice_at_once(group, ((at, one, one.name) for at, one in ones))

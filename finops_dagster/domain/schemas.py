@@ -342,6 +342,23 @@ TOKEN_USAGE = TableSchema(
     ),
 )
 
+BUSINESS_METRICS = TableSchema(
+    name="business_metrics",
+    grain="how much of one metric of the business there was in a day or a part of it",
+    partition="day",
+    columns=(
+        *_PROVENANCE,
+        _c("time", _T, "The day, or a time on it: what a day has is summed", required=True),
+        _c("metric", _S, "What is counted, such as orders or active users", required=True),
+        _c("quantity", _F, "How much of it", required=True),
+        _c("business_unit", _S, "Part of the company whose it is; empty is all"),
+        _c("team", _S, "Team whose it is; empty is all"),
+        _c("product", _S, "Product whose it is; empty is all"),
+        _c("environment", _S, "Environment whose it is; empty is all"),
+        _c("cost_center", _S, "Cost centre whose it is; empty is all"),
+    ),
+)
+
 LANDING_TABLES = {
     t.name: t
     for t in (
@@ -353,6 +370,7 @@ LANDING_TABLES = {
         RUNS,
         MODEL_VERSIONS,
         TOKEN_USAGE,
+        BUSINESS_METRICS,
     )
 }
 

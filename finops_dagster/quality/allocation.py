@@ -184,3 +184,104 @@ TEAMS = Suite(
     checks=not_null("billing_period", "team", "valid_from", "valid_until", "is_declared"),
     always_filled=False,
 )
+UNIT_COSTS = Suite(
+    table="fct_unit_costs_daily",
+    partition="billing_period",
+    grain=names("unit day billing_currency"),
+    columns=names(
+        "billing_period day unit metric per billing_currency total_cost quantity unit_cost reason"
+    ),
+    money=("total_cost",),
+    checks=(
+        *not_null("billing_period", "day", "unit", "metric", "billing_currency", "total_cost"),
+        *not_null(
+            "unit_cost",
+            where="reason is null",
+            suffix="_unless_told_why",
+            hint="A unit cost that is not known says why: build the month again.",
+        ),
+    ),
+    always_filled=False,
+)
+
+BUDGET_COSTS = Suite(
+    table="fct_budget_costs_daily",
+    partition="billing_period",
+    grain=names("budget day billing_currency"),
+    columns=names("billing_period day budget billing_currency total_cost usage_cost"),
+    money=("total_cost", "usage_cost"),
+    checks=not_null(
+        "billing_period", "day", "budget", "billing_currency", "total_cost", "usage_cost"
+    ),
+    always_filled=False,
+)
+
+BUDGETS = Suite(
+    table="fct_budgets_monthly",
+    partition="billing_period",
+    grain=names("billing_period budget billing_currency"),
+    columns=names(
+        "billing_period budget metric billing_currency period period_start period_end "
+        "period_amount planned billed_until planned_to_date actual remaining burn reason"
+    ),
+    money=("period_amount", "planned", "planned_to_date", "actual", "remaining"),
+    checks=(
+        *not_null("billing_period", "budget", "metric", "billing_currency", "actual"),
+        *not_null(
+            "planned",
+            where="reason is null",
+            suffix="_unless_told_why",
+            hint="What is planned is not known and nobody says why: build the month again.",
+        ),
+    ),
+    always_filled=False,
+)
+
+CHARGEBACK = Suite(
+    table="fct_chargeback_monthly",
+    partition="billing_period",
+    grain=names(
+        "billing_period business_unit team cost_center provider_name service_name "
+        "billing_currency price_list_entry"
+    ),
+    columns=names(
+        "billing_period business_unit team cost_center provider_name service_name "
+        "billing_currency price_list_entry effective_cost margin charged"
+    ),
+    money=("effective_cost", "margin", "charged"),
+    checks=(
+        *not_null("billing_period", "billing_currency", "effective_cost", "margin", "charged"),
+        Check(
+            name="cost_equals_conservation",
+            expectation="expect_column_values_to_be_in_set",
+            column="difference",
+            kwargs={"value_set": ["0"]},
+            frame="against_conservation",
+            hint="What is shown back is not the bill: build the month again.",
+        ),
+    ),
+    frames={
+        "against_conservation": Frame(
+            sql="""
+                with shown as (
+                    select billing_period, billing_currency, sum(effective_cost) as total
+                    from {table} group by all
+                ),
+                billed as (
+                    select billing_period, billing_currency, sum(billed_total) as total
+                    from {fct_allocation_conservation}
+                    where metric = 'effective_cost' group by all
+                )
+                select billed.billing_period, billed.billing_currency,
+                    case when coalesce(shown.total, 0) = billed.total then '0'
+                        else cast(coalesce(shown.total, 0) - billed.total as varchar)
+                    end as difference
+                from billed left join shown
+                    on billed.billing_period = shown.billing_period
+                    and billed.billing_currency is not distinct from shown.billing_currency
+            """,
+            columns=("billing_period", "billing_currency", "effective_cost"),
+            needs=("fct_allocation_conservation",),
+        ),
+    },
+)

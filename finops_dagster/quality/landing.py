@@ -21,6 +21,9 @@ _GRAINS = {
     "token_usage": names(
         "delivery_id time provider model operation service team cluster namespace workload"
     ),
+    "business_metrics": names(
+        "delivery_id time metric business_unit team product environment cost_center"
+    ),
 }
 
 _CHECKS: dict[str, tuple[Check, ...]] = {
@@ -98,6 +101,7 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
             hint="Counts are never below zero: look at counter resets in the export.",
         ),
     ),
+    "business_metrics": between("quantity", high=1e17),
 }
 
 

@@ -259,3 +259,15 @@ MODEL_METRICS = Suite(
         *between("latency_ms_p95", "energy_wh", "input_tokens", "output_tokens", high=1e12),
     ),
 )
+
+BUSINESS_METRICS = Suite(
+    table="fct_business_metrics_daily",
+    partition="day",
+    grain=names("day source metric business_unit team product environment cost_center"),
+    columns=names("day source metric business_unit team product environment cost_center quantity"),
+    checks=(
+        *not_null("day", "source", "metric", "quantity"),
+        *between("quantity", hint="A day cannot have had less than none of it."),
+    ),
+    always_filled=False,
+)

@@ -120,5 +120,7 @@ class ReportData:
     """True where a charge of `spend` is dated in the period that bills it, not by its own day."""
     freshness: tuple[FreshnessRow, ...] = ()
     links: tuple[Link, ...] = ()
+    packs: tuple[Link, ...] = ()
+    """Pages that lead to the monthly packs of the teams."""
     notes: tuple[str, ...] = ()
     """Sentences for the top of the page, such as what kept a stage from running."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,16 @@ def render_report(data: ReportData, out_dir: Path) -> Path:
 
     The same data give the same bytes. Sections without data say so.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    target = out_dir / FILE_NAME
-    handle, temporary = tempfile.mkstemp(dir=out_dir, prefix=".report-", suffix=".html")
+    return written(out_dir / FILE_NAME, render_text(data))
+
+
+def written(target: Path, text: str) -> Path:
+    """Write a file of UTF-8 text, atomically, and return its path."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".report-")
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(render_text(data))
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
         Path(temporary).chmod(0o644)
         os.replace(temporary, target)
     except BaseException:
@@ -61,6 +66,11 @@ def render_report(data: ReportData, out_dir: Path) -> Path:
 
 def render_text(data: ReportData) -> str:
     """The page as text."""
+    return rendered("page.html.j2", _view(data))
+
+
+def rendered(template: str, view: Mapping[str, Any]) -> str:
+    """A page of this package's templates, whatever text is put into it escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -72,13 +82,13 @@ def render_text(data: ReportData) -> str:
         finalize=visible,
     )
     for name in ("money", "money_brief", "money_range", "money_middle", "saving", "carbon",
-                 "count", "words", "when", "month", "quantity"):  # fmt: skip
+                 "count", "words", "when", "month", "quantity", "amount"):  # fmt: skip
         environment.filters[name] = getattr(format, name)
     environment.filters["share"] = _share
     environment.filters["change"] = _change
     environment.filters["href"] = safe_href
     environment.filters["breakable"] = breakable
-    return environment.get_template("page.html.j2").render(**_view(data))
+    return environment.get_template(template).render(**view)
 
 
 def visible(value: Any) -> Any:
@@ -123,7 +133,7 @@ def _view(data: ReportData) -> dict[str, Any]:
         "findings_by_currency": findings,
         "waste": summary.waste_total(data.findings),
         "waste_by_owner": summary.waste_by_owner(data.findings),
-        "judged": summary.judged(data),
+        "judged": summary.judged(data.proposals, data.verdicts, data.pull_requests),
         "verdict_words": VERDICTS,
         "gates": _gates(data.gates),
         "not_proposed": summary.reasons(data.not_proposed),

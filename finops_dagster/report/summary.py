@@ -6,7 +6,7 @@ Spend is in `spend`, layout in `page`; no figure here decides anything.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -159,18 +159,25 @@ def waste_total(findings: Sequence[Finding]) -> dict[str, MoneyRange]:
     return found
 
 
-def judged(data: ReportData) -> dict[Decision | None, list[Judged]]:
-    """Proposals by what policy said, allowed ones first; None holds those not yet judged."""
-    by_id = {pull.proposal_id: pull for pull in data.pull_requests}
-    by_key = {pull.key: pull for pull in data.pull_requests}
+def judged(
+    proposals: Iterable[Proposal],
+    verdicts: Mapping[str, Verdict],
+    pull_requests: Sequence[PullRequest],
+) -> dict[Decision | None, list[Judged]]:
+    """Proposals by what policy said, allowed ones first; None holds those not yet judged.
+
+    `verdicts`: by proposal id.
+    """
+    by_id = {pull.proposal_id: pull for pull in pull_requests}
+    by_key = {pull.key: pull for pull in pull_requests}
     found: dict[Decision | None, list[Judged]] = {
         Decision.ALLOW: [],
         Decision.NEEDS_APPROVAL: [],
         Decision.DENY: [],
         None: [],
     }
-    for proposal in data.proposals:
-        verdict = data.verdicts.get(proposal.id)
+    for proposal in proposals:
+        verdict = verdicts.get(proposal.id)
         pull = by_id.get(proposal.id) or by_key.get(proposal.key)
         decision = verdict.decision if verdict is not None else None
         found[decision].append(Judged(proposal, verdict, pull))

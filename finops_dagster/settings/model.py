@@ -51,6 +51,7 @@ SOURCE_GROUPS = (
     "labels",
     "runs",
     "token_usage",
+    "business_metrics",
 )
 """The keys under which sources are named."""
 
@@ -402,6 +403,11 @@ class Settings(BaseSettings):
         description="Tokens that services asked of language models.",
         examples=[[{"name": "otel", "path": "otlp"}]],
     )
+    business_metrics: tuple[SourceSettings, ...] = Field(
+        default=(),
+        description="How much of what the business counts: orders, users; what costs are told per.",
+        examples=[[{"name": "sales", "path": "business"}]],
+    )
     models: tuple[ModelSettings, ...] = Field(default=(), description="AI models to watch.")
     clusters: dict[str, str] = Field(
         default={}, description="Kubernetes cluster name -> cloud region id, for carbon."
@@ -416,7 +422,8 @@ class Settings(BaseSettings):
     allocation: Path | None = Field(
         default=None,
         description="Allocation file (YAML): teams, ordered rules and shared costs, by "
-        "docs/allocation.md; empty means that the tag keys below say whose a cost is.",
+        "docs/allocation.md, and units, budgets and a price list, by docs/units-and-budgets.md; "
+        "empty means that the tag keys below say whose a cost is.",
         examples=["allocation.yaml"],
     )
     privacy: Path | None = Field(
@@ -510,6 +517,7 @@ class Settings(BaseSettings):
             self.labels,
             self.runs,
             self.token_usage,
+            self.business_metrics,
             self.models,
         )
         for group in groups:

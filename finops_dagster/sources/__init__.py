@@ -13,6 +13,7 @@ from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.sources.api_calls import Api
 from finops_dagster.sources.aws_cur import AWS_CUR, AWS_CUR2
 from finops_dagster.sources.azure import AZURE_EA, AZURE_MCA
+from finops_dagster.sources.business import BUSINESS_METRIC_LOG
 from finops_dagster.sources.carbon import CARBON
 from finops_dagster.sources.declared_logs import DECLARED_LABELS, DECLARED_PREDICTIONS
 from finops_dagster.sources.electricity_maps import ELECTRICITY_MAPS
@@ -76,6 +77,7 @@ FORMATS: dict[str, Format | Configurable] = {
     "runs": RUN_LOG,
     "model_versions": MODEL_VERSION_LOG,
     "token_usage": TOKEN_LOG,
+    "business_metrics": BUSINESS_METRIC_LOG,
 }
 """Format name -> how it is read."""
 

@@ -96,6 +96,7 @@ def test_blocking_checks_are_told_of_each_partition(graph: Any) -> None:
     assert gates.keys() == {
         "landing/charges", "landing/measurements", "landing/intensities", "landing/predictions",
         "landing/labels", "landing/runs", "landing/model_versions", "landing/token_usage",
+        "landing/business_metrics",
         "publication/billing_candidates", "publication/signals_candidates",
         "publication/allocation_candidates", "insight/resources",
     }  # fmt: skip

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from finops_dagster.defs.joined import words
 from finops_dagster.domain.allocation import Allocation
 from tests.dbt.landing import Estate, Result
 
@@ -273,6 +274,7 @@ def write(root: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     types = money | {
         "billing_period": "date", "charge_date": "date", "day": "date", "charge_count": "bigint",
         "consumed_quantity": "decimal(38,20)",
+        "quantity": "decimal(38,9)",
     }  # fmt: skip
     columns = {
         key: "double" if key.endswith(("_hours", "_hourly_cost")) else types.get(key, "varchar")
@@ -286,7 +288,11 @@ def write(root: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def build(
-    root: Path, given: list[Cost], file: Allocation, **variables: Any
+    root: Path,
+    given: list[Cost],
+    file: Allocation,
+    counted: Sequence[Mapping[str, Any]] = (),
+    **variables: Any,
 ) -> tuple[Estate, Result]:
     estate = Estate(root)
     tagged = [
@@ -314,9 +320,11 @@ def build(
         "dim_tag_sets": [write(root, "dim_tag_sets", tags)],
         "fct_workload_utilisation_daily": [write(root, "workloads", measured)],
     }
+    if counted:
+        published["fct_business_metrics_daily"] = [write(root, "counted", counted)]
     result = estate.dbt(
         "build", "--select", "tag:allocation", "--exclude-resource-type", "unit_test",
-        published=published, allocation=file.model_dump(mode="json", by_alias=True), **variables,
+        published=published, allocation=words(file, file.plans(MONTHS)), **variables,
     )  # fmt: skip
     return estate, result
 

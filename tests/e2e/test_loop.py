@@ -5,8 +5,11 @@ What the numbers are worth is asked in the other modules of this folder.
 
 from __future__ import annotations
 
+import csv
+import html
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -113,7 +116,7 @@ def test_people_are_told_what_was_found_and_that_nothing_was_opened(world: World
     assert f"Pull requests: 0 opened, 0 updated, 0 closed, {unchanged} unchanged" in text
     assert "Nothing was opened" in text
     for part in (
-        "Usage at effective cost", "forecast", "Gates, landing: 5 pass", "Gates, AI:",
+        "Usage at effective cost", "forecast", "Gates, landing: 6 pass", "Gates, AI:",
         "Cost incidents", "Findings", "Rightsize CPU", "Proposals by verdict", "Needs approval",
         "report.html", "make ui",
     ):  # fmt: skip
@@ -347,6 +350,85 @@ def test_nodes_are_parted_into_what_was_used_idle_and_overhead(world: World) -> 
     assert Decimal(idle["cost"]) == 0, "all of it is shared by use"
 
 
+def test_budgets_units_and_charges_add_up_to_what_is_allocated(world: World) -> None:
+    """Three tables that each tell another cost of one team end every talk about money."""
+
+    def mart(name: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = answered(world.finops("marts", name, "--json"), "marts")[
+            "items"
+        ]
+        return rows
+
+    allocated: dict[tuple[str, str | None, str], Decimal] = defaultdict(Decimal)
+    products: dict[tuple[str, str | None, str], Decimal] = defaultdict(Decimal)
+    for row in mart("fct_allocated_costs_daily"):
+        cost, currency = Decimal(row["effective_cost"]), row["billing_currency"]
+        allocated[row["billing_period"], row["team"], currency] += cost
+        products[row["billing_period"], row["product"], currency] += cost
+    charged: dict[tuple[str, str | None, str], Decimal] = defaultdict(Decimal)
+    for row in mart("fct_chargeback_monthly"):
+        parts = Decimal(row["effective_cost"]) + Decimal(row["margin"])
+        assert parts == Decimal(row["charged"])
+        charged[row["billing_period"], row["team"], row["billing_currency"]] += Decimal(
+            row["effective_cost"]
+        )
+    assert charged == allocated
+
+    entries = {row["price_list_entry"] for row in mart("fct_chargeback_monthly")}
+    assert entries == {None, "GPU rate", "platform overhead"}
+    scopes = {"search": "search", "machine learning": "ml-platform"}
+    for row in mart("fct_budgets_monthly"):
+        place = (row["billing_period"], row["billing_currency"])
+        if row["budget"] == "payments":
+            assert Decimal(row["actual"]) == products[place[0], "Pay", place[1]]
+            assert (row["reason"] == "the budget is in EUR") == (place[1] == "USD")
+        else:
+            assert Decimal(row["actual"]) == allocated[place[0], scopes[row["budget"]], place[1]]
+
+    told = 0
+    for row in mart("fct_unit_costs_daily"):
+        assert (row["unit_cost"] is None) == (row["reason"] is not None)
+        if row["unit_cost"] is not None:
+            each = Decimal(row["total_cost"]) * row["per"] / Decimal(row["quantity"])
+            assert abs(Decimal(row["unit_cost"]) - each) < Decimal("1e-9")
+            told += 1
+    assert told > 100
+
+    units = answered(world.finops("units", "--json"), "units")["items"]
+    (order,) = [one for one in units if one["unit"] == "cost per order"]
+    assert order["days"] == 22
+    budgets = answered(world.finops("budgets", "--json"), "budgets")["items"]
+    state = {one["budget"]: one for one in budgets}
+    assert state["search"]["state"] == "within"
+    assert state["machine learning"]["state"] == "will exceed"
+    assert state["machine learning"]["exceeded_on"] > "2026-10-22"
+    assert state["payments"]["reason"].startswith("the forecast ends before")
+    for one in budgets:
+        expected = one["expected"] or one["expected_by_month_end"]
+        assert Decimal(expected["low"]) <= Decimal(expected["mid"]) <= Decimal(expected["high"])
+        assert Decimal(expected["low"]) > Decimal(one["actual"])
+
+
+def test_a_team_has_its_pack(world: World, tmp_path: Path) -> None:
+    """What a manager is sent has to be there, whole, and say what the other commands say."""
+    answer = world.finops("pack", "--month", "2026-09", "--out", str(tmp_path), "--json")
+    pages = {one["team"]: Path(one["page"]) for one in answered(answer, "pack")["items"]}
+    assert {"all teams", "search", "ml-platform", "(unallocated)"} <= pages.keys()
+    told = answered(
+        world.finops("explain", "--team", "search", "--month", "2026-09", "--json"), "explain"
+    )["items"][0]
+    text = html.unescape(pages["search"].read_text(encoding="utf-8"))
+    assert all(line in text for line in told["text"])
+    with (pages["search"].parent / "spend.csv").open(encoding="utf-8", newline="") as file:
+        spend = sum(Decimal(row["effective_cost"]) for row in csv.DictReader(file))
+    assert spend == Decimal(told["cost_after"])
+    folder = world.folder / ".finops" / "reports" / "2026-10-22" / "packs" / "2026-09"
+    assert (folder / "search" / "pack.html").exists()
+    assert "packs/2026-09/index.html" in (folder.parents[1] / "report.html").read_text()
+    unknown = world.finops("pack", "--team", "serach", "--out", str(tmp_path), "--json")
+    assert "search" in answered(unknown, "pack", 2)["errors"][0]["hint"]
+
+
 def test_a_changed_cost_is_laid_to_its_planted_cause(world: World) -> None:
     """Who is told that more was used, where a price rose, asks the wrong people."""
     rows = answered(world.finops("marts", "fct_cost_changes_monthly", "--json"), "marts")["items"]
@@ -433,7 +515,7 @@ def test_an_audit_finds_an_altered_ledger(
     assert chain["intact"]
     assert chain["entries"] > 50
     parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
-             "labels", "gitops.git")  # fmt: skip
+             "labels", "business", "gitops.git")  # fmt: skip
     folder = another_estate(*parts, ".finops/ledger")
     (log,) = [
         path
@@ -468,7 +550,7 @@ def test_merge_and_close_are_what_git_and_the_list_show(
 ) -> None:
     """A merge that git does not show, or a rejection that is forgotten, breaks all trust."""
     parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
-             "labels", "gitops.git")  # fmt: skip
+             "labels", "business", "gitops.git")  # fmt: skip
     folder = another_estate(*parts)
     before = git(folder / "gitops.git", "rev-parse", "main")
     (merged,) = answered(finops(folder, "pr", "merge", "1", "--json"), "pr")["items"]
@@ -500,7 +582,7 @@ def test_wrong_settings_name_the_key_and_the_line(
 ) -> None:
     """A person who is told only that settings are wrong has to guess which, and where."""
     folder = another_estate("finops.yaml", "allocation.yaml")
-    for name in ("telemetry", "carbon", "predictions", "labels", "gitops.git"):
+    for name in ("telemetry", "carbon", "predictions", "labels", "business", "gitops.git"):
         (folder / name).mkdir()
     for name in ("aws", "azure", "gcp"):
         (folder / "exports" / name).mkdir(parents=True)
@@ -521,8 +603,8 @@ def test_wrong_settings_name_the_key_and_the_line(
 def test_a_forge_that_is_down_is_exit_code_three(another_estate: Callable[..., Path]) -> None:
     """A script that cannot tell a refusal from an outage retries the wrong one."""
     folder = another_estate("finops.yaml", "allocation.yaml")
-    for name in ("telemetry", "carbon", "predictions", "labels", "exports/aws", "exports/azure",
-                 "exports/gcp"):  # fmt: skip
+    for name in ("telemetry", "carbon", "predictions", "labels", "business", "exports/aws",
+                 "exports/azure", "exports/gcp"):  # fmt: skip
         (folder / name).mkdir(parents=True)
     settings = folder / "finops.yaml"
     text = settings.read_text().replace("forge: local", "forge: github")

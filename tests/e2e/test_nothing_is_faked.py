@@ -179,7 +179,7 @@ def test_one_broken_row_fails_the_expectation_that_names_it(
 
     assert audited(reader).success
     parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
-             "labels", "gitops.git")  # fmt: skip
+             "labels", "business", "gitops.git")  # fmt: skip
     broken = published_in(another_estate(*parts, ".finops/published"))
     rewritten(broken, COSTS, select)
     result = audited(broken)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from finops_dagster.defs.jobs import ALLOCATE_JOB, BILLING_JOB
+from finops_dagster.defs.line import ALLOCATION
 from tests.e2e.bills import Company, row
 from tests.e2e.estate import finops
 
@@ -21,14 +22,14 @@ MONTHS = ("2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01")
 ALLOCATED, CHANGES = "fct_allocated_costs_daily", "fct_cost_changes_monthly"
 
 
-def write(company: Company, **rule: str) -> None:
+def write(company: Company, budgets: list[dict[str, Any]] | None = None, **rule: str) -> None:
     """The allocation file, whose first rule gives an account to a team."""
     rules = [
         {"name": "moved", "when": {"sub_account_id": "sub-2"}, "set": {"team": "blue"}, **rule},
         {"name": "accounts", "set": {"team": {"column": "sub_account_id"}}},
     ]
     shared = [{"name": "desk", "when": {"service_name": "Desk"}, "split": "even"}]
-    text = yaml.safe_dump({"rules": rules, "shared": shared})
+    text = yaml.safe_dump({"rules": rules, "shared": shared, "budgets": budgets or []})
     (company.folder / "allocation.yaml").write_text(text)
 
 
@@ -77,9 +78,13 @@ def test_only_what_depends_on_a_changed_rule_is_built_again(company: Company) ->
     rows = {place for place in after if after[place][0] != before[place][0]}
     # January has a day on which the rule is now in force; February is told beside January
     assert {month for _, month in changed} == {"2026-01-01", "2026-02-01"}
-    told = {"fct_allocation_conservation", "fct_cluster_costs_daily"}
-    assert {mart for mart, _ in changed} <= {ALLOCATED, CHANGES, *told}
-    assert rows == {(ALLOCATED, "2026-01-01"), (CHANGES, "2026-01-01"), (CHANGES, "2026-02-01")}
+    assert {mart for mart, _ in changed} == set(ALLOCATION.marts)
+    assert rows == {
+        (ALLOCATED, "2026-01-01"),
+        (CHANGES, "2026-01-01"),
+        (CHANGES, "2026-02-01"),
+        ("fct_chargeback_monthly", "2026-01-01"),
+    }
     # the second look at the same file finds nothing to do
     company.run(jobs=[BILLING_JOB, ALLOCATE_JOB])
     assert versions(company) == after
@@ -92,3 +97,28 @@ def test_only_what_depends_on_a_changed_rule_is_built_again(company: Company) ->
     unknown = finops(company.folder, "allocation", "--month", "2026-02", "--against", "pub-0")
     assert unknown.code == 2
     assert "pub-0" in unknown.err
+
+
+def test_a_budget_is_built_for_the_months_it_plans(company: Company) -> None:
+    """Next year's budget must not build this year's months again, nor touch whose a cost is."""
+    write(company, **{"from": "2026-01-15"})
+    company.run(jobs=[BILLING_JOB, ALLOCATE_JOB])
+    before = versions(company)
+    budget = {"name": "desk", "of": {"team": "blue"}, "currency": "USD", "amount": 30,
+              "period": "quarter", "from": "2026-04-01"}  # fmt: skip
+    write(company, [budget], **{"from": "2026-01-15"})
+    company.run(jobs=[BILLING_JOB, ALLOCATE_JOB])
+    assert versions(company) == before
+    write(company, [{**budget, "starts": 3, "from": "2026-03-01"}], **{"from": "2026-01-15"})
+    company.run(jobs=[BILLING_JOB, ALLOCATE_JOB])
+    after = versions(company)
+    assert {month for mart, month in after if after[mart, month] != before[mart, month]} == {
+        "2026-03-01"
+    }
+    rows = {mart for mart, month in after if after[mart, month][0] != before[mart, month][0]}
+    assert rows == {"fct_budgets_monthly", "fct_budget_costs_daily"}
+    answer = finops(company.folder, "budgets", "--month", "2026-03", "--json")
+    (one,) = answer.items
+    assert (one["amount"], one["planned_by_month_end"]) == ("30", "10.00000000000000000000")
+    assert one["expected"] is None
+    assert one["reason"] == "what is ahead of a month is forecast on its own days"

@@ -119,23 +119,49 @@
     {{- return('coalesce(' ~ found | join(', ') ~ ', null)') -}}
 {% endmacro %}
 
-{#- Whether one of whom `drivers` tells may pay for the pool in a column. -#}
-{% macro may_pay(pool_column) %}
+{#- Place in the price list of the first entry that an allocated cost fits. What no team has is
+    charged to nobody; a price is for use in its currency and unit that stays where it is. -#}
+{% macro first_price() %}
+    {%- set found = [] -%}
+    {%- for price in var('allocation').price_list -%}
+        {%- set asked = ['team is not null', fits(price)] -%}
+        {%- if price.price is not none -%}
+            {%- do asked.append("line = 'charge' and pool is null and consumed_quantity is not null"
+                ~ ' and lower(consumed_unit) = ' ~ string_literal(price.per | lower)
+                ~ ' and billing_currency = ' ~ string_literal(price.currency)) -%}
+        {%- endif -%}
+        {%- do found.append('when ' ~ asked | join(' and ') ~ ' then ' ~ loop.index) -%}
+    {%- endfor -%}
+    {%- set cases = 'case ' ~ found | join(' ') ~ ' end' if found else 'null' -%}
+    {{- return('cast(' ~ cases ~ ' as integer)') -}}
+{% endmacro %}
+
+{#- Whether a row of `relation` is of what `number`, a place in `ones`, narrows to: of each of them
+    dimension -> texts. `otherwise`: what is made of a dimension that the row has none of. -#}
+{% macro is_of(ones, number, relation, otherwise='false') %}
     {%- set asked = [] -%}
-    {%- for pool in var('allocation').shared if pool.among -%}
+    {%- for conditions in ones -%}
         {%- set narrowed = [] -%}
-        {%- for dimension, texts in pool.among.items() -%}
+        {%- for dimension, texts in conditions.items() -%}
+            {%- set column = relation ~ '.' ~ dimension -%}
             {%- do narrowed.append(
-                'coalesce(' ~ is_any_of('drivers.' ~ dimension, texts) ~ ', false)'
+                'coalesce(' ~ is_any_of(column, texts) ~ ', ' ~ otherwise ~ ')'
             ) -%}
         {%- endfor -%}
-        {%- do asked.append(
-            '(' ~ pool_column ~ ' != ' ~ string_literal(pool.name) ~ ' or ('
-            ~ narrowed | join(' and ') ~ '))'
-        ) -%}
+        {%- if narrowed -%}
+            {%- do asked.append(
+                '(' ~ number ~ ' != ' ~ loop.index ~ ' or (' ~ narrowed | join(' and ') ~ '))'
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{- return((asked or ['true']) | join(' and ')) -}}
 {% endmacro %}
+
+{#- The cost that the column `metric` names. -#}
+{% macro cost_named(metric) -%}
+    case {{ metric }}
+        {%- for one in cost_metrics() %} when '{{ one }}' then {{ one }}{% endfor %} end
+{%- endmacro %}
 
 {#- Columns of a daily cost that allocation leaves as they are. -#}
 {% macro cost_columns() %}

@@ -3,11 +3,12 @@
 Each body reads what the day has so far, calls one worker and writes what it said.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from finops_dagster.defs import rebuild
+from finops_dagster.defs import rebuild, showback
 from finops_dagster.defs.decision.context import policy_context, spend_outlook
 from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
@@ -17,9 +18,11 @@ from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import OWNERS, Clocks, window
 from finops_dagster.domain.decisions import Decision, Finding, Proposal
+from finops_dagster.domain.periods import month_start
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
 VERDICTS = dg.AssetKey(["decision", "verdicts"])
+PACKS = dg.AssetKey(["decision", "packs"])
 REPORT = dg.AssetKey(["decision", "report"])
 
 
@@ -127,9 +130,29 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
+        key=PACKS,
+        description="The last whole month of every team, as pages and tables: spend, budgets, unit "
+        "costs, carbon, what it is charged, open decisions.",
+        deps=[VERDICTS],
+        kinds={"html"},
+        **common,
+    )
+    def packs(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        as_of, _ = window(context)
+        month = month_start(month_start(as_of) - timedelta(days=1))
+        folder = estate.report_folder(as_of) / "packs" / f"{month:%Y-%m}"
+        reader = rebuild.reader(estate, as_of)
+        page = showback.write_packs(estate, reader, as_of, month, folder)
+        if page is None:
+            return dg.MaterializeResult(metadata={"reason": f"no costs of {month} are allocated"})
+        return dg.MaterializeResult(metadata={"packs": link(estate.layout.root, page)})
+
+    @dg.asset(
         key=REPORT,
         description="One page for people: spend, forecast, gates, anomalies, waste, proposals.",
-        deps=[VERDICTS, *REPORTED],
+        deps=[PACKS, *REPORTED],
         kinds={"html"},
         **common,
     )
@@ -141,4 +164,4 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={"report": link(estate.layout.root, write_report(estate, as_of))}
         )
 
-    return [proposals, verdicts, report]
+    return [proposals, verdicts, packs, report]

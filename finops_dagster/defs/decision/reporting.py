@@ -45,7 +45,7 @@ from finops_dagster.storage.days import DayStore
 
 _RESTATED_SINCE = timedelta(days=31)
 """Restatements told on a page: older ones were told on the pages of their days."""
-_ENGINES = ("forecasts", "incidents", "findings", "models")
+_ENGINES = ("forecasts", "budget_forecasts", "incidents", "findings", "models")
 _NOTES = (
     "Forecasts are of usage at effective cost: purchases, taxes, credits and refunds are in the "
     "spend shown, and not forecast.",
@@ -93,6 +93,7 @@ def report_data(
         by_billing_period=by_billing_period,
         freshness=_freshness(estate),
         links=_links(estate, as_of),
+        packs=_packs(estate.report_folder(as_of)),
         notes=_NOTES,
     )
 
@@ -184,6 +185,13 @@ def _freshness(estate: Estate) -> tuple[FreshnessRow, ...]:
                     )
                 )
     return tuple(rows)
+
+
+def _packs(folder: Path) -> tuple[Link, ...]:
+    pages = sorted(folder.glob("packs/*/index.html"))
+    return tuple(
+        Link(text=page.parent.name, href=page.relative_to(folder).as_posix()) for page in pages
+    )
 
 
 def _links(estate: Estate, as_of: date) -> tuple[Link, ...]:

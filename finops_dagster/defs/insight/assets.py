@@ -41,10 +41,11 @@ _FORECAST_FRAMES = (
 PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
+BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
 INCIDENTS = dg.AssetKey(["insight", "incidents"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
-REPORTED = [FORECASTS, INCIDENTS, FINDINGS, MODELS]
+REPORTED = [FORECASTS, BUDGET_FORECASTS, INCIDENTS, FINDINGS, MODELS]
 _UPSTREAM = [
     dg.AssetKey(["publication", clock.name])
     for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
@@ -163,6 +164,44 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 },
                 "backtest": frame_table(backtest_table(result.backtest)),
                 "abstained": records_table([one.model_dump() for one in abstained]),
+            }
+        )
+
+    @dg.asset(
+        key=BUDGET_FORECASTS,
+        description="What each budget will use until its period ends, at most 30 days ahead, with "
+        "80 and 95 % intervals: its allocated cost, as budgets count it.",
+        deps=[PUBLICATION],
+        kinds={"xgboost"},
+        **common,
+    )
+    def budget_forecasts(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> dg.MaterializeResult:
+        from finops_dagster.engines.forecasting import FRAME_COLUMNS, forecast
+
+        as_of, _ = window(context)
+        day = estate.day(as_of)
+        day.drop_frames("budget_forecasts")
+        found = facts.budget_series(rebuild.reader(estate, as_of), as_of)
+        if found is None:
+            day.write_items("budget_forecasts_abstained", [])
+            reason = "no budget has days left that a bill is to come of"
+            return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": reason})
+        used, end = found
+        left = (end - used["ds"].max().date()).days
+        result = forecast(
+            used[["unique_id", "ds", "y"]], horizon=min(left, FORECAST_DAYS), frequency="daily"
+        )
+        day.write_frame("budget_forecasts", result.frame)
+        day.write_items("budget_forecasts_abstained", result.abstained)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(result.frame),
+                "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
+                "rows_in": len(used),
+                "report": _day_page(estate, as_of),
+                "abstained": records_table([one.model_dump() for one in result.abstained]),
             }
         )
 
@@ -299,7 +338,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         )
         yield from each_partition(context, result)
 
-    return [publication, desired_state, forecasts, incidents, findings, models]
+    return [publication, desired_state, forecasts, budget_forecasts, incidents, findings, models]
 
 
 def _day_page(estate: Estate, as_of: date) -> dg.MetadataValue:

@@ -5,6 +5,7 @@ Selections and names only: what is made of the numbers lives in the engines.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import pandas as pd
@@ -45,8 +46,13 @@ def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     )
 
 
-def series(history: pd.DataFrame) -> pd.DataFrame:
-    """Cost history as forecast series: total, team and service, each in its currency.
+_SCOPES = (("total", None), ("team", "team"), ("service", "service"))
+
+
+def series(
+    history: pd.DataFrame, scopes: Sequence[tuple[str, str | None]] = _SCOPES
+) -> pd.DataFrame:
+    """Cost history as forecast series, each in its currency: of each scope and its column.
 
     Columns scope, name, currency, unique_id, ds, y. A day without a charge between the first and
     the last of its series is a day that cost nothing.
@@ -54,7 +60,7 @@ def series(history: pd.DataFrame) -> pd.DataFrame:
     frame = history.assign(y=history["cost"].astype(float), ds=pd.to_datetime(history["ds"]))
     last = frame["ds"].max()
     parts = []
-    for scope, column in (("total", None), ("team", "team"), ("service", "service")):
+    for scope, column in scopes:
         named = frame.assign(name=frame[column] if column else "all", scope=scope)
         grouped = named.groupby(["scope", "name", "currency", "ds"], as_index=False)["y"].sum()
         for (name, currency), one in grouped.groupby(["name", "currency"]):
@@ -73,6 +79,41 @@ def series(history: pd.DataFrame) -> pd.DataFrame:
                 )
             )
     return pd.concat(parts, ignore_index=True)
+
+
+def budget_series(reader: PublishedReader, as_of: date) -> tuple[pd.DataFrame, date] | None:
+    """What budgets of the month have used by day, up to the last day that is billed of all of them,
+    as forecast series; and the last day of the longest of their periods.
+
+    Columns as of `series`, scope budget. None where no budget has days left that a bill is to come
+    of. Allocated cost, of usage alone: what budgets count less what is not forecast.
+    """
+    month = as_of.replace(day=1)
+    going_on = reader.frame(
+        "fct_budgets_monthly",
+        """
+        select budget, billing_currency, billed_until, period_end from mart
+        where planned is not null and billed_until < period_end
+        """,
+        first=month,
+        last=month,
+    )
+    if going_on is None or going_on.empty:
+        return None
+    until = going_on["billed_until"].min()
+    spent = reader.frame(
+        "fct_budget_costs_daily",
+        f"""
+        select budget, billing_currency as currency, day as ds, usage_cost as cost
+        from mart where day <= date '{until.isoformat()}'
+        """,
+    )
+    if spent is None or spent.empty:
+        return None
+    wanted = "budget|" + going_on["billing_currency"] + "|" + going_on["budget"]
+    used = series(spent, (("budget", "budget"),))
+    used = used[used["unique_id"].isin(wanted)]
+    return (used, going_on["period_end"].max()) if not used.empty else None
 
 
 def month_to_date(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:

@@ -35,6 +35,7 @@ _DESCRIPTIONS = {
     "runs": "Training and pipeline runs, as known when each day ended.",
     "model_versions": "Versions of registered models, when they were made or changed.",
     "token_usage": "Tokens that services asked of language models.",
+    "business_metrics": "How much of each metric of the business a day had: orders, users.",
 }
 
 

@@ -179,7 +179,7 @@ def test_the_past_stays_as_it_was(lived: Path, estate: Path) -> None:
     kept = [
         path
         for path in before
-        if path.startswith(("exports", "telemetry", "carbon", "predictions", "labels"))
+        if path.startswith(("exports", "telemetry", "carbon", "predictions", "labels", "business"))
     ]
     assert kept
     assert all(after[path] == before[path] for path in kept)

@@ -16,7 +16,14 @@ from finops_dagster.demo.noise import normal, smooth, stream, uniform
 from finops_dagster.demo.plan import build
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.demo.telemetry import write_telemetry
-from finops_dagster.domain.schemas import INTENSITIES, LABELS, MEASUREMENTS, METRICS, PREDICTIONS
+from finops_dagster.domain.schemas import (
+    BUSINESS_METRICS,
+    INTENSITIES,
+    LABELS,
+    MEASUREMENTS,
+    METRICS,
+    PREDICTIONS,
+)
 
 from .conftest import DAYS, SEED
 
@@ -35,6 +42,7 @@ def test_every_day_is_there_once_with_the_columns_agreed(estate: Path) -> None:
         ("carbon", INTENSITIES),
         ("predictions", PREDICTIONS),
         ("labels", LABELS),
+        ("business", BUSINESS_METRICS),
     ):
         found = {date.fromisoformat(p.name[4:]) for p in (estate / folder).iterdir()}
         late = {"labels": predictions.LABEL_DELAY_DAYS}.get(folder, 0)

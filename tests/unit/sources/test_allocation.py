@@ -89,6 +89,51 @@ def test_what_may_decide_is_what_is_in_force_on_a_day(
         ),
         ("shared:\n  - {name: a, when: {}, split: even}\n", 2, "at least 1"),
         ("shared:\n  - {name: a, when: {team: []}, split: even}\n", 2, "at least 1"),
+        ("units:\n  - {name: a, metric: b, of: {service_name: c}}\n", 2, "one of business_unit"),
+        (
+            "units:\n  - {name: a, metric: b}\n  - {name: a, metric: c}\n",
+            3,
+            "no two units called 'a' on one day",
+        ),
+        ("budgets:\n  - {name: a, currency: USD, amount: -1}\n", 2, "greater than"),
+        ("budgets:\n  - {name: a, currency: USD, amount: 1, starts: 13}\n", 2, "less than"),
+        (
+            "budgets:\n  - {name: a, currency: USD, amount: 1, period: year, from: 2026-02-01}\n",
+            2,
+            "from to be the first day of a year, as 2026-01-01",
+        ),
+        (
+            "budgets:\n  - {name: a, currency: USD, amount: 1, period: quarter, starts: 2,"
+            " until: 2026-06-30}\n",
+            2,
+            "until to be the last day of a quarter, as 2026-07-31",
+        ),
+        (
+            "budgets:\n  - {name: a, currency: USD, amount: 9, period: quarter,"
+            " phasing: weights, weights: [1, 2]}\n",
+            2,
+            "3 weights for a quarter",
+        ),
+        (
+            "budgets:\n  - {name: a, currency: USD, amount: 9, weights: [1]}\n",
+            2,
+            "weights with phasing: weights",
+        ),
+        (
+            "budgets:\n  - {name: a, currency: USD, amount: 9, period: quarter,"
+            " phasing: amounts, amounts: {1: 9, 4: 4, 5: 5, 7: 9, 10: 8}}\n",
+            2,
+            "sum to 9 in each quarter; from month 10 on they sum to 8",
+        ),
+        ("price_list:\n  - {name: a}\n", 2, "either markup, or price"),
+        ("price_list:\n  - {name: a, price: 1, markup: 1}\n", 2, "either markup, or price"),
+        ("price_list:\n  - {name: a, price: 1, per: Hours}\n", 2, "price, per and currency"),
+        ("price_list:\n  - {name: a, markup: 0.1, per: Hours}\n", 2, "price, per and currency"),
+        (
+            "price_list:\n  - name: a\n    markup: 0.1\n    when: {tags.x: y}\n",
+            4,
+            "a column: source",
+        ),
     ],
 )
 def test_a_file_that_means_nothing_is_refused_by_line(

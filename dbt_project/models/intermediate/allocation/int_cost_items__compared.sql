@@ -5,7 +5,6 @@
 ] -%}
 {%- set days_billed = dbt.datediff('this_month.billing_period', 'this_month.until', 'day') -%}
 {%- set others = (item + ['kind', 'until']) | reject('equalto', 'billing_period') | list -%}
-{%- set month_after = dbt.dateadd('month', 1, 'billing_period') -%}
 
 with
 
@@ -56,19 +55,9 @@ lines as (
 
 ),
 
--- how far a source has billed a month
 billed as (
 
-    select
-        source,
-        billing_period,
-        max(charge_date) as until
-    from costs
-    where
-        charge_category = 'Usage'
-        and charge_date >= billing_period
-        and charge_date < {{ month_after }}
-    group by source, billing_period
+    select * from {{ ref('int_sources__billed') }}
 
 ),
 

@@ -1,10 +1,11 @@
 {%- set pool_rows, fixed_rows = [], [] -%}
 {%- for pool in var('allocation').shared -%}
-    {%- do pool_rows.append([pool.name, pool.split, pool.by]) -%}
+    {%- do pool_rows.append([loop.index, pool.name, pool.split, pool.by]) -%}
     {%- for team, part in pool.shares.items() -%}
         {%- do fixed_rows.append([pool.name, team, part]) -%}
     {%- endfor -%}
 {%- endfor -%}
+{%- set payers = var('allocation').shared | map(attribute='among') | list -%}
 {%- set string = dbt.type_string() -%}
 
 with
@@ -23,7 +24,9 @@ drivers as (
 
 pool_rules as (
 
-    {{ inline_rows({'pool': string, 'split': string, 'driver': string}, pool_rows) | indent(4) }}
+    {{ inline_rows(
+        {'number': 'integer', 'pool': string, 'split': string, 'driver': string}, pool_rows
+    ) | indent(4) }}
 
 ),
 
@@ -77,7 +80,7 @@ driven as (
                 or drivers.billing_currency is null
                 or pools.billing_currency = drivers.billing_currency
             )
-    where {{ may_pay('pools.pool') }}
+    where {{ is_of(payers, 'pool_rules.number', 'drivers') }}
     group by pools.pool, pools.billing_period, pools.billing_currency, drivers.team
 
 ),

@@ -8,4 +8,5 @@
     source('runs', 'runs'),
     source('runs', 'model_versions'),
     source('runs', 'token_usage'),
+    source('business', 'business_metrics'),
 ]) }}
