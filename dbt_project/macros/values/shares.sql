@@ -16,6 +16,21 @@
     {{- return('case when ' ~ share ~ ' = 1 then ' ~ amount ~ ' else ' ~ part ~ ' end') -}}
 {% endmacro %}
 
+{#- Of the parts of a whole in the group `by`: the part of rank 1 takes what the others leave, so that
+    they sum to it. -#}
+{% macro with_remainder(whole, part, rank, by) -%}
+    case
+        when {{ rank }} = 1
+            then
+                {{ whole }} - coalesce(
+                    sum(case when {{ rank }} > 1 then {{ part }} end) over (
+                        partition by {{ by | join(', ') }}
+                    ), 0
+                )
+        else {{ part }}
+    end
+{%- endmacro %}
+
 {#- Seconds since 1970, to the millisecond. -#}
 {% macro epoch_seconds(instant) %}
     {{- return(adapter.dispatch('epoch_seconds', 'finops')(instant)) -}}
