@@ -11,14 +11,15 @@ from finops_dagster.settings import Settings
 from finops_dagster.setup import Check, Probes, doctor
 
 _TABLES = {
-    "billing": "charges",
-    "telemetry": "measurements",
-    "carbon": "intensities",
-    "predictions": "predictions",
-    "labels": "labels",
-    "runs": "runs",
-    "token_usage": "token_usage",
+    "billing": ("charges",),
+    "telemetry": ("measurements",),
+    "carbon": ("intensities",),
+    "predictions": ("predictions",),
+    "labels": ("labels",),
+    "runs": ("runs", "model_versions"),
+    "token_usage": ("token_usage",),
 }
+"""Key of sources -> the landing tables that they tell."""
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -28,7 +29,8 @@ def checks(settings: Settings) -> list[Check]:
     def deliveries(group: str, name: str) -> int:
         return sum(
             1
-            for source in estate.sources(_TABLES[group])
+            for table in _TABLES[group]
+            for source in estate.sources(table)
             if source.name == name
             for _ in source.deliveries()
         )

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import costs, focus, lists, tools
+from finops_dagster.cli import ai, costs, focus, lists, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -36,6 +36,7 @@ app = typer.Typer(
 lists.register(app)
 costs.register(app)
 tools.register(app)
+ai.register(app)
 focus.register(app)
 
 

@@ -339,9 +339,7 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
         "allocation": joined.words(estate.allocation),
         "matching": estate.settings.matching.model_dump(mode="json"),
         "model_workloads": {one.name: one.workload for one in estate.settings.models},
-        "language_models": [
-            one.model_dump(mode="json") for one in estate.settings.language_models
-        ],
+        "language_models": [one.model_dump(mode="json") for one in estate.settings.language_models],
         "idle_below_percent": estate.settings.gpus.idle_below_percent,
         "grid_gap_hours": grid.gap_hours,
         "grid_yearly": grid.yearly,

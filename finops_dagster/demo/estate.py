@@ -24,6 +24,9 @@ _OWNED = (
     "carbon",
     "predictions",
     "labels",
+    "runs",
+    "model_versions",
+    "token_usage",
     "gitops.git",
     "allocation.yaml",
     "finops.yaml",
@@ -228,7 +231,9 @@ def _live(
         consumption,
         exports,
         predictions,
+        runs,
         telemetry,
+        tokens,
         truth,
     )
     from finops_dagster.demo.seasons import AS_OF, FINE_DAYS, FINE_MINUTES, HOUR_MINUTES
@@ -245,7 +250,11 @@ def _live(
     say("demo: carbon and predictions")
     carbon.write_carbon(out, plan.seed, start, last)
     oldest = max(first, AS_OF - timedelta(days=predictions.KEPT_DAYS - 1))
-    predicted = predictions.write_predictions(out, plan.seed, max(start, oldest), last, oldest)
+    recent = max(start, oldest)
+    predicted = predictions.write_predictions(out, plan.seed, recent, last, oldest)
+    say("demo: runs and tokens")
+    runs.write_runs(out, plan, timeline, recent, last)
+    tokens.write_token_usage(out, plan, timeline, hidden, recent, last)
     say("demo: bills")
     books = billing.build(plan, timeline, claims, hidden, first, last)
     charges, delivered = exports.write_exports(out, books, first, last, since=start)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from finops_dagster.settings.types import Section, Workload
 
+
 class TokenMeter(Section):
     """A billed meter of one type of a language model's tokens."""
 
@@ -58,6 +59,6 @@ class LanguageModelSettings(Section):
 
     @model_validator(mode="after")
     def _is_paid_for_once(self) -> LanguageModelSettings:
-        if bool(self.meters) == (self.workload is not None):
-            raise ValueError("say by which `meters` it is billed, or on which `workload` it runs")
+        if self.meters and self.workload is not None:
+            raise ValueError("say by which `meters` it is billed or on which `workload` it runs")
         return self

@@ -208,7 +208,11 @@ def test_runs_part_the_hours_that_they_held(built: tuple[Estate, Result]) -> Non
         )
     }
     hour = cost_of("Deployment/ml/trainer") / 24
-    expected = {("night", "3"): hour * 5 / 2, ("night", "4"): hour * 5 / 2, ("late", None): hour * 5}
+    expected = {
+        ("night", "3"): hour * 5 / 2,
+        ("night", "4"): hour * 5 / 2,
+        ("late", None): hour * 5,
+    }
     assert found.keys() == expected.keys()
     for key, cost in expected.items():
         assert abs(found[key] - cost) < Decimal("0.000001"), key
@@ -269,7 +273,8 @@ def test_tokens_cost_what_is_billed_of_them(built: tuple[Estate, Result]) -> Non
         assert abs(told[2] - cost * 1_000_000 / quantity) < Decimal("0.00001")
     rest = {key: told[0] for key, told in found.items() if key[2] == "no_usage"}
     assert rest == {
-        ("nova", kind, "no_usage"): int(quantity) - sum(n for (_, k), n in asked.items() if k == kind)
+        ("nova", kind, "no_usage"): int(quantity)
+        - sum(n for (_, k), n in asked.items() if k == kind)
         for kind, (quantity, _) in billed.items()
         if quantity > sum(n for (_, k), n in asked.items() if k == kind)
     }

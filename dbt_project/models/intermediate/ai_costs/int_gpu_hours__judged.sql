@@ -21,26 +21,38 @@ runs as (
 ),
 
 -- an interval in which a run was active at any time is the runs'
+of_runs as (
+
+    select distinct
+        measured.day,
+        measured.resource,
+        measured.starts
+    from measured
+    inner join runs
+        on
+            measured.day = runs.day
+            and measured.charged_by = runs.charged_by
+            and measured.charged_to = runs.charged_to
+            and measured.ends > runs.starts
+            and measured.starts < runs.ends
+
+),
+
 judged as (
 
     select
-        day,
-        resource,
-        charged_by,
-        charged_to,
-        gpus * (ends - starts) as gpu_seconds,
-        gpu_utilisation_percent < {{ var('idle_below_percent') }} as is_idle,
-        exists (
-            select 1
-            from runs
-            where
-                measured.day = runs.day
-                and measured.charged_by = runs.charged_by
-                and measured.charged_to = runs.charged_to
-                and measured.ends > runs.starts
-                and measured.starts < runs.ends
-        ) as is_of_runs
+        measured.day,
+        measured.resource,
+        measured.charged_by,
+        measured.gpus * (measured.ends - measured.starts) as gpu_seconds,
+        measured.gpu_utilisation_percent < {{ var('idle_below_percent') }} as is_idle,
+        of_runs.starts is not null as is_of_runs
     from measured
+    left join of_runs
+        on
+            measured.day = of_runs.day
+            and measured.resource = of_runs.resource
+            and measured.starts = of_runs.starts
 
 ),
 

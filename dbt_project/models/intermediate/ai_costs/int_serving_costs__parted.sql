@@ -65,7 +65,8 @@ weighed as (
         ) as share,
         row_number() over (
             partition by wholes.day, wholes.resource, wholes.billing_currency
-            order by answered.predictions desc, answered.model, answered.model_version
+            order by
+                answered.predictions desc, answered.model asc, answered.model_version asc
         ) as largest_first
     from wholes
     inner join alone

@@ -184,8 +184,9 @@ weighed as (
         row_number() over (
             partition by pools.day, pools.pool, pools.billing_currency
             order by
-                askers.weight desc, askers.model, askers.token_type, askers.service, askers.team,
-                askers.namespace, askers.workload, askers.basis
+                askers.weight desc, askers.model asc, askers.token_type asc,
+                askers.service asc, askers.team asc, askers.namespace asc,
+                askers.workload asc, askers.basis asc
         ) as largest_first
     from pools
     inner join askers

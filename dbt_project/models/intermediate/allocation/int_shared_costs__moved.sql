@@ -98,8 +98,10 @@ received as (
         {{ group | join(',\n        ') }},
         team,
         {%- for metric in cost_metrics() %}
-        {{ with_remainder('whole_' ~ metric, 'part_' ~ metric, 'largest_first', group) }}
-            as {{ metric }}{% if not loop.last %},{% endif %}
+        {%- set part = with_remainder(
+            'whole_' ~ metric, 'part_' ~ metric, 'largest_first', group
+        ) | replace('\n', ' ') %}
+        {{ part }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from parted
 

@@ -12,7 +12,7 @@
     'of_workloads': ['team', 'resource'],
     'of_services': ['team', 'resource', 'service_name'],
 } -%}
-{#- of what, its kind, its basis, and whether of its cost what its GPUs waited is left out or all -#}
+{#- of what, its kind, its basis, and whether its GPUs waiting is left out or all of it -#}
 {%- set parts = [
     ('of_versions', 'training', "'run'", none),
     ('of_runs', 'training', "'run'", none),
