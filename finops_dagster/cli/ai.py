@@ -218,7 +218,7 @@ def _published(
 def _summed(reader: PublishedReader, by: By, first: date, last: date) -> list[dict[str, Any]]:
     """One item for each name and currency, the dearest first: costs by kind, and unit costs."""
     kinds = ", ".join(
-        f"coalesce(sum(effective_cost) filter (where kind = '{kind}'), 0) as {kind}"
+        f"coalesce(sum(effective_cost) filter (where kind = '{kind}'), 0) as {kind}_cost"
         for kind in KINDS
     )
     group = (*by.columns, "billing_currency")
@@ -243,7 +243,7 @@ def _summed(reader: PublishedReader, by: By, first: date, last: date) -> list[di
             **{column: row[column] for column in by.columns},
             "currency": row["billing_currency"],
             "cost": row["cost"],
-            **{kind: row[kind] for kind in KINDS},
+            **{f"{kind}_cost": row[f"{kind}_cost"] for kind in KINDS},
         }
         for unit, told in units.items():
             count, cost = told.get(key, (None, None))
@@ -257,14 +257,16 @@ def _per(
     reader: PublishedReader, mart: str, unit: str, many: int, by: By, first: date, last: date
 ) -> Mapping[tuple[Any, ...], tuple[int, Decimal]]:
     """Units and the cost of `many` of them, by what costs are summed by and currency."""
-    kind = {SERVING: "serving", TOKENS: "tokens"}[mart]
-    known = {"kind", *reader.columns(mart)} if reader.paths(mart, first, last) else set()
+    beside = {SERVING: {"kind": "'serving'"}, TOKENS: {"kind": "'tokens'", "model_version": "null"}}
+    given = beside[mart]
+    known = {*given, *reader.columns(mart)} if reader.paths(mart, first, last) else set()
     if not known.issuperset(by.columns):
         return {}
+    added = ", ".join(f"{value}::varchar as {name}" for name, value in given.items())
     rows = reader.records(
         mart,
         f"""
-        with costs as (select *, '{kind}' as kind from mart where billing_currency is not null)
+        with costs as (select *, {added} from mart where billing_currency is not null)
         select {", ".join(by.columns)}, billing_currency, sum({unit})::bigint as units,
             sum(effective_cost) as cost
         from costs group by all having sum({unit}) > 0
@@ -303,7 +305,9 @@ def _show(
     gpus: Mapping[str, Any] | None,
 ) -> None:
     judged = by in (By.MODEL, By.MODEL_VERSION)
-    shown = [kind for kind in KINDS if any(one[kind] for one in items)] if by is not By.KIND else []
+    shown = [f"{kind}_cost" for kind in KINDS if any(one[f"{kind}_cost"] for one in items)]
+    if by is By.KIND:
+        shown = []
     units = [
         unit
         for unit in ("cost_per_thousand_predictions", "cost_per_million_tokens")
@@ -319,7 +323,7 @@ def _show(
             by.value,
             "currency",
             "cost",
-            *(f"{words(kind).lower()} cost" for kind in shown),
+            *(kind.replace("_", " ") for kind in shown),
             *(f"{unit.removeprefix('cost_').replace('_', ' ')} cost" for unit in units),
             *(("gate", "quality", "drift") if judged else ()),
         ),

@@ -93,7 +93,7 @@ def runs_of(plan: Plan, timeline: Timeline, day: date) -> list[Run]:
     if at and at[0].spec.name == TRAINERS[0]:
         add("product-embeddings", "ml-platform", at[0], 1380 + 20 * next(noise),
             190 + 50 * next(noise), [("recall_at_10", 0.81 + 0.02 * next(noise))],
-            ("product-embeddings", f"{day:%Y%m%d}"))  # fmt: skip
+            ("product-embeddings", f"{day:%Y%m%d}") if day.weekday() == 6 else None)  # fmt: skip
     if not at:
         return found
     for model in MODELS:

@@ -138,6 +138,10 @@ desired_state:
   allowed_paths:
 {allowed}
 
+# Days whose runs, predictions and tokens share what is billed by now: a whole month.
+matching:
+  run_days: 31
+
 limits:
   open_pull_requests: 10
   new_pull_requests: 10

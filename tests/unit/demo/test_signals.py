@@ -167,7 +167,7 @@ def test_a_run_over_midnight_has_its_end_on_its_second_day(estate: Path) -> None
         {"runs": runs, "made": str(estate / "model_versions/*/*.parquet")},
     ).fetchone()
     assert made is not None
-    assert made[0] > DAYS and made[1] == 0
+    assert made[0] > DAYS / 3 and made[1] == 0
 
 
 def test_tokens_are_those_that_are_billed_but_for_a_few(estate: Path) -> None:
