@@ -454,13 +454,16 @@ def test_tokens_and_predictions_cost_what_was_planted(world: World) -> None:
     assert sums["kind"] == sums["team"] == sums["model_version"] > 0
     gpus = costs["kind"]["gpus"]
     assert gpus["gpu_hours"] > gpus["idle_gpu_hours"] > 0
-    of_version = {one["name"]: one for one in costs["model_version"]["items"]}
-    scorer = of_version["credit-risk 2.1.0"]
+    versions = costs["model_version"]["items"]
+    of_version = {(one["name"], one["currency"]): one for one in versions}
+    # trained in one cloud, and answers in another
+    assert Decimal(of_version["credit-risk 2.1.0", "USD"]["training_cost"]) > 0
+    scorer = of_version["credit-risk 2.1.0", "EUR"]
     assert scorer["gate"] == "fail" and scorer["quality"] > 0.5
     served = Decimal(scorer["serving_cost"]) + Decimal(scorer["idle_gpu_cost"])
     thousand = Decimal(scorer["cost_per_thousand_predictions"])
     assert abs(thousand * scorer["predictions"] / 1000 - served) < Decimal("0.0001")
-    drifted = of_version["churn 1.4.0"]["drifted_features"]
+    drifted = of_version["churn 1.4.0", "USD"]["drifted_features"]
     assert set(drifted) == {"support_calls", "tenure_months"}
     assert any(
         Decimal(one["training_cost"]) and "-rc" in (one["name"] or "")

@@ -16,20 +16,16 @@
     {{- return('case when ' ~ share ~ ' = 1 then ' ~ amount ~ ' else ' ~ part ~ ' end') -}}
 {% endmacro %}
 
-{#- Of the parts of a whole in the group `by`: the part of rank 1 takes what the others leave, so that
-    they sum to it. -#}
-{% macro with_remainder(whole, part, rank, by) -%}
-    case
-        when {{ rank }} = 1
-            then
-                {{ whole }} - coalesce(
-                    sum(case when {{ rank }} > 1 then {{ part }} end) over (
-                        partition by {{ by | join(', ') }}
-                    ), 0
-                )
-        else {{ part }}
-    end
-{%- endmacro %}
+{#- What one of those who part an amount receives, each by a column `share` of it: the largest, by
+    `largest_first`, takes what the division leaves. `group`: the columns that an amount is of. -#}
+{% macro received_part(amount, group) %}
+    {%- set part = money_share(amount, 'share') | replace('\n', ' ') -%}
+    {{- return(
+        'case when largest_first > 1 then ' ~ part ~ ' else ' ~ amount
+        ~ ' - coalesce(sum(case when largest_first > 1 then ' ~ part
+        ~ ' end) over (partition by ' ~ group | join(', ') ~ '), 0) end'
+    ) -}}
+{% endmacro %}
 
 {#- Seconds since 1970, to the millisecond. -#}
 {% macro epoch_seconds(instant) %}

@@ -79,18 +79,6 @@ weighed as (
 
 ),
 
-parted as (
-
-    select
-        *,
-        {% for cost in costs -%}
-        {%- set part = money_share('whole_' ~ cost, 'share') | replace('\n', ' ') -%}
-        {{ part }} as part_{{ cost }}{% if not loop.last %},{% endif %}
-        {% endfor %}
-    from weighed
-
-),
-
 final as (
 
     select
@@ -100,10 +88,9 @@ final as (
         model_version,
         share,
         {% for cost in costs -%}
-        {%- set part = with_remainder('whole_' ~ cost, 'part_' ~ cost, 'largest_first', whole) -%}
-        {{ part | replace('\n', ' ') }} as {{ cost }}{% if not loop.last %},{% endif %}
+        {{ received_part('whole_' ~ cost, whole) }} as {{ cost }}{% if not loop.last %},{% endif %}
         {% endfor %}
-    from parted
+    from weighed
 
 )
 

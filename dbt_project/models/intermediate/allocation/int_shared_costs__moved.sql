@@ -98,10 +98,16 @@ received as (
         {{ group | join(',\n        ') }},
         team,
         {%- for metric in cost_metrics() %}
-        {%- set part = with_remainder(
-            'whole_' ~ metric, 'part_' ~ metric, 'largest_first', group
-        ) | replace('\n', ' ') %}
-        {{ part }} as {{ metric }}{% if not loop.last %},{% endif %}
+        case
+            when largest_first = 1
+                then
+                    whole_{{ metric }} - coalesce(
+                        sum(case when largest_first > 1 then part_{{ metric }} end) over (
+                            partition by {{ group | join(', ') }}
+                        ), 0
+                    )
+            else part_{{ metric }}
+        end as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from parted
 
