@@ -11,15 +11,16 @@ from finops_dagster.settings import Settings
 from finops_dagster.setup import Check, Probes, doctor
 
 _TABLES = {
-    "billing": "charges",
-    "telemetry": "measurements",
-    "carbon": "intensities",
-    "predictions": "predictions",
-    "labels": "labels",
-    "runs": "runs",
-    "token_usage": "token_usage",
-    "business_metrics": "business_metrics",
+    "billing": ("charges",),
+    "telemetry": ("measurements",),
+    "carbon": ("intensities",),
+    "predictions": ("predictions",),
+    "labels": ("labels",),
+    "runs": ("runs", "model_versions"),
+    "token_usage": ("token_usage",),
+    "business_metrics": ("business_metrics",),
 }
+"""Key of sources -> the landing tables that they tell."""
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -29,7 +30,8 @@ def checks(settings: Settings) -> list[Check]:
     def deliveries(group: str, name: str) -> int:
         return sum(
             1
-            for source in estate.sources(_TABLES[group])
+            for table in _TABLES[group]
+            for source in estate.sources(table)
             if source.name == name
             for _ in source.deliveries()
         )

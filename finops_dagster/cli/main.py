@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import costs, focus, lists, showback, tools
+from finops_dagster.cli import ai, costs, focus, lists, showback, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -37,6 +37,7 @@ lists.register(app)
 costs.register(app)
 showback.register(app)
 tools.register(app)
+ai.register(app)
 focus.register(app)
 
 

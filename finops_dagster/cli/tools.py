@@ -1,4 +1,4 @@
-"""Commands that work on one thing at a time: the demo, a repository, a policy, a model, the ledger.
+"""Commands that work on one thing at a time: the demo, a repository, a policy, the ledger.
 
 Each calls one package and prints its answer.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import shutil
 import tarfile
 import tempfile
@@ -27,10 +26,9 @@ from finops_dagster.cli.common import (
     command,
     settings_for,
 )
-from finops_dagster.cli.output import envelope, plain, print_json, print_table
+from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import POLICIES, Estate
-from finops_dagster.domain.decisions import GateResult
-from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.domain.errors import SettingsError
 
 
 def register(app: typer.Typer) -> None:
@@ -56,10 +54,6 @@ def register(app: typer.Typer) -> None:
     audit.callback()(_group)
     audit.command("verify")(audit_verify)
     app.add_typer(audit, name="audit")
-    models = typer.Typer(help="AI models: metrics and gates.", no_args_is_help=True)
-    models.command("metrics")(ai_metrics)
-    models.command("gate")(ai_gate)
-    app.add_typer(models, name="ai")
 
 
 def _group() -> None:
@@ -272,79 +266,3 @@ def audit_verify(config: Config = None, as_json: AsJson = False) -> int:
     else:
         typer.echo(wrong or f"{holds} entries, every hash holds.")
     return 1 if wrong else 0
-
-
-@command("ai_metrics")
-def ai_metrics(
-    reference: Annotated[Path, typer.Option(help="Parquet or CSV of the reference window.")],
-    analysis: Annotated[Path, typer.Option(help="Parquet or CSV of the window judged.")],
-    schema: Annotated[Path, typer.Option(help="JSON or YAML: which column means what.")],
-    as_json: AsJson = False,
-) -> int:
-    """Quality, fairness and drift of a model from two tables, with intervals."""
-    from finops_dagster.responsible_ai import MetricSchema, metrics
-
-    meaning = MetricSchema.parse(_document(schema))
-    rows, abstained = metrics(_table(reference), _table(analysis), meaning)
-    if as_json:
-        print_json(envelope("ai_metrics", [asdict(row) for row in rows], abstained=abstained))
-        return 0
-    print_table(
-        "model metrics",
-        ("metric", "segment", "value", "low", "high"),
-        [(r.metric, r.segment, r.value, r.low, r.high) for r in rows],
-    )
-    return 0
-
-
-def _table(path: Path) -> Any:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    if not path.exists():
-        raise SettingsError(f"{path} does not exist.")
-    reader = pyarrow.csv.read_csv if ".csv" in path.suffixes else pyarrow.parquet.read_table
-    return reader(path).to_pandas()
-
-
-def _document(path: Path) -> Any:
-    from ruamel.yaml import YAML
-
-    if not path.exists():
-        raise SettingsError(f"{path} does not exist.")
-    text = path.read_text(encoding="utf-8")
-    return json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-
-
-@command("ai_gate")
-def ai_gate(
-    model: Annotated[str, typer.Argument(help="Name of a monitored model, as in the settings.")],
-    config: Config = None,
-    as_json: AsJson = False,
-) -> int:
-    """What the gate said of a model for the decided day; exit code 1 if it fails."""
-    settings = settings_for(config)
-    day = Estate(settings).decided(settings.decided_day())
-    gates = day.items("gates", GateResult) if day else []
-    found = [gate for gate in gates if gate.gate == model]
-    if not found:
-        raise SettingsError(
-            f"No gate of {model} is known.",
-            (
-                Fault(
-                    code="unknown_model",
-                    expected=f"Expected one of: {', '.join(g.gate for g in gates) or 'none yet'}.",
-                    hint="Run `finops run`, or choose one of these.",
-                ),
-            ),
-        )
-    if as_json:
-        answer = [plain(gate) for gate in found]
-        print_json(envelope("ai_gate", answer, as_of=settings.decided_day()))
-    else:
-        print_table(
-            "gate",
-            ("gate", "result", "reasons"),
-            [(gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found],
-        )
-    return 1 if any(gate.result == "fail" for gate in found) else 0

@@ -73,7 +73,6 @@ POLICIES = PROJECT_ROOT / "policies"
 
 ASKED = "asked"
 """In place of a format: see `asked`."""
-_RUN_FORMATS = {"files": "runs"}
 
 
 @dataclass(frozen=True)
@@ -211,14 +210,22 @@ class Estate:
             "intensities": [(one.format, one) for one in settings.carbon],
             "predictions": [(one.format, one) for one in settings.predictions],
             "labels": [(one.format, one) for one in settings.labels],
-            "runs": [(_RUN_FORMATS.get(one.format, ASKED), one) for one in settings.runs],
-            "model_versions": [(ASKED, one) for one in settings.runs if one.format == "mlflow"],
+            "runs": self._runs("runs", "files", "mlflow", "pods"),
+            "model_versions": self._runs("model_versions", "versions", "mlflow"),
             "token_usage": [
                 ("token_usage" if one.format == "files" else ASKED, one)
                 for one in settings.token_usage
             ],
             "business_metrics": [("business_metrics", one) for one in settings.business_metrics],
         }
+
+    def _runs(self, fmt: str, files: str, *asked: str) -> list[tuple[str, SourceSettings]]:
+        """Those that tell a table: files of its rows, in the format `fmt`, and those asked."""
+        return [
+            (fmt if one.format == files else ASKED, one)
+            for one in self.settings.runs
+            if one.format in (files, *asked)
+        ]
 
     def max_age_hours(self, table: str) -> dict[str, int]:
         """How old the newest delivery may be, of the sources that are held to it."""

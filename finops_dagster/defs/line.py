@@ -117,7 +117,14 @@ ALLOCATION = Clock(
 )
 """What is published of both clocks, joined by billing month."""
 
-RUN_COSTS = ("fct_run_costs", "fct_model_version_costs")
+OF_DAYS = (
+    "fct_run_costs",
+    "fct_model_version_costs",
+    "fct_gpu_idle_daily",
+    "fct_model_serving_costs_daily",
+    "fct_token_costs_daily",
+    "fct_ai_costs_daily",
+)
 """Joined marts of which days before the decided one are built again: bills come late."""
 RESOURCES = Clock(
     name="resources",
@@ -128,7 +135,7 @@ RESOURCES = Clock(
         "fct_unowned_costs",
         "fct_undeclared_resources",
         "fct_unseen_declarations",
-        *RUN_COSTS,
+        *OF_DAYS,
     ),
     partition_column="day",
 )
@@ -137,7 +144,7 @@ RESOURCES = Clock(
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
     ALLOCATION.name: (),
-    RESOURCES.name: ("matching",),
+    RESOURCES.name: ("matching", "model_workloads", "language_models", "idle_below_percent"),
     SIGNALS.name: (
         "clusters",
         "tag_keys",
@@ -341,6 +348,9 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
         "convert_to": list(estate.settings.currencies.convert_to),
         "rate_days": estate.settings.currencies.rate_days,
         "matching": estate.settings.matching.model_dump(mode="json"),
+        "model_workloads": {one.name: one.workload for one in estate.settings.models},
+        "language_models": [one.model_dump(mode="json") for one in estate.settings.language_models],
+        "idle_below_percent": estate.settings.gpus.idle_below_percent,
         "grid_gap_hours": grid.gap_hours,
         "grid_yearly": grid.yearly,
         "grid_factors": grid.factors,

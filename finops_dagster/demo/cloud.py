@@ -200,3 +200,22 @@ def function(
         replace(one, resource=name, resource_type="Function", declared="serverless", detail=detail)
         for one in (ran, asked)
     )
+
+
+def tokens(
+    key: str,
+    account: str,
+    team: str,
+    service: Service,
+    model: str,
+    types: tuple[tuple[str, int, float], ...],
+) -> tuple[Meter, ...]:
+    """Tokens of a language model, by (type, price of a million, millions a day)."""
+    return tuple(
+        replace(
+            plain(f"{key}-{type_.replace(' ', '-')}", account, team, service,
+                  f"{model} {type_} tokens", "1M Tokens", price, millions, "office", 0.3),
+            anomalous=False,
+        )
+        for type_, price, millions in types
+    )  # fmt: skip

@@ -25,6 +25,9 @@ _OWNED = (
     "predictions",
     "labels",
     "business",
+    "runs",
+    "model_versions",
+    "token_usage",
     "gitops.git",
     "allocation.yaml",
     "finops.yaml",
@@ -230,7 +233,9 @@ def _live(
         consumption,
         exports,
         predictions,
+        runs,
         telemetry,
+        tokens,
         truth,
     )
     from finops_dagster.demo.seasons import AS_OF, FINE_DAYS, FINE_MINUTES, HOUR_MINUTES
@@ -247,8 +252,12 @@ def _live(
     say("demo: carbon and predictions")
     carbon.write_carbon(out, plan.seed, start, last)
     oldest = max(first, AS_OF - timedelta(days=predictions.KEPT_DAYS - 1))
-    predicted = predictions.write_predictions(out, plan.seed, max(start, oldest), last, oldest)
+    recent = max(start, oldest)
+    predicted = predictions.write_predictions(out, plan.seed, recent, last, oldest)
     business.write_business(out, plan, start, last)
+    say("demo: runs and tokens")
+    runs.write_runs(out, plan, timeline, recent, last)
+    tokens.write_token_usage(out, plan, timeline, hidden, recent, last)
     say("demo: bills")
     books = billing.build(plan, timeline, claims, hidden, first, last)
     charges, delivered = exports.write_exports(out, books, first, last, since=start)

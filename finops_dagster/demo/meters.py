@@ -18,6 +18,7 @@ from finops_dagster.demo.cloud import (
     function,
     machine_meter,
     plain,
+    tokens,
 )
 
 _EC2 = Service("Amazon Elastic Compute Cloud", "Compute", "Virtual Machines")
@@ -171,6 +172,8 @@ METERS: tuple[Meter, ...] = (
           780.0, "monthend", 0.2, 0.06),
     plain("vertex-training", "gcp-ml", "ml-platform", _VERTEX, "Training hours", "Hours", 2480000,
           18.0, "office", 0.25, 0.12),
+    *tokens("gemini", "gcp-data", "analytics", _VERTEX, "Gemini 2.5 Flash",
+            (("input", 300000, 96.0), ("cached input", 30000, 41.0), ("output", 2500000, 11.5))),
     replace(plain("ml-egress", "gcp-ml", "ml-platform", _GNET, "Internet egress", "GB", 85000,
                   95.0, "office", 0.1, 0.08), tags=NO_TAGS),
 )

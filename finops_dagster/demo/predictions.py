@@ -50,6 +50,8 @@ class Monitored:
     per_day: int
     latency_ms: float
     energy_wh: float
+    workload: str
+    """KIND/NAMESPACE/NAME that answers."""
     bias: float = 0.0
     """Centre of the log-odds of class 1, or the level of a regressor."""
 
@@ -73,6 +75,7 @@ MODELS: tuple[Monitored, ...] = (
         per_day=200,
         latency_ms=38.0,
         energy_wh=0.021,
+        workload="Deployment/fraud/fraud-scorer",
         bias=0.35,
     ),
     Monitored(
@@ -90,6 +93,7 @@ MODELS: tuple[Monitored, ...] = (
         per_day=160,
         latency_ms=21.0,
         energy_wh=0.012,
+        workload="InferenceService/ml-serving/churn-scorer",
         bias=-1.1,
     ),
     Monitored(
@@ -106,6 +110,7 @@ MODELS: tuple[Monitored, ...] = (
         per_day=120,
         latency_ms=55.0,
         energy_wh=0.034,
+        workload="InferenceService/ml-serving/demand-forecast",
         bias=120.0,
     ),
 )
@@ -126,6 +131,13 @@ class Log:
     label: Floats
     latency_ms: Floats
     energy_wh: Floats
+
+
+def version_on(model: Monitored, day: date) -> str:
+    """The version of a model that answers on a day."""
+    if model.name == "credit-risk":
+        return "2.1.0" if day >= BIAS_FROM else "2.0.3"
+    return "1.4.0"
 
 
 def log_of(seed: int, model: Monitored, day: date) -> Log:
@@ -179,7 +191,7 @@ def log_of(seed: int, model: Monitored, day: date) -> Log:
         + np.sort((uniform(key + 65, index) * DAY_MINUTES).astype(np.int64)),
         features=np.round(values, 5),
         groups=groups,
-        version="2.1.0" if released else "2.0.3" if model.name == "credit-risk" else "1.4.0",
+        version=version_on(model, day),
         prediction=np.round(prediction, 4),
         probability=probability,
         label=np.round(label, 4),

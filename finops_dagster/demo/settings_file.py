@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from finops_dagster.demo.consumption import meters
 from finops_dagster.demo.folders import ALLOWED_PATHS, CLUSTER_REGIONS
 from finops_dagster.demo.predictions import MODELS
+from finops_dagster.demo.tokens import LANGUAGE_MODELS, LanguageModel
 from finops_dagster.domain.errors import Stopped
 
 _AS_OF = re.compile(r"(?m)^as_of: .*$")
@@ -20,14 +22,35 @@ def settings_text(seed: int, start: date, as_of: date) -> str:
     models = "\n".join(
         f"  - name: {model.name}\n    task: {model.task}\n    owner: {model.owner}\n"
         f"    features: [{', '.join(feature.name for feature in model.features)}]\n"
-        f"    protected: [{', '.join(name for name, _ in model.groups)}]"
+        f"    protected: [{', '.join(name for name, _ in model.groups)}]\n"
+        f"    workload: {model.workload}"
         for model in MODELS
     )
+    language_models = "\n".join(_language_model(model) for model in LANGUAGE_MODELS)
     clusters = "\n".join(f"  {name}: {region}" for name, region in CLUSTER_REGIONS.items())
     allowed = "\n".join(f'    - "{pattern}"' for pattern in ALLOWED_PATHS)
     return _TEXT.format(
-        seed=seed, start=start, as_of=as_of, models=models, clusters=clusters, allowed=allowed
+        seed=seed,
+        start=start,
+        as_of=as_of,
+        models=models,
+        language_models=language_models,
+        clusters=clusters,
+        allowed=allowed,
     )
+
+
+def _language_model(model: LanguageModel) -> str:
+    text = f"  - provider: {model.provider}\n    model: {model.model}\n"
+    if model.workload is not None:
+        return f"{text}    workload: {model.workload}"
+    by_key = {meter.key: meter for meter in meters()}
+    lines = [
+        f"      - {{tokens: {type_}, service: {by_key[key].service.name}, "
+        f"meter: {by_key[key].meter}}}"
+        for type_, key in model.meters.items()
+    ]
+    return "\n".join([f"{text}    meters:", *lines])
 
 
 def with_as_of(text: str, as_of: date) -> str:
@@ -91,6 +114,23 @@ business_metrics:
 models:
 {models}
 
+# What trained models, as rows of a tracking server, and which versions that made.
+runs:
+  - name: tracking
+    path: runs
+    format: files
+  - name: registry
+    path: model_versions
+    format: versions
+
+# Tokens that services asked of language models, and what they are paid by.
+token_usage:
+  - name: gen-ai
+    path: token_usage
+    format: files
+language_models:
+{language_models}
+
 # Which region's grid feeds each cluster.
 clusters:
 {clusters}
@@ -102,6 +142,10 @@ desired_state:
   branch: main
   allowed_paths:
 {allowed}
+
+# Days whose runs, predictions and tokens share what is billed by now: a whole month.
+matching:
+  run_days: 31
 
 limits:
   open_pull_requests: 10

@@ -1,11 +1,11 @@
 """Every candidate mart's suite by name.
 
-What is in them is told in `billing`, `signals`, `allocation`, `runs` and `resources`.
+What is in them is told in `billing`, `signals`, `allocation`, `runs`, `resources` and `ai_costs`.
 """
 
 from __future__ import annotations
 
-from finops_dagster.quality import allocation, billing, resources, runs, signals
+from finops_dagster.quality import ai_costs, allocation, billing, resources, runs, signals
 
 MARTS = {
     suite.table: suite
@@ -49,6 +49,10 @@ MARTS = {
         resources.UNSEEN,
         runs.RUN_COSTS,
         runs.MODEL_VERSION_COSTS,
+        ai_costs.IDLE_GPUS,
+        ai_costs.SERVING,
+        ai_costs.TOKENS,
+        ai_costs.AI_COSTS,
     )
 }
 """Suites of the promised marts by name."""

@@ -12,6 +12,7 @@ from finops_dagster.settings.environment import (
     telemetry_off,
     unknown_variables,
 )
+from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.model import (
     CONFIG_NAME,
     CurrencySettings,
@@ -53,6 +54,7 @@ __all__ = [
     "FormattedSettings",
     "GridSettings",
     "LabelSettings",
+    "LanguageModelSettings",
     "LimitSettings",
     "LogSettings",
     "ModelSettings",

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
     CarbonSettings,
@@ -34,7 +35,7 @@ from finops_dagster.settings.sources import (
     TelemetrySettings,
     TokenUsageSettings,
 )
-from finops_dagster.settings.types import Section, drop_empty
+from finops_dagster.settings.types import Section, Workload, drop_empty
 
 CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
@@ -109,6 +110,12 @@ class ModelSettings(Section):
     )
     analysis_days: int = Field(
         default=7, ge=1, le=90, description="Length of the window judged against it, in days."
+    )
+    workload: Workload | None = Field(
+        default=None,
+        description="KIND/NAMESPACE/NAME of the Kubernetes workload that answers: whose cost its "
+        "predictions share. Empty: not known.",
+        examples=["InferenceService/ml/credit-risk"],
     )
 
 
@@ -257,6 +264,18 @@ class MatchingSettings(Section):
     ignored_namespaces: tuple[str, ...] = Field(
         default=("kube-system", "kube-public", "kube-node-lease"),
         description="Namespaces whose workloads no repository of yours declares.",
+    )
+
+
+class GpuSettings(Section):
+    """When a GPU counts as idle."""
+
+    idle_below_percent: float = Field(
+        default=2.0,
+        gt=0,
+        le=100,
+        description="Mean utilisation of an interval below which its GPUs were idle. The default "
+        "is the one of the finding idle_gpu.",
     )
 
 
@@ -409,6 +428,9 @@ class Settings(BaseSettings):
         examples=[[{"name": "sales", "path": "business"}]],
     )
     models: tuple[ModelSettings, ...] = Field(default=(), description="AI models to watch.")
+    language_models: tuple[LanguageModelSettings, ...] = Field(
+        default=(), description="Language models whose tokens have a cost, by docs/ai-costs.md."
+    )
     clusters: dict[str, str] = Field(
         default={}, description="Kubernetes cluster name -> cloud region id, for carbon."
     )
@@ -446,6 +468,7 @@ class Settings(BaseSettings):
     matching: MatchingSettings = Field(
         default=MatchingSettings(), description="Matching of bill, measurements and repository."
     )
+    gpus: GpuSettings = Field(default=GpuSettings(), description="Idle GPUs.")
     retention: RetentionSettings = Field(
         default=RetentionSettings(), description="How long deliveries are kept."
     )
@@ -525,6 +548,20 @@ class Settings(BaseSettings):
             repeated = {name for name in names if names.count(name) > 1}
             if repeated:
                 raise ValueError(f"names must differ: {', '.join(sorted(repeated))}")
+        return self
+
+    @model_validator(mode="after")
+    def _workloads_are_shared_by_one_measure(self) -> Settings:
+        told = {(one.provider.lower(), one.model.lower()) for one in self.language_models}
+        if len(told) < len(self.language_models):
+            raise ValueError("language_models must differ in provider or model")
+        predicting = {one.workload for one in self.models if one.workload}
+        for one in self.language_models:
+            if one.workload in predicting:
+                raise ValueError(
+                    f"{one.workload} serves {one.model} and one of `models`: predictions and "
+                    "tokens cannot share one cost; name it in one of both"
+                )
         return self
 
     def credentials_of(self, source: str) -> CredentialSettings:

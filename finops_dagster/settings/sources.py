@@ -78,14 +78,15 @@ class RunSettings(SourceSettings):
     """Training or pipeline runs: a tracking server, its store, or files."""
 
     path: Annotated[Path | str, BeforeValidator(_tracking_place)] = Field(
-        description="mlflow: the server's URL, or its SQLite file (sqlite:///PATH too); files and "
-        "pods: a file or directory, or a URL of them.",
+        description="mlflow: the server's URL, or its SQLite file (sqlite:///PATH too); else: a "
+        "file or directory, or a URL of them.",
         examples=["http://mlflow.internal:5000"],
     )
-    format: Literal["mlflow", "files", "pods"] = Field(
+    format: Literal["mlflow", "files", "versions", "pods"] = Field(
         default="mlflow",
-        description="mlflow: tracking server or store; files: rows of docs/ai-runs.md; pods: "
-        "labels of pods, from which runs of pipelines are told.",
+        description="mlflow: tracking server or store; files: rows of docs/ai-runs.md; versions: "
+        "versions of registered models, likewise; pods: labels of pods, from which runs of "
+        "pipelines are told.",
     )
     cluster: str | None = Field(
         default=None, min_length=1, description="pods: name of the cluster that they are of."

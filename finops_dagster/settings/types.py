@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PLACE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "http", "https")
 
@@ -30,6 +30,9 @@ def place(value: Any) -> Any:
 
 Place = Annotated[Path | str, BeforeValidator(place)]
 """A `str` is a URL."""
+
+Workload = Annotated[str, Field(pattern=r"^[A-Za-z]+/[^/\s]+/[^/\s]+$")]
+"""KIND/NAMESPACE/NAME."""
 
 
 def drop_empty(cls: type[BaseModel], data: Any) -> Any:

@@ -87,7 +87,7 @@ def _section(key: Key, indent: str, values: dict[str, str], *, off: bool = False
     inner = f"{indent}  "
     for position, child in enumerate(_children(key.section)):
         required = child.default is None
-        if child.section is not None and not child.is_list:
+        if child.section is not None:
             within = f"{inner}{'  ' if key.is_list else ''}"
             yield from _section(child, within, {}, off=off or not required)
             continue

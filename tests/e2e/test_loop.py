@@ -116,7 +116,7 @@ def test_people_are_told_what_was_found_and_that_nothing_was_opened(world: World
     assert f"Pull requests: 0 opened, 0 updated, 0 closed, {unchanged} unchanged" in text
     assert "Nothing was opened" in text
     for part in (
-        "Usage at effective cost", "forecast", "Gates, landing: 6 pass", "Gates, AI:",
+        "Usage at effective cost", "forecast", "Gates, landing: 9 pass", "Gates, AI:",
         "Cost incidents", "Findings", "Rightsize CPU", "Proposals by verdict", "Needs approval",
         "report.html", "make ui",
     ):  # fmt: skip
@@ -505,6 +505,83 @@ def test_a_manager_is_told_in_ten_lines_why_a_cost_moved(world: World) -> None:
     assert told["month_complete"]
     wrong = answered(world.finops("explain", "--team", "chekout", "--json"), "explain", 2)
     assert "'checkout'" in wrong["errors"][0]["hint"]
+
+
+def test_kinds_of_ai_costs_are_the_bill_of_ai(world: World) -> None:
+    """A cost that is told twice, or not at all, makes every unit cost wrong."""
+
+    def rows(mart: str, where: str = "true") -> list[dict[str, Any]]:
+        answer = world.finops("marts", mart, "--json", "--where", where)
+        items: list[dict[str, Any]] = answered(answer, "marts")["items"]
+        return items
+
+    costs = rows("fct_ai_costs_daily")
+    assert {one["kind"] for one in costs} == {"training", "serving", "tokens", "idle_gpu", "other"}
+    since = min(one["day"] for one in costs)[:10]
+    gpus = {(one["day"], one["resource"]) for one in rows("fct_gpu_idle_daily")}
+    serving = {one["resource"] for one in rows("fct_model_serving_costs_daily")}
+    told: dict[str, Decimal] = {}
+    billed: dict[str, Decimal] = {}
+    for one in costs:
+        currency = one["billing_currency"]
+        told[currency] = told.get(currency, Decimal(0)) + Decimal(one["effective_cost"])
+    # runs run where GPUs are measured
+    for one in rows("fct_costs_daily", f"charge_date between date '{since}' and date '2026-10-22'"):
+        of_ai = one["service_category"] == "AI and Machine Learning"
+        if of_ai or one["resource"] in serving or (one["charge_date"], one["resource"]) in gpus:
+            currency = one["billing_currency"]
+            billed[currency] = billed.get(currency, Decimal(0)) + Decimal(one["effective_cost"])
+    assert told == billed
+    assert set(told) == {"EUR", "USD"}
+
+
+def test_tokens_and_predictions_cost_what_was_planted(world: World) -> None:
+    """A price that is not found back from the bill and the tokens is no price."""
+    tokens = answered(world.finops("marts", "fct_token_costs_daily", "--json"), "marts")["items"]
+    prices = {
+        # list prices of a million less the discount of the cloud's contract
+        ("gemini-2.5-flash", "input"): Decimal("0.2865"),
+        ("gemini-2.5-flash", "cached_input"): Decimal("0.02865"),
+        ("gemini-2.5-flash", "output"): Decimal("2.3875"),
+        ("anthropic.claude-sonnet-4-20250514-v1:0", "output"): Decimal("14.1"),
+    }
+    found: dict[tuple[str, str], set[str]] = {key: set() for key in prices}
+    for one in tokens:
+        if one["basis"] == "tokens" and (one["model"], one["token_type"]) in prices:
+            found[one["model"], one["token_type"]].add(one["service"])
+            price = Decimal(one["effective_cost_per_million_tokens"])
+            expected = prices[one["model"], one["token_type"]]
+            # shares of tokens have nine decimals
+            assert abs(price - expected) < expected / 100_000
+    assert all(len(services) >= 2 for services in found.values())
+    assert {one["basis"] for one in tokens} == {"tokens", "no_usage", "nothing_billed"}
+
+    costs = {
+        by: answered(world.finops("ai", "costs", "--by", by, "--json"), "ai_costs")
+        for by in ("kind", "team", "model_version")
+    }
+    sums = {
+        by: sum(Decimal(one["cost"]) for one in told["items"] if one["currency"] == "USD")
+        for by, told in costs.items()
+    }
+    assert sums["kind"] == sums["team"] == sums["model_version"] > 0
+    gpus = costs["kind"]["gpus"]
+    assert gpus["gpu_hours"] > gpus["idle_gpu_hours"] > 0
+    versions = costs["model_version"]["items"]
+    of_version = {(one["name"], one["currency"]): one for one in versions}
+    # trained in one cloud, and answers in another
+    assert Decimal(of_version["credit-risk 2.1.0", "USD"]["training_cost"]) > 0
+    scorer = of_version["credit-risk 2.1.0", "EUR"]
+    assert scorer["gate"] == "fail" and scorer["quality"] > 0.5
+    served = Decimal(scorer["serving_cost"]) + Decimal(scorer["idle_gpu_cost"])
+    thousand = Decimal(scorer["cost_per_thousand_predictions"])
+    assert abs(thousand * scorer["predictions"] / 1000 - served) < Decimal("0.0001")
+    drifted = of_version["churn 1.4.0", "USD"]["drifted_features"]
+    assert set(drifted) == {"support_calls", "tenure_months"}
+    assert any(
+        Decimal(one["training_cost"]) and "-rc" in (one["name"] or "")
+        for one in of_version.values()
+    )
 
 
 def test_an_audit_finds_an_altered_ledger(

@@ -205,6 +205,17 @@ def predictions(reader: PublishedReader, first: date, last: date) -> pd.DataFram
     return reader.frame("fct_model_predictions", first=first, last=last)
 
 
+def versions(reader: PublishedReader, model: str, first: date, last: date) -> list[str]:
+    """Versions of a model that answered in [first, last]."""
+    rows = reader.records(
+        "fct_model_metrics_daily",
+        "select distinct model, model_version from mart order by all",
+        first=first,
+        last=last,
+    )
+    return [row["model_version"] for row in rows if row["model"] == model]
+
+
 def labels(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
     """fct_model_labels that arrived in [first, last]."""
     return reader.frame("fct_model_labels", first=first, last=last)

@@ -20,6 +20,7 @@ from finops_dagster.responsible_ai import (
     FairnessResult,
     ModelRecord,
     ModelSpec,
+    PerformanceResult,
     explain,
     gate,
     judge_drift,
@@ -95,14 +96,20 @@ def _monitored(
             health.abstained.append(part)
         elif isinstance(part, DriftResult | FairnessResult):
             health.abstained += part.abstained
+    drift, quality = judged.drift, judged.performance
+    analysed = as_of - timedelta(days=spec.analysis_days - 1)
     health.rows.append(
         {
             "model": model.name,
             "owner": model.owner,
+            "versions": facts.versions(reader, model.name, analysed, as_of),
             "gate": judged.gate.result,
-            "drifted_features": [one.feature for one in judged.drift.drifted]
-            if isinstance(judged.drift, DriftResult)
+            "drifted_features": [one.feature for one in drift.drifted]
+            if isinstance(drift, DriftResult)
             else None,
+            "drifted_share": drift.drifted_share if isinstance(drift, DriftResult) else None,
+            "quality_metric": quality.metric if isinstance(quality, PerformanceResult) else None,
+            "quality": quality.analysis.value if isinstance(quality, PerformanceResult) else None,
         }
     )
 

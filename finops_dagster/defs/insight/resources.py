@@ -31,8 +31,8 @@ from finops_dagster.storage.publication import (
 
 AUDIT = "audit"
 RESOURCES = dg.AssetKey(["insight", "resources"])
-_OF_RUNS = ("fct_runs", "fct_workload_measurements")
-"""What costs of runs are shared by."""
+_OF_RUNS = ("fct_runs", "fct_workload_measurements", "fct_model_metrics_daily", "fct_token_usage")
+"""What costs of runs, models and tokens are shared by."""
 DECLARED = ("declared_resources", "declared_identifiers")
 """Frames of a day that hold what its repository declares, under the names of dbt's sources."""
 
@@ -96,7 +96,7 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
             line.RESOURCES,
             dict.fromkeys(_run_days(estate, as_of, chosen), inputs),
             chosen.known_at,
-            {mart: [as_of] for mart in line.RESOURCES.marts if mart not in line.RUN_COSTS},
+            {mart: [as_of] for mart in line.RESOURCES.marts if mart not in line.OF_DAYS},
         )
         versions = line.with_recipes(estate, line.RESOURCES, versions)
         audits = line.judge_exported(estate, store, line.RESOURCES, versions, as_of)

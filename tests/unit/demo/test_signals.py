@@ -16,13 +16,17 @@ from finops_dagster.demo.noise import normal, smooth, stream, uniform
 from finops_dagster.demo.plan import build
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.demo.telemetry import write_telemetry
+from finops_dagster.demo.tokens import LANGUAGE_MODELS
 from finops_dagster.domain.schemas import (
     BUSINESS_METRICS,
     INTENSITIES,
     LABELS,
     MEASUREMENTS,
     METRICS,
+    MODEL_VERSIONS,
     PREDICTIONS,
+    RUNS,
+    TOKEN_USAGE,
 )
 
 from .conftest import DAYS, SEED
@@ -43,6 +47,9 @@ def test_every_day_is_there_once_with_the_columns_agreed(estate: Path) -> None:
         ("predictions", PREDICTIONS),
         ("labels", LABELS),
         ("business", BUSINESS_METRICS),
+        ("runs", RUNS),
+        ("model_versions", MODEL_VERSIONS),
+        ("token_usage", TOKEN_USAGE),
     ):
         found = {date.fromisoformat(p.name[4:]) for p in (estate / folder).iterdir()}
         late = {"labels": predictions.LABEL_DELAY_DAYS}.get(folder, 0)
@@ -141,6 +148,63 @@ def test_the_biased_model_treats_one_group_worse_since_its_release(estate: Path)
     after = rates[(True, "male")] - rates[(True, "female")]
     assert abs(before) < 0.06
     assert after > 0.15
+
+
+def test_a_run_over_midnight_has_its_end_on_its_second_day(estate: Path) -> None:
+    """An end that was not known when its day ended would let a past day know the future."""
+    runs = str(estate / "runs/*/*.parquet")
+    told = duckdb.execute(
+        "select count(*) filter (status = 'running'), count(*) filter (status = 'running' and"
+        " (ended_at is not null or cardinality(metrics) > 0)), count(*), count(distinct run_id),"
+        " count(*) filter (namespace is null) from read_parquet(?)",
+        [runs],
+    ).fetchone()
+    assert told is not None
+    running, foreseen, rows, once, nowhere = told
+    assert running >= DAYS - 1 and foreseen == 0
+    # the newest night goes on
+    assert rows - once == running - 1
+    assert 0 < nowhere < once / 2
+    made = duckdb.execute(
+        "select count(*), count(*) filter (run_id not in (select run_id from read_parquet($runs)"
+        " where status = 'finished')) from read_parquet($made)",
+        {"runs": runs, "made": str(estate / "model_versions/*/*.parquet")},
+    ).fetchone()
+    assert made is not None
+    assert made[0] > DAYS / 3 and made[1] == 0
+
+
+def test_tokens_are_those_that_are_billed_but_for_a_few(estate: Path) -> None:
+    """Tokens and bill that do not meet would hide both a wrong price and who never logs."""
+    logged = {
+        (provider, day, kind): tokens
+        for provider, day, *counts in duckdb.execute(
+            "select provider, cast(time as date), sum(input_tokens - cached_input_tokens),"
+            " sum(cached_input_tokens), sum(output_tokens) from read_parquet(?) group by all",
+            [str(estate / "token_usage/*/*.parquet")],
+        ).fetchall()
+        for kind, tokens in zip(("input", "cached_input", "output"), counts, strict=True)
+    }
+    billed = {
+        (meter, day): quantity * 1_000_000
+        for meter, day, quantity in duckdb.execute(
+            "select SkuId, cast(ChargePeriodStart as date), max(ConsumedQuantity)"
+            " from read_parquet(?) where ConsumedUnit = '1M Tokens' and ChargeClass is null"
+            " group by all",
+            [str(estate / "exports/*/*/*/*.parquet")],
+        ).fetchall()
+    }
+    compared = 0
+    for model in LANGUAGE_MODELS:
+        for kind, meter in model.meters.items():
+            for (sku, day), tokens in billed.items():
+                if sku != f"SKU-{meter}":
+                    continue
+                share = float(logged[model.provider, day, kind] / tokens)
+                whole = sum(asker.share for asker in model.askers)
+                assert whole - 0.001 < share <= whole
+                compared += 1
+    assert compared > 100
 
 
 def test_noise_is_a_function_of_seed_name_and_index() -> None:

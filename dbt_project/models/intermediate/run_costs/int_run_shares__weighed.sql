@@ -21,42 +21,10 @@ places as (
 
 ),
 
-measurements as (
-
-    select
-        *,
-        cast(null as {{ dbt.type_string() }}) as resource_id
-    from {{ ref('stg_published__measurements') }}
-
-),
-
--- a measurement is of one place, as a charge is
 measured as (
 
-    select
-        measurements.day,
-        coalesce(by_id.charged_by, by_resource.charged_by, by_namespace.charged_by) as charged_by,
-        coalesce(by_id.charged_to, by_resource.charged_to, by_namespace.charged_to) as charged_to,
-        {{ epoch_seconds('measurements.time') }} as starts,
-        {{ epoch_seconds('measurements.time') }} + measurements.interval_seconds as ends,
-        case when measurements.gpu_utilisation_percent is not null then 1 end as gpus,
-        greatest(measurements.cpu_cores, measurements.cpu_request_cores) as cores
-    from measurements
-    left join places as by_id
-        on
-            measurements.day = by_id.day
-            and by_id.charged_by = 'resource_id'
-            and measurements.resource_id = by_id.charged_to
-    left join places as by_resource
-        on
-            measurements.day = by_resource.day
-            and by_resource.charged_by = 'resource'
-            and measurements.resource = by_resource.charged_to
-    left join places as by_namespace
-        on
-            measurements.day = by_namespace.day
-            and by_namespace.charged_by = 'namespace'
-            and measurements.namespace = by_namespace.charged_to
+    select * from {{ ref('int_measurements__claimed') }}
+    where charged_to is not null
 
 ),
 
@@ -73,7 +41,6 @@ based as (
             else 'time'
         end as basis
     from measured
-    where charged_to is not null
     group by day, charged_by, charged_to
 
 ),

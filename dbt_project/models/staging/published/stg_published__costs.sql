@@ -10,9 +10,16 @@ final as (
 
     select
         charge_date as day,
+        service_category,
+        service_name,
+        sku_id,
+        sku_meter,
+        consumed_unit,
         resource_id,
         resource,
+        team,
         billing_currency,
+        consumed_quantity,
         billed_cost,
         effective_cost
     from published

@@ -17,7 +17,8 @@ final as (
         resource,
         cpu_cores,
         cpu_request_cores,
-        gpu_utilisation_percent
+        gpu_utilisation_percent,
+        gpus_measured
     from published
     where {{ within(day_window()) }}
 
