@@ -19,7 +19,7 @@ from finops_dagster.cli.common import AsJson, Config, command, settings_for
 from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.metrics import Metric, Metrics
-from finops_dagster.domain.allocation import DIMENSIONS
+from finops_dagster.domain.dated import DIMENSIONS
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.periods import month_start
