@@ -85,7 +85,7 @@ units:
 
 # What may be spent, each in its own currency.
 budgets:
-  - {{name: search, of: {{team: search}}, currency: USD, amount: 3600}}
+  - {{name: search, of: {{team: search}}, currency: USD, amount: 7200}}
   - {{name: machine learning, of: {{team: ml-platform}}, currency: USD, amount: 7800}}
   - name: payments
     of: {{product: Pay}}

@@ -177,7 +177,8 @@ def test_nothing_landed_gives_empty_marts_of_the_right_shape(tmp_path: Path) -> 
         *line.SIGNALS.marts,
         *line.ALLOCATION.marts,
     }
-    for mart in marts:
+    # a calendar has its days whatever was landed
+    for mart in set(marts) - {"dim_dates"}:
         assert estate.query(f"select count(*) from {mart}") == [(0,)]
     shape = dict(
         estate.query(

@@ -83,6 +83,7 @@ def test_only_what_depends_on_a_changed_rule_is_built_again(company: Company) ->
         (ALLOCATED, "2026-01-01"),
         (CHANGES, "2026-01-01"),
         (CHANGES, "2026-02-01"),
+        ("dim_teams", "2026-01-01"),
         ("fct_chargeback_monthly", "2026-01-01"),
     }
     # the second look at the same file finds nothing to do
