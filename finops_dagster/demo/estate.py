@@ -15,7 +15,7 @@ from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 4
+VERSION = 5
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
