@@ -27,8 +27,9 @@ from tests.e2e.estate import Answer, World, finops, git
 DAYS = 14
 LAST_BEFORE = date(2026, 10, 22)
 AS_OF = LAST_BEFORE + timedelta(days=DAYS)
-DEMO = (".demo", "exports", "telemetry", "carbon", "predictions", "labels", "gitops.git",
-        "finops.yaml", "allocation.yaml", "truth.json")  # fmt: skip
+DEMO = (".demo", "exports", "telemetry", "carbon", "predictions", "labels", "runs",
+        "model_versions", "token_usage", "gitops.git", "finops.yaml", "allocation.yaml",
+        "truth.json")  # fmt: skip
 METERS = {"rightsize_cpu": "vCPU-hours", "rightsize_memory": "GiB-hours"}
 
 

@@ -179,7 +179,7 @@ def test_one_broken_row_fails_the_expectation_that_names_it(
 
     assert audited(reader).success
     parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
-             "labels", "gitops.git")  # fmt: skip
+             "labels", "runs", "model_versions", "token_usage", "gitops.git")  # fmt: skip
     broken = published_in(another_estate(*parts, ".finops/published"))
     rewritten(broken, COSTS, select)
     result = audited(broken)
@@ -237,7 +237,7 @@ def test_another_seed_gives_other_pull_requests(world: World, tmp_path: Path) ->
     folder = tmp_path / "other"
     create(folder, OTHER_SEED, 35)
     # Carbon stays whole: days that only some of the signals tell of must not stop the line.
-    for signal in ("telemetry", "predictions", "labels"):
+    for signal in ("telemetry", "predictions", "labels", "runs", "model_versions", "token_usage"):
         for day in sorted((folder / signal).iterdir())[:-SIGNAL_DAYS]:
             shutil.rmtree(day)
     run = finops(folder, "run", "--json")
