@@ -36,6 +36,11 @@ sys.exit(outcome.exit_code)
 """
 """The last step of `finops run` and what it prints for people, without the minutes before it."""
 
+SIGNALS = ("telemetry", "carbon", "predictions", "labels", "runs", "model_versions", "token_usage",
+           "business")  # fmt: skip
+PARTS = ("finops.yaml", "allocation.yaml", "exports", *SIGNALS, "gitops.git")
+"""What an estate is read of; another one may be made of them."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -22,13 +22,12 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.settings import load
 from finops_dagster.storage.publication import PublishedReader
-from tests.e2e.estate import Answer, World, finops, git
+from tests.e2e.estate import PARTS, Answer, World, finops, git
 
 DAYS = 14
 LAST_BEFORE = date(2026, 10, 22)
 AS_OF = LAST_BEFORE + timedelta(days=DAYS)
-DEMO = (".demo", "exports", "telemetry", "carbon", "predictions", "labels", "business",
-        "gitops.git", "finops.yaml", "allocation.yaml", "truth.json")  # fmt: skip
+DEMO = (".demo", *PARTS, "truth.json")
 METERS = {"rightsize_cpu": "vCPU-hours", "rightsize_memory": "GiB-hours"}
 
 

@@ -29,7 +29,7 @@ from finops_dagster.quality import AuditContext, AuditResult, judge_candidates
 from finops_dagster.responsible_ai import ModelSpec, judge_model
 from finops_dagster.settings import load
 from finops_dagster.storage.publication import PublishedReader
-from tests.e2e.estate import SEED, World, create, finops
+from tests.e2e.estate import PARTS, SEED, World, create, finops
 
 COSTS = "fct_costs_daily"
 BANDS = ("mean", "lo80", "hi80", "lo95", "hi95")
@@ -178,9 +178,7 @@ def test_one_broken_row_fails_the_expectation_that_names_it(
         return judge_candidates(COSTS, related[COSTS][-1:], context)
 
     assert audited(reader).success
-    parts = ("finops.yaml", "allocation.yaml", "exports", "telemetry", "carbon", "predictions",
-             "labels", "business", "gitops.git")  # fmt: skip
-    broken = published_in(another_estate(*parts, ".finops/published"))
+    broken = published_in(another_estate(*PARTS, ".finops/published"))
     rewritten(broken, COSTS, select)
     result = audited(broken)
     assert not result.success
@@ -237,7 +235,7 @@ def test_another_seed_gives_other_pull_requests(world: World, tmp_path: Path) ->
     folder = tmp_path / "other"
     create(folder, OTHER_SEED, 35)
     # Carbon stays whole: days that only some of the signals tell of must not stop the line.
-    for signal in ("telemetry", "predictions", "labels"):
+    for signal in ("telemetry", "predictions", "labels", "runs", "model_versions", "token_usage"):
         for day in sorted((folder / signal).iterdir())[:-SIGNAL_DAYS]:
             shutil.rmtree(day)
     run = finops(folder, "run", "--json")
