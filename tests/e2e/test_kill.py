@@ -20,6 +20,8 @@ from finops_dagster.storage.publication import PublicationStore
 from tests.e2e.estate import AGAIN, DAYS, SEED, World, create, finops, git, process
 from tests.e2e.faults import Kill, killed
 
+pytestmark = pytest.mark.conformance
+
 KILLS = {
     "in a file of landing": Kill("os", "fsync", 3),
     "between rows and record of a delivery": Kill("finops_dagster.storage.lake", "write_json", 4),

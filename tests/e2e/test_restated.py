@@ -22,6 +22,8 @@ from finops_dagster.defs.insight import facts
 from finops_dagster.storage.publication import Manifest
 from tests.e2e.bills import Company, row
 
+pytestmark = pytest.mark.conformance
+
 NOVEMBER, DECEMBER, JANUARY = "2025-11-01", "2025-12-01", "2026-01-01"
 FEBRUARY, MARCH, APRIL = "2026-02-01", "2026-03-01", "2026-04-01"
 OPEN = [
