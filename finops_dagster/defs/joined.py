@@ -88,19 +88,19 @@ def _rules(estate: Estate, manifest: Manifest, month: date) -> Allocation:
 
 def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
     read: list[Version] = []
-    for one in _compared(month):
+    rules = {one: _rules(estate, manifest, one) for one in _compared(month)}
+    for one in rules:
         last = next_month(one) - timedelta(days=1)
         costs = manifest.of(_COSTS, one, one)
         read += costs + manifest.of("dim_tag_sets", one, one)
         # measurements come daily, and change nothing of a month that is not split by them
         clusters = any(estate.publications.has(of, "cluster", "resource") for of in costs)
         if clusters or any(
-            pool.split is Split.PROPORTIONAL and pool.by in _MEASURED
-            for pool in _rules(estate, manifest, one).shared
+            pool.split is Split.PROPORTIONAL and pool.by in _MEASURED for pool in rules[one].shared
         ):
             read += manifest.of(_WORKLOADS, one, last)
         if clusters:
             read += manifest.of(_CAPACITY, one, last)
-    if _rules(estate, manifest, month).units:
+    if rules[month].units:
         read += manifest.of(_METRICS, month, next_month(month) - timedelta(days=1))
     return read

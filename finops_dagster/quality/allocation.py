@@ -6,7 +6,15 @@ How it is judged is in `audit`.
 from __future__ import annotations
 
 from finops_dagster.quality.billing import CHARGE_CATEGORIES, COST_METRICS, SUMS_BY_METRIC
-from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
+from finops_dagster.quality.checks import (
+    Frame,
+    Suite,
+    between,
+    names,
+    no_difference,
+    not_null,
+    one_of,
+)
 
 _GRAIN = (
     "source billing_period charge_date provider_name billing_account_id sub_account_id "
@@ -44,11 +52,8 @@ ALLOCATED = Suite(
         one_of("charge_category", CHARGE_CATEGORIES),
         one_of("line", ("charge", "given", "received")),
         *between("charge_count"),
-        Check(
-            name="cost_equals_conservation",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "cost_equals_conservation",
             frame="against_conservation",
             hint="What is allocated and what is not do not add up to the bill: build the mart "
             "again.",
@@ -125,11 +130,8 @@ CLUSTERS = Suite(
         *not_null("billing_period", "charge_date", "cluster", "metric"),
         *not_null(*_CLUSTER_COSTS),
         one_of("metric", COST_METRICS),
-        Check(
-            name="parts_are_the_node_cost",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "parts_are_the_node_cost",
             frame="parts_of_nodes",
             hint="What is used, idle and overhead do not add up to what nodes cost: build the "
             "month again.",
@@ -251,11 +253,8 @@ CHARGEBACK = Suite(
     money=("effective_cost", "margin", "charged"),
     checks=(
         *not_null("billing_period", "billing_currency", "effective_cost", "margin", "charged"),
-        Check(
-            name="cost_equals_conservation",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "cost_equals_conservation",
             frame="against_conservation",
             hint="What is shown back is not the bill: build the month again.",
         ),

@@ -5,7 +5,16 @@ How it is judged is in `audit`; the marts of the signals clock are in `signals`.
 
 from __future__ import annotations
 
-from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
+from finops_dagster.quality.checks import (
+    Check,
+    Frame,
+    Suite,
+    between,
+    names,
+    no_difference,
+    not_null,
+    one_of,
+)
 
 CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 """FOCUS 1.2, ChargeCategory: the allowed values."""
@@ -63,11 +72,8 @@ COSTS = Suite(
         one_of("charge_category", CHARGE_CATEGORIES),
         one_of("charge_class", ("Correction",)),
         *between("charge_count", low=1),
-        Check(
-            name="cost_equals_conservation",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "cost_equals_conservation",
             frame="against_conservation",
             hint="The published rows do not add up to the mart total that was checked against "
             "landing: build the mart again.",
@@ -249,11 +255,8 @@ COVERAGE = Suite(
             "billing_period", "charge_date", "tag", "tagged_cost", "untagged_cost", "total_cost"
         ),
         one_of("tag", ("team", "environment", "business_unit", "cost_center")),
-        Check(
-            name="tagged_and_untagged_make_total",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "tagged_and_untagged_make_total",
             frame="parts",
             hint="Tagged and untagged cost must add up to the total, to the last digit.",
         ),
@@ -288,14 +291,7 @@ CONSERVATION = Suite(
         *not_null("billing_period", "source", "metric", "difference"),
         one_of("metric", COST_METRICS),
         *(
-            Check(
-                name=name,
-                expectation="expect_column_values_to_be_in_set",
-                column=column,
-                kwargs={"value_set": ["0"]},
-                frame="differences",
-                hint=hint,
-            )
+            no_difference(name, "differences", hint, column)
             for name, column, hint in (
                 (
                     "difference_is_zero",
@@ -356,11 +352,8 @@ RESTATEMENTS = Suite(
     checks=(
         *not_null("billing_period", "source", "delivery_id", "before_delivery_id", *_SIDES),
         one_of("charge_class", ("Correction",)),
-        Check(
-            name="differences_are_of_their_sides",
-            expectation="expect_column_values_to_be_in_set",
-            column="difference",
-            kwargs={"value_set": ["0"]},
+        no_difference(
+            "differences_are_of_their_sides",
             frame="sides",
             hint="What a delivery is said to have changed is not what it says less what the one "
             "before it said: build the mart again.",

@@ -117,6 +117,19 @@ def one_of(
     )
 
 
+def no_difference(name: str, frame: str, hint: str, column: str = "difference") -> Check:
+    """Sums that the rows of a frame hold side by side are equal to the last digit: what `column`
+    has of them, as text, is 0 in each."""
+    return Check(
+        name=name,
+        expectation="expect_column_values_to_be_in_set",
+        column=column,
+        kwargs={"value_set": ["0"]},
+        frame=frame,
+        hint=hint,
+    )
+
+
 def standard(suite: Suite) -> tuple[Check, ...]:
     """What holds for every table: its columns, decimal money, its grain, its partitions."""
     checks = [

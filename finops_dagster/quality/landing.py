@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from finops_dagster.domain.schemas import LANDING_TABLES, METRICS, LogicalType
 from finops_dagster.quality.billing import CHARGE_CATEGORIES
-from finops_dagster.quality.checks import Check, Frame, Suite, between, names, not_null, one_of
+from finops_dagster.quality.checks import (
+    Check,
+    Frame,
+    Suite,
+    between,
+    names,
+    no_difference,
+    not_null,
+    one_of,
+)
 
 _GRAINS = {
     # a row of some formats is several charges, each with a meter of its own
@@ -155,12 +164,10 @@ DELIVERY_CHECKS: tuple[Check, ...] = (
         frame="deliveries",
         hint="The files do not hold the rows that landing counted: land the delivery again.",
     ),
-    Check(
-        name="cost_conserved",
-        expectation="expect_column_values_to_be_in_set",
-        column="cost_unaccounted",
-        kwargs={"value_set": ["0"]},
+    no_difference(
+        "cost_conserved",
         frame="delivered_cost",
+        column="cost_unaccounted",
         hint="Cost read is not cost landed plus cost set aside: land the delivery again.",
     ),
     Check(

@@ -27,8 +27,8 @@ claimed as (
 
     select
         costs.day,
-        coalesce(by_id.charged_by, by_resource.charged_by, by_namespace.charged_by) as charged_by,
-        coalesce(by_id.charged_to, by_resource.charged_to, by_namespace.charged_to) as charged_to,
+        {{ claimed_place('charged_by') }} as charged_by,
+        {{ claimed_place('charged_to') }} as charged_to,
         costs.service_category,
         costs.service_name,
         costs.sku_id,
@@ -41,24 +41,7 @@ claimed as (
         costs.billed_cost,
         costs.effective_cost
     from costs
-    left join places as by_id
-        on
-            costs.day = by_id.day
-            and by_id.charged_by = 'resource_id'
-            and costs.resource_id = by_id.charged_to
-    left join places as by_resource
-        on
-            costs.day = by_resource.day
-            and by_resource.charged_by = 'resource'
-            and costs.resource = by_resource.charged_to
-    left join serving
-        on costs.resource = serving.resource
-    left join places as by_namespace
-        on
-            costs.day = by_namespace.day
-            and by_namespace.charged_by = 'namespace'
-            and costs.namespace = by_namespace.charged_to
-            and serving.resource is null
+    {{ join_claiming_places('costs') }}
 
 )
 

@@ -27,8 +27,8 @@ claimed as (
 
     select
         measurements.day,
-        coalesce(by_id.charged_by, by_resource.charged_by, by_namespace.charged_by) as charged_by,
-        coalesce(by_id.charged_to, by_resource.charged_to, by_namespace.charged_to) as charged_to,
+        {{ claimed_place('charged_by') }} as charged_by,
+        {{ claimed_place('charged_to') }} as charged_to,
         measurements.resource,
         {{ epoch_seconds('measurements.time') }} as starts,
         {{ epoch_seconds('measurements.time') }} + measurements.interval_seconds as ends,
@@ -39,24 +39,7 @@ claimed as (
         end as gpus,
         greatest(measurements.cpu_cores, measurements.cpu_request_cores) as cores
     from measurements
-    left join places as by_id
-        on
-            measurements.day = by_id.day
-            and by_id.charged_by = 'resource_id'
-            and measurements.resource_id = by_id.charged_to
-    left join places as by_resource
-        on
-            measurements.day = by_resource.day
-            and by_resource.charged_by = 'resource'
-            and measurements.resource = by_resource.charged_to
-    left join serving
-        on measurements.resource = serving.resource
-    left join places as by_namespace
-        on
-            measurements.day = by_namespace.day
-            and by_namespace.charged_by = 'namespace'
-            and measurements.namespace = by_namespace.charged_to
-            and serving.resource is null
+    {{ join_claiming_places('measurements') }}
 
 )
 
