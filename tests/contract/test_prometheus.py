@@ -171,6 +171,7 @@ def test_one_answer_in_five_failing_changes_no_row(
     assert_same(landed(tmp_path), plain)
 
 
+@pytest.mark.conformance
 def test_a_server_that_restarts_changes_no_row(
     store: Case, plain: pa.Table, tmp_path: Path
 ) -> None:

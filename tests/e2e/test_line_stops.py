@@ -56,7 +56,7 @@ def last_run(estate: Path) -> tuple[dg.DagsterRunStatus, list[tuple[str, bool]]]
 @pytest.mark.parametrize(
     "damage",
     [
-        "truncated",
+        pytest.param("truncated", marks=pytest.mark.conformance),
         "no currency",
         pytest.param("listed twice", marks=pytest.mark.conformance),
         pytest.param("far below invoice", marks=pytest.mark.conformance),

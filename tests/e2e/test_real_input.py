@@ -122,12 +122,17 @@ def test_a_first_look_today_at_oddly_named_files_of_two_months(tmp_path: Path) -
     assert (folder / ".finops" / "reports" / document["as_of"] / "report.html").exists()
 
 
+_LONG = pytest.mark.conformance
+
+
 @pytest.mark.parametrize(
     ("files", "code", "fault", "words"),
     [
         ({}, 1, "no_delivery", "none has come"),
-        ({"bill.csv": b""}, 1, "empty_file", "header line"),
-        ({"bill.csv": b"\x00\x01\x02" * 50}, 1, "column_missing", "BilledCost"),
+        pytest.param({"bill.csv": b""}, 1, "empty_file", "header line", marks=_LONG),
+        pytest.param(
+            {"bill.csv": b"\x00\x01\x02" * 50}, 1, "column_missing", "BilledCost", marks=_LONG
+        ),
         (None, 2, "missing_path", "found nothing"),
     ],
     ids=["empty folder", "empty file", "no text", "wrong path"],
