@@ -20,6 +20,8 @@ _COSTS = "fct_costs_daily"
 _WORKLOADS = "fct_workload_utilisation_daily"
 _CAPACITY = "fct_cluster_capacity_daily"
 _METRICS = "fct_business_metrics_daily"
+_SKUS = "dim_skus"
+_CARBON = ("fct_workload_carbon_daily", "fct_grid_intensity_hourly")
 _MEASURED = (Driver.CPU_CORE_HOURS, Driver.MEMORY_GIB_HOURS, Driver.GPU_HOURS)
 
 
@@ -101,6 +103,10 @@ def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
             read += manifest.of(_WORKLOADS, one, last)
         if clusters:
             read += manifest.of(_CAPACITY, one, last)
+    last = next_month(month) - timedelta(days=1)
+    read += manifest.of(_SKUS, month, month)
+    for mart in _CARBON:
+        read += manifest.of(mart, month, last)
     if rules[month].units:
-        read += manifest.of(_METRICS, month, next_month(month) - timedelta(days=1))
+        read += manifest.of(_METRICS, month, last)
     return read

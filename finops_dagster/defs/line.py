@@ -60,6 +60,7 @@ BILLING = Clock(
         "dim_tag_sets",
         "dim_services",
         "dim_regions",
+        "dim_skus",
         "fct_commitments_daily",
         "fct_commitment_coverage_daily",
         "fct_tag_coverage_daily",
@@ -108,7 +109,10 @@ ALLOCATION = Clock(
         "fct_cluster_costs_daily",
         "fct_cost_changes_monthly",
         "dim_teams",
+        "fct_carbon_conservation",
+        "fct_carbon_coverage",
         "fct_unit_costs_daily",
+        "fct_unit_carbon_daily",
         "fct_budget_costs_daily",
         "fct_budgets_monthly",
         "fct_chargeback_monthly",
@@ -143,7 +147,7 @@ RESOURCES = Clock(
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
-    ALLOCATION.name: (),
+    ALLOCATION.name: ("grid_factors", "grid_yearly"),
     RESOURCES.name: ("matching", "model_workloads", "language_models", "idle_below_percent"),
     SIGNALS.name: (
         "clusters",
@@ -241,7 +245,7 @@ def recipe(estate: Estate, clock: Clock, partition: date, cutoff: datetime) -> s
     """
     said = {key: value for key, value in dbt_words(estate).items() if key in _WORDS[clock.name]}
     if clock is ALLOCATION:
-        said = {"allocation": joined.deciding(estate, partition)}
+        said["allocation"] = joined.deciding(estate, partition)
     rates = (
         estate.rates.of_period(partition, estate.settings.currencies.rate_days, cutoff)
         if clock is BILLING
@@ -358,16 +362,24 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
     }
 
 
-def dbt_arguments(selector: str, variables: Mapping[str, Any]) -> list[str]:
-    """Arguments of `dbt build` for one clock; unit tests of models run in the project's checks."""
+def dbt_arguments(clock: str, variables: Mapping[str, Any]) -> list[str]:
+    """Arguments of `dbt build` for one clock, or for the ledger."""
+    return [*dbt_selection(clock), "--vars", json.dumps(variables, sort_keys=True)]
+
+
+def dbt_selection(clock: str) -> list[str]:
+    """What `dbt build` takes for a clock; unit tests of models run in the project's checks.
+
+    What is shipped and read by the clock is built with it; its tests run with the clock it is of.
+    """
+    own, exclude_tests = f"tag:{clock}", ("--exclude", "resource_type:test,tag:shipped+1")
     return [
         "build",
         "--select",
-        selector,
+        own,
+        *(() if clock == SIGNALS.name else (f"tag:shipped,+{own}", *exclude_tests)),
         "--exclude-resource-type",
         "unit_test",
-        "--vars",
-        json.dumps(variables, sort_keys=True),
     ]
 
 
@@ -379,7 +391,7 @@ def rebuild_warehouse(estate: Estate, warehouse: Path, clocks: Mapping[Clock, An
         done = subprocess.run(
             [
                 dbt_executable(),
-                *dbt_arguments(f"tag:{clock.name}", variables),
+                *dbt_arguments(clock.name, variables),
                 "--target-path",
                 str(warehouse.parent / "dbt"),
             ],

@@ -30,7 +30,7 @@ ALLOCATED = Suite(
     grain=names(_GRAIN),
     columns=names(
         f"{_GRAIN} billed_cost effective_cost list_cost contracted_cost consumed_quantity "
-        "charge_count"
+        "charge_count energy_kwh location_gco2e market_gco2e embodied_gco2e"
     ),
     money=COST_METRICS,
     checks=(
@@ -176,6 +176,60 @@ CHANGES = Suite(
     always_filled=False,
 )
 
+_CARBON = names("energy_kwh location_gco2e market_gco2e embodied_gco2e")
+
+_CARBON_TOTALS = names(
+    "measured_total of_nodes_total unbilled_total assigned_total estimated_total allocated_total "
+    "unallocated_total measured_difference difference"
+)
+
+CARBON_CONSERVATION = Suite(
+    table="fct_carbon_conservation",
+    partition="billing_period",
+    grain=names("billing_period metric"),
+    columns=(*names("billing_period metric"), *_CARBON_TOTALS),
+    checks=(
+        *not_null("billing_period", *_CARBON_TOTALS),
+        one_of("metric", _CARBON),
+        *between(
+            "difference",
+            "measured_difference",
+            high=0,
+            hint="Energy or emissions were lost or invented between what is measured or estimated "
+            "and what is allocated: build the month again.",
+        ),
+    ),
+    always_filled=False,
+)
+
+CARBON_COVERAGE = Suite(
+    table="fct_carbon_coverage",
+    partition="billing_period",
+    grain=names(
+        "billing_period source provider_name service_category service_name billing_currency "
+        "carbon_basis reason"
+    ),
+    columns=(
+        *names(
+            "billing_period source provider_name service_category service_name billing_currency "
+            "carbon_basis reason effective_cost charge_count"
+        ),
+        *_CARBON,
+    ),
+    money=("effective_cost",),
+    checks=(
+        *not_null("billing_period", "source", "effective_cost", "charge_count"),
+        one_of("carbon_basis", ("measured", "estimated")),
+        *not_null(
+            "reason",
+            where="carbon_basis is null",
+            suffix="_where_unknown",
+            hint="What is not known needs a reason: build the month again.",
+        ),
+    ),
+    always_filled=False,
+)
+
 TEAMS = Suite(
     table="dim_teams",
     partition="billing_period",
@@ -186,12 +240,14 @@ TEAMS = Suite(
     checks=not_null("billing_period", "team", "valid_from", "valid_until", "is_declared"),
     always_filled=False,
 )
+
 UNIT_COSTS = Suite(
     table="fct_unit_costs_daily",
     partition="billing_period",
     grain=names("unit day billing_currency"),
     columns=names(
-        "billing_period day unit metric per billing_currency total_cost quantity unit_cost reason"
+        "billing_period day unit metric per billing_currency total_cost quantity unit_cost "
+        "energy_kwh location_gco2e market_gco2e embodied_gco2e reason"
     ),
     money=("total_cost",),
     checks=(
@@ -206,6 +262,23 @@ UNIT_COSTS = Suite(
     always_filled=False,
 )
 
+
+UNIT_CARBON = Suite(
+    table="fct_unit_carbon_daily",
+    partition="billing_period",
+    grain=names("unit day"),
+    columns=(*names("billing_period day unit metric per quantity sci reason"), *_CARBON),
+    checks=(
+        *not_null("billing_period", "day", "unit", "metric", "per"),
+        *not_null(
+            "sci",
+            where="reason is null",
+            suffix="_where_known",
+            hint="An SCI without a reason has a value: build the month again.",
+        ),
+    ),
+    always_filled=False,
+)
 BUDGET_COSTS = Suite(
     table="fct_budget_costs_daily",
     partition="billing_period",

@@ -177,7 +177,7 @@ CARBON = Suite(
         "day resource cluster region energy_kwh energy_low_kwh energy_high_kwh "
         "energy_measured_share location_gco2e location_low_gco2e location_high_gco2e "
         "location_coverage location_basis location_reason market_gco2e market_low_gco2e "
-        "market_high_gco2e market_coverage market_basis market_reason"
+        "market_high_gco2e market_coverage market_basis market_reason embodied_gco2e"
     ),
     checks=(
         *not_null("day", "resource", "energy_kwh"),

@@ -18,8 +18,6 @@ GATES = ("landing_gate", "audit")
 LAST = "gitops/pull_requests"
 ASIDE = "landing/focus_conformance"
 """Says how a bill keeps a specification: nothing is decided by it."""
-SHIPPED = {"warehouse/carbon/cpu_watts", "warehouse/carbon/instance_families"}
-"""Figures of processors: looked up by people and by what counts charges, read by no model here."""
 CALENDAR = "warehouse/marts/dim_dates"
 """Days, for what people ask of the marts and for tools that know dbt's metrics."""
 STAGES = ("landing", "warehouse", "publication", "allocation", "insight", "decision", "gitops")
@@ -67,7 +65,7 @@ def test_pull_requests_come_last_of_all(graph: Any) -> None:
         for name, node in nodes(graph).items()
         if not node.child_keys and node.group_name != BESIDE
     }
-    assert leaves == {LAST, ASIDE, CALENDAR, *SHIPPED}
+    assert leaves == {LAST, ASIDE, CALENDAR}
 
 
 @pytest.mark.parametrize("name", ORDER)

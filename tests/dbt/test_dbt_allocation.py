@@ -20,6 +20,7 @@ import duckdb
 import pytest
 
 from finops_dagster.defs.joined import words
+from finops_dagster.defs.line import ALLOCATION, dbt_selection
 from finops_dagster.domain.allocation import Allocation
 from tests.dbt.landing import Estate, Result
 
@@ -323,7 +324,7 @@ def build(
     if counted:
         published["fct_business_metrics_daily"] = [write(root, "counted", counted)]
     result = estate.dbt(
-        "build", "--select", "tag:allocation", "--exclude-resource-type", "unit_test",
+        *dbt_selection(ALLOCATION.name),
         published=published, allocation=words(file, file.plans(MONTHS)), **variables,
     )  # fmt: skip
     return estate, result

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from finops_dagster.defs.line import ALLOCATION, dbt_selection
 from finops_dagster.domain.allocation import Allocation
 from tests.dbt.landing import Estate, Result
 from tests.dbt.test_dbt_allocation import METRICS, MONTHS, write
@@ -222,7 +223,7 @@ def build(root: Path, given: World, **variables: Any) -> tuple[Estate, Result]:
         "fct_cluster_capacity_daily": [write(root, "capacity", capacity)],
     }
     result = estate.dbt(
-        "build", "--select", "tag:allocation", "--exclude-resource-type", "unit_test",
+        *dbt_selection(ALLOCATION.name),
         published=published, allocation=FILE.model_dump(mode="json", by_alias=True), **variables,
     )  # fmt: skip
     return estate, result

@@ -157,10 +157,10 @@
     {{- return((asked or ['true']) | join(' and ')) -}}
 {% endmacro %}
 
-{#- The cost that the column `metric` names. -#}
-{% macro cost_named(metric) -%}
+{#- The cost that the column `metric` names, or what of `ones` it names. -#}
+{% macro cost_named(metric, ones=none) -%}
     case {{ metric }}
-        {%- for one in cost_metrics() %} when '{{ one }}' then {{ one }}{% endfor %} end
+        {%- for one in ones or cost_metrics() %} when '{{ one }}' then {{ one }}{% endfor %} end
 {%- endmacro %}
 
 {#- Columns of a daily cost that allocation leaves as they are. -#}

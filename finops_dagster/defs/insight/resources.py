@@ -55,7 +55,7 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         as_of, _ = window(context)
         _warehouse(estate, as_of).parent.mkdir(parents=True, exist_ok=True)
         arguments = line.dbt_arguments(
-            f"tag:{line.RESOURCES.name}", _variables(estate, as_of, rebuild.reader(estate, as_of))
+            line.RESOURCES.name, _variables(estate, as_of, rebuild.reader(estate, as_of))
         )
         target = estate.layout.root / "dbt" / line.RESOURCES.name
         yield from described(context, dbt.cli(arguments, context=context, target_path=target))

@@ -30,12 +30,15 @@ def described(
     were built.
     """
     events: list[Any] = []
+    own = {key.to_python_identifier() for key in context.selected_asset_keys}
     failure: DagsterDbtCliRuntimeError | None = None
     try:
         events.extend(invocation.stream())
     except DagsterDbtCliRuntimeError as error:
         failure = error
     for event in events:
+        if isinstance(event, dg.Output) and event.output_name not in own:
+            continue  # shipped, and built for this clock beside the one that shows it
         node = _mart(invocation, event)
         if isinstance(event, dg.AssetCheckResult):
             yield from each_partition(context, event)

@@ -22,8 +22,10 @@ summed as (
         {{ dimensions() | join(',\n        ') }},
         case when charge_category = 'Usage' then 1 else 0 end as is_usage,
         {% for metric in cost_metrics() -%}
-        coalesce({{ money_sum(metric, ['billing_currency']) }}, 0) as {{ metric }}
-        {%- if not loop.last %},{% endif %}
+        coalesce({{ money_sum(metric, ['billing_currency']) }}, 0) as {{ metric }},
+        {% endfor -%}
+        {% for metric in carbon_metrics() -%}
+        sum({{ metric }}) as {{ metric }}{% if not loop.last %},{% endif %}
         {% endfor %}
     from allocated
     group by all

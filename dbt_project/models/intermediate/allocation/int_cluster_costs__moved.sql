@@ -23,7 +23,7 @@ costs as (
         *,
         cast(null as {{ dbt.type_string() }}) as cost_part,
         case when {{ charged_for() }} = 'node' then 1 else 0 end as is_node
-    from {{ ref('stg_in_force__costs_daily') }}
+    from {{ ref('int_costs__emitted') }}
     where cluster is not null and namespace is null
 
 ),
@@ -53,7 +53,7 @@ summed as (
 
     select
         {{ group | join(',\n        ') }},
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         {{ money_sum(metric, group) }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from charged
@@ -86,7 +86,7 @@ received as (
         namespace,
         resource,
         cost_part,
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         {{ received_part(metric, group) }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from parted
@@ -99,7 +99,7 @@ final as (
     select
         {{ columns | join(',\n        ') }},
         tag_set_id,
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         -{{ metric }} as {{ metric }},
         {%- endfor %}
         'given' as line
@@ -116,7 +116,7 @@ final as (
         {%- endif -%}
         {%- endfor %}
         cast(null as {{ dbt.type_string() }}) as tag_set_id,
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         {{ metric }},
         {%- endfor %}
         'received' as line

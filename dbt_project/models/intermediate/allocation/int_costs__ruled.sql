@@ -1,4 +1,4 @@
-{%- set carried = cost_columns() + cost_metrics() + [
+{%- set carried = cost_columns() + ledger_metrics() + [
     'consumed_quantity', 'charge_count', 'line', 'is_split',
 ] -%}
 

@@ -8,7 +8,7 @@ costs as (
     select
         *,
         cast(null as {{ string }}) as cost_part
-    from {{ ref('stg_in_force__costs_daily') }}
+    from {{ ref('int_costs__emitted') }}
 
 ),
 
@@ -28,7 +28,7 @@ moved as (
 final as (
 
     select
-        {% for column in cost_columns() + owners + ['tag_set_id'] + cost_metrics() -%}
+        {% for column in cost_columns() + owners + ['tag_set_id'] + ledger_metrics() -%}
         costs.{{ column }},
         {% endfor -%}
         costs.consumed_quantity,
@@ -39,7 +39,7 @@ final as (
     left join clusters on costs.cluster = clusters.cluster and costs.charge_date = clusters.day
     union all
     select
-        {{ (cost_columns() + owners + ['tag_set_id'] + cost_metrics()) | join(',\n        ') }},
+        {{ (cost_columns() + owners + ['tag_set_id'] + ledger_metrics()) | join(',\n        ') }},
         cast(null as decimal(38, 20)) as consumed_quantity,
         0 as charge_count,
         line,

@@ -44,7 +44,7 @@ given as (
         {%- endfor %}
         costs.rule,
         costs.pool,
-        {% for metric in cost_metrics() -%}
+        {% for metric in ledger_metrics() -%}
         -{{ money_part('costs.' ~ metric, 'split.given_share') }} as {{ metric }}
         {%- if not loop.last %},{% endif %}
         {% endfor %}
@@ -61,7 +61,7 @@ summed as (
 
     select
         {{ group | join(',\n        ') }},
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         -{{ money_sum(metric, group) }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from given
@@ -75,7 +75,7 @@ parted as (
         {% for column in group -%}
         summed.{{ column }},
         {% endfor -%}
-        {% for metric in cost_metrics() -%}
+        {% for metric in ledger_metrics() -%}
         summed.{{ metric }},
         {% endfor -%}
         shares.team,
@@ -95,7 +95,7 @@ received as (
     select
         {{ group | join(',\n        ') }},
         team,
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         {{ received_part(metric, group) }} as {{ metric }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from parted
@@ -105,7 +105,7 @@ received as (
 final as (
 
     select
-        {{ (cost_columns() + dimensions() + cost_metrics()) | join(',\n        ') }},
+        {{ (cost_columns() + dimensions() + ledger_metrics()) | join(',\n        ') }},
         rule,
         pool,
         'given' as line
@@ -124,7 +124,7 @@ final as (
         teams.product,
         received.environment,
         teams.cost_center,
-        {%- for metric in cost_metrics() %}
+        {%- for metric in ledger_metrics() %}
         received.{{ metric }},
         {%- endfor %}
         received.pool as rule,

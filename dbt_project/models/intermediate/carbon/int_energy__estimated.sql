@@ -13,6 +13,12 @@ coefficients as (
 
 ),
 
+shared as (
+
+    select * from {{ ref('int_coefficients__shared') }}
+
+),
+
 cluster_regions as (
 
     {{ mapping_rows(var('clusters'), 'cluster', 'region') | indent(4) }}
@@ -46,6 +52,7 @@ held as (
             when cpu_power_watts is null and cpu_cores is not null
                 then greatest(cpu_cores, coalesce(cpu_request_cores, cpu_cores))
         end as held_cores,
+        greatest(cpu_cores, coalesce(cpu_request_cores, cpu_cores)) as occupied_cores,
         case
             when memory_power_watts is null and memory_working_set_bytes is not null
                 then greatest(
@@ -74,6 +81,8 @@ allocated as (
         coalesce({{ steady_sum('cpu_cores * interval_seconds') }}, 0) / 3600 as cpu_core_hours,
         coalesce({{ steady_sum('held_cores * interval_seconds') }}, 0) / 3600
             as allocated_core_hours,
+        coalesce({{ steady_sum('occupied_cores * interval_seconds') }}, 0) / 3600
+            as occupied_core_hours,
         coalesce({{ steady_sum('held_memory_bytes * interval_seconds') }}, 0) / 3600 / 1073741824
             as allocated_memory_gb_hours,
         coalesce({{ steady_sum('cpu_power_watts * interval_seconds') }}, 0) / 3600
@@ -105,6 +114,7 @@ of_bound as (
         located.resource,
         located.cluster,
         located.region,
+        located.occupied_core_hours * shared.core_hour_gco2e as embodied_gco2e,
         coefficients.bound,
         coefficients.power_usage_effectiveness
         * (
@@ -119,6 +129,7 @@ of_bound as (
     from located
     inner join coefficients
         on located.provider = coefficients.provider
+    cross join shared
 
 ),
 
@@ -130,6 +141,7 @@ estimated as (
         resource,
         cluster,
         region,
+        max(embodied_gco2e) as embodied_gco2e,
         max(case when bound = 'mid' then energy_kwh end) as energy_kwh,
         max(case when bound = 'low' then energy_kwh end) as energy_low_kwh,
         max(case when bound = 'high' then energy_kwh end) as energy_high_kwh,

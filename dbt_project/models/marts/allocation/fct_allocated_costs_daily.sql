@@ -15,7 +15,7 @@ moved as (
 lines as (
 
     select
-        {{ (cost_columns() + dimensions() + cost_metrics()) | join(',\n        ') }},
+        {{ (cost_columns() + dimensions() + ledger_metrics()) | join(',\n        ') }},
         rule,
         pool,
         line,
@@ -24,7 +24,7 @@ lines as (
     from costs
     union all
     select
-        {{ (cost_columns() + dimensions() + cost_metrics()) | join(',\n        ') }},
+        {{ (cost_columns() + dimensions() + ledger_metrics()) | join(',\n        ') }},
         rule,
         pool,
         line,
@@ -50,7 +50,7 @@ summed as (
         rule,
 
         -- numbers
-        {% for metric in cost_metrics() -%}
+        {% for metric in ledger_metrics() -%}
         {{ money_sum(metric, ['billing_currency']) }} as {{ metric }},
         {% endfor -%}
         sum(consumed_quantity) as consumed_quantity,

@@ -49,6 +49,9 @@ of_units as (
         costs.source,
         costs.day,
         costs.billing_currency,
+        {% for metric in carbon_metrics() -%}
+        costs.{{ metric }},
+        {% endfor -%}
         {{ cost_named('units.cost_metric') }} as counted_cost
     from costs
     inner join units
@@ -65,6 +68,9 @@ cost_days as (
         billing_period,
         day,
         billing_currency,
+        {% for metric in carbon_metrics() -%}
+        sum({{ metric }}) as {{ metric }},
+        {% endfor -%}
         {{ money_sum('counted_cost', ['billing_currency']) }} as total_cost
     from of_units
     group by number, billing_period, day, billing_currency
@@ -137,6 +143,9 @@ final as (
         units.per,
         days.billing_currency,
         coalesce(cost_days.total_cost, 0) as total_cost,
+        {% for metric in carbon_metrics() -%}
+        cost_days.{{ metric }},
+        {% endfor -%}
         quantity_days.quantity,
         case
             when quantity_days.quantity is null then 'no quantity was delivered'
@@ -171,5 +180,8 @@ select
     total_cost,
     quantity,
     case when reason is null then {{ scaled('total_cost', 'per', 'quantity') }} end as unit_cost,
+    {% for metric in carbon_metrics() -%}
+    {{ metric }},
+    {% endfor -%}
     reason
 from final

@@ -63,6 +63,7 @@ of_accounting as (
         {{ steady_sum('energy_low_kwh') }} as energy_low_kwh,
         {{ steady_sum('energy_high_kwh') }} as energy_high_kwh,
         {{ steady_sum('measured_kwh') }} as measured_kwh,
+        {{ steady_sum('embodied_gco2e') }} as embodied_gco2e,
         {{ steady_sum('gco2e') }} as gco2e,
         {{ steady_sum('low_gco2e') }} as low_gco2e,
         {{ steady_sum('high_gco2e') }} as high_gco2e,
@@ -120,7 +121,8 @@ by_day as (
         max(case when accounting = 'market' then known_high_gco2e end) as market_high_gco2e,
         max(case when accounting = 'market' then coverage end) as market_coverage,
         max(case when accounting = 'market' then basis end) as market_basis,
-        max(case when accounting = 'market' then reason end) as market_reason
+        max(case when accounting = 'market' then reason end) as market_reason,
+        max(embodied_gco2e) as embodied_gco2e
     from judged
     group by day, resource, cluster, region
 
