@@ -362,9 +362,12 @@ def dbt_words(estate: Estate) -> dict[str, Any]:
     }
 
 
-def dbt_arguments(clock: str, variables: Mapping[str, Any]) -> list[str]:
-    """Arguments of `dbt build` for one clock, or for the ledger."""
-    return [*dbt_selection(clock), "--vars", json.dumps(variables, sort_keys=True)]
+def dbt_arguments(clock: str, variables: Mapping[str, Any], target: Path) -> list[str]:
+    """Arguments of `dbt build` for one clock, or for the ledger; variables are kept in `target`."""
+    kept = target / "variables.json"
+    target.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(variables, sort_keys=True), encoding="utf-8")
+    return [*dbt_selection(clock), "--vars", f"@{kept}"]
 
 
 def dbt_selection(clock: str) -> list[str]:
@@ -387,13 +390,14 @@ def rebuild_warehouse(estate: Estate, warehouse: Path, clocks: Mapping[Clock, An
     """Build a warehouse of its own for a past day. Raises FinopsError with dbt's last lines."""
     estate.lake.write_rates(estate.rates)
     warehouse.parent.mkdir(parents=True, exist_ok=True)
+    target = warehouse.parent / "dbt"
     for clock, variables in clocks.items():
         done = subprocess.run(
             [
                 dbt_executable(),
-                *dbt_arguments(clock.name, variables),
+                *dbt_arguments(clock.name, variables, target),
                 "--target-path",
-                str(warehouse.parent / "dbt"),
+                str(target),
             ],
             cwd=estate.dbt_project,
             env=estate.dbt_environment(warehouse),

@@ -54,10 +54,9 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
     ) -> Iterator[Any]:
         as_of, _ = window(context)
         _warehouse(estate, as_of).parent.mkdir(parents=True, exist_ok=True)
-        arguments = line.dbt_arguments(
-            line.RESOURCES.name, _variables(estate, as_of, rebuild.reader(estate, as_of))
-        )
+        variables = _variables(estate, as_of, rebuild.reader(estate, as_of))
         target = estate.layout.root / "dbt" / line.RESOURCES.name
+        arguments = line.dbt_arguments(line.RESOURCES.name, variables, target)
         yield from described(context, dbt.cli(arguments, context=context, target_path=target))
 
     @dg.asset(

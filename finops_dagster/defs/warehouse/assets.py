@@ -66,8 +66,8 @@ def _clock_models(
         variables = line.dbt_vars(estate, cutoff, first, last, clock)
         if clock is line.ALLOCATION:
             variables["published"] = joined.files(estate, months(first, last))
-        arguments = line.dbt_arguments(clock.name, variables)
         target = estate.layout.root / "dbt" / clock.name
+        arguments = line.dbt_arguments(clock.name, variables, target)
         build = dbt.cli(arguments, context=context, target_path=target)
 
         def restated() -> dict[str, Any]:
@@ -107,8 +107,8 @@ def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
         as_of = estate.settings.decided_day()
         line.export_ledger(estate, as_of)
         variables = line.dbt_vars(estate, estate.cutoff(as_of), date.min, as_of, None)
-        arguments = line.dbt_arguments("ledger", variables)
         target = estate.layout.root / "dbt" / "ledger"
+        arguments = line.dbt_arguments("ledger", variables, target)
         yield from described(context, dbt.cli(arguments, context=context, target_path=target))
 
     return models

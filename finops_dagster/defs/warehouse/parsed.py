@@ -16,15 +16,23 @@ _PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 
 
 def main() -> None:
-    """As `dbt` with the arguments of this process, and its exit codes: 1 failed, 2 cannot run."""
+    """As `dbt` with the arguments of this process, and its exit codes: 1 failed, 2 cannot run.
+
+    `--vars @FILE` reads them from a file: an argument of a process has at most 128 KiB, and years of
+    published files have longer names.
+    """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
     parsed = prepared_manifest(_PROJECT).with_name("partial_parse.msgpack")
     manifest: Any = Manifest.from_msgpack(parsed.read_bytes())
     manifest.build_flat_graph()
-    result = dbtRunner(manifest=manifest).invoke(sys.argv[1:])
+    result = dbtRunner(manifest=manifest).invoke([_read(one) for one in sys.argv[1:]])
     if result.exception is not None:
         sys.stderr.write(f"{result.exception}\n")
         sys.exit(2)
     sys.exit(0 if result.success else 1)
+
+
+def _read(argument: str) -> str:
+    return Path(argument[1:]).read_text(encoding="utf-8") if argument[:1] == "@" else argument

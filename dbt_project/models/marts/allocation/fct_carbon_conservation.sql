@@ -66,7 +66,7 @@ by_metric as (
         metrics.metric,
         every_part.part,
         every_part.whole,
-        {{ cost_named('metrics.metric', carbon_metrics()) }} as amount
+        coalesce({{ cost_named('metrics.metric', carbon_metrics()) }}, 0) as amount
     from every_part
     cross join metrics
 
@@ -78,8 +78,8 @@ summed as (
         billing_period,
         metric,
         {% for total in totals -%}
-        coalesce(sum(case when '{{ total }}' in (part, whole) then amount end), 0)
-            as {{ total }}_total{% if not loop.last %},{% endif %}
+        sum(case when '{{ total }}' in (part, whole) then amount else 0 end) as {{ total }}_total
+        {%- if not loop.last %},{% endif %}
         {% endfor %}
     from by_metric
     group by billing_period, metric
