@@ -30,6 +30,7 @@ from finops_dagster.storage.publication import Manifest
 
 ALLOCATED = "fct_allocated_costs_daily"
 CHANGES = "fct_cost_changes_monthly"
+_CARBON_COVERAGE = "fct_carbon_coverage"
 Month = Annotated[
     datetime | None,
     typer.Option("--month", formats=["%Y-%m"], help="Billing month, YYYY-MM; else the decided."),
@@ -112,6 +113,7 @@ def allocation_command(
     other = _other(estate, manifest, wanted, against) if against is not None else None
     if other is not None:
         items = _compared(items, _allocated(estate, other, wanted, by, chosen))
+    coverage = [] if chosen.in_currency else _carbon_coverage(estate, manifest, wanted)
     if as_json:
         answer = envelope(
             "allocation",
@@ -122,6 +124,8 @@ def allocation_command(
             as_of=settings.decided_day(),
             publication_id=manifest.id,
             against=other.id if other is not None else None,
+            unit=chosen.unit,
+            coverage=coverage,
         )
         print_json(answer)
         return 0
@@ -132,20 +136,65 @@ def allocation_command(
     else:
         parts = ("charged", "given", "received")
         columns = {f"{part} cost": part for part in parts} | {"cost": "cost"}
+    beside = "currency" if chosen.in_currency else "unit"
+    if not chosen.in_currency:
+        columns = {name.replace("cost", "").strip() or "all": key for name, key in columns.items()}
     print_table(
         title,
-        (by.value, "currency", *columns, *(() if other is not None else ("share",))),
+        (by.value, beside, *columns, *(() if other is not None else ("share",))),
         [
             (
                 one["name"] or (UNALLOCATED if by.value in DIMENSIONS else "(none)"),
-                one["currency"],
+                one["currency"] or chosen.unit,
                 *(amount(one[key], places(one["currency"] or "")) for key in columns.values()),
                 *([share(one["share"], 1)] if one.get("share") is not None else []),
             )
             for one in items
         ],
     )
+    for one in coverage:
+        console().print(Text(_known(one)))
     return 0
+
+
+def _carbon_coverage(estate: Estate, manifest: Manifest, period: date) -> list[dict[str, Any]]:
+    """Of the effective cost of usage, by currency: the share whose carbon is known, by how."""
+    return estate.publications.reader(manifest).records(
+        _CARBON_COVERAGE,
+        """
+        with sums as (
+            select billing_currency as currency, cast(sum(effective_cost) as double) as cost,
+                coalesce(sum(effective_cost) filter (where carbon_basis = 'measured'), 0)
+                    as measured,
+                coalesce(sum(effective_cost) filter (where carbon_basis = 'estimated'), 0)
+                    as estimated,
+                coalesce(sum(effective_cost) filter (
+                    where carbon_basis is not null and reason is not null
+                ), 0) as without_intensity
+            from mart group by billing_currency
+        )
+        select currency, cast(measured as double) / nullif(cost, 0) as measured_share,
+            cast(estimated as double) / nullif(cost, 0) as estimated_share,
+            cast(without_intensity as double) / nullif(cost, 0) as without_intensity_share
+        from sums order by currency
+        """,
+        first=period,
+        last=period,
+    )
+
+
+def _known(one: Mapping[str, Any]) -> str:
+    if one["measured_share"] is None:
+        return f"Nothing was used in {one['currency']}."
+    measured, estimated = one["measured_share"], one["estimated_share"]
+    dark = one["without_intensity_share"]
+    return (
+        f"Energy is known of {share(measured + estimated, 1)} of the cost of usage in "
+        f"{one['currency']}: measured {share(measured, 1)}, estimated from SKUs "
+        f"{share(estimated, 1)}"
+        + (f"; of {share(dark, 1)} no intensity of the grid is." if dark else ".")
+        + f" Why not: `finops marts {_CARBON_COVERAGE}`."
+    )
 
 
 def _allocated(
@@ -160,7 +209,7 @@ def _allocated(
         f"""
         with costs as (select *, {metric.value} as cost from mart),
         sums as (
-            select {by.value} as name, billing_currency as currency, {parts}, sum(cost) as cost
+            select {by.value} as name, {_currency(metric)} as currency, {parts}, sum(cost) as cost
             from costs group by all having count(cost) > 0
         )
         select *, cast(cost as double) / nullif(
@@ -252,7 +301,7 @@ def metrics_command(
     rows = estate.publications.reader(manifest).records(
         metric.mart,
         f"""
-        select {by or "null"} as name, billing_currency as currency, {metric.sql} as value
+        select {by or "null"} as name, {_currency(metric)} as currency, {metric.sql} as value
         from mart group by all having value is not null
         order by currency, value desc, name nulls last
         """,
@@ -271,10 +320,17 @@ def metrics_command(
         return 0
     print_table(
         f"{metric.label} of {month(wanted)}" + (f" by {by}" if by else ""),
-        (by or "of", "currency", "value"),
-        [(row["name"] or ("-" if by else "all"), row["currency"], _figure(row)) for row in rows],
+        (by or "of", "currency" if metric.in_currency else "unit", "value"),
+        [
+            (row["name"] or ("-" if by else "all"), row["currency"] or metric.unit, _figure(row))
+            for row in rows
+        ],
     )
     return 0
+
+
+def _currency(metric: Metric) -> str:
+    return "billing_currency" if metric.in_currency else "null"
 
 
 def _figure(row: Mapping[str, Any]) -> str:

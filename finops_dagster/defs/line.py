@@ -375,14 +375,15 @@ def dbt_selection(clock: str) -> list[str]:
 
     What is shipped and read by the clock is built with it; its tests run with the clock it is of.
     """
-    own, exclude_tests = f"tag:{clock}", ("--exclude", "resource_type:test,tag:shipped+1")
+    own = f"tag:{clock}"
+    shipped = (
+        *("--select", f"tag:shipped,+{own}"),
+        *("--exclude", "resource_type:test,tag:shipped+1"),
+    )
     return [
-        "build",
-        "--select",
-        own,
-        *(() if clock == SIGNALS.name else (f"tag:shipped,+{own}", *exclude_tests)),
-        "--exclude-resource-type",
-        "unit_test",
+        *("build", "--select", own),
+        *(() if clock == SIGNALS.name else shipped),
+        *("--exclude-resource-type", "unit_test"),
     ]
 
 

@@ -44,6 +44,11 @@ class Metric:
     """What of a row the sum is divided by the sum of; None for a plain sum."""
 
     @property
+    def in_currency(self) -> bool:
+        """Whether it is money or a share of money, which is told within one currency."""
+        return self.unit in ("currency", "share")
+
+    @property
     def sql(self) -> str:
         """The figure of a group of rows, as SQL."""
         if self.of is None:

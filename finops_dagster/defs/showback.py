@@ -27,11 +27,9 @@ from finops_dagster.report.explain import explained
 from finops_dagster.report.format import words
 from finops_dagster.report.landing import Ahead, Landing, landings
 from finops_dagster.report.pack import (
-    CARBON_OF_LEDGER,
     Carbon,
     Pack,
     Scoped,
-    workload_carbon,
     write_index,
     write_pack,
 )
@@ -203,34 +201,21 @@ def _decisions(day: DayStore | None, pull_requests: Sequence[PullRequest]) -> li
 
 
 def _carbon(reader: PublishedReader, month: date) -> dict[str | None, Carbon]:
-    """What teams emitted, by the ledger; where it does not tell, by the workloads that were
-    measured, each of the one team whose its costs of the month are."""
-    if "energy_kwh" in reader.columns(_ALLOCATED):
-        rows = reader.records(
-            _ALLOCATED,
-            """
-            select team, sum(energy_kwh) as energy_kwh, sum(location_gco2e) / 1000 as location_kg,
-                sum(market_gco2e) / 1000 as market_kg, sum(embodied_gco2e) / 1000 as embodied_kg,
-                count(*) filter (where energy_kwh is not null and location_gco2e is null) as unknown
-            from mart group by team
-            """,
-            first=month,
-            last=month,
-        )
-        return {row.pop("team"): Carbon(CARBON_OF_LEDGER, **row) for row in rows}
-    owners = reader.records(
+    """What teams emitted, by the ledger."""
+    rows = reader.records(
         _ALLOCATED,
         """
-        select resource, min(team) as team from mart where resource is not null and team is not null
-        group by resource having count(distinct team) = 1
+        select team, sum(energy_kwh) as energy_kwh, sum(location_gco2e) / 1000 as location_kg,
+            sum(market_gco2e) / 1000 as market_kg, sum(embodied_gco2e) / 1000 as embodied_kg,
+            count(*) as lines, count(*) filter (where energy_kwh is null) as without_energy,
+            count(*) filter (where energy_kwh is not null and location_gco2e is null)
+                as without_intensity
+        from mart where charge_category = 'Usage' and line <> 'given' group by team
         """,
         first=month,
         last=month,
     )
-    measured = reader.records(
-        "fct_workload_carbon_daily", first=month, last=next_month(month) - timedelta(days=1)
-    )
-    return workload_carbon(measured, {row["resource"]: row["team"] for row in owners})
+    return {row.pop("team"): Carbon(**row) for row in rows}
 
 
 def decided_in(month: date, decided: date) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,49 +48,18 @@ _FOLDER = 40
 
 @dataclass(frozen=True)
 class Carbon:
-    """What a team emitted in the month, of what is known; None where nothing is."""
+    """What a team emitted in the month, shared parts included; None where nothing is known."""
 
-    basis: str
-    """Where it comes from, in words."""
     energy_kwh: float | None
     location_kg: float | None
     market_kg: float | None
     embodied_kg: float | None
-    unknown: int
-    """Rows of which emissions are not known."""
-
-
-CARBON_OF_LEDGER = "As allocated with the costs, shared parts included."
-CARBON_OF_WORKLOADS = (
-    "Of the workloads that were measured and that the team alone pays for; what is shared, stored "
-    "or sent over the network is not in it."
-)
-
-
-def workload_carbon(
-    measured: Sequence[Mapping[str, Any]], owners: Mapping[str, str]
-) -> dict[str | None, Carbon]:
-    """Emissions by team, of rows of fct_workload_carbon_daily whose resource has an owner."""
-    by_team: dict[str, list[Mapping[str, Any]]] = {}
-    for row in measured:
-        if row["resource"] in owners:
-            by_team.setdefault(owners[row["resource"]], []).append(row)
-
-    def kilograms(rows: list[Mapping[str, Any]], column: str) -> float | None:
-        known = [row[column] for row in rows if row[column] is not None]
-        return math.fsum(known) / 1000 if known else None
-
-    return {
-        team: Carbon(
-            CARBON_OF_WORKLOADS,
-            energy_kwh=math.fsum(row["energy_kwh"] or 0.0 for row in rows),
-            location_kg=kilograms(rows, "location_gco2e"),
-            market_kg=kilograms(rows, "market_gco2e"),
-            embodied_kg=None,
-            unknown=sum(row["location_gco2e"] is None for row in rows),
-        )
-        for team, rows in by_team.items()
-    }
+    lines: int
+    """Lines of usage that were allocated to the team."""
+    without_energy: int
+    """Those of which no energy is known: requests, licences, services whose power nobody tells."""
+    without_intensity: int
+    """Those of which energy is known and emissions by the grid are not."""
 
 
 @dataclass(frozen=True)

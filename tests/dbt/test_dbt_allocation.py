@@ -267,7 +267,9 @@ def expected(file: Allocation, given: list[Cost]) -> dict[tuple[Any, ...], Decim
     return totals
 
 
-def write(root: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def write(
+    root: Path, name: str, rows: Sequence[Mapping[str, Any]], doubles: Sequence[str] = ()
+) -> str:
     path = root / f"[{name}].parquet"
     text = root / f"{name}.json"
     text.write_text(json.dumps(rows, default=str), encoding="utf-8")
@@ -278,7 +280,9 @@ def write(root: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
         "quantity": "decimal(38,9)",
     }  # fmt: skip
     columns = {
-        key: "double" if key.endswith(("_hours", "_hourly_cost")) else types.get(key, "varchar")
+        key: "double"
+        if key.endswith(("_hours", "_hourly_cost")) or key in doubles
+        else types.get(key, "varchar")
         for key in rows[0]
     }
     duckdb.sql(

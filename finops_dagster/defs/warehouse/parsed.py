@@ -18,8 +18,8 @@ _PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 def main() -> None:
     """As `dbt` with the arguments of this process, and its exit codes: 1 failed, 2 cannot run.
 
-    `--vars @FILE` reads them from a file: an argument of a process has at most 128 KiB, and years of
-    published files have longer names.
+    `--vars @FILE` reads them from a file: an argument of a process has at most 128 KiB, and the
+    names of years of published files are longer.
     """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -17,11 +16,11 @@ from finops_dagster.domain.money import MoneyRange
 from finops_dagster.report.explain import EFFECTS, explained
 from finops_dagster.report.landing import Landing
 from finops_dagster.report.pack import (
+    Carbon,
     Pack,
     Scoped,
     csv_text,
     tables,
-    workload_carbon,
     write_index,
     write_pack,
 )
@@ -205,20 +204,16 @@ def test_what_several_teams_share_is_told_once_to_all(pack: Pack, tmp_path: Path
     assert "301.00 USD" in text  # the sum of both
 
 
-@pytest.mark.parametrize(
-    ("grams", "kilograms", "unknown"),
-    [([500.0, 1500.0], 2.0, 0), ([500.0, None], 0.5, 1), ([None], None, 1)],
-)
-def test_carbon_counts_what_is_known_and_tells_the_rest(
-    grams: Sequence[float | None], kilograms: float | None, unknown: int
-) -> None:
+def test_carbon_tells_what_is_not_in_it(pack: Pack, tmp_path: Path) -> None:
     """Emissions that are not known are none of zero."""
-    rows = [
-        {"resource": "Job/a/b", "energy_kwh": 1.0, "location_gco2e": one, "market_gco2e": one}
-        for one in grams
-    ]
-    other = {"resource": "Job/x/y", "energy_kwh": 9.0, "location_gco2e": 9.0, "market_gco2e": 9.0}
-    found = workload_carbon([*rows, other], {"Job/a/b": "search"})
-    assert found.keys() == {"search"}
-    assert found["search"].energy_kwh == len(grams)
-    assert (found["search"].location_kg, found["search"].unknown) == (kilograms, unknown)
+    known = Carbon(
+        energy_kwh=12.5, location_kg=3.25, market_kg=None, embodied_kg=0.5, lines=10,
+        without_energy=4, without_intensity=1,
+    )  # fmt: skip
+    text = visible(write_pack(replace(pack, carbon=known), tmp_path).read_text(encoding="utf-8"))
+    assert "12.5 kWh" in text
+    assert "by contracts" not in text
+    assert "Of 10 lines of usage 4 tell no energy and 1 have energy but no intensity" in text
+    dark = replace(known, energy_kwh=None, location_kg=None, embodied_kg=None, without_energy=10)
+    text = visible(write_pack(replace(pack, carbon=dark), tmp_path).read_text(encoding="utf-8"))
+    assert "Not known: none of 10 lines of usage tells its energy" in text
