@@ -124,10 +124,12 @@ ALLOCATION = Clock(
 OF_DAYS = (
     "fct_run_costs",
     "fct_model_version_costs",
+    "fct_run_carbon_daily",
     "fct_gpu_idle_daily",
     "fct_model_serving_costs_daily",
     "fct_token_costs_daily",
     "fct_ai_costs_daily",
+    "fct_model_carbon_daily",
 )
 """Joined marts of which days before the decided one are built again: bills come late."""
 RESOURCES = Clock(

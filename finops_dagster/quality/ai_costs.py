@@ -84,3 +84,19 @@ AI_COSTS = Suite(
     ),
     always_filled=False,
 )
+
+MODEL_CARBON = Suite(
+    table="fct_model_carbon_daily",
+    partition="day",
+    grain=names("day kind model model_version system run_id cluster resource"),
+    columns=names(
+        "day kind model model_version system run_id experiment cluster resource predictions "
+        "energy_kwh location_gco2e market_gco2e embodied_gco2e reason "
+        "sci_per_thousand_predictions"
+    ),
+    checks=(
+        *not_null("day", "model"),
+        one_of("kind", names("training serving")),
+    ),
+    always_filled=False,
+)

@@ -53,10 +53,12 @@ MARTS = {
         resources.UNSEEN,
         runs.RUN_COSTS,
         runs.MODEL_VERSION_COSTS,
+        runs.RUN_CARBON,
         ai_costs.IDLE_GPUS,
         ai_costs.SERVING,
         ai_costs.TOKENS,
         ai_costs.AI_COSTS,
+        ai_costs.MODEL_CARBON,
     )
 }
 """Suites of the promised marts by name."""

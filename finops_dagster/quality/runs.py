@@ -83,3 +83,18 @@ MODEL_VERSION_COSTS = Suite(
     checks=not_null("day", "registry", "model", "version", "run_id", "billing_currency"),
     always_filled=False,
 )
+
+RUN_CARBON = Suite(
+    table="fct_run_carbon_daily",
+    partition="day",
+    grain=names("day charged_by charged_to system run_id"),
+    columns=names(
+        "day charged_by charged_to system run_id experiment name team share energy_kwh "
+        "location_gco2e market_gco2e embodied_gco2e reason"
+    ),
+    checks=(
+        *not_null("day"),
+        *between("share", high=1),
+    ),
+    always_filled=False,
+)

@@ -31,8 +31,14 @@ from finops_dagster.storage.publication import (
 
 AUDIT = "audit"
 RESOURCES = dg.AssetKey(["insight", "resources"])
-_OF_RUNS = ("fct_runs", "fct_workload_measurements", "fct_model_metrics_daily", "fct_token_usage")
-"""What costs of runs, models and tokens are shared by."""
+_OF_RUNS = (
+    "fct_runs",
+    "fct_workload_measurements",
+    "fct_workload_carbon_daily",
+    "fct_model_metrics_daily",
+    "fct_token_usage",
+)
+"""What costs and carbon of runs, models and tokens are shared by."""
 DECLARED = ("declared_resources", "declared_identifiers")
 """Frames of a day that hold what its repository declares, under the names of dbt's sources."""
 

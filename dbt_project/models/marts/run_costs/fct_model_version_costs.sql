@@ -1,3 +1,5 @@
+{%- set whole = ['day', 'registry', 'run_id', 'billing_currency'] -%}
+
 with
 
 costs as (
@@ -9,23 +11,7 @@ costs as (
 
 versions as (
 
-    select distinct
-        registry,
-        model,
-        version,
-        run_id
-    from {{ ref('stg_published__model_versions') }}
-
-),
-
--- a run that made several versions costs each of them its part
-ranked as (
-
-    select
-        *,
-        count(*) over (partition by registry, run_id) as versions_of_run,
-        row_number() over (partition by registry, run_id order by model, version) as rank_in_run
-    from versions
+    select * from {{ ref('int_model_versions__ranked') }}
 
 ),
 
@@ -47,27 +33,23 @@ parted as (
 
     select
         of_runs.day,
-        ranked.registry,
-        ranked.model,
-        ranked.version,
+        versions.registry,
+        versions.model,
+        versions.version,
         of_runs.run_id,
         of_runs.billing_currency,
-        ranked.versions_of_run,
-        ranked.rank_in_run,
+        versions.share,
+        versions.largest_first,
         of_runs.billed_cost as whole_billed_cost,
-        of_runs.effective_cost as whole_effective_cost,
-        {{ money_share('of_runs.billed_cost', '1.0 / ranked.versions_of_run') }} as billed_cost,
-        {{ money_share('of_runs.effective_cost', '1.0 / ranked.versions_of_run') }}
-            as effective_cost
+        of_runs.effective_cost as whole_effective_cost
     from of_runs
-    inner join ranked
+    inner join versions
         on
-            of_runs.system = ranked.registry
-            and of_runs.run_id = ranked.run_id
+            of_runs.system = versions.registry
+            and of_runs.run_id = versions.run_id
 
 ),
 
--- the first takes what the division leaves
 final as (
 
     select
@@ -77,14 +59,8 @@ final as (
         version,
         run_id,
         billing_currency,
-        case
-            when rank_in_run = 1 then whole_billed_cost - billed_cost * (versions_of_run - 1)
-            else billed_cost
-        end as billed_cost,
-        case
-            when rank_in_run = 1 then whole_effective_cost - effective_cost * (versions_of_run - 1)
-            else effective_cost
-        end as effective_cost
+        {{ received_part('whole_billed_cost', whole) }} as billed_cost,
+        {{ received_part('whole_effective_cost', whole) }} as effective_cost
     from parted
 
 )
