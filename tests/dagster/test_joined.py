@@ -40,6 +40,7 @@ def estate(tmp_path: Path) -> Estate:
                 select cast(unnest(range(date '2026-01-31', date '2026-03-12', interval 1 day))
                     as date) as day;
             create table fct_cluster_capacity_daily as from fct_workload_utilisation_daily;
+            create table fct_workload_carbon_daily as from fct_workload_utilisation_daily;
             """
         )
     store = found.publications
@@ -50,6 +51,7 @@ def estate(tmp_path: Path) -> Estate:
             ("dim_tag_sets", "billing_period", MONTHS),
             ("fct_workload_utilisation_daily", "day", DAYS),
             ("fct_cluster_capacity_daily", "day", DAYS),
+            ("fct_workload_carbon_daily", "day", DAYS),
         )
         for version in store.export(file, mart, column, partitions, NOW, {})
     ]
@@ -65,6 +67,9 @@ def test_measurements_are_read_of_months_that_bill_nodes(estate: Estate) -> None
         for month in MONTHS
     }
     of_february = {"fct_workload_utilisation_daily": 28, "fct_cluster_capacity_daily": 28}
+    # what is emitted is told of the month alone, whoever bills
+    emitted = [read[month].pop("fct_workload_carbon_daily") for month in MONTHS]
+    assert emitted == [1, 28, 11]
     assert read[MONTHS[0]] == {"fct_costs_daily": 1, "dim_tag_sets": 1}
     assert read[MONTHS[1]] == {"fct_costs_daily": 2, "dim_tag_sets": 2, **of_february}
     # a month is told beside the one before it

@@ -99,7 +99,14 @@ def test_every_bill_is_conserved_or_refused_with_a_reason(tmp_path: Path) -> Non
     assert len(kept) >= len(billing) - 1
     (tmp_path / "allocation.yaml").write_text(yaml.safe_dump(ALLOCATION))
     (tmp_path / "mine.yaml").write_text(
-        yaml.safe_dump({"estate": "all", "billing": kept, "allocation": "allocation.yaml"})
+        yaml.safe_dump(
+            {
+                "estate": "all",
+                "billing": kept,
+                "allocation": "allocation.yaml",
+                "grid": {"yearly": True},
+            }
+        )
     )
     second = finops(tmp_path, "run", "--dry-run", "--config", "mine.yaml", "--json")
     assert second.code == 0, second.out + second.err
@@ -112,6 +119,7 @@ def test_every_bill_is_conserved_or_refused_with_a_reason(tmp_path: Path) -> Non
     for row in answer.items:
         assert Decimal(row["difference"]) == 0
     conserved(tmp_path, answer.items)
+    emitted(tmp_path)
 
 
 def conserved(folder: Path, billed: list[dict[str, str]]) -> None:
@@ -129,3 +137,23 @@ def conserved(folder: Path, billed: list[dict[str, str]]) -> None:
         assert Decimal(row["given_total"]) + Decimal(row["received_total"]) == 0
     assert len(told) == len(billed)
     assert sum(Decimal(row["received_total"]) != 0 for row in rows) > len(rows) / 4
+
+
+def emitted(folder: Path) -> None:
+    """So is what is estimated of their SKUs; what is not known says why."""
+    rows = finops(folder, "marts", "fct_carbon_conservation", "--config", "mine.yaml", "--json")
+    for row in rows.items:
+        assert Decimal(row["difference"]) == Decimal(row["measured_difference"]) == 0
+        whole = Decimal(row["allocated_total"]) + Decimal(row["unallocated_total"])
+        assert whole == Decimal(row["estimated_total"])
+    for metric in ("energy_kwh", "location_gco2e", "embodied_gco2e"):
+        assert any(
+            Decimal(row["estimated_total"]) > 0 for row in rows.items if row["metric"] == metric
+        )
+    told = finops(
+        folder, "marts", "fct_carbon_coverage", "--limit", "0", "--config", "mine.yaml", "--json"
+    )
+    known = {row["source"] for row in told.items if row["carbon_basis"] == "estimated"}
+    print(f"\nenergy is known of charges of {len(known)} sources: {sorted(known)}")
+    assert len(known) > 5
+    assert all(row["reason"] for row in told.items if row["carbon_basis"] is None)

@@ -319,6 +319,35 @@ def test_what_is_allocated_and_what_is_not_are_the_bill(world: World) -> None:
     )
 
 
+def test_what_was_measured_and_estimated_is_emitted_by_somebody(world: World) -> None:
+    """Carbon that is lost or told twice on its way to a team is a report that cannot be signed."""
+    rows = answered(world.finops("marts", "fct_carbon_conservation", "--json"), "marts")["items"]
+    told = {(row["billing_period"], row["metric"]): row for row in rows}
+    for row in rows:
+        assert Decimal(row["difference"]) == Decimal(row["measured_difference"]) == 0
+    month = "2026-10-01"
+    for metric in ("energy_kwh", "location_gco2e", "market_gco2e", "embodied_gco2e"):
+        row = told[month, metric]
+        for total in ("of_nodes", "assigned", "estimated", "allocated", "unallocated"):
+            assert Decimal(row[f"{total}_total"]) > 0, (metric, total)
+        said = ("--metric", metric, "--month", month[:7], "--json")
+        answer = answered(world.finops("allocation", *said), "allocation")
+        assert sum(Decimal(one["cost"]) for one in answer["items"]) == Decimal(
+            row["allocated_total"]
+        ) + Decimal(row["unallocated_total"])
+        assert {one["currency"] for one in answer["items"]} == {None}
+        assert {one["currency"] for one in answer["coverage"]} == {"EUR", "USD"}
+        for one in answer["coverage"]:
+            assert 0.2 < one["measured_share"] + one["estimated_share"] < 0.9
+    where = ("--where", "sci is not null", "--limit", "0", "--json")
+    scores = answered(world.finops("marts", "fct_unit_carbon_daily", *where), "marts")["items"]
+    assert scores
+    assert all(float(one["sci"]) > 0 for one in scores)
+    models = answered(world.finops("marts", "fct_model_carbon_daily", "--json"), "marts")["items"]
+    assert {one["kind"] for one in models} == {"training", "serving"}
+    assert all(Decimal(one["energy_kwh"]) > 0 for one in models if one["energy_kwh"])
+
+
 def test_nodes_are_parted_into_what_was_used_idle_and_overhead(world: World) -> None:
     """Who is told of idle nodes that are not there, or not of those that are, buys wrongly."""
     rows = answered(world.finops("marts", "fct_cluster_costs_daily", "--json"), "marts")["items"]
