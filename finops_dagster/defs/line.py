@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from finops_dagster.defs import joined
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.warehouse.parsed import given_by_file
 from finops_dagster.defs.warehouse.project import dbt_executable
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.deliveries import Delivery, Landed
@@ -369,7 +370,7 @@ def dbt_arguments(clock: str, variables: Mapping[str, Any], target: Path) -> lis
     kept = target / "variables.json"
     target.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(variables, sort_keys=True), encoding="utf-8")
-    return [*dbt_selection(clock), "--vars", f"@{kept}"]
+    return [*dbt_selection(clock), "--vars", given_by_file(kept)]
 
 
 def dbt_selection(clock: str) -> list[str]:

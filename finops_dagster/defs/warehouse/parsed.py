@@ -6,20 +6,22 @@ and here the window of each run does: 4 s of each of five builds of a day.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from finops_dagster.defs.warehouse.project import prepared_manifest
 
+_FROM_FILE = "from_file"
 _PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 
 
 def main() -> None:
     """As `dbt` with the arguments of this process, and its exit codes: 1 failed, 2 cannot run.
 
-    `--vars @FILE` reads them from a file: an argument of a process has at most 128 KiB, and the
-    names of years of published files are longer.
+    `--vars {"from_file": FILE}` reads them from a file: an argument of a process has at most
+    128 KiB, and the names of years of published files are longer.
     """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
@@ -34,5 +36,12 @@ def main() -> None:
     sys.exit(0 if result.success else 1)
 
 
+def given_by_file(file: Path) -> str:
+    """Value of `--vars` that says where the variables are."""
+    return json.dumps({_FROM_FILE: str(file)})
+
+
 def _read(argument: str) -> str:
-    return Path(argument[1:]).read_text(encoding="utf-8") if argument[:1] == "@" else argument
+    if not argument.startswith(f'{{"{_FROM_FILE}"'):
+        return argument
+    return Path(json.loads(argument)[_FROM_FILE]).read_text(encoding="utf-8")

@@ -38,8 +38,7 @@ every_part as (
     union all
     select
         billing_period,
-        case carbon_basis when 'measured' then 'assigned' when 'estimated' then 'estimated' end
-            as part,
+        case when carbon_basis = 'measured' then 'assigned' else 'estimated' end as part,
         cast(null as {{ dbt.type_string() }}) as whole,
         {{ carbon_metrics() | join(',\n        ') }}
     from charges
