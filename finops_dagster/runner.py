@@ -103,6 +103,7 @@ def run(
 
     from finops_dagster.definitions import build_defs
     from finops_dagster.defs.estate import Estate
+    from finops_dagster.defs.event_log import keep_open
     from finops_dagster.defs.jobs import ORDER, asks_for
     from finops_dagster.defs.progress import LOGGER, Progress
 
@@ -121,6 +122,7 @@ def run(
         progress = Progress(say or (lambda text: print(text, file=terminal)))
         definitions = build_defs(settings, loggers={LOGGER: progress.logger()})
         with dg.DagsterInstance.from_config(str(home)) as instance:
+            keep_open(instance)
             _bury(instance)
             for name in jobs or ORDER:
                 progress.say(name)
