@@ -21,6 +21,7 @@ _WORKLOADS = "fct_workload_utilisation_daily"
 _CAPACITY = "fct_cluster_capacity_daily"
 _METRICS = "fct_business_metrics_daily"
 _SKUS = "dim_skus"
+_LABELS = "fct_workload_labels_daily"
 _CARBON = ("fct_workload_carbon_daily", "fct_grid_intensity_hourly")
 _MEASURED = (Driver.CPU_CORE_HOURS, Driver.MEMORY_GIB_HOURS, Driver.GPU_HOURS)
 
@@ -94,7 +95,7 @@ def _read(estate: Estate, manifest: Manifest, month: date) -> list[Version]:
     for one in rules:
         last = next_month(one) - timedelta(days=1)
         costs = manifest.of(_COSTS, one, one)
-        read += costs + manifest.of("dim_tag_sets", one, one)
+        read += costs + manifest.of("dim_tag_sets", one, one) + manifest.of(_LABELS, one, last)
         # measurements come daily, and change nothing of a month that is not split by them
         clusters = any(estate.publications.has(of, "cluster", "resource") for of in costs)
         if clusters or any(

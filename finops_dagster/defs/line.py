@@ -88,6 +88,7 @@ SIGNALS = Clock(
         "fct_measurement_coverage",
         "fct_workload_utilisation_daily",
         "fct_cluster_capacity_daily",
+        "fct_workload_labels_daily",
         "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",
         "fct_model_predictions",
@@ -150,7 +151,7 @@ RESOURCES = Clock(
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
-    ALLOCATION.name: ("grid_factors", "grid_yearly"),
+    ALLOCATION.name: ("grid_factors", "grid_yearly", "tag_keys"),
     RESOURCES.name: ("matching", "model_workloads", "language_models", "idle_below_percent"),
     SIGNALS.name: (
         "clusters",

@@ -208,6 +208,8 @@ MEASUREMENTS = TableSchema(
         _c("value_p50", _F, "Largest median of any one replica in the interval"),
         _c("value_p95", _F, "Largest 95th percentile of any one replica in the interval"),
         _c("series", _I, "How many series (replicas, devices) the value is made of"),
+        _c("label", _S, "With kube_pod_labels: the label, as kube-state-metrics writes it"),
+        _c("label_value", _S, "With kube_pod_labels: its value"),
     ),
 )
 
@@ -399,6 +401,10 @@ METRICS: dict[str, tuple[str, str]] = {
     "kube_node_status_allocatable_gpu": (
         "GPUs",
         "kube-state-metrics, resource of a GPU; a MIG profile as sevenths of one",
+    ),
+    "kube_pod_labels": (
+        "pod-hours",
+        "kube-state-metrics, one label and value of a workload's pods",
     ),
     "kube_deployment_spec_replicas": ("replicas", "kube-state-metrics"),
     "kube_deployment_status_replicas_available": ("replicas", "kube-state-metrics"),

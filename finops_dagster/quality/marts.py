@@ -26,6 +26,7 @@ MARTS = {
         signals.UTILISATION,
         signals.CAPACITY,
         signals.GRID,
+        signals.WORKLOAD_LABELS,
         signals.CARBON,
         signals.PREDICTIONS,
         signals.LABELS,

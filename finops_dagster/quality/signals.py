@@ -169,6 +169,18 @@ GRID = Suite(
     ),
 )
 
+WORKLOAD_LABELS = Suite(
+    table="fct_workload_labels_daily",
+    partition="day",
+    grain=names("day cluster resource label"),
+    columns=names("day cluster resource label label_value pod_hours"),
+    checks=(
+        *not_null("day", "cluster", "resource", "label", "label_value"),
+        *between("pod_hours"),
+    ),
+    always_filled=False,
+)
+
 CARBON = Suite(
     table="fct_workload_carbon_daily",
     partition="day",

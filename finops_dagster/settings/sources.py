@@ -251,6 +251,12 @@ class PrometheusSettings(Section):
     matchers: tuple[Annotated[str, Field(pattern=f"^{MATCHER}$")], ...] = Field(
         default=(), description="Label matchers of PromQL that every query carries."
     )
+    pod_labels: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(
+        default=(),
+        max_length=50,
+        description="Labels of pods that are landed for allocation, where kube-state-metrics shows "
+        "them (--metric-labels-allowlist): team, app.kubernetes.io/name.",
+    )
 
     @model_validator(mode="after")
     def _day_is_whole(self) -> PrometheusSettings:

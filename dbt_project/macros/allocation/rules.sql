@@ -23,6 +23,25 @@
     {{- return(field) -}}
 {% endmacro %}
 
+{#- The value of a workload's label, by the first of these keys that it has. kube-state-metrics writes
+    app.kubernetes.io/name and costCenter as app_kubernetes_io_name and cost_center: letters and
+    digits are what is left to tell keys by. -#}
+{% macro label_called(keys) %}
+    {%- set found = [] -%}
+    {%- for key in keys -%}
+        {%- set plain = modules.re.sub('[^a-z0-9]', '', key | lower) -%}
+        {%- do found.append(
+            'max(case when plain_label = ' ~ string_literal(plain) ~ ' then label_value end)'
+        ) -%}
+    {%- endfor -%}
+    {{- return('coalesce(' ~ (found + ['null']) | join(', ') ~ ')') -}}
+{% endmacro %}
+
+{#- Dimensions that the tag keys of settings tell. -#}
+{% macro tagged_dimensions() %}
+    {{- return(['team', 'environment', 'business_unit', 'cost_center']) -}}
+{% endmacro %}
+
 {#- Whether a column is one of texts. -#}
 {% macro is_any_of(column, texts) %}
     {%- set exact, found = [], [] -%}

@@ -127,7 +127,9 @@ class Extraction:
         owners = OWNERS if options.owners == "kube_state_metrics" else (NODE_NAMES,)
         return [
             *(
-                ownership(name, surveyed[name], matchers, options.cluster_label)
+                ownership(
+                    name, surveyed[name], matchers, options.cluster_label, options.label_series
+                )
                 for name in owners
                 if name in surveyed
             ),

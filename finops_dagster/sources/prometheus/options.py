@@ -5,6 +5,7 @@ Where these come from is the business of the settings; nothing is read here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,9 +51,23 @@ class PrometheusOptions:
     """After a day's end, until its last samples are there."""
     owners: Literal["kube_state_metrics", "pod"] = "kube_state_metrics"
     matchers: tuple[str, ...] = ()
+    pod_labels: tuple[str, ...] = ()
+    """Labels of pods that are landed, as people write them."""
 
     def __post_init__(self) -> None:
         if (self.cluster is None) == (self.cluster_label is None):
             raise ValueError("exactly one of cluster and cluster_label is needed")
         if 86_400 % self.step_seconds:
             raise ValueError("step_seconds must divide a day")
+
+    @property
+    def label_series(self) -> tuple[str, ...]:
+        """`pod_labels` as kube-state-metrics writes them: `app.kubernetes.io/name` as
+        `app_kubernetes_io_name`."""
+        return tuple(dict.fromkeys(_sanitised(label) for label in self.pod_labels))
+
+
+def _sanitised(label: str) -> str:
+    """kube-state-metrics, internal/store/utils.go: sanitizeLabelName, toSnakeCase."""
+    plain = re.sub(r"[^a-zA-Z0-9_]", "_", label)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", plain).lower()

@@ -182,8 +182,9 @@ def _told(name: str, children: Sequence[str], parts: Sequence[Part], cluster: st
     if name == POD_LABELS:
         kind, owner = "'InferenceService'", quoted(KSERVE_LABEL)
     controls = f"{quoted('owner_is_controller')} = 'true'" if name == "kube_pod_owner" else "true"
+    owned = f" where {owner} <> ''" if name == POD_LABELS else ""
     return (
         f"select {cluster} as cluster, {first_of(('exported_namespace', 'namespace'))} as "
         f"namespace, {first_of(children)} as child, unnest(times) as time, {kind} as owner_kind, "
-        f"{owner} as owner_name, {controls} as controller from {files_of(parts)}"
+        f"{owner} as owner_name, {controls} as controller from {files_of(parts)}{owned}"
     )

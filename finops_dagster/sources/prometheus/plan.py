@@ -280,11 +280,18 @@ def _finished(matchers: Sequence[str], scope: Sequence[str], step: int) -> str:
 
 
 def ownership(
-    name: str, found: Surveyed, matchers: Sequence[str], cluster_label: str | None
+    name: str,
+    found: Surveyed,
+    matchers: Sequence[str],
+    cluster_label: str | None,
+    pod_labels: Sequence[str] = (),
 ) -> Query:
-    """Every owner that an information series told of, hour by hour."""
-    own = f'{KSERVE_LABEL}!=""' if name == POD_LABELS else ""
-    keep = (*((cluster_label,) if cluster_label else ()), *OWNERS[name])
+    """Every owner that an information series told of, hour by hour; and these labels of pods."""
+    own = f'{KSERVE_LABEL}!=""' if name == POD_LABELS and not pod_labels else ""
+    labels = [f"label_{label}" for label in pod_labels] if name == POD_LABELS else ()
+    keep = tuple(
+        dict.fromkeys((*((cluster_label,) if cluster_label else ()), *OWNERS[name], *labels))
+    )
     return Query(
         key=name,
         statistic="owner",

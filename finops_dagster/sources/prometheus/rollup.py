@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.periods import day_start
 from finops_dagster.sources.parsing import literal
-from finops_dagster.sources.prometheus.catalogue import CATALOGUE, OWNERS, Metric
+from finops_dagster.sources.prometheus.catalogue import CATALOGUE, OWNERS, POD_LABELS, Metric
 from finops_dagster.sources.prometheus.extraction import Extracted, Part
 from finops_dagster.sources.prometheus.options import PrometheusOptions
 from finops_dagster.sources.prometheus.ownership import files_of, first_of, make_pods, quoted
@@ -40,6 +40,8 @@ ROWS = pa.schema(
         ("value_p50", pa.float64()),
         ("value_p95", pa.float64()),
         ("series", pa.int64()),
+        ("label", pa.string()),
+        ("label_value", pa.string()),
     ]
 )
 _BATCH_ROWS = 122_880
@@ -124,7 +126,8 @@ join targets
 _ROWS = """
 select
     time, {step}::bigint as interval_seconds, {metric} as metric, cluster, namespace, kind, name,
-    container, folded.* exclude (time, target)
+    container, folded.* exclude (time, target), null::varchar as label,
+    null::varchar as label_value
 from (
     select
         time, target,
@@ -141,6 +144,22 @@ join workloads using (target)
 where named
 order by cluster, namespace, kind, name, container, time
 """
+_LABELS = """
+with told as ({parts})
+select
+    {start} as time, {seconds}::bigint as interval_seconds, {metric} as metric, pods.cluster,
+    pods.namespace, pods.kind, pods.name, '' as container, count(*)::double as value,
+    null::double as value_max, null::double as value_p50, null::double as value_p95,
+    count(distinct pods.pod) as series, told.label, told.label_value
+from told
+join pods
+    on told.cluster = pods.cluster and told.namespace = pods.namespace and told.pod = pods.pod
+    and told.time >= pods.since and told.time < pods.until
+where told.label_value <> '' and pods.cluster <> ''
+group by all
+order by all
+"""
+"""A day's row for each label and value of a workload's pods; `value` is in hours of pods."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +210,11 @@ def roll_up(
             notes.extend(_gaps(metric, day, options, present, nameless))
             if options.owners == "kube_state_metrics":
                 unowned |= _unowned(connection)
+        if options.pod_labels and parts[POD_LABELS]:
+            query = _labels(parts[POD_LABELS], cluster, day, options)
+            for batch in connection.execute(query).to_arrow_reader(_BATCH_ROWS):
+                writer.write_batch(batch.cast(ROWS))
+                rows += batch.num_rows
     if unowned:
         notes.append(_pods_without_owner(unowned))
     contradicted = connection.execute(
@@ -199,6 +223,23 @@ def roll_up(
     if contradicted:
         notes.append(_contradicted([row[0] for row in contradicted]))
     return Day(rows, tuple(notes))
+
+
+def _labels(parts: Sequence[Part], cluster: str, day: date, options: PrometheusOptions) -> str:
+    """SQL of the day's rows of `kube_pod_labels`."""
+    told = " union all ".join(
+        f"select {cluster} as cluster, {first_of(('exported_namespace', 'namespace'))} as "
+        f"namespace, {first_of(('exported_pod', 'pod'))} as pod, unnest(times) as time, "
+        f"{literal(label)} as label, {quoted(f'label_{label}')} as label_value "
+        f"from {files_of(parts)}"
+        for label in options.label_series
+    )
+    return _LABELS.format(
+        parts=told,
+        start=f"TIMESTAMPTZ '{day_start(day).isoformat()}'",
+        seconds=DAY_SECONDS,
+        metric=literal(POD_LABELS),
+    )
 
 
 def _measured(

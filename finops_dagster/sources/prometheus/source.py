@@ -144,6 +144,8 @@ class PrometheusSource:
                 "scrape_seconds": options.scrape_seconds,
                 "owners": options.owners,
                 "matchers": options.matchers,
+                # what was landed before there were any stays as it is
+                **({"pod_labels": options.label_series} if options.pod_labels else {}),
             },
         )
 

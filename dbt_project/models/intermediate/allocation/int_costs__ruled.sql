@@ -16,17 +16,38 @@ tags as (
 
 ),
 
+labels as (
+
+    select * from {{ ref('int_workload_labels__asked') }}
+
+),
+
+-- what the bill says of a charge goes before the labels of its workload, and these before what the
+-- bill says of the nodes that it received a part of
 asked as (
 
     select
-        {% for key in asked_tags() -%}
-        tags.{{ asked_column('tags.' ~ key) }},
+        {% for column in carried -%}
+        costs.{{ column }},
         {% endfor -%}
-        coalesce(tags.tag_count, 0) as tag_count,
-        costs.*
+        {% for key in asked_tags() -%}
+        {% set column = asked_column('tags.' ~ key) -%}
+        coalesce(tags.{{ column }}, labels.{{ column }}) as {{ column }},
+        {% endfor -%}
+        {% for dimension in tagged_dimensions() -%}
+        case
+            when costs.line = 'received' then coalesce(labels.{{ dimension }}, costs.{{ dimension }})
+            else coalesce(costs.{{ dimension }}, labels.{{ dimension }})
+        end as {{ dimension }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from costs
     left join tags
         on costs.billing_period = tags.billing_period and costs.tag_set_id = tags.tag_set_id
+    left join labels
+        on
+            costs.charge_date = labels.day
+            and costs.cluster = labels.cluster
+            and costs.resource = labels.resource
 
 ),
 

@@ -3,6 +3,8 @@ with
 measurements as (
 
     select * from {{ ref('stg_telemetry__measurements') }}
+    -- labels say what a workload is, not what it does
+    where metric != 'kube_pod_labels'
 
 ),
 

@@ -23,6 +23,8 @@ renamed as (
         kind,
         name,
         container,
+        label,
+        label_value,
 
         -- numbers
         interval_seconds,

@@ -129,6 +129,35 @@ def test_labels_that_change_are_no_second_container(store: Store, open_store: Op
     assert max(row["value"] for row in of(rows, MEMORY)) <= 2 * 700
 
 
+def test_labels_of_pods_are_those_of_their_workload(store: Store, open_store: Open) -> None:
+    """A team that labels its pods would else pay nothing of machines that are billed whole."""
+    labels = {"label_app_kubernetes_io_name": "cart", "label_cost_center": "CC-1"}
+    for pod, own in (("cart-66d-1", {"label_team": "red"}), ("cart-66d-2", {"label_team": "blue"})):
+        add_pod(store, pod, cores=1.0)
+        until = START + (21_600 if own["label_team"] == "blue" else 86_400)
+        samples = every(300, lambda s: 1.0, until=until)
+        store.add("kube_pod_labels", samples, namespace="shop", pod=pod, **labels, **own)
+    store.add("kube_pod_labels", every(300, lambda s: 1.0), namespace="shop", pod="nobody-x")
+    wanted = ("team", "app.kubernetes.io/name", "costCenter", "absent")
+    with serving(store) as url:
+        rows, landed = read(open_store(url, pod_labels=wanted))
+        without, _ = read(open_store(url))
+    told = of(rows, "kube_pod_labels")
+    assert {(row["kind"], row["name"]) for row in told} == {("Deployment", "cart")}
+    assert {(row["label"], row["label_value"]): row["value"] for row in told} == {
+        ("team", "red"): 24, ("team", "blue"): 6, ("app_kubernetes_io_name", "cart"): 30,
+        ("cost_center", "CC-1"): 30,
+    }  # fmt: skip
+    assert {row["interval_seconds"] for row in told} == {86_400}
+    assert landed.rows_quarantined == 0
+    assert of(without, "kube_pod_labels") == []
+    same = [
+        rows.drop_columns(["delivery_id", "known_at"]),
+        without.drop_columns(["delivery_id", "known_at"]),
+    ]
+    assert [row for row in same[0].to_pylist() if row["label"] is None] == same[1].to_pylist()
+
+
 def test_owners_are_those_of_the_hour(store: Store, open_store: Open) -> None:
     """A pod that is taken over, or whose name is used again, must not give its past away."""
     noon = START + 43_200
