@@ -36,10 +36,12 @@ asked as (
         {% endfor -%}
         {% for dimension in tagged_dimensions() -%}
         case
-            when costs.line = 'received' then coalesce(labels.{{ dimension }}, costs.{{ dimension }})
+            when costs.line = 'received'
+                then coalesce(labels.{{ dimension }}, costs.{{ dimension }})
             else coalesce(costs.{{ dimension }}, labels.{{ dimension }})
-        end as {{ dimension }}{% if not loop.last %},{% endif %}
-        {% endfor %}
+        end as {{ dimension }},
+        {% endfor -%}
+        coalesce(tags.tag_count, 0) as tag_count
     from costs
     left join tags
         on costs.billing_period = tags.billing_period and costs.tag_set_id = tags.tag_set_id
