@@ -371,7 +371,7 @@ def dbt_arguments(clock: str, variables: Mapping[str, Any], target: Path) -> lis
     kept = target / "variables.json"
     target.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(variables, sort_keys=True), encoding="utf-8")
-    return [*dbt_selection(clock), "--vars", given_by_file(kept)]
+    return [*dbt_selection(clock), "--vars", given_by_file(kept, variables)]
 
 
 def dbt_selection(clock: str) -> list[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from finops_dagster.defs.warehouse.project import prepared_manifest
 
 _FROM_FILE = "from_file"
+_OF_PROFILES = ("warehouse",)
 _PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 
 
@@ -36,9 +38,13 @@ def main() -> None:
     sys.exit(0 if result.success else 1)
 
 
-def given_by_file(file: Path) -> str:
-    """Value of `--vars` that says where the variables are."""
-    return json.dumps({_FROM_FILE: str(file)})
+def given_by_file(file: Path, variables: Mapping[str, Any]) -> str:
+    """Value of `--vars` for variables that are in a file.
+
+    It has those itself that profiles.yml asks: Dagster reads them to count a mart's rows.
+    """
+    beside = {name: variables[name] for name in _OF_PROFILES if name in variables}
+    return json.dumps({_FROM_FILE: str(file), **beside})
 
 
 def _read(argument: str) -> str:
