@@ -48,7 +48,8 @@ lint: install  ## ruff, mypy, import contracts, SQL and policies
 	@echo "lint     ruff"; $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@echo "lint     mypy"; $(BIN)/mypy --no-error-summary
 	@echo "lint     imports"; $(BIN)/lint-imports --no-logo > $(VENV)/.lint-imports 2>&1 || { cat $(VENV)/.lint-imports; exit 1; }
-	@echo "lint     SQL"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+	@echo "lint     SQL"; printf '%s\n' intermediate marts staging | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P 2 -I % sh -c \
+	  'sqlfluff lint --disable-progress-bar dbt_project/models/% > $(VENV)/.lint-sql-% 2>&1 || { cat $(VENV)/.lint-sql-%; exit 1; }'
 	@echo "lint     policies"; $(BIN)/python -m finops_dagster.policy policies > $(VENV)/.lint-policies 2>&1 || { cat $(VENV)/.lint-policies; exit 1; }
 
 format: install  ## write what ruff would have

@@ -24,6 +24,9 @@ from finops_dagster.settings import load
 from finops_dagster.storage.publication import PublishedReader
 from tests.e2e.estate import PARTS, Answer, World, finops, git
 
+pytestmark = pytest.mark.conformance
+"""What the demo does by itself is asked in tests/unit/demo; the first two runs in test_loop."""
+
 DAYS = 14
 LAST_BEFORE = date(2026, 10, 22)
 AS_OF = LAST_BEFORE + timedelta(days=DAYS)

