@@ -9,6 +9,7 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 END_TO_END = Path(__file__).parent / "e2e"
+DBT = Path(__file__).parent / "dbt"
 MAKES_THE_ESTATE = "test_loop.py"
 
 
@@ -17,10 +18,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     shared = {item.path for item in items if "world" in getattr(item, "fixturenames", ())}
 
     def turn(item: pytest.Item) -> int:
+        if item.path.parent == DBT:
+            return 2  # long too, and nobody waits for the estate by them
         if item.path.parent != END_TO_END:
-            return 3
+            return 4
         if item.path.name == MAKES_THE_ESTATE:
             return 0
-        return 2 if item.path in shared else 1
+        return 3 if item.path in shared else 1
 
     items.sort(key=turn)
