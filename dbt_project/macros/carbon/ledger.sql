@@ -15,7 +15,7 @@
 {% macro daily_cost_columns() %}
     {{- return(
         (cost_columns() | reject('equalto', 'cost_part') | list)
-        + ['team', 'environment', 'business_unit', 'cost_center', 'tag_set_id']
+        + tagged_dimensions() + ['tag_set_id']
         + cost_metrics() + ['consumed_quantity', 'charge_count']
     ) -}}
 {% endmacro %}

@@ -13,7 +13,7 @@
     'resource_type': 'nullif(' ~ dbt.split_part('resource', "'/'", 1) ~ ", '')",
     'cost_part': 'cost_part',
 } -%}
-{%- set columns = cost_columns() + ['team', 'environment', 'business_unit', 'cost_center'] -%}
+{%- set columns = cost_columns() + tagged_dimensions() -%}
 
 with
 

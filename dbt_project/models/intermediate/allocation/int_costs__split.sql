@@ -1,4 +1,4 @@
-{%- set owners = ['team', 'environment', 'business_unit', 'cost_center'] -%}
+{%- set owners = tagged_dimensions() -%}
 {%- set string = dbt.type_string() -%}
 
 with
