@@ -461,10 +461,8 @@ def export_candidates(
 
 def with_recipes(estate: Estate, clock: Clock, versions: Sequence[Version]) -> list[Version]:
     """The versions, each with what it was built by."""
-    recipes = {
-        version.partition: recipe(estate, clock, version.partition, version.known_at)
-        for version in versions
-    }
+    known_at = {version.partition: version.known_at for version in versions}
+    recipes = {day: recipe(estate, clock, day, known) for day, known in known_at.items()}
     return [v.model_copy(update={"recipe": recipes[v.partition]}) for v in versions]
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +64,20 @@ class Manifest(BaseModel):
     def known_at(self) -> datetime:
         return max(version.known_at for version in self.versions)
 
+    @cached_property
+    def _by_mart(self) -> dict[str, list[Version]]:
+        found: dict[str, list[Version]] = {}
+        for version in sorted(self.versions, key=lambda v: v.partition):
+            found.setdefault(version.mart, []).append(version)
+        return found
+
     def of(self, mart: str, first: date | None = None, last: date | None = None) -> list[Version]:
         """Versions of one mart whose partition is in [first, last], oldest first."""
-        return sorted(
-            (
-                v
-                for v in self.versions
-                if v.mart == mart
-                and (first is None or v.partition >= first)
-                and (last is None or v.partition <= last)
-            ),
-            key=lambda v: v.partition,
-        )
+        return [
+            v
+            for v in self._by_mart.get(mart, ())
+            if (first is None or v.partition >= first) and (last is None or v.partition <= last)
+        ]
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,7 @@ class PublicationStore:
 
     def span(self, version: Version, column: str) -> tuple[date, date] | None:
         """First and last day in a column of a version's file, by its footer; None of no rows."""
-        metadata = pq.read_metadata(self.path(version))
-        at = metadata.schema.names.index(column)
-        found = [
-            metadata.row_group(number).column(at).statistics
-            for number in range(metadata.num_row_groups)
-        ]
-        held = [one for one in found if one is not None and one.has_min_max]
-        return (min(one.min for one in held), max(one.max for one in held)) if held else None
+        return _span(str(self.path(version)), column)
 
     def has(self, version: Version, known: str, unknown: str) -> bool:
         """Whether a row of a version has one column and lacks the other.
@@ -120,7 +115,8 @@ class PublicationStore:
     def _read(self, path: Path) -> Manifest | None:
         if not path.exists():
             return None
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        told = path.stat()
+        return _manifest(str(path), told.st_ino, told.st_mtime_ns, told.st_size)
 
     def by_id(self, id_: str) -> Manifest:
         """A manifest, in force or past, the last of its id. Raises KeyError."""
@@ -284,6 +280,24 @@ class PublicationStore:
     def reader(self, manifest: Manifest) -> PublishedReader:
         """A reader that sees this manifest's versions and no others."""
         return PublishedReader(self, manifest)
+
+
+@lru_cache(maxsize=4)
+def _manifest(path: str, inode: int, modified: int, size: int) -> Manifest:
+    """A file that is replaced has another inode or time: years of versions are parsed once."""
+    return Manifest.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1024)
+def _span(path: str, column: str) -> tuple[date, date] | None:
+    metadata = pq.read_metadata(path)
+    at = metadata.schema.names.index(column)
+    found = [
+        metadata.row_group(number).column(at).statistics
+        for number in range(metadata.num_row_groups)
+    ]
+    held = [one for one in found if one is not None and one.has_min_max]
+    return (min(one.min for one in held), max(one.max for one in held)) if held else None
 
 
 @lru_cache(maxsize=1024)
