@@ -14,8 +14,7 @@ from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from finops_dagster.defs.metadata import each_partition
-
-_SCHEMA = "dagster/column_schema"
+from finops_dagster.defs.warehouse.lineage import column_lineage
 
 
 def described(
@@ -51,14 +50,11 @@ def described(
 
 
 def _with_figures(invocation: DbtCliInvocation, node: Mapping[str, Any], event: Any) -> Any:
-    stream = DbtEventIterator(iter([event]), invocation).fetch_row_counts()
-    if not any(name.startswith("source.") for name in node["depends_on"]["nodes"]):
-        # what is read from landed files has no columns that lineage could be told from
-        stream = stream.fetch_column_metadata()
-    told = next(stream)
-    # The schema that the model declares has descriptions; the one of the file has none.
-    kept = {name: value for name, value in told.metadata.items() if name != _SCHEMA}
-    return told.with_metadata(kept)
+    counted = next(DbtEventIterator(iter([event]), invocation).fetch_row_counts())
+    if any(name.startswith("source.") for name in node["depends_on"]["nodes"]):
+        return counted  # what is read from landed files has no columns that lineage is told from
+    lineage = column_lineage(invocation, node, event)
+    return counted.with_metadata({**counted.metadata, **lineage})
 
 
 def _mart(invocation: DbtCliInvocation, event: Any) -> Mapping[str, Any] | None:

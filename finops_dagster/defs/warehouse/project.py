@@ -5,6 +5,7 @@ What the models say lives in dbt_project; how a build uses what was parsed, in `
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from finops_dagster.storage.files import atomically, project_digest
 
 WAREHOUSE = "warehouse.duckdb"
 """Name of every file that dbt builds: DuckDB calls a catalog by it, and so does what is parsed."""
+LINEAGE = "lineage"
+"""Folder, beside what is parsed, of what is known of its columns."""
 
 
 def dbt_executable() -> str:
@@ -23,9 +26,14 @@ def dbt_executable() -> str:
     return str(Path(sys.executable).parent / "finops-dbt")
 
 
+def parsed_folder(project: Path) -> Path:
+    """Where what dbt parsed is kept, and what follows from that alone."""
+    return project / "target" / "parsed"
+
+
 def prepared_manifest(project: Path) -> Path:
     """Path of manifest.json, parsed now if the project changed. Raises FinopsError."""
-    folder = project / "target" / "parsed"
+    folder = parsed_folder(project)
     manifest, stamp = folder / "manifest.json", folder / "sources.sha256"
     wanted = project_digest(project)
 
@@ -38,6 +46,7 @@ def prepared_manifest(project: Path) -> Path:
         with FileLock(folder / "parsing.lock"):
             if not is_current():
                 stamp.unlink(missing_ok=True)
+                shutil.rmtree(folder / LINEAGE, ignore_errors=True)
                 _parse(project, folder)
                 atomically(stamp, lambda aside: _write(aside, wanted))
     return manifest
