@@ -89,6 +89,11 @@ def test_every_mart_tells_how_many_rows_it_has(world: World) -> None:
         and "dagster/row_count" not in event.asset_materialization.metadata
     ]
     assert silent == []
+    columns = "dagster/column_lineage"
+    traced = told[next(key for key in marts if key.path[-1] == "fct_allocated_costs_daily")]
+    assert traced is not None and traced.asset_materialization is not None
+    lineage = traced.asset_materialization.metadata[columns].value
+    assert lineage.deps_by_column["effective_cost"]
 
 
 def test_progress_is_told_step_by_step_and_never_among_the_json(world: World) -> None:
