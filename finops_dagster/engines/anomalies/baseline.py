@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.engines.anomalies.leaves import Floats
+from finops_dagster.engines.known import median
 
 REACH = 200
 """Days looked back on: 70 of residuals after 70 of levels and weekdays, four months of month
@@ -67,11 +68,11 @@ def expect(cost: Floats, day: int, days: pd.DatetimeIndex, born: np.ndarray) -> 
     own = np.arange(first, day + 1)[None, :] >= born[:, None] + _LEVEL_DAYS
     beyond = np.where(own, beyond, np.nan)
     weekday = np.stack([_lag(beyond, 7 * k) for k in range(1, _WEEKS + 1)])
-    effect = np.nan_to_num(_median(weekday, 0))
+    effect = np.nan_to_num(median(weekday, 0))
     residual = beyond - effect
     past = residual[:, -1 - _SCALE_DAYS : -1]
-    centre = _median(past, 1)
-    scale = np.fmax(_MAD * _median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
+    centre = median(past, 1)
+    scale = np.fmax(_MAD * median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
     usual = level[:, -1] + _like_a_sunday(beyond, effect, scale, stamps)
     money = np.where(own, raw - unit[:, None] * np.sinh(level + effect), np.nan)
     expected = usual
@@ -108,22 +109,7 @@ def _like_a_sunday(beyond: Floats, effect: Floats, scale: Floats, days: pd.Datet
 def _unit(before: Floats) -> Floats:
     recent = np.abs(before[:, -56:])
     positive = np.where(recent > 0, recent, np.nan)
-    return np.fmax(_SHARE_OF_MEDIAN * _median(positive, 1), _CENT)
-
-
-def _median(values: Floats, axis: int) -> Floats:
-    """Median of what is known; NaN where nothing is."""
-    ordered = np.sort(values, axis=axis)  # NaN sorts last
-    count = np.isfinite(values).sum(axis=axis, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis)
-    high = (
-        np.take_along_axis(
-            ordered, np.minimum(np.maximum(count // 2, 0), values.shape[axis] - 1), axis
-        )
-        if values.shape[axis]
-        else low
-    )
-    return np.asarray(np.squeeze(np.where(count > 0, (low + high) / 2, np.nan), axis=axis))
+    return np.fmax(_SHARE_OF_MEDIAN * median(positive, 1), _CENT)
 
 
 def _rolling(window: Floats, n: int) -> Floats:
@@ -156,10 +142,10 @@ def _month_day(residual: Floats, amount: Floats, scale: Floats, days: pd.Datetim
         earlier = residual[:, same][:, -_MONTHS:]
         if earlier.shape[1] < 2:
             continue
-        middle = _median(earlier, 1)
+        middle = median(earlier, 1)
         large = np.abs(earlier) > _MONTH_DAY_SCALES * scale[:, None]
         agree = (large & (np.sign(earlier) == np.sign(middle)[:, None])).sum(1) >= 2
-        typical = np.nan_to_num(_median(amount[:, same][:, -_MONTHS:], 1))
+        typical = np.nan_to_num(median(amount[:, same][:, -_MONTHS:], 1))
         typical = np.where(agree, typical, 0.0)
         best = np.where(np.abs(typical) > np.abs(best), typical, best)
     return best

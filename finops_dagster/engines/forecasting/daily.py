@@ -13,12 +13,10 @@ from finops_dagster.engines.forecasting.windows import (
     assemble,
     at,
     history_length,
-    mean,
-    median,
     slope,
-    spread,
     tail,
 )
+from finops_dagster.engines.known import mean, median, spread
 
 _LEVEL_SHARE = 0.02
 """The scale is at least so much of the level: a flat series has noise of its own size."""

@@ -12,11 +12,9 @@ from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
     at,
-    mean,
-    median,
-    spread,
     tail,
 )
+from finops_dagster.engines.known import mean, median, spread
 
 DAY, WEEK = 24, 168
 

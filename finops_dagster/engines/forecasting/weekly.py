@@ -13,11 +13,10 @@ from finops_dagster.engines.forecasting.windows import (
     assemble,
     at,
     history_length,
-    mean,
     slope,
-    spread,
     tail,
 )
+from finops_dagster.engines.known import mean, spread
 
 YEAR = 52
 _SLOPES = (8, 13, 26, 52)

@@ -29,31 +29,6 @@ Builder = Callable[[Floats, int, Floats, Calendar, float], Windows]
 """(y, origin position, steps 1..H, calendar, scale floor in units of y) -> Windows."""
 
 
-def mean(values: Floats) -> Floats:
-    """Mean over the last axis of what is known; NaN where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(-1)
-    total = np.where(known, values, 0.0).sum(-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def median(values: Floats) -> Floats:
-    """Median over the last axis of what is known; NaN where nothing is."""
-    ordered = np.sort(values, axis=-1)  # NaN sorts last
-    count = np.isfinite(values).sum(-1)
-    low = np.maximum((count - 1) // 2, 0)[..., None]
-    high = np.maximum(count // 2, 0)[..., None]
-    high = np.minimum(high, values.shape[-1] - 1)
-    pair = np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1)
-    return np.where(count > 0, pair[..., 0] / 2, np.nan)
-
-
-def spread(values: Floats) -> Floats:
-    """Standard deviation over the last axis of what is known."""
-    centre = mean(values)
-    return np.asarray(np.sqrt(np.maximum(mean((values - centre[..., None]) ** 2), 0.0)))
-
-
 def slope(values: Floats) -> Floats:
     """Least-squares slope a step over the last axis; NaN where any value is missing."""
     n = values.shape[-1]
