@@ -12,7 +12,8 @@ from finops_dagster.engines.forecasting import ForecastResult, daily, forecast, 
 from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.intervals import corrections
 from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
-from finops_dagster.engines.forecasting.windows import Builder, mean, median
+from finops_dagster.engines.forecasting.windows import Builder
+from finops_dagster.engines.known import mean, median
 
 BUILDERS: dict[Frequency, Builder] = {
     "daily": daily.windows,
