@@ -3,7 +3,7 @@
 Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
-from finops_dagster.engines.forecasting.engine import forecast
+from finops_dagster.engines.forecasting.engine import Forecaster, fit, forecast
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastResult, ModelRecord
@@ -11,8 +11,10 @@ from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastRes
 __all__ = [
     "FRAME_COLUMNS",
     "ForecastResult",
+    "Forecaster",
     "Frequency",
     "ModelRecord",
+    "fit",
     "forecast",
     "model_inputs",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting import daily, hourly, weekly
 from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
-from finops_dagster.engines.forecasting.grid import lay_out
+from finops_dagster.engines.forecasting.grid import Floats, lay_out
 from finops_dagster.engines.forecasting.pool import (
     Job,
     Predicted,
@@ -62,11 +63,91 @@ def forecast(
     off the frequency's steps, or a horizon or level out of range.
     """
     started = time.perf_counter()
+    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
+    fitted = _fit(job)
+    if fitted is None:
+        return _none(job, started)
+    last = job.grid.y.shape[1] - 1
+    predicted = predict(job, fitted.trained, last)
+    steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
+    return ForecastResult(
+        frame=_frame(job, predicted, fitted.checked.corrections),
+        contributions=_explained(job, fitted.trained, predicted, np.array(steps) - 1),
+        backtest=fitted.checked.backtest,
+        record=_record(
+            job, predicted.windows.names, fitted.trained, fitted.checked.windows, started
+        ),
+        abstained=list(job.grid.abstained),
+    )
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A model that was trained and checked, for forecasts of what comes later: no training."""
+
+    fitted: Fitted
+    horizon: int
+    frequency: Frequency
+    levels: tuple[int, ...]
+    scale_floor: float
+    threads: int
+
+    def forecast(self, history: pd.DataFrame) -> tuple[pd.DataFrame, list[Abstained]]:
+        """As `forecast`'s frame, from the newest time of `history`; and what it cannot say.
+
+        The series may be others than those that it learnt from.
+        """
+        job = _job(
+            history, self.horizon, self.frequency, self.levels, 0, self.scale_floor, self.threads
+        )
+        if not job.grid.ids:
+            return _no_frame(job), list(job.grid.abstained)
+        predicted = predict(job, self.fitted.trained, job.grid.y.shape[1] - 1)
+        frame = _frame(job, predicted, self.fitted.checked.corrections)
+        return frame, list(job.grid.abstained)
+
+
+def fit(
+    history: pd.DataFrame,
+    *,
+    horizon: int,
+    frequency: Frequency,
+    levels: tuple[int, ...] = (80, 95),
+    seed: int = 0,
+    scale_floor: float = 0.01,
+    threads: int = 1,
+) -> Forecaster | list[Abstained]:
+    """Train and check once, to forecast from many later origins; arguments are `forecast`'s."""
+    started = time.perf_counter()
+    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
+    fitted = _fit(job)
+    if fitted is None:
+        return _none(job, started).abstained
+    return Forecaster(fitted, horizon, frequency, job.levels, scale_floor, threads)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training and checking leave."""
+
+    trained: list[Trained]
+    checked: Checked
+
+
+def _job(
+    history: pd.DataFrame,
+    horizon: int,
+    frequency: Frequency,
+    levels: tuple[int, ...],
+    seed: int,
+    scale_floor: float,
+    threads: int,
+) -> Job:
     if horizon < 1 or not levels or not all(0 < level < 100 for level in levels):
         raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
     recipe = RECIPES[frequency]
     grid = lay_out(history, recipe, horizon)
-    job = Job(
+    return Job(
         grid,
         recipe,
         _BUILDERS[frequency],
@@ -76,28 +157,22 @@ def forecast(
         threads,
         scale_floor,
     )
-    made = plan(job) if grid.ids else None
+
+
+def _fit(job: Job) -> Fitted | None:
+    made = plan(job) if job.grid.ids else None
     if made is None:
-        return _none(job, started)
-
+        return None
     checked = check(job, made)
-    last = grid.y.shape[1] - 1
-    trained = train(job, last)
-    predicted = predict(job, trained, last)
-    steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
-    frame = _frame(job, predicted, checked)
-    explained = _explained(job, trained, predicted, np.array(steps) - 1)
-    return ForecastResult(
-        frame=frame,
-        contributions=explained,
-        backtest=checked.backtest,
-        record=_record(job, predicted.windows.names, trained, checked.windows, started),
-        abstained=list(grid.abstained),
-    )
+    return Fitted(train(job, job.grid.y.shape[1] - 1), checked)
 
 
-def _frame(job: Job, predicted: Predicted, checked: Checked) -> pd.DataFrame:
-    values = in_units(predicted, job.levels, checked.corrections)
+def _no_frame(job: Job) -> pd.DataFrame:
+    return pd.DataFrame(columns=["unique_id", "ds", "step", *_bands(job.levels)])
+
+
+def _frame(job: Job, predicted: Predicted, corrected: dict[int, Floats]) -> pd.DataFrame:
+    values = in_units(predicted, job.levels, corrected)
     n = len(job.grid.ids)
     ahead = job.grid.calendar.stamps[-job.horizon :]
     frame = pd.DataFrame(
@@ -143,9 +218,8 @@ def _none(job: Job, started: float) -> ForecastResult:
         )
         for name in job.grid.ids
     ]
-    columns = ["unique_id", "ds", "step", *_bands(job.levels)]
     return ForecastResult(
-        frame=pd.DataFrame(columns=columns),
+        frame=_no_frame(job),
         contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
         backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
         record=_record(job, (), [], 0, started),

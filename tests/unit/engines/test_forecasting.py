@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finops_dagster.engines.forecasting import ForecastResult, daily, forecast, hourly, weekly
+from finops_dagster.engines.forecasting import (
+    Forecaster,
+    ForecastResult,
+    daily,
+    fit,
+    forecast,
+    hourly,
+    weekly,
+)
 from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.intervals import corrections
 from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
@@ -77,6 +85,25 @@ def test_the_same_input_gives_the_same_forecast(
     assert replace(again.record, seconds=0.0) == replace(result.record, seconds=0.0)
     other = forecast(history, horizon=14, frequency="daily", seed=5)
     assert not other.frame["mean"].equals(result.frame["mean"])
+
+
+def test_a_trained_model_forecasts_from_any_later_day(
+    history: pd.DataFrame, result: ForecastResult
+) -> None:
+    """Training each day what one model can say is time and noise."""
+    model = fit(history, horizon=14, frequency="daily")
+    assert isinstance(model, Forecaster)
+    frame, abstained = model.forecast(history)
+    pd.testing.assert_frame_equal(frame, result.frame)
+    assert abstained == []
+    later = pool(length=history["ds"].nunique() + 10)
+    frame, _ = model.forecast(later)
+    assert frame["ds"].min() == later["ds"].max() + pd.Timedelta(days=1)
+    young = later[later["ds"] > later["ds"].max() - pd.Timedelta(days=20)]
+    frame, abstained = model.forecast(young)
+    assert frame.empty and len(abstained) == 12
+    none = fit(young, horizon=14, frequency="daily")
+    assert isinstance(none, list) and all("20 days" in one.reason for one in none)
 
 
 def test_twice_the_cost_is_twice_the_forecast(
