@@ -37,7 +37,7 @@ MERGE = 12
 def judged(times: pd.Series, values: pd.Series) -> list[Judged]:
     """Every point of a series, each by those before it."""
     gaps = times.diff().dropna()
-    step = gaps[gaps > timedelta(0)].median().to_pytimedelta()
+    step = pd.Timedelta(gaps[gaps > timedelta(0)].median()).to_pytimedelta()
     watch = Watch(step=step, warm_up=nab.probation(len(times)))
     return [
         watch.judge(at.to_pydatetime(), float(value))
