@@ -1,6 +1,8 @@
-"""Forecast accuracy on series in M4's layout, beside the naive forecasts.
+"""Forecast accuracy on series in M4's layout, beside what else there is to forecast with.
 
-Prints one JSON object with --json, else a table. A test file is only ever scored against.
+Prints one JSON object with --json, else a table; progress goes to stderr. A test file is only ever
+scored against. The naive forecasts are always among the baselines, the others unless --baselines
+says which.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +25,16 @@ M4_SEASON = {"hourly": 24, "daily": 1, "weekly": 1}
 SEASON = {"hourly": 24, "daily": 7, "weekly": 52}
 OFFSET = {"hourly": "h", "daily": "D", "weekly": "7D"}
 LEVELS = (80, 95)
+SEASONS = {"hourly": [24, 168], "daily": [7], "weekly": [52]}
+"""Cycles that MSTL takes apart."""
+LAGS = {
+    "hourly": [*range(1, 25), 48, 72, 144, 168],
+    "daily": [*range(1, 15), 21, 28],
+    "weekly": [*range(1, 14), 26, 52],
+}
+"""What mlforecast's model is given, of the series less its last season."""
+LIBRARIES = ("auto_ets", "auto_theta", "mstl", "mlforecast")
+COLUMNS = ("mean", "lo80", "hi80", "lo95", "hi95")
 Z = {80: 1.2815515655446004, 95: 1.959963984540054}
 
 
@@ -82,6 +95,75 @@ def seasonal_naive(y: np.ndarray, season: int, horizon: int) -> dict[str, np.nda
     return out
 
 
+def by_series(frame: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
+    """Mean and intervals of each series, of a frame in the order of time."""
+    return {
+        str(name): {c: group[c].to_numpy(dtype=float) for c in COLUMNS}
+        for name, group in frame.groupby("unique_id")
+    }
+
+
+def library(
+    name: str, train: dict[str, np.ndarray], freq: str, horizon: int, threads: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """The forecasts of statsforecast or mlforecast, by their own defaults.
+
+    mlforecast: XGBoost on lags of the series less its last season and scaled; intervals conformal
+    by its own windows. A series that a model fails on gets the seasonal naive.
+    """
+    frame = pd.concat(
+        [
+            pd.DataFrame({"unique_id": key, "ds": np.arange(len(y)), "y": y})
+            for key, y in train.items()
+        ],
+        ignore_index=True,
+    )
+    if name == "mlforecast":
+        return _mlforecast(frame, freq, horizon, threads)
+    from statsforecast import StatsForecast
+    from statsforecast.models import MSTL, AutoETS, AutoTheta, SeasonalNaive
+
+    season = SEASON[freq]
+    model = {
+        "auto_ets": lambda: AutoETS(season_length=season if season <= 24 else 1, alias=name),
+        "auto_theta": lambda: AutoTheta(season_length=season, alias=name),
+        "mstl": lambda: MSTL(season_length=SEASONS[freq], alias=name),
+    }[name]()
+    fallback = SeasonalNaive(season_length=season, alias="naive")
+    runner = StatsForecast(models=[model], freq=1, n_jobs=threads, fallback_model=fallback)
+    out = runner.forecast(df=frame, h=horizon, level=list(LEVELS))
+    return by_series(_named(out, name))
+
+
+def _mlforecast(
+    frame: pd.DataFrame, freq: str, horizon: int, threads: int
+) -> dict[str, dict[str, np.ndarray]]:
+    import xgboost
+    from mlforecast import MLForecast
+    from mlforecast.target_transforms import Differences, LocalStandardScaler
+    from mlforecast.utils import PredictionIntervals
+
+    shortest = int(frame.groupby("unique_id").size().min())
+    room = shortest - SEASON[freq] - 3 * horizon
+    model = xgboost.XGBRegressor(n_estimators=300, learning_rate=0.06, max_depth=7, subsample=0.7,
+                                 colsample_bytree=0.6, n_jobs=threads, random_state=0)  # fmt: skip
+    learner = MLForecast(
+        models={"mlforecast": model},
+        freq=1,
+        lags=[lag for lag in LAGS[freq] if lag < room] or [1],
+        target_transforms=[Differences([SEASON[freq]]), LocalStandardScaler()],
+        num_threads=threads,
+    )
+    learner.fit(frame, prediction_intervals=PredictionIntervals(n_windows=2, h=horizon))
+    out = learner.predict(horizon, level=list(LEVELS))
+    return by_series(_named(out, "mlforecast"))
+
+
+def _named(out: pd.DataFrame, name: str) -> pd.DataFrame:
+    ends = {f"{name}-{end}-{level}": f"{end}{level}" for end in ("lo", "hi") for level in LEVELS}
+    return out.rename(columns={name: "mean", **ends}).sort_values(["unique_id", "ds"])
+
+
 def ours(
     train: dict[str, np.ndarray], freq: str, horizon: int, threads: int
 ) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame, dict[str, object]]:
@@ -104,11 +186,7 @@ def ours(
         scale_floor=1e-9,
         threads=threads,
     )
-    columns = ["mean", "lo80", "hi80", "lo95", "hi95"]
-    answers = {
-        str(name): {c: group[c].to_numpy() for c in columns}
-        for name, group in result.frame.groupby("unique_id")
-    }
+    answers = by_series(result.frame)
     pooled = result.backtest.loc[result.backtest["unique_id"] == "(pooled)"]
     record = {
         "seconds": round(result.record.seconds, 2),
@@ -172,6 +250,7 @@ def main() -> None:
     parser.add_argument("--horizon", type=int, required=True)
     parser.add_argument("--forecasts-out", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--baselines", nargs="*", choices=LIBRARIES, default=LIBRARIES)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
@@ -197,6 +276,14 @@ def main() -> None:
         "seasonal_naive": score(train, test, naive, season),
         "naive2": score(train, test, second, season),
     }
+    for name in args.baselines:
+        print(f"forecast  {name}", file=sys.stderr)
+        began = time.perf_counter()
+        # one model of all learns from all; the others are each of a series of their own
+        asked = train if name == "mlforecast" else {k: train[k] for k in test}
+        said = library(name, asked, args.freq, args.horizon, args.threads)
+        scores[name] = score(train, test, said, season)
+        scores[name]["seconds"] = round(time.perf_counter() - began, 2)
     for one in scores.values():
         one["owa"] = round(
             (one["smape"] / scores["naive2"]["smape"] + one["mase"] / scores["naive2"]["mase"]) / 2,

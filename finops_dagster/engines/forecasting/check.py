@@ -6,6 +6,7 @@ that were over when each forecast of it was made.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,11 @@ from finops_dagster.engines.forecasting.grid import Floats
 from finops_dagster.engines.forecasting.intervals import bounds, corrections, scores
 from finops_dagster.engines.forecasting.metrics import score, seasonal_naive, seasonal_scale
 from finops_dagster.engines.forecasting.pool import Job, Predicted, predict, train
+from finops_dagster.engines.forecasting.recipes import Recipe
 
 POOLED = "(pooled)"
-_SCORED, _BEFORE = 6, 4
-"""Origins scored, and origins before them that correct the first of those; fewer where the
-history is short, never fewer than two and two."""
+_LEAST = 2
+"""Origins scored, and before them, however short the history."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def plan(job: Job) -> Plan | None:
     """The origins of the check, or None where the history is too short to train and check."""
     last = job.grid.y.shape[1] - 1
     every = job.recipe.check_every
-    for scored, before in _SIZES:
+    for scored, before in _sizes(job.recipe):
         first = last - _reach(job, scored, before)
         # what a model needs to learn from: a window's context and a horizon after it
         if first + 1 >= job.recipe.min_context + job.horizon:
@@ -45,7 +46,11 @@ def plan(job: Job) -> Plan | None:
     return None
 
 
-_SIZES = tuple((s, b) for s in range(_SCORED, 1, -1) for b in range(_BEFORE, 1, -1) if b <= s)
+def _sizes(recipe: Recipe) -> Iterator[tuple[int, int]]:
+    """Origins scored and before them, the most that the recipe wants first."""
+    for scored in range(recipe.scored, _LEAST - 1, -1):
+        for before in range(min(recipe.before, scored), _LEAST - 1, -1):
+            yield scored, before
 
 
 def _reach(job: Job, scored: int, before: int) -> int:
@@ -58,7 +63,7 @@ def _reach(job: Job, scored: int, before: int) -> int:
 
 def needed(job: Job) -> int:
     """The least history, in steps, with which a forecast can be trained and checked."""
-    return job.recipe.min_context + job.horizon + _reach(job, 2, 2)
+    return job.recipe.min_context + job.horizon + _reach(job, _LEAST, _LEAST)
 
 
 @dataclass(frozen=True)

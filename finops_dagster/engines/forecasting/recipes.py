@@ -46,6 +46,10 @@ class Recipe:
     """Targets are clipped at this many window scales in training."""
     check_every: int
     """Steps between the origins on which the model is checked and its intervals corrected."""
+    scored: int
+    """Origins that are scored, fewer where the history is short."""
+    before: int
+    """Origins before them that correct the first of those."""
     members: tuple[Member, ...]
 
 
@@ -58,6 +62,8 @@ RECIPES: dict[Frequency, Recipe] = {
         min_context=28,
         clip=15.0,
         check_every=7,
+        scored=12,
+        before=8,
         members=(Member(150, 0.07, 5, 20, 0.7, 0.6, 5, 24_000, True),),
     ),
     "hourly": Recipe(
@@ -68,6 +74,8 @@ RECIPES: dict[Frequency, Recipe] = {
         min_context=8 * 24,
         clip=20.0,
         check_every=24,
+        scored=6,
+        before=4,
         members=(
             Member(250, 0.07, 8, 30, 0.7, 0.6, 47, 150_000, True),
             Member(300, 0.06, 7, 20, 0.7, 0.6, 23, 300_000, False),
@@ -81,8 +89,12 @@ RECIPES: dict[Frequency, Recipe] = {
         min_context=30,
         clip=30.0,
         check_every=4,
+        scored=6,
+        before=4,
         members=(Member(250, 0.05, 5, 30, 0.6, 0.5, 5, 150_000, True),),
     ),
 }
 """Depths, rates, rounds and origins were measured on M4 training parts and on simulated cost;
-row caps bound the time of one fit."""
+row caps bound the time of one fit. Daily
+intervals corrected on 12 and 8 weekly origins covered .951 of simulated cost where 6 and 4, of
+fewer months, covered .925."""

@@ -1,0 +1,167 @@
+"""Daily cost of simulated accounts 28 days ahead, from several days and seeds, beside baselines.
+
+A seed's bill is made as the demo's is; its series are those that the product forecasts: total,
+teams and services, each in its currency. A forecast knows the days up to its origin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs this file
+import forecast as accuracy
+
+from finops_dagster.defs.insight import facts
+from finops_dagster.defs.progress import own_peak_rss_bytes
+from finops_dagster.demo import billing, consumption, exports
+from finops_dagster.demo import plan as plans
+from finops_dagster.demo.seasons import AS_OF
+from finops_dagster.engines.forecasting import forecast
+
+HORIZON = 28
+SEASON = 7
+RUN_RATE_DAYS = 28
+SCALE_FLOOR = 0.01
+"""A cent."""
+
+
+def bill(seed: int, days: int) -> pd.DataFrame:
+    """The series of a seed's bill: unique_id, ds, y."""
+    plan, hidden = plans.build(seed), consumption.events(seed)
+    first = AS_OF - timedelta(days=days - 1)
+    books = billing.build(plan, {}, {}, hidden, first, AS_OF)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        exports.write_exports(Path(folder), books, first, AS_OF, since=first)
+        newest = [
+            str(max(month.iterdir(), key=lambda one: (one.name == "final", one.name)) / "*.parquet")
+            for month in sorted(Path(folder).glob("exports/*/*"))
+        ]
+        history = connection.execute(
+            """
+            select
+                coalesce(SubAccountId, BillingAccountId) as account, ServiceName as service,
+                coalesce(Tags['team'], '(none)') as team, BillingCurrency as currency,
+                ChargePeriodStart::date as ds, sum(EffectiveCost) as cost
+            from read_parquet(?, union_by_name = true)
+            where ChargeCategory = 'Usage' group by all order by all
+            """,
+            [newest],
+        ).df()
+    return facts.series(history)[["unique_id", "ds", "y"]]
+
+
+def run_rate(y: np.ndarray) -> dict[str, np.ndarray]:
+    """The mean of the last 28 days, every day: what a spreadsheet does."""
+    return {"mean": np.full(HORIZON, float(np.mean(y[-RUN_RATE_DAYS:])))}
+
+
+def measure(
+    series: pd.DataFrame, origins: int, baselines: list[str], threads: int
+) -> dict[str, list[dict[str, float]]]:
+    """Scores by forecast, a row of each origin; origins are HORIZON days apart."""
+    last = series["ds"].max()
+    out: dict[str, list[dict[str, float]]] = {}
+    for back in range(origins, 0, -1):
+        origin = last - pd.Timedelta(days=HORIZON * back)
+        known = series[series["ds"] <= origin]
+        result = forecast(
+            known, horizon=HORIZON, frequency="daily", scale_floor=SCALE_FLOOR, threads=threads
+        )
+        ours = accuracy.by_series(result.frame)
+        ahead = series[
+            (series["ds"] > origin) & (series["ds"] <= origin + pd.Timedelta(days=HORIZON))
+        ]
+        test = {
+            str(name): part["y"].to_numpy()
+            for name, part in ahead.groupby("unique_id")
+            if name in ours and len(part) == HORIZON
+        }
+        train = {
+            str(name): part["y"].to_numpy()
+            for name, part in known.groupby("unique_id")
+            if name in test
+        }
+        said: dict[str, dict[str, dict[str, np.ndarray]]] = {
+            "ours": ours,
+            "seasonal_naive": {
+                name: accuracy.seasonal_naive(y, SEASON, HORIZON) for name, y in train.items()
+            },
+            "run_rate": {name: run_rate(y) for name, y in train.items()},
+        }
+        for name in baselines:
+            said[name] = accuracy.library(name, train, "daily", HORIZON, threads)
+        for name, answers in said.items():
+            out.setdefault(name, []).append(accuracy.score(train, test, answers, SEASON))
+    return out
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
+    parser.add_argument("--days", type=int, default=400)
+    parser.add_argument("--origins", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--baselines", nargs="*", choices=accuracy.LIBRARIES, default=accuracy.LIBRARIES
+    )
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    began = time.perf_counter()
+    by_seed: dict[int, dict[str, dict[str, float]]] = {}
+    for seed in arguments.seeds:
+        print(f"forecast  seed {seed}", file=sys.stderr)
+        scores = measure(
+            bill(seed, arguments.days), arguments.origins, arguments.baselines, arguments.threads
+        )
+        by_seed[seed] = {name: _mean(rows) for name, rows in scores.items()}
+    names = list(next(iter(by_seed.values())))
+    means = {name: _mean([one[name] for one in by_seed.values()]) for name in names}
+    ours: dict[str, Any] = means.pop("ours")
+    coverage = [one["ours"]["coverage_95"] for one in by_seed.values()]
+    best = min(one["mase"] for one in means.values())
+    answer = {
+        "benchmark": "cost_forecast",
+        "machine": platform.platform(),
+        "inputs": {
+            "seeds": arguments.seeds,
+            "days": arguments.days,
+            "origins": arguments.origins,
+            "horizon": HORIZON,
+        },
+        "seconds": round(time.perf_counter() - began, 2),
+        "peak_rss_bytes": own_peak_rss_bytes(),
+        "ours": {
+            **ours,
+            "coverage_95_least": min(coverage),
+            "coverage_95_most": max(coverage),
+            "by_seed": {seed: one["ours"] for seed, one in by_seed.items()},
+        },
+        "baselines": means,
+        "ratio_to_floor": round(ours["mase"] / best, 4),
+    }
+    if arguments.json:
+        print(json.dumps(answer))
+        return
+    print(pd.DataFrame({"ours": ours, **means}).round(4).to_string())
+    print(pd.DataFrame({s: one["ours"] for s, one in by_seed.items()}).round(4).to_string())
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {str(k): round(float(v), 4) for k, v in pd.DataFrame(rows).mean().items()}
+
+
+if __name__ == "__main__":
+    main()
