@@ -39,7 +39,7 @@ def read(folder: Path) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "unique_id": file.stem.removesuffix("_emissions"),
-                    "ds": pd.to_datetime(table["UTC time"]),
+                    "ds": pd.to_datetime(table["UTC time"], utc=True).dt.tz_localize(None),
                     "y": table["carbon_intensity"].astype(float),
                 }
             ).drop_duplicates("ds", keep="last")
@@ -138,10 +138,8 @@ def main() -> None:
     )
     told = summed(scores)
     ours = told.pop("ours")
-    ours["mape_mean"], ours["coverage_95_mean"] = (
-        ours["mape"]["mean"][-1],
-        ours["coverage_95"]["mean"][-1],
-    )
+    ours["mape_mean"] = ours["mape"]["mean"][-1]
+    ours["coverage_95_mean"] = ours["coverage_95"]["mean"][-1]
     best = min(one["mape"]["mean"][-1] for one in told.values())
     answer = {
         "benchmark": "carbon_forecast",
@@ -162,9 +160,14 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(answer))
         return
-    table = pd.DataFrame({"ours": ours["mape"], **{k: v["mape"] for k, v in told.items()}})
-    print(f"MAPE, % by day ahead and their mean\n{table.to_string()}")
-    print(pd.DataFrame({k: ours[k] for k in ("coverage_80", "coverage_95")}).to_string())
+    days = [*(f"day {day}" for day in range(1, DAYS + 1)), "mean"]
+    mape = {"ours": ours["mape"], **{name: one["mape"] for name, one in told.items()}}
+    means = {name: one["mean"] for name, one in mape.items()}
+    print(f"MAPE, %\n{pd.DataFrame(means, index=days).T.round(2).to_string()}")
+    by_series = {name: {key: row[-1] for key, row in one.items()} for name, one in mape.items()}
+    print(f"\nMAPE of four days, %\n{pd.DataFrame(by_series).round(2).to_string()}")
+    covered = {level: ours[f"coverage_{level}"]["mean"] for level in (80, 95)}
+    print(f"\ncoverage\n{pd.DataFrame(covered, index=days).T.round(3).to_string()}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,16 +121,16 @@ def library(
     )
     if name == "mlforecast":
         return _mlforecast(frame, freq, horizon, threads)
-    from statsforecast import StatsForecast
-    from statsforecast.models import MSTL, AutoETS, AutoTheta, SeasonalNaive
+    from statsforecast import StatsForecast, models
 
+    made: Any = models  # its constructors have no types
     season = SEASON[freq]
     model = {
-        "auto_ets": lambda: AutoETS(season_length=season if season <= 24 else 1, alias=name),
-        "auto_theta": lambda: AutoTheta(season_length=season, alias=name),
-        "mstl": lambda: MSTL(season_length=SEASONS[freq], alias=name),
+        "auto_ets": lambda: made.AutoETS(season_length=season if season <= 24 else 1, alias=name),
+        "auto_theta": lambda: made.AutoTheta(season_length=season, alias=name),
+        "mstl": lambda: made.MSTL(season_length=SEASONS[freq], alias=name),
     }[name]()
-    fallback = SeasonalNaive(season_length=season, alias="naive")
+    fallback = made.SeasonalNaive(season_length=season, alias="naive")
     runner = StatsForecast(models=[model], freq=1, n_jobs=threads, fallback_model=fallback)
     out = runner.forecast(df=frame, h=horizon, level=list(LEVELS))
     return by_series(_named(out, name))
