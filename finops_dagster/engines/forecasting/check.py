@@ -15,7 +15,7 @@ import pandas as pd
 from finops_dagster.engines.forecasting.grid import Floats
 from finops_dagster.engines.forecasting.intervals import bounds, corrections, scores
 from finops_dagster.engines.forecasting.metrics import score, seasonal_naive, seasonal_scale
-from finops_dagster.engines.forecasting.pool import Job, Predicted, predict, train
+from finops_dagster.engines.forecasting.pool import Job, Predicted, Trained, predict, train
 from finops_dagster.engines.forecasting.recipes import Recipe
 
 POOLED = "(pooled)"
@@ -76,52 +76,75 @@ class Checked:
 
 
 def check(job: Job, made: Plan) -> Checked:
-    """Train on what is before `made.cut`, forecast each origin after it, and hold it to account."""
-    levels = job.levels
+    """Train on what is before `made.cut`, forecast each origin after it, and hold it to account.
+
+    Corrections are of some thousand series where there are more, scores of each.
+    """
     trained = train(job, made.cut)
-    predicted = {origin: predict(job, trained, origin) for origin in made.origins}
-    missed = {
-        origin: {level: _missed(job, item, origin, levels, level) for level in levels}
-        for origin, item in predicted.items()
-    }
-    final = {
+    missed = _missed_by(job.drawn(made.cut), made, trained)
+    ahead = np.arange(1, job.horizon + 1)
+    realised = {
+        origin: _corrected(
+            job,
+            {
+                earlier: {level: np.where(earlier + ahead <= origin, m, np.nan)
+                          for level, m in by_level.items()}
+                for earlier, by_level in missed.items()
+                if earlier < origin
+            },
+        )
+        for origin in made.scored
+    }  # fmt: skip
+    tables: dict[str, list[pd.DataFrame]] = {"ours": [], "seasonal_naive": []}
+    for part in job.parts():
+        for name, table in _scored(part, made, trained, realised).items():
+            tables[name].append(table)
+    backtest = _with_pooled(
+        pd.concat([table for some in tables.values() for table in some], ignore_index=True)
+    )
+    backtest.insert(3, "windows", len(made.scored))
+    return Checked(_corrected(job, missed), backtest, len(made.origins))
+
+
+def _missed_by(job: Job, made: Plan, trained: list[Trained]) -> dict[int, dict[int, Floats]]:
+    """Scores (series, horizon) by origin and level."""
+    out = {}
+    for origin in made.origins:
+        item = predict(job, trained, origin)
+        out[origin] = {level: _missed(job, item, origin, job.levels, level) for level in job.levels}
+    return out
+
+
+def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floats]:
+    """Corrections by level and horizon from the scores of some origins."""
+    return {
         level: corrections(np.concatenate([m[level] for m in missed.values()]), level)
-        for level in levels
+        for level in job.levels
     }
-    ours: list[dict[str, Floats]] = []
-    naive: list[dict[str, Floats]] = []
+
+
+def _scored(
+    job: Job, made: Plan, trained: list[Trained], realised: dict[int, dict[int, Floats]]
+) -> dict[str, pd.DataFrame]:
+    """Rows of the backtest, of ours and of the seasonal naive, one a series."""
+    parts: dict[str, list[dict[str, Floats]]] = {"ours": [], "seasonal_naive": []}
     actual: list[Floats] = []
-    horizon = np.arange(1, job.horizon + 1)
     for origin in made.scored:
-        realised = {
-            level: corrections(
-                np.concatenate(
-                    [
-                        np.where(earlier + horizon <= origin, m[level], np.nan)
-                        for earlier, m in missed.items()
-                        if earlier < origin
-                    ]
-                ),
-                level,
-            )
-            for level in levels
-        }
-        ours.append(in_units(predicted[origin], levels, realised))
+        item = predict(job, trained, origin)
+        parts["ours"].append(in_units(item, job.levels, realised[origin]))
         window = job.grid.y[:, : origin + 1]
-        naive.append(seasonal_naive(window, job.recipe.season, job.horizon))
+        parts["seasonal_naive"].append(seasonal_naive(window, job.recipe.season, job.horizon))
         actual.append(job.grid.y[:, origin + 1 : origin + 1 + job.horizon])
     scale = seasonal_scale(job.grid.y[:, : made.cut + 1], job.recipe.season)
     truth = np.concatenate(actual, axis=1)
-    tables = []
-    for name, parts in (("ours", ours), ("seasonal_naive", naive)):
-        joined = {k: np.concatenate([p[k] for p in parts], axis=1) for k in parts[0]}
-        table = score(truth, joined, scale, levels)
+    tables = {}
+    for name, some in parts.items():
+        joined = {k: np.concatenate([p[k] for p in some], axis=1) for k in some[0]}
+        table = score(truth, joined, scale, job.levels)
         table.insert(0, "unique_id", list(job.grid.ids))
         table.insert(1, "model", name)
-        tables.append(table)
-    backtest = _with_pooled(pd.concat(tables, ignore_index=True))
-    backtest.insert(3, "windows", len(made.scored))
-    return Checked(final, backtest, len(made.origins))
+        tables[name] = table
+    return tables
 
 
 def _missed(job: Job, item: Predicted, origin: int, levels: tuple[int, ...], level: int) -> Floats:

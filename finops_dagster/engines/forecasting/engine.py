@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ from finops_dagster.engines.forecasting.windows import Builder
 
 ENGINE = "forecasting/1"
 BASE = "base"
+_EXACT_ROWS = 5_000
+"""Beyond so many rows to explain, minutes of exact contributions are left for approximate ones."""
 
 _BUILDERS: dict[Frequency, Builder] = {
     "daily": daily.windows,
@@ -57,10 +59,11 @@ def forecast(
     seen. Series too short to judge, or all where there is too little to train and check, come back
     as abstentions.
 
-    `explain_steps` (1-based; default: the first, the seventh and the last) get exact
-    contributions. `scale_floor`, in y's unit, is the least size of a series' own noise; 0.01 is a
-    cent. More `threads` than idle cores slow it down. Raises ValueError on a repeated time, a time
-    off the frequency's steps, or a horizon or level out of range.
+    `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
+    exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
+    the least size of a series' own noise; 0.01 is a cent. More `threads` than idle cores slow it
+    down. Raises ValueError on a repeated time, a time off the frequency's steps, or a horizon or
+    level out of range.
     """
     started = time.perf_counter()
     job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
@@ -68,15 +71,21 @@ def forecast(
     if fitted is None:
         return _none(job, started)
     last = job.grid.y.shape[1] - 1
-    predicted = predict(job, fitted.trained, last)
     steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
+    exact = len(job.grid.ids) * len(steps) <= _EXACT_ROWS
+    names: tuple[str, ...] = ()
+    frames, explained = [], []
+    for part in job.parts():
+        predicted = predict(part, fitted.trained, last)
+        names = predicted.windows.names
+        frames.append(_frame(part, predicted, fitted.checked.corrections))
+        explained.append(_explained(part, fitted.trained, predicted, np.array(steps) - 1, exact))
+    record = _record(job, names, fitted.trained, fitted.checked.windows, started)
     return ForecastResult(
-        frame=_frame(job, predicted, fitted.checked.corrections),
-        contributions=_explained(job, fitted.trained, predicted, np.array(steps) - 1),
+        frame=pd.concat(frames, ignore_index=True),
+        contributions=pd.concat(explained, ignore_index=True),
         backtest=fitted.checked.backtest,
-        record=_record(
-            job, predicted.windows.names, fitted.trained, fitted.checked.windows, started
-        ),
+        record=replace(record, explanation="exact" if exact else "approximate"),
         abstained=list(job.grid.abstained),
     )
 
@@ -102,9 +111,12 @@ class Forecaster:
         )
         if not job.grid.ids:
             return _no_frame(job), list(job.grid.abstained)
-        predicted = predict(job, self.fitted.trained, job.grid.y.shape[1] - 1)
-        frame = _frame(job, predicted, self.fitted.checked.corrections)
-        return frame, list(job.grid.abstained)
+        last, corrected = job.grid.y.shape[1] - 1, self.fitted.checked.corrections
+        frames = [
+            _frame(part, predict(part, self.fitted.trained, last), corrected)
+            for part in job.parts()
+        ]
+        return pd.concat(frames, ignore_index=True), list(job.grid.abstained)
 
 
 def fit(
@@ -188,9 +200,9 @@ def _frame(job: Job, predicted: Predicted, corrected: dict[int, Floats]) -> pd.D
 
 
 def _explained(
-    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray
+    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray, exact: bool
 ) -> pd.DataFrame:
-    values = contributions(job, trained, predicted.windows, at)
+    values = contributions(job, trained, predicted.windows, at, exact)
     # what is left is the window's base, the model's mean and the last bits of float32
     values[..., -1] = predicted.point[:, at] - values[..., :-1].sum(-1)
     n, steps, features = values.shape

@@ -48,6 +48,8 @@ class ModelRecord:
     xgboost: str
     seconds: float
     """Wall time; the one field that differs when the same is made again."""
+    explanation: str = "none"
+    """How contributions were made out: exact, approximate or none."""
 
 
 @dataclass(frozen=True)

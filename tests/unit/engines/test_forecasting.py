@@ -12,11 +12,13 @@ from finops_dagster.engines.forecasting import (
     Forecaster,
     ForecastResult,
     daily,
+    engine,
     fit,
     forecast,
     hourly,
     weekly,
 )
+from finops_dagster.engines.forecasting import pool as pool_module
 from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.intervals import corrections
 from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
@@ -104,6 +106,25 @@ def test_a_trained_model_forecasts_from_any_later_day(
     assert frame.empty and len(abstained) == 12
     none = fit(young, horizon=14, frequency="daily")
     assert isinstance(none, list) and all("20 days" in one.reason for one in none)
+
+
+def test_thousands_of_series_are_answered_part_by_part(
+    history: pd.DataFrame, result: ForecastResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory must not grow with the number of series, nor explanations take an hour."""
+    monkeypatch.setattr(pool_module, "_PART", 5)
+    monkeypatch.setattr(engine, "_EXACT_ROWS", 10)
+    parted = forecast(history, horizon=14, frequency="daily")
+    assert (result.record.explanation, parted.record.explanation) == ("exact", "approximate")
+    keys = ["unique_id", "ds", "step"]
+    pd.testing.assert_frame_equal(parted.frame[keys], result.frame[keys])
+    assert list(parted.backtest["unique_id"]) == list(result.backtest["unique_id"])
+    sums = parted.contributions.groupby(["unique_id", "step"])["contribution"].sum().reset_index()
+    joined = sums.merge(parted.frame, on=["unique_id", "step"])
+    np.testing.assert_allclose(joined["contribution"], joined["mean"], rtol=1e-12)
+    # other rows were drawn to learn from, and the same is learnt
+    error = (parted.frame["mean"] / result.frame["mean"] - 1).abs()
+    assert error.median() < 0.05
 
 
 def test_twice_the_cost_is_twice_the_forecast(
