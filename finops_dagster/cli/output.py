@@ -22,6 +22,8 @@ from finops_dagster.domain.errors import Fault
 
 _NUMERIC = ("cost", "saving", "rows", "kg", "seconds", "number", "share", "value")
 """How the names of columns end that hold numbers."""
+_NARROWEST = 6
+"""Characters of a column, its border included, below which nobody reads it."""
 
 
 def plain(value: Any) -> Any:
@@ -78,9 +80,15 @@ def console() -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table for people; text from bills and logs is shown as text, never as markup."""
+    """A table for people; text from bills and logs is shown as text, never as markup.
+
+    One that has too many columns for the terminal is told row by row, a column a line.
+    """
     if not rows:
         console().print(f"{title}: none", markup=False)
+        return
+    if len(columns) * _NARROWEST > console().width:
+        _print_rows(title, columns, rows)
         return
     table = Table(title=Text(title), title_justify="left", header_style="bold", pad_edge=False)
     for column in columns:
@@ -89,6 +97,18 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     for row in rows:
         table.add_row(*(Text("" if value is None else str(plain(value))) for value in row))
     console().print(table)
+
+
+def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    for number, row in enumerate(rows, 1):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for column, value in zip(columns, row, strict=True):
+            table.add_row(column, Text("" if value is None else str(plain(value))))
+        console().print(Text(f"{title}, row {number} of {len(rows)}", style="italic"))
+        console().print(table)
+        console().print()
 
 
 def print_faults(message: str, faults: Sequence[Fault]) -> None:
