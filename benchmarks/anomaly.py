@@ -26,8 +26,6 @@ import nab
 from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.engines.anomalies.novelty import ALARM, FAR, MEMORY, Judged, Watch
 
-WARM_UP = 750
-"""Points at most, and 15 % of a series at most: as long as NAB lets a detector learn."""
 TOLERANCE = 12
 """Points before and after a labelled event in which an alarm is still of it."""
 MERGE = 12
@@ -189,7 +187,12 @@ def main() -> None:
     result = {
         "benchmark": "anomaly",
         "machine": platform.platform(),
-        "inputs": {"alarm": ALARM, "far": FAR, "memory_points": MEMORY, "warm_up": WARM_UP},
+        "inputs": {
+            "alarm": ALARM,
+            "far": FAR,
+            "memory_points": MEMORY,
+            "warm_up": nab.probation(nab.PROBATION_ROWS),
+        },
         "seconds": round(seconds, 2),
         "peak_rss_bytes": own_peak_rss_bytes(),
         "ours": {**ours, "points_per_second": round(ours["points"] / seconds)},

@@ -21,6 +21,7 @@ import pandas as pd
 
 from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.engines.forecasting import Forecaster, fit
+from finops_dagster.engines.known import mean
 
 DAYS = 4
 HOURS = 24 * DAYS
@@ -101,9 +102,7 @@ def measure(
 
 
 def _by_day(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values).reshape(DAYS, 24)
-    total = np.where(known, values.reshape(DAYS, 24), 0.0).sum(1)
-    return np.where(known.sum(1) > 0, total / np.maximum(known.sum(1), 1), np.nan)
+    return mean(values.reshape(DAYS, 24))
 
 
 def summed(scores: dict[str, dict[str, Scores]]) -> dict[str, Any]:

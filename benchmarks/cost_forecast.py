@@ -33,8 +33,6 @@ from finops_dagster.engines.forecasting import forecast
 HORIZON = 28
 SEASON = 7
 RUN_RATE_DAYS = 28
-SCALE_FLOOR = 0.01
-"""A cent."""
 
 
 def bill(seed: int, days: int) -> pd.DataFrame:
@@ -76,9 +74,7 @@ def measure(
     for back in range(origins, 0, -1):
         origin = last - pd.Timedelta(days=HORIZON * back)
         known = series[series["ds"] <= origin]
-        result = forecast(
-            known, horizon=HORIZON, frequency="daily", scale_floor=SCALE_FLOOR, threads=threads
-        )
+        result = forecast(known, horizon=HORIZON, frequency="daily", threads=threads)
         ours = accuracy.by_series(result.frame)
         ahead = series[
             (series["ds"] > origin) & (series["ds"] <= origin + pd.Timedelta(days=HORIZON))

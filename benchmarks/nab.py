@@ -149,19 +149,18 @@ def read(root: Path, results: Path) -> tuple[dict[str, pd.DataFrame], float]:
         f"{file.parent.name}/{file.name.removeprefix(f'{results.name}_')}": pd.read_csv(file)
         for file in sorted(results.glob("*/*.csv"))
     }
-    return {name: table for name, table in said.items() if name in labelled(root)}, threshold
+    windows = labelled(root)
+    return {name: table for name, table in said.items() if name in windows}, threshold
 
 
 def scores(root: Path, said: Mapping[str, pd.DataFrame], threshold: float) -> dict[str, Any]:
     """Score of each profile over the files that were said something of."""
     windows = labelled(root)
+    times = {name: pd.to_datetime(table["timestamp"]).tolist() for name, table in said.items()}
     alarms = {name: table["anomaly_score"].to_numpy() >= threshold for name, table in said.items()}
     return {
         profile: score(
-            {
-                name: points(pd.to_datetime(table["timestamp"]).tolist(), windows[name], weights)
-                for name, table in said.items()
-            },
+            {name: points(some, windows[name], weights) for name, some in times.items()},
             alarms,
             weights,
         )

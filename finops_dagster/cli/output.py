@@ -95,8 +95,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         numeric = column.endswith(_NUMERIC)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(plain(value))) for value in row))
+        table.add_row(*(_cell(value) for value in row))
     console().print(table)
+
+
+def _cell(value: Any) -> Text:
+    return Text("" if value is None else str(plain(value)))
 
 
 def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -105,7 +109,7 @@ def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for column, value in zip(columns, row, strict=True):
-            table.add_row(column, Text("" if value is None else str(plain(value))))
+            table.add_row(column, _cell(value))
         console().print(Text(f"{title}, row {number} of {len(rows)}", style="italic"))
         console().print(table)
         console().print()

@@ -120,7 +120,7 @@ def test_a_budget_is_built_for_the_months_it_plans(company: Company) -> None:
     assert rows == {"fct_budgets_monthly", "fct_budget_costs_daily"}
     answer = finops(company.folder, "budgets", "--month", "2026-03", "--json")
     (one,) = answer.items
-    assert Decimal(one["amount"]) == 30
-    assert Decimal(one["planned_by_month_end"]) == 10
+    planned = (one["amount"], one["planned_by_month_end"])
+    assert planned == ("30.00000000000000000000", "10.00000000000000000000")
     assert one["expected"] is None
     assert one["reason"] == "what is ahead of a month is forecast on its own days"

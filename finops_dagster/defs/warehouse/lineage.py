@@ -6,7 +6,6 @@ day it differs in literals alone, and those are no columns.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from dagster_dbt import DbtCliInvocation
 from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 from finops_dagster.defs.warehouse.project import LINEAGE, parsed_folder
+from finops_dagster.domain.ids import content_id
 from finops_dagster.storage.files import write_json
 
 _LINEAGE = "dagster/column_lineage"
@@ -40,7 +40,7 @@ def column_lineage(
         str(node["unique_id"]),
         _LITERAL.sub("?", compiled.read_text(encoding="utf-8")),
     ]
-    kept = folder / f"{hashlib.sha256(chr(0).join(said).encode()).hexdigest()[:32]}.json"
+    kept = folder / f"{content_id('lineage', said)}.json"
     if kept.exists():
         read = dg.deserialize_value(kept.read_text("utf-8"), dg.TableColumnLineageMetadataValue)
         return {_LINEAGE: read}

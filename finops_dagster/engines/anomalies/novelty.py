@@ -222,7 +222,7 @@ class Watch:
             self._point(math.nan)
         self.last_at = at
         news, z = self._point(value)
-        why, most = max(news.items(), key=lambda one: one[1], default=("", 0.0))
+        why, most = max(news.items(), key=lambda one: one[1])
         warm = self.seen > self.warm_up
         score = most / (1 + most) if warm else 0.0
         novel = score >= ALARM and (self.resting == 0 or most > _LOUDER * self.loudest)

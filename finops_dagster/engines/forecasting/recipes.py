@@ -95,6 +95,5 @@ RECIPES: dict[Frequency, Recipe] = {
     ),
 }
 """Depths, rates, rounds and origins were measured on M4 training parts and on simulated cost;
-row caps bound the time of one fit. Daily
-intervals corrected on 12 and 8 weekly origins covered .951 of simulated cost where 6 and 4, of
-fewer months, covered .925."""
+row caps bound the time of one fit. Daily intervals corrected on 12 and 8 weekly origins covered
+.951 of simulated cost where 6 and 4, of fewer months, covered .925."""
