@@ -23,6 +23,7 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.incidents import Incident
 from finops_dagster.report.format import money_range
+from finops_dagster.storage.days import DayStore
 
 _TABLE_ROWS = 50
 
@@ -41,11 +42,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(pulls, name="pr")
 
 
-def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, Any]:
+def decided_day(config: Any, as_of: Any) -> tuple[date, DayStore]:
+    """The day a command is about and what it has kept. Raises SettingsError if undecided."""
     settings = settings_for(config)
-    estate = Estate(settings)
     day = day_of(settings, as_of)
-    store = estate.decided(day)
+    store = Estate(settings).decided(day)
     if store is None:
         raise SettingsError(
             f"{day.isoformat()} has not been decided.",
@@ -57,6 +58,11 @@ def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, 
                 ),
             ),
         )
+    return day, store
+
+
+def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, Any]:
+    day, store = decided_day(config, as_of)
     return day, store.items(name, type_), store.items(f"{name}_abstained", Abstained)
 
 
@@ -102,10 +108,11 @@ def _print_decided(
             for item in items
         ],
     )
-    _print_abstained(abstained)
+    print_abstained(abstained)
 
 
-def _print_abstained(abstained: list[Abstained]) -> None:
+def print_abstained(abstained: list[Abstained]) -> None:
+    """What could not be judged, and why, where there is any."""
     if abstained:
         print_table(
             "not judged, and why",
@@ -127,7 +134,7 @@ def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson
         ("kind", "resource", "since", "money", "cause"),
         [(i.kind, i.resource, i.since, i.money, i.cause) for i in items],
     )
-    _print_abstained(abstained)
+    print_abstained(abstained)
     return 0
 
 

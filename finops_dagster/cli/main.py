@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import ai, costs, focus, lists, showback, tools
+from finops_dagster.cli import ai, costs, focus, forecasts, lists, showback, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -34,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 lists.register(app)
+forecasts.register(app)
 costs.register(app)
 showback.register(app)
 tools.register(app)

@@ -120,6 +120,8 @@ class ReportData:
     """True where a charge of `spend` is dated in the period that bills it, not by its own day."""
     freshness: tuple[FreshnessRow, ...] = ()
     links: tuple[Link, ...] = ()
+    forecasts: Link | None = None
+    """The page of every series that is forecast."""
     packs: tuple[Link, ...] = ()
     """Pages that lead to the monthly packs of the teams."""
     notes: tuple[str, ...] = ()

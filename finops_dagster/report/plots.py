@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +25,7 @@ ImageFormat = Literal["png", "svg"]
 _BLUE = "#0b6e99"
 _ORANGE = "#c2571a"
 _GREY = "#5a6672"
+_IN_A_ROW = 3
 
 
 def render_plot_spend(
@@ -36,6 +38,48 @@ def render_plot_spend(
 ) -> bytes:
     """Daily spend and its forecast with 80 % and 95 % bands; amounts are in `currency`."""
     figure, axes = _figure()
+    _draw_spend(axes, history, forecast)
+    _dress(axes, f"{title}, {currency} a day")
+    return _bytes(figure, image)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One series of a plot of several."""
+
+    title: str
+    history: Sequence[tuple[date, float]]
+    forecast: Sequence[Point]
+
+
+def render_plot_series(
+    panels: Sequence[Panel], currency: str, *, image: ImageFormat = "png"
+) -> bytes:
+    """A small plot of each series with its forecast and bands, three in a row, in `currency`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = -(-len(panels) // _IN_A_ROW)
+    figure = Figure(figsize=(10, 2.1 * rows), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, panel in enumerate(panels, start=1):
+        axes = figure.add_subplot(rows, _IN_A_ROW, place)
+        _draw_spend(axes, panel.history, panel.forecast, legend=place == 1, ticks=4)
+        _dress(axes, f"{panel.title}, {currency} a day")
+    return _bytes(figure, image)
+
+
+def _draw_spend(
+    axes: Axes,
+    history: Sequence[tuple[date, float]],
+    forecast: Sequence[Point],
+    *,
+    legend: bool = True,
+    ticks: int = 9,
+) -> None:
+    if not history and not forecast:
+        _say_empty(axes, "no spend")
+        return
     if history:
         days, values = _days(day for day, _ in history), [value for _, value in history]
         axes.plot(days, values, color=_BLUE, linewidth=1.4, label="spent")
@@ -48,15 +92,11 @@ def render_plot_spend(
             axes.fill_between(days, lows, highs, color=_BLUE, alpha=alpha, linewidth=0, label=label)
         means = [point.mean for point in forecast]
         axes.plot(days, means, color=_BLUE, linestyle="--", linewidth=1.4, label="expected")
-    if history or forecast:
-        drawn = [day for day, _ in history] + [point.day for point in forecast]
-        _money_axes(axes, min(drawn), max(drawn))
+    drawn = [day for day, _ in history] + [point.day for point in forecast]
+    _money_axes(axes, min(drawn), max(drawn), ticks)
+    if legend:
         axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left")
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    else:
-        _say_empty(axes, "no spend")
-    _dress(axes, f"{title}, {currency} a day")
-    return _bytes(figure, image)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
 
 
 def render_plot_utilisation(
@@ -116,13 +156,13 @@ def _dress(axes: Axes, title: str) -> None:
     axes.tick_params(labelsize=8, colors=_GREY)
 
 
-def _money_axes(axes: Axes, first: date, last: date) -> None:
+def _money_axes(axes: Axes, first: date, last: date, ticks: int) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter
 
     ends = _days((first - timedelta(days=1), last + timedelta(days=1)))
     axes.set_xlim(ends[0], ends[1])
-    locator = AutoDateLocator(maxticks=9)
+    locator = AutoDateLocator(maxticks=ticks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

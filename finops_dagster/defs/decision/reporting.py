@@ -15,6 +15,7 @@ import pandas as pd
 from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.forecasted import backtest_rows, named
 from finops_dagster.domain.decisions import (
     Abstained,
     Finding,
@@ -33,6 +34,7 @@ from finops_dagster.report import (
     StageGate,
     render_report,
 )
+from finops_dagster.report import forecasts as forecast_page
 from finops_dagster.report.data import (
     COVERAGE_COLUMNS,
     FORECAST_COLUMNS,
@@ -93,6 +95,7 @@ def report_data(
         by_billing_period=by_billing_period,
         freshness=_freshness(estate),
         links=_links(estate, as_of),
+        forecasts=_page(estate.report_folder(as_of), forecast_page.PAGE, "every series"),
         packs=_packs(estate.report_folder(as_of)),
         notes=_NOTES,
     )
@@ -123,34 +126,13 @@ def _forecast(day: DayStore) -> pd.DataFrame:
 
 
 def _backtest(day: DayStore) -> tuple[BacktestRow, ...]:
-    backtest, series = day.frame("forecast_backtest"), day.frame("cost_series")
-    if backtest is None or series is None or "mae" not in backtest:
-        return ()
-    level = series.groupby("unique_id")["y"].apply(lambda y: float(y.tail(90).mean()))
-    rows: list[BacktestRow] = []
-    for row in backtest.to_dict("records"):
-        unique_id = str(row["unique_id"])
-        scope, _, rest = unique_id.partition("|")
-        mean = level.get(unique_id)
-        if scope not in ("total", "team") or not mean:
-            continue
-        currency, _, name = rest.partition("|")
-        rows.append(
-            BacktestRow(
-                series=TOTAL if scope == "total" else name,
-                currency=currency,
-                model=str(row["model"]),
-                error_share=float(row["mae"]) / mean,
-                coverage_80=_number(row.get("coverage_80")),
-                coverage_95=_number(row.get("coverage_95")),
-                days=int(row["n"]),
-            )
-        )
-    return tuple(rows)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
+    """Of totals and teams: the rest is on the page of forecasts."""
+    return tuple(
+        row
+        for unique_id, rows in backtest_rows(day).items()
+        if named(unique_id)[0] in ("total", "team")
+        for row in rows
+    )
 
 
 def _gates(estate: Estate, day: DayStore, as_of: date) -> tuple[StageGate, ...]:
@@ -185,6 +167,10 @@ def _freshness(estate: Estate) -> tuple[FreshnessRow, ...]:
                     )
                 )
     return tuple(rows)
+
+
+def _page(folder: Path, name: str, text: str) -> Link | None:
+    return Link(text=text, href=name) if (folder / name).exists() else None
 
 
 def _packs(folder: Path) -> tuple[Link, ...]:

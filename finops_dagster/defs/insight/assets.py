@@ -122,8 +122,10 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.forecasted import forecasts_page
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import FRAME_COLUMNS, forecast, model_inputs
+        from finops_dagster.report.forecasts import write_forecasts
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -152,16 +154,16 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             day.write_frame("forecast_inputs_reference", inputs[0])
             day.write_frame("forecast_inputs_current", inputs[1])
         day.write_items("forecasts_abstained", abstained)
+        shown = forecasts_page(day, estate.settings.estate, as_of, abstained)
+        page = write_forecasts(shown, estate.report_folder(as_of))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
                 "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
                 "rows_in": len(series),
                 "report": _day_page(estate, as_of),
-                **{
-                    f"plot_{currency}": picture(png)
-                    for currency, png in spend_plots(series, result.frame).items()
-                },
+                "forecasts": link(estate.layout.root, page),
+                **{f"plot_{name}": picture(png) for name, png in spend_plots(shown.series).items()},
                 "backtest": frame_table(backtest_table(result.backtest)),
                 "abstained": records_table([one.model_dump() for one in abstained]),
             }

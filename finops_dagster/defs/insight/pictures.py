@@ -5,33 +5,40 @@ How they are drawn is the report's business.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import pandas as pd
 
-from finops_dagster.report import render_plot_spend
-from finops_dagster.report.charts import Point
+from finops_dagster.report import render_plot_series, render_plot_spend
+from finops_dagster.report.forecasts import SeriesForecast
+from finops_dagster.report.page import visible
+from finops_dagster.report.plots import Panel
 
-_SHOWN_DAYS = 120
+_PANELS = 30
 _SCOPES = {"total": 1, "team": 2}
 _FIGURES = ("smape", "mase", "coverage_80", "coverage_95")
 
 
-def spend_plots(series: pd.DataFrame, forecasts: pd.DataFrame) -> dict[str, bytes]:
-    """Currency -> PNG of the estate's daily usage cost with its forecast."""
-    plots = {}
-    totals = series.loc[series["scope"] == "total"]
-    for unique_id, one in totals.groupby("unique_id"):
-        currency = str(one["currency"].iloc[0])
-        shown = one.sort_values("ds").tail(_SHOWN_DAYS)
-        ahead = forecasts.loc[forecasts["unique_id"] == unique_id].sort_values("ds")
-        bands = ("mean", "lo80", "hi80", "lo95", "hi95")
-        points = [
-            Point(pd.Timestamp(row["ds"]).date(), *(float(row[name]) for name in bands))
-            for row in ahead.to_dict("records")
-        ]
-        history = [
-            (pd.Timestamp(row["ds"]).date(), float(row["y"])) for row in shown.to_dict("records")
-        ]
-        plots[currency] = render_plot_spend(history, points, currency, title="Daily usage cost")
+def spend_plots(forecasted: Sequence[SeriesForecast]) -> dict[str, bytes]:
+    """Name -> PNG: each currency's whole usage cost with its forecast, and a plot of each series.
+
+    Where a scope has more than _PANELS series, the largest.
+    """
+    plots: dict[str, bytes] = {}
+    by_plot: dict[tuple[str, str], list[SeriesForecast]] = defaultdict(list)
+    for one in forecasted:
+        by_plot[one.currency, one.scope].append(one)
+    for (currency, scope), rows in sorted(by_plot.items()):
+        if scope == "total":
+            (whole,) = rows
+            plots[currency] = render_plot_spend(
+                whole.history, whole.ahead, currency, title="Daily usage cost"
+            )
+            continue
+        largest = sorted(rows, key=lambda one: -one.expected)[:_PANELS]
+        panels = [Panel(visible(one.title), one.history, one.ahead) for one in largest]
+        plots[f"{currency}_{scope}"] = render_plot_series(panels, currency)
     return plots
 
 

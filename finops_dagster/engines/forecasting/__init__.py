@@ -3,12 +3,13 @@
 Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
-from finops_dagster.engines.forecasting.engine import Forecaster, fit, forecast
+from finops_dagster.engines.forecasting.engine import BASE, Forecaster, fit, forecast
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastResult, ModelRecord
 
 __all__ = [
+    "BASE",
     "FRAME_COLUMNS",
     "ForecastResult",
     "Forecaster",

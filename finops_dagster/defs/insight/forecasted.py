@@ -1,0 +1,144 @@
+"""What a day has kept of its forecasts, as its pages and commands are made of it.
+
+How it is laid out and worded is the report's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.engines.forecasting import BASE
+from finops_dagster.report import BacktestRow
+from finops_dagster.report.charts import Point
+from finops_dagster.report.data import TOTAL
+from finops_dagster.report.forecasts import Driver, Explained, ForecastsPage, SeriesForecast
+from finops_dagster.storage.days import DayStore
+
+BANDS = ("mean", "lo80", "hi80", "lo95", "hi95")
+SHOWN_DAYS = 120
+"""Of history, beside what is ahead."""
+_LEVEL_DAYS = 90
+"""Whose mean an error is told as a share of."""
+
+
+def named(unique_id: str) -> tuple[str, str, str]:
+    """Scope, currency and name of a series; the estate's whole spend is TOTAL."""
+    scope, currency, name = unique_id.split("|", 2)
+    return scope, currency, TOTAL if scope == "total" else name
+
+
+def points(rows: pd.DataFrame) -> tuple[Point, ...]:
+    """What is ahead of one series, in the order of its days."""
+    ordered = rows.sort_values("ds")
+    days = pd.to_datetime(ordered["ds"]).dt.date
+    ends = ordered[list(BANDS)].to_numpy(dtype=float).tolist()
+    return tuple(Point(day, *values) for day, values in zip(days, ends, strict=True))
+
+
+def spent(rows: pd.DataFrame) -> tuple[tuple[date, float], ...]:
+    """The last days of one series' history."""
+    shown = rows.sort_values("ds").tail(SHOWN_DAYS)
+    days = pd.to_datetime(shown["ds"]).dt.date
+    return tuple(zip(days, shown["y"].astype(float), strict=True))
+
+
+def backtest_rows(day: DayStore) -> dict[str, list[BacktestRow]]:
+    """Errors and coverage by series: ours, then seasonal naive."""
+    backtest, series = day.frame("forecast_backtest"), day.frame("cost_series")
+    if backtest is None or series is None or "mae" not in backtest:
+        return {}
+    level = series.groupby("unique_id")["y"].apply(lambda y: float(y.tail(_LEVEL_DAYS).mean()))
+    found: dict[str, list[BacktestRow]] = {}
+    for row in backtest.to_dict("records"):
+        unique_id = str(row["unique_id"])
+        mean = level.get(unique_id)
+        if not mean:
+            continue
+        _, currency, name = named(unique_id)
+        found.setdefault(unique_id, []).append(
+            BacktestRow(
+                series=name,
+                currency=currency,
+                model=str(row["model"]),
+                error_share=float(row["mae"]) / abs(mean),
+                coverage_80=_number(row.get("coverage_80")),
+                coverage_95=_number(row.get("coverage_95")),
+                days=int(row["n"]),
+            )
+        )
+    return found
+
+
+def forecasted(day: DayStore) -> list[SeriesForecast]:
+    """Every series that was forecast, with its history, backtest and reasons."""
+    frame, series = day.frame("forecasts"), day.frame("cost_series")
+    if frame is None or series is None or frame.empty:
+        return []
+    history = dict(list(series.groupby("unique_id")))
+    backtest, explained = backtest_rows(day), _explained(day)
+    found = []
+    for unique_id, rows in frame.groupby("unique_id", sort=True):
+        scope, currency, name = named(str(unique_id))
+        found.append(
+            SeriesForecast(
+                id=str(unique_id),
+                scope=scope,
+                name=name,
+                currency=currency,
+                history=spent(history[unique_id]),
+                ahead=points(rows),
+                backtest=tuple(backtest.get(str(unique_id), ())),
+                explained=explained.get(str(unique_id), ()),
+            )
+        )
+    return found
+
+
+def forecasts_page(
+    day: DayStore, estate: str, as_of: date, abstained: Sequence[Abstained]
+) -> ForecastsPage:
+    """The page of a day's forecasts."""
+    record: Mapping[str, Any] = day.document("forecast_record") or {}
+    return ForecastsPage(
+        estate=estate,
+        as_of=as_of,
+        series=forecasted(day),
+        abstained=abstained,
+        explanation=record.get("explanation", "none"),
+    )
+
+
+def _explained(day: DayStore) -> dict[str, tuple[Explained, ...]]:
+    frame = day.frame("forecast_contributions")
+    if frame is None or frame.empty:
+        return {}
+    wide = frame.pivot_table(
+        index=["unique_id", "step"], columns="feature", values="contribution", observed=True
+    )
+    base = wide[BASE].to_numpy()
+    rest = wide.drop(columns=BASE)
+    names = rest.columns.to_numpy()
+    values = np.nan_to_num(rest.to_numpy(dtype=float))
+    farthest = np.argsort(-np.abs(values), axis=1, kind="stable")
+    found: dict[str, list[Explained]] = {}
+    for row, (unique_id, step) in enumerate(wide.index):
+        order = farthest[row]
+        found.setdefault(str(unique_id), []).append(
+            Explained(
+                step=int(step),
+                mean=float(base[row] + values[row].sum()),
+                base=float(base[row]),
+                drivers=tuple(Driver(str(names[i]), float(values[row, i])) for i in order),
+            )
+        )
+    return {name: tuple(days) for name, days in found.items()}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

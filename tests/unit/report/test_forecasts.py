@@ -1,0 +1,92 @@
+"""The page of forecasts: each series beside its error, reasons adding up, text staying text."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from finops_dagster.domain.decisions import Abstained
+from finops_dagster.report import BacktestRow
+from finops_dagster.report.charts import Point
+from finops_dagster.report.forecasts import (
+    Driver,
+    Explained,
+    ForecastsPage,
+    SeriesForecast,
+    write_forecasts,
+)
+from tests.unit.report.conftest import HOSTILE
+from tests.unit.report.test_page import parsed, visible
+
+DAY = date(2026, 10, 31)
+
+
+def series(name: str, scope: str = "team", currency: str = "USD", **more: object) -> SeriesForecast:
+    ahead = tuple(
+        Point(DAY + timedelta(days=n), 10.0 * n, 9.0 * n, 11.0 * n, 8.0 * n, 12.0 * n)
+        for n in (1, 2, 3)
+    )
+    history = tuple((DAY - timedelta(days=n), 10.0) for n in range(30, -1, -1))
+    return SeriesForecast(
+        id=f"{scope}|{currency}|{name}",
+        scope=scope,
+        name=name,
+        currency=currency,
+        history=history,
+        ahead=ahead,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def page(folder: Path, *some: SeriesForecast) -> str:
+    made = ForecastsPage(
+        "estate", DAY, some, [Abstained(subject="team|USD|new", reason="12 days")], "exact"
+    )
+    return write_forecasts(made, folder).read_text("utf-8")
+
+
+def test_each_series_stands_beside_its_error(tmp_path: Path) -> None:
+    """A number without its error is taken for certain."""
+    rows = (
+        BacktestRow("search", "USD", "ours", 0.041, 0.79, 0.96, 84),
+        BacktestRow("search", "USD", "seasonal_naive", 0.073, None, None, 84),
+    )
+    text = page(tmp_path, series("search", backtest=rows), series("young"))
+    parsed(text)
+    said = visible(text)
+    assert "60 USD expected in 3 days" in said
+    assert "this forecast 4.1 % 79 % 96 %" in said
+    assert "seasonal naive 7.3 % – –" in said
+    assert said.count("Not held against days unseen") == 1
+    assert "12 days: team|USD|new" in said
+
+
+def test_reasons_that_are_shown_add_up(tmp_path: Path) -> None:
+    """What is left out must be said, else the reasons tell of another number."""
+    drivers = tuple(Driver(f"feature_{n}", 8.0 - n) for n in range(6))
+    explained = Explained(7, 100.0 + 33.0, 100.0, drivers)
+    assert explained.base + sum(d.contribution for d in explained.told) + explained.rest == 133.0
+    said = visible(page(tmp_path, series("search", explained=(explained,))))
+    assert "7 days ahead: 133.00 USD base 100.00 feature 0 +8.00" in said
+    assert "all others +7.00" in said
+
+
+def test_names_from_bills_stay_text(tmp_path: Path) -> None:
+    """Whoever may write a tag must not write the page."""
+    text = page(tmp_path, series(HOSTILE))
+    assert parsed(text).loads == []
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
+def test_the_whole_comes_first_and_currencies_apart(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Amounts of two currencies in one list would be read as one."""
+    some = [
+        series("total", "total"), series("compute", "service"), series("search"),
+        series("sales", currency="EUR"),
+    ]  # fmt: skip
+    said = visible(page(tmp_path, *(some[n] for n in order)))
+    places = [said.index(name) for name in ("sales", "All spend All spend", "search", "compute")]
+    assert places == sorted(places)
