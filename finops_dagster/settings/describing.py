@@ -49,7 +49,7 @@ class Key:
 def describe(model: type[BaseModel] = Settings, path: str = "") -> Iterator[Key]:
     """Every key of `model` in the order of the model, sections before the keys in them."""
     for name, field in model.model_fields.items():
-        key = _key(name, field, path)
+        key = _key(field.alias or name, field, path)
         yield key
         if key.section is not None:
             yield from describe(key.section, f"{key.path}{'[]' if key.is_list else ''}.")
@@ -111,7 +111,7 @@ def _kind(annotation: Any) -> str:
         inner = _bare(get_args(annotation)[0])
         return "list" if issubclass(inner, BaseModel) else f"list of {_kind(inner)}"
     if origin is dict:
-        return f"mapping of text to {_kind(get_args(annotation)[1])}"
+        return f"mapping of text to {_kind(_bare(get_args(annotation)[1]))}"
     if issubclass(annotation, StrEnum):
         return _choice([choice.value for choice in annotation])
     if issubclass(annotation, BaseModel):

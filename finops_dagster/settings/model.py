@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.forecasts import ForecastSettings
 from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
@@ -465,6 +466,9 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
+    forecasts: ForecastSettings = Field(
+        default=ForecastSettings(), description="What forecasts are told beside the bills."
+    )
     matching: MatchingSettings = Field(
         default=MatchingSettings(), description="Matching of bill, measurements and repository."
     )
