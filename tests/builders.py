@@ -1,4 +1,4 @@
-"""Proposals, verdicts, small repositories and a free port for tests; no test lives here."""
+"""Proposals, verdicts, incidents, small repositories and a free port for tests; no test lives here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.ids import content_id
-from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.incidents import Channel, Incident, Part
+from finops_dagster.domain.money import Money, MoneyRange, Range
 
 NOW = datetime(2026, 5, 4, 6, 0, tzinfo=UTC)
 
@@ -110,6 +111,41 @@ def verdict(of: Proposal, decision: Decision = Decision.ALLOW) -> Verdict:
     )
     rules = () if decision is Decision.ALLOW else (rule,)
     return Verdict(subject=of.id, decision=decision, rules=rules, bundle="bundle-abc")
+
+
+def incident(
+    service: str = "compute",
+    amount: str = "100",
+    currency: str = "USD",
+    team: str = "search",
+    since: date = date(2026, 10, 18),
+    **changes: Any,
+) -> Incident:
+    """An incident of one part in account 1234, over on the day it began."""
+    money = Money(amount=Decimal(amount), currency=currency)
+    nothing = Decimal(0)
+    given: dict[str, Any] = {
+        "kind": Channel.POINT,
+        "resource": f"1234/{service}/{team}",
+        "owner": team,
+        "since": since,
+        "last_seen": since,
+        "ongoing": False,
+        "currency": currency,
+        "money": money,
+        "saving_per_month": MoneyRange(low=nothing, mid=nothing, high=nothing, currency=currency),
+        "cause": "Twice what was expected.",
+        "dimensions": (Part(account="1234", service=service, team=team, money=money),),
+        "confidence": 0.99,
+        "evidence": Evidence(
+            window_start=datetime(2026, 9, 1, tzinfo=UTC),
+            window_end=datetime(2026, 10, 28, tzinfo=UTC),
+            samples=57,
+            figures={},
+        ),
+        "as_of": date(2026, 10, 27),
+    }
+    return Incident.model_validate({**given, **changes})
 
 
 def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:

@@ -97,6 +97,37 @@ def spend_chart(
     return Markup("".join([*parts, "</svg>"]))
 
 
+def course_chart(
+    days: Sequence[date],
+    cost: Sequence[float],
+    usual: Sequence[float | None],
+    since: date,
+    title: str,
+    box: Box = WIDE,
+) -> Markup:
+    """Daily amounts, what was usual where it is told, and a mark where something began."""
+    if not days:
+        return Markup("")
+    told = [(day, value) for day, value in zip(days, usual, strict=True) if value is not None]
+    grid = _grid([*cost, *(value for _, value in told)])
+    first, last = min(days), max(days)
+    x = _scale(first.toordinal(), max(last.toordinal(), first.toordinal() + 1),
+               box.left, box.width - box.right)  # fmt: skip
+    y = _scale(grid[0], grid[-1], box.height - box.bottom, box.top)
+    parts = [_open(title, box), *_y_axis(grid, y, box), *_x_axis(first, last, x, box)]
+    if first <= since <= last:
+        at = x(since.toordinal())
+        parts.append(
+            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{box.top}" '
+            f'y2="{box.height - box.bottom}"/>'
+        )
+    for name, line in (("line ahead", told), ("line", list(zip(days, cost, strict=True)))):
+        drawn = [(x(day.toordinal()), y(value)) for day, value in line]
+        if drawn:
+            parts.append(f'<path class="{name}" d="{_path(drawn)}"/>')
+    return Markup("".join([*parts, "</svg>"]))
+
+
 def month_chart(months: Sequence[tuple[date, float, bool]], title: str, box: Box = WIDE) -> Markup:
     """One column a month: (first day, amount, whole); a month not whole is hatched."""
     if not months:

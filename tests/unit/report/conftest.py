@@ -23,8 +23,8 @@ from finops_dagster.domain.decisions import (
     RuleResult,
     Verdict,
 )
-from finops_dagster.domain.incidents import Channel, Incident, Part
-from finops_dagster.domain.money import Money, MoneyRange, Range
+from finops_dagster.domain.incidents import Channel
+from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
@@ -32,38 +32,11 @@ from finops_dagster.report import (
     ReportData,
     StageGate,
 )
+from tests.builders import incident
 
 AS_OF = date(2026, 10, 31)
 TEAMS = ("payments", "search", "ml-platform", "checkout", "data-eng", "mobile", "identity", None)
 HOSTILE = "<script>alert(1)</script>"
-
-
-def _incident(
-    kind: Channel, since: date, amount: str, currency: str, team: str, service: str, cause: str
-) -> Incident:
-    money = Money(amount=Decimal(amount), currency=currency)
-    nothing = Decimal(0)
-    return Incident(
-        kind=kind,
-        resource=f"1234/{service}/{team}",
-        owner=team,
-        since=since,
-        last_seen=since,
-        ongoing=False,
-        currency=currency,
-        money=money,
-        saving_per_month=MoneyRange(low=nothing, mid=nothing, high=nothing, currency=currency),
-        cause=cause,
-        dimensions=(Part(account="1234", service=service, team=team, money=money),),
-        confidence=0.99,
-        evidence=Evidence(
-            window_start=datetime(2026, 9, 1, tzinfo=UTC),
-            window_end=datetime(2026, 10, 28, tzinfo=UTC),
-            samples=57,
-            figures={},
-        ),
-        as_of=date(2026, 10, 27),
-    )
 
 
 def spend(first: date, currency: str = "USD", scale: float = 1.0) -> pd.DataFrame:
@@ -250,10 +223,10 @@ def full() -> ReportData:
             StageGate("ai", GateResult(gate="churn", result="warn", reasons=("few labels yet",))),
         ),
         incidents=(
-            _incident(Channel.SLOW, date(2026, 10, 19), "1240.5", "USD", "search", "Database",
-                      "Database spend of search doubled from one day to the next."),
-            _incident(Channel.POINT, date(2026, 10, 27), "-88.2", "EUR", "mobile", "Storage",
-                      "Storage of mobile fell away."),
+            incident("Database", "1240.5", "USD", "search", date(2026, 10, 19), kind=Channel.SLOW,
+                     cause="Database spend of search doubled from one day to the next."),
+            incident("Storage", "-88.2", "EUR", "mobile", date(2026, 10, 27),
+                     cause="Storage of mobile fell away."),
         ),
         findings=tuple(found),
         proposals=tuple(made),

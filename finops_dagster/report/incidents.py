@@ -1,0 +1,61 @@
+"""A page for each incident: what, since when, how much, why, whose, what to do.
+
+What an incident is and what it cost is the engine's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from finops_dagster.domain.incidents import Incident, Part
+from finops_dagster.report import charts
+from finops_dagster.report.page import rendered, visible, written
+
+FOLDER = "incidents"
+_DRAWN = 6
+"""Parts that are drawn, the heaviest first."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Daily cost of one part of an incident, and what it would have been without."""
+
+    part: Part
+    days: tuple[date, ...]
+    cost: tuple[float, ...]
+    usual: tuple[float | None, ...]
+    """None before it began."""
+
+
+@dataclass(frozen=True)
+class IncidentPage:
+    """What the page of one incident is made of."""
+
+    estate: str
+    incident: Incident
+    courses: Sequence[Course]
+    """Of its parts, in their order."""
+
+
+def place(incident: Incident) -> str:
+    """Path of its page, from the day's folder of reports; made of hexadecimal digits alone."""
+    return f"{FOLDER}/{incident.id}.html"
+
+
+def write_incident(page: IncidentPage, folder: Path) -> Path:
+    """Write the page below the day's `folder`, atomically, and return its path."""
+    view = {
+        "page": page,
+        "one": page.incident,
+        "drawn": [(course, _chart(course, page.incident)) for course in page.courses[:_DRAWN]],
+    }
+    return written(folder / place(page.incident), rendered("incident.html.j2", view))
+
+
+def _chart(course: Course, incident: Incident) -> object:
+    who = f"{course.part.service} of {course.part.team or 'nobody'}"
+    title = f"Daily cost of {visible(who)} in {incident.currency}, and what was usual"
+    return charts.course_chart(course.days, course.cost, course.usual, incident.since, title)
