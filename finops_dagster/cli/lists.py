@@ -21,7 +21,6 @@ from finops_dagster.domain.decisions import (
     PullRequestState,
 )
 from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.domain.incidents import Incident
 from finops_dagster.report.format import money_range
 from finops_dagster.storage.days import DayStore
 
@@ -32,7 +31,6 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command("findings")(findings_command)
     app.command("proposals")(proposals_command)
-    app.command("incidents")(incidents_command)
     app.command("marts")(marts_command)
     app.command("prs")(prs_command)
     pulls = typer.Typer(help="One pull request.", no_args_is_help=True)
@@ -119,23 +117,6 @@ def print_abstained(abstained: list[Abstained]) -> None:
             ("subject", "reason"),
             [(one.subject, one.reason) for one in abstained],
         )
-
-
-@command("incidents")
-def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
-    """Anomalies that share a cause, with their money."""
-    day, items, abstained = _decided("incidents", config, as_of, Incident)
-    if as_json:
-        shown = [{"id": item.id, **item.model_dump(mode="json")} for item in items]
-        print_json(envelope("incidents", shown, as_of=day, abstained=abstained))
-        return 0
-    print_table(
-        f"incidents up to {day.isoformat()}",
-        ("kind", "resource", "since", "money", "cause"),
-        [(i.kind, i.resource, i.since, i.money, i.cause) for i in items],
-    )
-    print_abstained(abstained)
-    return 0
 
 
 @command("marts")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import ai, costs, focus, forecasts, lists, showback, tools
+from finops_dagster.cli import ai, costs, focus, forecasts, incidents, lists, showback, tools
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 lists.register(app)
 forecasts.register(app)
+incidents.register(app)
 costs.register(app)
 showback.register(app)
 tools.register(app)

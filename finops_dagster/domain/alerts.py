@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from finops_dagster.domain.money import Amount
 
+LeafKey = tuple[str, str, str, str]
+"""account, service, team, currency: what costs are watched by."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -34,8 +37,8 @@ class Answer(_Frozen):
     incident: str
     """Id of it."""
     opinion: Opinion
-    parts: tuple[str, ...]
-    """CURRENCY ACCOUNT/SERVICE/TEAM of each of its parts: what a word on it is a word on."""
+    parts: tuple[LeafKey, ...]
+    """Its parts: what a word on it is a word on."""
     until: date | None = None
     """Last day for which an acknowledgement holds; None is for as long as it lasts."""
     note: str = ""
@@ -56,8 +59,8 @@ class Alert(_Frozen):
 
     incident: str
     owner: str
-    parts: tuple[str, ...]
-    """As in Answer."""
+    parts: tuple[LeafKey, ...]
+    """The heaviest first."""
     size: Amount
     """What it came to by then, without sign, in its currency."""
     held: Held | None

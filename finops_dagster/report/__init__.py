@@ -12,6 +12,7 @@ from finops_dagster.report.data import (
 )
 from finops_dagster.report.page import render_report
 from finops_dagster.report.plots import (
+    render_plot_course,
     render_plot_series,
     render_plot_spend,
     render_plot_utilisation,
@@ -23,6 +24,7 @@ __all__ = [
     "Link",
     "ReportData",
     "StageGate",
+    "render_plot_course",
     "render_plot_series",
     "render_plot_spend",
     "render_plot_utilisation",

@@ -103,6 +103,8 @@ class ReportData:
     backtest: tuple[BacktestRow, ...] = ()
     gates: tuple[StageGate, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    incident_pages: Mapping[str, str] = field(default_factory=dict)
+    """By incident id: the page of it, from the folder of the report."""
     findings: tuple[Finding, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from finops_dagster.domain.alerts import Alert
 from finops_dagster.domain.incidents import Incident, Part
 from finops_dagster.report import charts
 from finops_dagster.report.page import rendered, visible, written
@@ -36,6 +37,7 @@ class IncidentPage:
 
     estate: str
     incident: Incident
+    alert: Alert
     courses: Sequence[Course]
     """Of its parts, in their order."""
 

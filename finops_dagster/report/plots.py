@@ -15,10 +15,14 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.report.charts import Point, compact
+from finops_dagster.report.page import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from finops_dagster.domain.incidents import Incident
+    from finops_dagster.report.incidents import Course
 
 ImageFormat = Literal["png", "svg"]
 
@@ -97,6 +101,25 @@ def _draw_spend(
     if legend:
         axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+
+
+def render_plot_course(course: Course, incident: Incident, *, image: ImageFormat = "png") -> bytes:
+    """Daily cost of a part of an incident, what was usual, and the day that it began."""
+    from matplotlib.dates import date2num
+
+    figure, axes = _figure()
+    days = _days(course.days)
+    axes.plot(days, course.cost, color=_BLUE, linewidth=1.4, label="spent")
+    usual = [np.nan if value is None else value for value in course.usual]
+    axes.plot(days, usual, color=_GREY, linestyle="--", linewidth=1.4, label="usual")
+    began = float(date2num(incident.since))
+    axes.axvline(began, color=_ORANGE, linestyle=":", linewidth=1.4, label="began")
+    _money_axes(axes, min(course.days), max(course.days), 9)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left")
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    part = course.part
+    _dress(axes, visible(f"{part.service} of {part.team}, {incident.currency} a day"))
+    return _bytes(figure, image)
 
 
 def render_plot_utilisation(

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.cron import cron_fault
 from finops_dagster.settings.forecasts import ForecastSettings
 from finops_dagster.settings.language_models import LanguageModelSettings
@@ -468,6 +469,9 @@ class Settings(BaseSettings):
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
     forecasts: ForecastSettings = Field(
         default=ForecastSettings(), description="What forecasts are told beside the bills."
+    )
+    alerts: AlertSettings = Field(
+        default=AlertSettings(), description="Who is told of incidents, and how often."
     )
     matching: MatchingSettings = Field(
         default=MatchingSettings(), description="Matching of bill, measurements and repository."

@@ -35,6 +35,7 @@ from finops_dagster.report import (
     render_report,
 )
 from finops_dagster.report import forecasts as forecast_page
+from finops_dagster.report import incidents as incident_pages
 from finops_dagster.report.data import (
     COVERAGE_COLUMNS,
     FORECAST_COLUMNS,
@@ -65,6 +66,7 @@ def report_data(
     spend = facts.spend(reader, as_of, by_billing_period=by_billing_period)
     restated = facts.restatements(reader, estate.cutoff(as_of) - _RESTATED_SINCE)
     coverage = facts.tag_coverage(reader, as_of)
+    incidents = day.items("incidents", Incident)
     return ReportData(
         estate=estate.settings.estate,
         as_of=as_of,
@@ -76,7 +78,8 @@ def report_data(
         forecast=_forecast(day),
         backtest=_backtest(day),
         gates=_gates(estate, day, as_of),
-        incidents=tuple(day.items("incidents", Incident)),
+        incidents=tuple(incidents),
+        incident_pages={one.id: incident_pages.place(one) for one in incidents},
         findings=tuple(day.items("findings", Finding)),
         proposals=tuple(day.items("proposals", Proposal)),
         verdicts={one.subject: one for one in day.items("verdicts", Verdict)},

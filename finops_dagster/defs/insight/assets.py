@@ -13,6 +13,7 @@ import dagster as dg
 from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
@@ -42,7 +43,6 @@ PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
 BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
-INCIDENTS = dg.AssetKey(["insight", "incidents"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
 REPORTED = [FORECASTS, BUDGET_FORECASTS, INCIDENTS, FINDINGS, MODELS]
@@ -207,46 +207,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             }
         )
 
-    @dg.asset(
-        key=INCIDENTS,
-        description="Unexpected cost, merged to incidents by cause, with its money.",
-        deps=[PUBLICATION],
-        kinds={"python"},
-        **common,
-    )
-    def incidents(
-        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
-    ) -> dg.MaterializeResult:
-        from finops_dagster.engines.anomalies import detect
-
-        as_of, _ = window(context)
-        day = estate.day(as_of)
-        history = facts.cost_history(rebuild.reader(estate, as_of), as_of)
-        if history is None or history.empty:
-            return _nothing(day, "incidents", "daily cost", "no usage charges are published")
-        result = detect(history, as_of)
-        day.write_frame("anomalies", result.anomalies)
-        day.write_items("incidents", result.incidents)
-        day.write_items("incidents_abstained", result.abstained)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(result.incidents),
-                "rows_in": len(history),
-                "report": _day_page(estate, as_of),
-                "incidents": records_table(
-                    [
-                        {
-                            "since": one.since,
-                            "kind": one.kind.value,
-                            "money": f"{one.money.amount:,.2f} {one.currency}",
-                            "cause": one.cause,
-                        }
-                        for one in result.incidents
-                    ]
-                ),
-                "abstained": records_table([one.model_dump() for one in result.abstained]),
-            }
-        )
+    incidents = build_incidents(clocks, {"deps": [PUBLICATION], **common})
 
     @dg.asset(
         key=FINDINGS,
@@ -340,7 +301,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         )
         yield from each_partition(context, result)
 
-    return [publication, desired_state, forecasts, budget_forecasts, incidents, findings, models]
+    return [publication, desired_state, forecasts, budget_forecasts, *incidents, findings, models]
 
 
 def _day_page(estate: Estate, as_of: date) -> dg.MetadataValue:

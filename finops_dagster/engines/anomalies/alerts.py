@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from finops_dagster.domain.alerts import Alert, Answer, Held, Opinion
+from finops_dagster.domain.alerts import Alert, Answer, Held, LeafKey, Opinion
 from finops_dagster.domain.dated import fits
 from finops_dagster.domain.events import Event
 from finops_dagster.domain.incidents import Incident, Part
@@ -33,18 +33,18 @@ class AlertRules:
     """After an alert of the same costs, days without another unless it has doubled."""
 
 
-def part_key(part: Part) -> str:
-    """By what a part of an incident is known in answers and alerts."""
-    return f"{part.money.currency} {part.account}/{part.service}/{part.team}"
+def leaf_key(part: Part) -> LeafKey:
+    """By what a part of an incident is known in answers, alerts and thresholds."""
+    return part.account, part.service, part.team, part.money.currency
 
 
-def factors(answers: Iterable[Answer], as_of: date) -> dict[str, float]:
-    """By part: what its thresholds are multiplied by, from what was said of it up to `as_of`.
+def factors(answers: Iterable[Answer], as_of: date) -> dict[LeafKey, float]:
+    """By leaf: what its thresholds are multiplied by, from what was said of it up to `as_of`.
 
     Each word of noise is times 1.25, each of useful times 0.9, within the limits at every step: so
     that the newest words count, however many there were before.
     """
-    found: dict[str, float] = {}
+    found: dict[LeafKey, float] = {}
     for answer in _said(answers, as_of):
         step = _STEP.get(answer.opinion)
         if step is None:
@@ -90,7 +90,7 @@ def decide_alerts(
         found[incident.id] = Alert(
             incident=incident.id,
             owner=incident.owner,
-            parts=tuple(part_key(part) for part in incident.dimensions),
+            parts=tuple(leaf_key(part) for part in incident.dimensions),
             size=abs(incident.money.amount),
             held=held,
             because=because,
@@ -129,7 +129,7 @@ def _in_hand(incident: Incident, said: Sequence[Answer], as_of: date) -> tuple[H
 
     Its id changes when another part comes to weigh most, or an earlier day turns out to be its.
     """
-    lead = part_key(incident.dimensions[0])
+    lead = leaf_key(incident.dimensions[0])
     holding = [
         one
         for one in said
@@ -151,7 +151,7 @@ def _cooling(
     incident: Incident, told: Sequence[Alert], rules: AlertRules
 ) -> tuple[Held, str] | None:
     """Where its costs were told lately, and it is not twice as large since."""
-    lead = part_key(incident.dimensions[0])
+    lead = leaf_key(incident.dimensions[0])
     lately = [one for one in told if lead in one.parts or one.incident == incident.id]
     if not lately:
         return None

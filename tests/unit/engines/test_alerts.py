@@ -19,7 +19,7 @@ RULES = AlertRules(per_team_and_day=2, cool_off_days=7)
 
 
 def answer(one: Incident, opinion: Opinion, said: date = DAY, until: date | None = None) -> Answer:
-    parts = tuple(f"{p.money.currency} {p.account}/{p.service}/{p.team}" for p in one.dimensions)
+    parts = tuple((p.account, p.service, p.team, p.money.currency) for p in one.dimensions)
     at = datetime(said.year, said.month, said.day, 9, tzinfo=UTC)
     return Answer(incident=one.id, opinion=opinion, parts=parts, until=until, said_at=at)
 
@@ -117,7 +117,7 @@ def test_an_acknowledged_one_is_held_until_its_day() -> None:
 def test_words_move_thresholds_within_limits() -> None:
     """Feedback that could silence a cost for good, or make it cry at everything, would be used."""
     one = incident(service="compute")
-    key = "USD 1234/compute/search"
+    key = ("1234", "compute", "search", "USD")
     noise = [answer(one, Opinion.NOISE, DAY - timedelta(days=n)) for n in range(9)]
     useful = [answer(one, Opinion.USEFUL, DAY - timedelta(days=n)) for n in range(9)]
     assert factors(noise[:1], DAY) == {key: 1.25}
