@@ -1,4 +1,4 @@
-"""Proposals, verdicts, incidents, small repositories and a free port for tests; no test lives here."""
+"""Proposals, incidents, verdicts, small repositories and a free port; no test lives here."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ class Held(StrEnum):
     KNOWN_EVENT = "known_event"
     ACKNOWLEDGED = "acknowledged"
     COOLING_OFF = "cooling_off"
+    OVER = "over"
     BUDGET_SPENT = "budget_spent"
 
 

@@ -20,6 +20,8 @@ LEAST_FACTOR, MOST_FACTOR = 0.8, 2.0
 what is twice as far out, and one called useful does not begin to cry at everything."""
 _STEP = {Opinion.NOISE: 1.25, Opinion.USEFUL: 0.9}
 """Three words of noise double a threshold, and two of useful take it down by a fifth."""
+_SHOWS_DAYS = 14
+"""Days within which a lasting change shows in cost: what begins later is not of it."""
 _GROWN = 2
 """An incident this many times as large as when it was told is news again."""
 
@@ -77,6 +79,7 @@ def decide_alerts(
     for incident in sorted(incidents, key=lambda one: (-abs(one.money.amount), one.id)):
         reason = (
             _expected(incident, events, as_of)
+            or _over(incident, rules, as_of)
             or _in_hand(incident, said, as_of)
             or _cooling(incident, told, rules)
         )
@@ -108,16 +111,21 @@ def _said(answers: Iterable[Answer], as_of: date) -> list[Answer]:
 def _expected(incident: Incident, events: Sequence[Event], as_of: date) -> tuple[Held, str] | None:
     """Where all its parts, and the day it began, are of one known event."""
     for event in events:
-        running = event.from_ <= incident.since and (
-            event.until is None or incident.since <= event.until
-        )
+        last = event.until or event.from_ + timedelta(days=_SHOWS_DAYS)
         if (
-            running
+            event.from_ <= incident.since <= last
             and event.is_known(as_of)
             and all(_is_of(part, event) for part in incident.dimensions)
         ):
             return Held.KNOWN_EVENT, f"{event.name}, from {event.from_}"
     return None
+
+
+def _over(incident: Incident, rules: AlertRules, as_of: date) -> tuple[Held, str] | None:
+    """Where it is no news any more: a first look at a bill finds a month of them."""
+    if incident.ongoing or as_of - incident.last_seen <= timedelta(days=rules.cool_off_days):
+        return None
+    return Held.OVER, f"over since {incident.last_seen}"
 
 
 def _is_of(part: Part, event: Event) -> bool:

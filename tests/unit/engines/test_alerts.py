@@ -40,7 +40,7 @@ def event(**more: object) -> Event:
 
 def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
     """A lasting rise told every morning is turned off, and the next one with it."""
-    one = incident(service="compute", amount="100")
+    one = incident(service="compute", amount="100", ongoing=True)
     first = decide_alerts([one], (), (), (), RULES, DAY)
     assert [alert.held for alert in first] == [None]
     for after in range(1, 8):
@@ -98,6 +98,20 @@ def test_an_event_covers_what_began_in_it_if_it_was_known() -> None:
     assert decided([late], [ends], as_of=DAY + timedelta(days=3)) == [None]
     learnt = event(known_from=DAY + timedelta(days=1))
     assert decided([incident(service="compute", since=DAY)], [learnt]) == [None]
+
+
+@pytest.mark.parametrize(("after", "held"), [(14, Held.KNOWN_EVENT), (15, None)])
+def test_a_lasting_change_excuses_what_begins_with_it(after: int, held: Held | None) -> None:
+    """An event without an end must not silence its costs for ever."""
+    day = DAY + timedelta(days=after)
+    assert decided([incident(since=day)], [event()], as_of=day) == [held]
+
+
+def test_what_was_over_long_ago_is_no_news() -> None:
+    """A first look at a bill must not call people for last month."""
+    seen = [incident(since=DAY - timedelta(days=n)) for n in (7, 8)]
+    goes_on = incident(since=DAY - timedelta(days=30), ongoing=True)
+    assert decided([*seen, goes_on]) == [None, Held.OVER, None]
 
 
 def test_an_acknowledged_one_is_held_until_its_day() -> None:
