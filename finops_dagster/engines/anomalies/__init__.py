@@ -3,7 +3,8 @@
 Pure and causal: no forecaster, no storage, and no day judged by what came after it.
 """
 
-from finops_dagster.engines.anomalies.detect import detect
+from finops_dagster.engines.anomalies.detect import detect, told
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
+from finops_dagster.engines.anomalies.watch import CostWatch
 
-__all__ = ["DetectionConfig", "DetectionResult", "detect"]
+__all__ = ["CostWatch", "DetectionConfig", "DetectionResult", "detect", "told"]
