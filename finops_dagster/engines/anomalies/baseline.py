@@ -77,7 +77,7 @@ class Baseline:
     def step(self, figure: Floats, age: np.ndarray, day: date) -> Expected:
         """Judge a day's figures, then take them in; `age` is days since a series began.
 
-        level = mean of 7- and 14-day medians; weekday = median of what 8 same weekdays had beyond
+        level = mean of 7- and 14-day medians, without weekdays; weekday = median of what 8 same weekdays had beyond
         their levels (Sunday's on a day that many leaves take for one); month day, where seen
         before; scale = MAD of 70 days, floor .02.
         """
@@ -87,6 +87,7 @@ class Baseline:
         # the days before its first charge say nothing of a series' weeks
         own = age >= LEVEL_DAYS
         recent = np.arcsinh(before[:, -LEVEL_DAYS:] / unit[:, None])
+        recent = recent - np.nan_to_num(rings["effect"].last(LEVEL_DAYS))
         level = (np.median(recent[:, -7:], axis=1) + np.median(recent, axis=1)) / 2
         level = np.where(own, level, np.nan)
         now = np.arcsinh(figure / unit)
@@ -96,12 +97,12 @@ class Baseline:
         past = residuals[:, -_SCALE_DAYS:]
         centre = median(past, 1)
         scale = np.fmax(_MAD * median(np.abs(past - centre[:, None]), 1), SCALE_FLOOR)
+        sunday = self._sunday(beyond, effect, scale, day)
+        rests = np.abs(beyond - sunday) < np.abs(beyond - effect)
+        effect = np.where(rests, sunday, effect)
         usual = level + effect
         expected = usual.copy()
-        for special in (
-            level + self._sunday(beyond, effect, scale, day),
-            *self._month_days(now, usual, unit, scale, day),
-        ):
+        for special in self._month_days(now, usual, unit, scale, day):
             nearer = np.abs(now - special) < np.abs(now - expected)
             expected = np.where(nearer, special, expected)
         left = now - expected
@@ -110,7 +111,8 @@ class Baseline:
         with np.errstate(over="ignore", invalid="ignore"):
             money = figure - unit * np.sinh(usual)
         rings["figure"].add(figure)
-        rings["beyond"].add(beyond)
+        # a holiday says nothing of other days of its weekday's name
+        rings["beyond"].add(np.where(rests, np.nan, beyond))
         rings["effect"].add(effect)
         rings["residual"].add(residual)
         rings["money"].add(money)

@@ -185,7 +185,7 @@ def points(
 
 
 def offsetting(
-    today: Today, memory: Memory, config: DetectionConfig, lasting: Floats, pointed: np.ndarray
+    today: Today, memory: Memory, config: DetectionConfig, lasting: Floats, shared: np.ndarray
 ) -> list[Hit]:
     """Two leaves of an account that hold moves of like amounts the opposite way.
 
@@ -194,12 +194,11 @@ def offsetting(
     impact = today.cost - today.usual
     open_ = today.known & _held(lasting, config.mix_z) & ~today.expected.habit
     open_ &= np.abs(impact) >= config.mix_share * today.spend
-    open_ &= today.day - memory.offset > _MUTE_SLOW_DAYS
+    open_ &= ~shared & (today.day - memory.pointed > config.merge_days)
+    open_ &= today.day - memory.offset > config.merge_days
     hit = np.zeros(len(impact), dtype=bool)
-    for a, b in pairs(impact, today.account, open_, config.alike):
-        if not pointed[a] or not pointed[b]:
-            hit[[a, b]] = True
-    hit &= ~pointed
+    for pair in pairs(impact, today.account, open_, config.alike):
+        hit[list(pair)] = True
     memory.offset[hit] = today.day
     memory.pointed[hit] = today.day
     memory.took(hit, today, today.expected.level)

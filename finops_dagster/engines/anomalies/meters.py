@@ -84,7 +84,9 @@ class Meters:
         past, held = prices[:, :_STOOD_DAYS], prices[:, _STOOD_DAYS:]
         usual, now = median(past, 1), median(held, 1)
         with np.errstate(invalid="ignore"):
-            wobble = np.max(np.nan_to_num(np.abs(past / usual[:, None] - 1)), axis=1)
+            aside = np.sort(np.nan_to_num(np.abs(past / usual[:, None] - 1)), axis=1)
+            # some days of it may have been re-rated
+            wobble = aside[:, _STOOD_LEAST - 1]
             unrest = np.max(np.abs(held / now[:, None] - 1), axis=1)
             change = now / usual - 1
             hit = (np.abs(change) > np.maximum(config.price_change, _WOBBLE * wobble)) & (

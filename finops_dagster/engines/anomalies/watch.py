@@ -110,8 +110,7 @@ class CostWatch:
         found, shared = channels.points(today, memory, config, lasting)
         if shared.any():
             self.shared, self.shared_leaves = today.day, int(shared.sum())
-        pointed = memory.pointed == today.day
-        hits += found + channels.offsetting(today, memory, config, lasting, pointed)
+        hits += found + channels.offsetting(today, memory, config, lasting, shared)
         muted = today.day - memory.pointed <= config.merge_days
         statistic = self.slow.step(self.base, expected.unit, today.age, muted)
         hits += channels.creep(today, memory, config, statistic)
