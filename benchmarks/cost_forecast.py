@@ -35,8 +35,10 @@ SEASON = 7
 RUN_RATE_DAYS = 28
 
 
-def bill(seed: int, days: int) -> pd.DataFrame:
-    """The series of a seed's bill: unique_id, ds, y."""
+def usage(seed: int, days: int) -> pd.DataFrame:
+    """A seed's charges of usage by day: account, service, team, currency, meter, unit, ds, cost,
+    quantity (null of charges that name no unit).
+    """
     plan, hidden = plans.build(seed), consumption.events(seed)
     first = AS_OF - timedelta(days=days - 1)
     books = billing.build(plan, {}, {}, hidden, first, AS_OF)
@@ -46,18 +48,25 @@ def bill(seed: int, days: int) -> pd.DataFrame:
             str(max(month.iterdir(), key=lambda one: (one.name == "final", one.name)) / "*.parquet")
             for month in sorted(Path(folder).glob("exports/*/*"))
         ]
-        history = connection.execute(
-            """
+        return connection.execute(
+            f"""
             select
                 coalesce(SubAccountId, BillingAccountId) as account, ServiceName as service,
-                coalesce(Tags['team'], '(none)') as team, BillingCurrency as currency,
-                ChargePeriodStart::date as ds, sum(EffectiveCost) as cost
+                coalesce(Tags['team'], Tags['Team'], '{facts.UNTAGGED}') as team,
+                BillingCurrency as currency,
+                coalesce(SkuMeter, '') as meter, coalesce(ConsumedUnit, '') as unit,
+                ChargePeriodStart::date as ds, sum(EffectiveCost) as cost,
+                sum(ConsumedQuantity)::double as quantity
             from read_parquet(?, union_by_name = true)
             where ChargeCategory = 'Usage' group by all order by all
             """,
             [newest],
         ).df()
-    return facts.series(history)[["unique_id", "ds", "y"]]
+
+
+def bill(seed: int, days: int) -> pd.DataFrame:
+    """The series of a seed's bill: unique_id, ds, y."""
+    return facts.series(usage(seed, days))[["unique_id", "ds", "y"]]
 
 
 def run_rate(y: np.ndarray) -> dict[str, np.ndarray]:

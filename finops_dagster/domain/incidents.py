@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from finops_dagster.domain.decisions import Evidence
 from finops_dagster.domain.ids import content_id
-from finops_dagster.domain.money import Money, MoneyRange, Range
+from finops_dagster.domain.money import Amount, Money, MoneyRange, Range
 
 
 class Channel(StrEnum):
@@ -28,10 +28,33 @@ class Channel(StrEnum):
     """Most of an account is absent: a delivery fault until shown otherwise."""
     NEW = "new"
     """A service that a team had never had."""
+    MIX = "mix"
+    """As much as before, on units of another price."""
+    OFFSETTING = "offsetting"
+    """Two moves of an account that hide each other in its total."""
+
+
+class Severity(StrEnum):
+    """How much an incident matters to its account: see DetectionConfig for the shares."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class Effects(_Frozen):
+    """Why cost moved, as amounts in the incident's currency that add up to its money exactly."""
+
+    price: Amount
+    """Dearer or cheaper units, at the quantity that was used."""
+    quantity: Amount
+    """More or fewer units, at the prices and the mix of before."""
+    mix: Amount
+    """Other units of the same measure, at the prices of before."""
 
 
 class Part(_Frozen):
@@ -42,10 +65,13 @@ class Part(_Frozen):
     team: str
     money: Money
     """Cost beyond what was expected, since the incident began; negative for a fall."""
+    since: date | None = None
+    kind: Channel | None = None
+    """Of its first anomaly."""
 
 
 class Incident(_Frozen):
-    """Anomalies of one account that share their time, with the money of them."""
+    """Anomalies of one account that share their cause, with the money of them."""
 
     kind: Channel
     """Of the part that weighs most."""
@@ -77,10 +103,29 @@ class Incident(_Frozen):
     """Not known from cost alone."""
     risk: float = 0.0
     """Nothing is changed by an incident."""
+    origin: str = ""
+    """ACCOUNT/SERVICE/TEAM of its first anomaly: that never changes, while another may come to
+    weigh more."""
+    effects: Effects | None = None
+    effects_unknown: str = ""
+    """Why there are none."""
+    gross_up: Money | None = None
+    gross_down: Money | None = None
+    """Parts that cost more, and parts that cost less: `money` is their sum."""
+    severity: Severity = Severity.LOW
+    by_month_end: Money | None = None
+    """`money` and what is to come until the month of as_of is over, where it goes on."""
+    what_to_do: str = ""
+    """One sentence for a person."""
 
     @property
     def id(self) -> str:
         """The same incident keeps its id from day to day."""
         return content_id(
-            "incident", {"resource": self.resource, "since": self.since, "currency": self.currency}
+            "incident",
+            {
+                "resource": self.origin or self.resource,
+                "since": self.since,
+                "currency": self.currency,
+            },
         )

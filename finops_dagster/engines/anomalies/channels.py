@@ -1,6 +1,7 @@
-"""The tests of one day: points, creep, price, missing and new; each sees only days up to it.
+"""The tests of one day on leaves: points, creep, missing, new and offsetting.
 
-Grouping what they find is done elsewhere.
+Each sees only days up to it. What a leaf is made of is tested in meters; grouping what is found is
+done elsewhere.
 """
 
 from __future__ import annotations
@@ -10,163 +11,279 @@ from dataclasses import dataclass
 import numpy as np
 
 from finops_dagster.domain.incidents import Channel
-from finops_dagster.engines.anomalies.baseline import Expected, expect, slow_statistic
-from finops_dagster.engines.anomalies.leaves import Floats, Leaves
+from finops_dagster.engines.anomalies.baseline import Expected
+from finops_dagster.engines.anomalies.leaves import Floats
 from finops_dagster.engines.anomalies.result import DetectionConfig
 
 _HEAVY_TAIL_DEGREES = 4
 _MISSING_TOTAL, _MISSING_LEAVES, _MISSING_LOW = 0.5, 0.6, 0.5
 _MUTE_POINT_DAYS, _MUTE_SLOW_DAYS = 2, 7
-_POINT_SILENCES_SLOW_DAYS = 49
+_POINT_SILENCES_SLOW_DAYS = 42
 """A level that a point has told of stays in the slow statistic's week means so long."""
-_SLOW_AGE_DAYS = 63
-"""All weeks of the slow statistic, and two for a start-up, lie in the leaf's own life."""
+_EPISODE_DAYS = 120
+"""So long after its last anomaly a leaf may come back to what it cost before, and that is no news.
+"""
+_BACK_SHARE, _BACK_SCALES = 0.3, 4.0
+"""It is back within so much of how far it was away."""
+_COMMON_LEAVES, _COMMON_SHARE, _COMMON_Z, _COMMON_ALIKE = 5, 0.05, 3.0, 0.3
+NEVER = -10_000_000
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One anomaly of one leaf on one day."""
+    """One anomaly of one leaf on one day (days as date.toordinal)."""
 
     leaf: int
     day: int
     kind: Channel
     expected: float
     score: float
+    onset: int
+    """The day it began, where it is told later."""
 
 
-class Watch:
-    """Goes through the days in order and remembers what mutes what."""
+@dataclass(frozen=True)
+class Today:
+    """A day's figures, one value a leaf."""
 
-    def __init__(self, leaves: Leaves, config: DetectionConfig) -> None:
-        self._leaves = leaves
-        self._config = config
-        n = len(leaves.born)
-        never = -10_000
-        self._pointed = np.full(n, never)
-        self._crept = np.full(n, never)
-        self._creeping = np.zeros(n, dtype=int)
-        self._launched = np.zeros(n, dtype=bool)
-        self._repriced = np.full(n, never)
-        self._missing = np.full(n, never)
+    day: int
+    cost: Floats
+    expected: Expected
+    age: np.ndarray
+    known: np.ndarray
+    """Old enough to be judged."""
+    usual: Floats
+    """Expected cost, 0 where it is not known."""
+    spend: Floats
+    """Expected spend of the leaf's account and currency."""
+    account: np.ndarray
+    """Number of the leaf's account and currency: amounts are only ever added within it."""
 
-    def day(self, day: int) -> list[Hit]:
-        """Anomalies of column `day`; call with rising days."""
-        leaves = self._leaves
-        expected = expect(leaves.cost, day, leaves.days, leaves.born)
-        age = day - leaves.born
-        known = (age >= self._config.min_history_days) & np.isfinite(expected.z)
-        usual = np.where(known, expected.cost, 0.0)
-        spend = self._by_account(np.maximum(usual, 0.0))
-        hits = self._missing_accounts(day, known, usual, spend)
-        hits += self._points(day, expected, known, spend)
-        hits += self._creep(day, expected, known, spend)
-        hits += self._new(day, age, spend)
-        hits += self._prices(day, known, spend)
-        return hits
 
-    def _by_account(self, values: Floats) -> Floats:
-        """Sum over each leaf's account and currency, one value a leaf."""
-        totals = np.bincount(self._leaves.account, weights=values)
-        return np.asarray(totals[self._leaves.account])
+@dataclass
+class Memory:
+    """What mutes what: a value a leaf, days as ordinals. `lasting` is (leaf, day) of z."""
 
-    def _missing_accounts(
-        self, day: int, known: np.ndarray, usual: Floats, spend: Floats
-    ) -> list[Hit]:
-        cost = self._leaves.cost[:, day]
-        weighty = known & (usual > 0.001 * spend)
-        low = weighty & (cost < _MISSING_LOW * usual)
-        total = self._by_account(np.where(known, cost, 0.0))
-        shares = self._by_account(low.astype(float)) / np.maximum(
-            self._by_account(weighty.astype(float)), 1.0
-        )
-        absent = (spend > 0) & (total < _MISSING_TOTAL * spend) & (shares >= _MISSING_LEAVES)
-        self._missing[absent] = day
-        return [
-            Hit(int(i), day, Channel.MISSING, float(usual[i]), float(shares[i]))
-            for i in np.flatnonzero(absent & low)
+    pointed: np.ndarray
+    crept: np.ndarray
+    creeping: np.ndarray
+    launched: np.ndarray
+    missing: np.ndarray
+    offset: np.ndarray
+    hit: np.ndarray
+    """Day of the last anomaly."""
+    before: Floats
+    """Transformed level in cost that the last anomaly began from; NaN without one."""
+    furthest: Floats
+    """How far the level went from there (transformed)."""
+
+    FILL = {
+        "pointed": NEVER, "crept": NEVER, "creeping": 0, "launched": 0, "missing": NEVER,
+        "offset": NEVER, "hit": NEVER, "before": np.nan, "furthest": 0.0,
+    }  # fmt: skip
+
+    @classmethod
+    def empty(cls) -> Memory:
+        """Of no leaf."""
+        return cls(**{k: np.empty(0, dtype=np.asarray(v).dtype) for k, v in cls.FILL.items()})
+
+    def grow(self, rows: int) -> None:
+        """Have so many leaves."""
+        for name, fill in self.FILL.items():
+            have = getattr(self, name)
+            more = np.full(rows - len(have), fill, dtype=have.dtype)
+            setattr(self, name, np.concatenate([have, more]))
+
+    def took(self, hit: np.ndarray, today: Today, level: Floats) -> None:
+        """Leaves that `hit` have left `level` (transformed), where they were not away already."""
+        fresh = hit & ~self._away(today)
+        cost = today.expected.unit * np.sinh(level)
+        self.before = np.where(fresh, cost, self.before)
+        self.furthest = np.where(fresh, 0.0, self.furthest)
+        self.hit[hit] = today.day
+
+    def _away(self, today: Today) -> np.ndarray:
+        return np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS)
+
+    def returned(self, today: Today) -> np.ndarray:
+        """Leaves whose cost is back to what it was before their last anomaly."""
+        expected = today.expected
+        before = np.arcsinh(self.before / expected.unit)
+        away = np.abs(expected.level - before)
+        self.furthest = np.where(self._away(today), np.fmax(self.furthest, away), self.furthest)
+        now = np.arcsinh(today.cost / expected.unit)
+        left = np.abs(now - before - expected.effect)
+        near = np.maximum(_BACK_SCALES * expected.scale, _BACK_SHARE * self.furthest)
+        moved = self.furthest > near
+        return np.asarray(self._away(today) & moved & (left <= near))
+
+
+def by_account(today: Today, values: Floats) -> Floats:
+    """Sum over each leaf's account and currency, one value a leaf."""
+    return np.asarray(np.bincount(today.account, weights=values)[today.account])
+
+
+def missing(today: Today, memory: Memory) -> list[Hit]:
+    """Accounts of which most is absent."""
+    usual, spend = today.usual, today.spend
+    weighty = today.known & (usual > 0.001 * spend)
+    low = weighty & (today.cost < _MISSING_LOW * usual)
+    total = by_account(today, np.where(today.known, today.cost, 0.0))
+    shares = by_account(today, low.astype(float)) / np.maximum(
+        by_account(today, weighty.astype(float)), 1.0
+    )
+    absent = (spend > 0) & (total < _MISSING_TOTAL * spend) & (shares >= _MISSING_LEAVES)
+    memory.missing[absent] = today.day
+    return _hits(absent & low, today, Channel.MISSING, usual, shares)
+
+
+def common(deviation: Floats, score: Floats, judged: np.ndarray) -> np.ndarray:
+    """Leaves that move as many others do on the day: the same way and by a like ratio.
+
+    A season, a holiday, a sale: what moves a twentieth of the estate at once is no fault of one
+    leaf.
+    """
+    out = np.zeros(len(deviation), dtype=bool)
+    least = max(_COMMON_LEAVES, int(np.ceil(_COMMON_SHARE * judged.sum())))
+    moving = np.flatnonzero(judged & (np.abs(score) > _COMMON_Z))
+    if len(moving) < least:
+        return out
+    own = deviation[moving]
+    ordered = np.sort(own)
+    wide = _COMMON_ALIKE * np.abs(own)
+    alike = np.searchsorted(ordered, own + wide, "right") - np.searchsorted(ordered, own - wide)
+    out[moving] = alike >= least
+    return out
+
+
+def points(
+    today: Today, memory: Memory, config: DetectionConfig, lasting: Floats
+) -> tuple[list[Hit], np.ndarray]:
+    """Single days far out, and moves that hold; and which leaves moved in common.
+
+    `lasting` is z of the last days (leaf, day), today's the newest.
+    """
+    from scipy import special
+
+    expected = today.expected
+    size = np.abs(expected.z)
+    shared = common(expected.beyond, np.nan_to_num(expected.z), today.known)
+    back = memory.returned(today)
+    memory.pointed[back & (size > _BACK_SCALES)] = today.day
+    open_ = today.known & (today.day - memory.missing > _MUTE_POINT_DAYS)
+    open_ &= ~expected.habit & ~shared & ~back
+    impact = np.abs(today.cost - today.usual)
+    far = open_ & (size > config.point_z) & (impact >= config.point_share * today.spend)
+    p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
+    found = _benjamini_hochberg(p, open_, config.discovery_rate)
+    found &= (impact >= config.discovery_share * today.spend) & (size > config.discovery_z)
+    held = open_ & (impact >= config.lasting_share * today.spend) & _held(lasting, config.lasting_z)
+    hit = (far | found | held) & (impact > 0)
+    memory.pointed[hit] = today.day
+    memory.took(hit, today, expected.level)
+    return _hits(hit, today, Channel.POINT, expected.cost, expected.z), shared
+
+
+def offsetting(
+    today: Today, memory: Memory, config: DetectionConfig, lasting: Floats, shared: np.ndarray
+) -> list[Hit]:
+    """Two leaves of an account that hold moves of like amounts the opposite way.
+
+    Each alone is too little to tell; that both moved at once is not.
+    """
+    impact = today.cost - today.usual
+    open_ = today.known & _held(lasting, config.mix_z) & ~today.expected.habit
+    open_ &= np.abs(impact) >= config.mix_share * today.spend
+    open_ &= ~shared & (today.day - memory.pointed > config.merge_days)
+    open_ &= today.day - memory.offset > config.merge_days
+    hit = np.zeros(len(impact), dtype=bool)
+    for pair in pairs(impact, today.account, open_, config.alike):
+        hit[list(pair)] = True
+    memory.offset[hit] = today.day
+    memory.pointed[hit] = today.day
+    memory.took(hit, today, today.expected.level)
+    begun = today.day - lasting.shape[1] + 1
+    return _hits(
+        hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, onset=begun
+    )
+
+
+def pairs(
+    impact: Floats, group: np.ndarray, among: np.ndarray, alike: float
+) -> list[tuple[int, int]]:
+    """Pairs of one group whose impacts are opposite and alike in size, each member once."""
+    out = []
+    left = list(np.flatnonzero(among & (impact < 0)))
+    for a in sorted(np.flatnonzero(among & (impact > 0)), key=lambda i: -impact[i]):
+        ratios = [
+            (min(-impact[b], impact[a]) / max(-impact[b], impact[a]), b)
+            for b in left
+            if group[a] == group[b]
         ]
+        if ratios and max(ratios)[0] >= alike:
+            b = max(ratios)[1]
+            left.remove(b)
+            out.append((int(a), int(b)))
+    return out
 
-    def _points(self, day: int, expected: Expected, known: np.ndarray, spend: Floats) -> list[Hit]:
-        from scipy import special
 
-        config = self._config
-        open_ = known & (day - self._missing > _MUTE_POINT_DAYS)
-        impact = np.abs(self._leaves.cost[:, day] - expected.cost)
-        size = np.abs(expected.z)
-        far = open_ & (size > config.point_z) & (impact >= config.point_share * spend)
-        p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
-        found = _benjamini_hochberg(p, open_, config.discovery_rate)
-        found &= (impact >= config.discovery_share * spend) & (size > config.discovery_z)
-        hit = (far | found) & (impact > 0)
-        self._pointed[hit] = day
-        return [
-            Hit(int(i), day, Channel.POINT, float(expected.cost[i]), float(expected.z[i]))
-            for i in np.flatnonzero(hit)
-        ]
+def creep(
+    today: Today,
+    memory: Memory,
+    config: DetectionConfig,
+    statistic: tuple[Floats, Floats, Floats, Floats],
+) -> list[Hit]:
+    """Weeks that have moved away from those before, by more than ever in months."""
+    score, record, now, before = statistic
+    unit = today.expected.unit
+    moved = unit * (np.sinh(now) - np.sinh(before))
+    away = today.known & (np.abs(score) > config.slow_z) & (record > config.slow_record)
+    away &= np.abs(moved) >= config.slow_share * today.spend
+    away &= ~common(now - before, np.nan_to_num(score), today.known)
+    memory.creeping = np.where(away, memory.creeping + 1, 0)
+    hit = (
+        (memory.creeping >= config.slow_days)
+        & (today.day - memory.crept > config.slow_rest_days)
+        & (today.day - memory.pointed > _POINT_SILENCES_SLOW_DAYS)
+        & (today.day - memory.missing > _MUTE_SLOW_DAYS)
+    )
+    memory.crept[hit] = today.day
+    memory.took(hit, today, before)
+    return _hits(hit, today, Channel.SLOW, unit * np.sinh(before), score)
 
-    def _creep(self, day: int, expected: Expected, known: np.ndarray, spend: Floats) -> list[Hit]:
-        config = self._config
-        score, now, before = slow_statistic(expected.window)
-        known = known & (day - self._leaves.born >= _SLOW_AGE_DAYS)
-        moved = expected.unit * (np.sinh(now) - np.sinh(before))
-        away = known & (np.abs(score) > config.slow_z)
-        away &= np.abs(moved) >= config.slow_share * spend
-        self._creeping = np.where(away, self._creeping + 1, 0)
-        hit = (
-            (self._creeping >= config.slow_days)
-            & (day - self._crept > config.slow_rest_days)
-            & (day - self._pointed > _POINT_SILENCES_SLOW_DAYS)
-            & (day - self._missing > _MUTE_SLOW_DAYS)
-        )
-        self._crept[hit] = day
-        return [
-            Hit(
-                int(i),
-                day,
-                Channel.SLOW,
-                float(expected.unit[i] * np.sinh(before[i])),
-                float(score[i]),
-            )
-            for i in np.flatnonzero(hit)
-        ]
 
-    def _new(self, day: int, age: np.ndarray, spend: Floats) -> list[Hit]:
-        leaves, config = self._leaves, self._config
-        seasoned = leaves.born - leaves.account_born >= config.min_history_days
-        cost = leaves.cost[:, day]
-        hit = (
-            seasoned
-            & (age >= 0)
-            & (age < config.min_history_days)
-            & ~self._launched
-            & (spend > 0)
-            & (cost >= config.new_share * spend)
-        )
-        self._launched |= hit
-        return [Hit(int(i), day, Channel.NEW, 0.0, 1.0) for i in np.flatnonzero(hit)]
+def new(
+    today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray
+) -> list[Hit]:
+    """Leaves that begin in an account that is `seasoned`, told once."""
+    hit = (
+        seasoned
+        & (today.age >= 0)
+        & (today.age < config.min_history_days)
+        & (memory.launched == 0)
+        & (today.spend > 0)
+        & (today.cost >= config.new_share * today.spend)
+    )
+    memory.launched[hit] = 1
+    nothing = np.zeros(len(hit))
+    return _hits(hit, today, Channel.NEW, nothing, nothing + 1)
 
-    def _prices(self, day: int, known: np.ndarray, spend: Floats) -> list[Hit]:
-        leaves, config = self._leaves, self._config
-        if leaves.quantity is None or day < 15:
-            return []
-        quantity = leaves.quantity[:, day - 14 : day + 1]
-        cost = leaves.cost[:, day - 14 : day + 1]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            price = np.where(quantity > 0, cost / quantity, np.nan)
-        past = price[:, :-1]
-        complete = np.asarray(np.isfinite(price).all(1) & (price > 0).all(1))
-        usual = np.median(np.where(complete[:, None], past, 1.0), axis=1)
-        # only a price that stood still can be said to have moved
-        wobble = np.max(np.abs(np.where(complete[:, None], past, 1.0) / usual[:, None] - 1), axis=1)
-        change = np.where(complete, price[:, -1] / usual - 1, 0.0)
-        hit = known & complete & (np.abs(change) > config.price_change)
-        hit &= (wobble < config.price_change / 5) & (day - self._repriced > 14)
-        hit &= leaves.cost[:, day] > config.discovery_share * spend
-        self._repriced[hit] = day
-        return [
-            Hit(int(i), day, Channel.PRICE, float(usual[i] * quantity[i, -1]), float(change[i]))
-            for i in np.flatnonzero(hit)
-        ]
+
+def _held(lasting: Floats, least: float) -> np.ndarray:
+    """Whether the last days are all so far out the same way."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((lasting > least).all(1) | (lasting < -least).all(1))
+
+
+def _hits(
+    hit: np.ndarray, today: Today, kind: Channel, expected: Floats, score: Floats,
+    onset: int | None = None,
+) -> list[Hit]:  # fmt: skip
+    begun = today.day if onset is None else onset
+    return [
+        Hit(int(i), today.day, kind, float(expected[i]), float(score[i]), begun)
+        for i in np.flatnonzero(hit)
+    ]
 
 
 def _benjamini_hochberg(p: Floats, among: np.ndarray, rate: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Anomaly detection in daily cost: lay out, go through the days, group.
+"""Anomaly detection in daily cost: go through the days, group.
 
 The tests and the grouping live in the modules that this one calls.
 """
@@ -10,10 +10,10 @@ from datetime import date
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.anomalies.channels import Hit, Watch
 from finops_dagster.engines.anomalies.incidents import group
-from finops_dagster.engines.anomalies.leaves import Leaves, lay_out
+from finops_dagster.engines.anomalies.leaves import KEYS
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
+from finops_dagster.engines.anomalies.watch import CostWatch
 
 
 def detect(
@@ -23,57 +23,76 @@ def detect(
 
     `history`: account, service, team, currency, ds, cost; best as effective cost of usage charges
     alone, since fees, taxes and commitment purchases come in lumps by design. With a column
-    quantity, unit prices are judged too. Rows after `as_of` are not read, and each day is judged
-    by the days before it alone, so that a verdict never changes with what follows.
+    quantity, unit prices are judged too; with meter and unit beside it, those of each meter, and
+    the mix of meters of one unit. Rows after `as_of` are not read, and each day is judged by the
+    days before it alone, so that a verdict never changes with what follows. The same as a
+    `CostWatch` that took the days one after the other.
     """
-    config = config or DetectionConfig()
-    leaves = lay_out(history, as_of)
-    watch = Watch(leaves, config)
-    hits: list[Hit] = []
-    last = len(leaves.days) - 1
-    if len(leaves.keys):
-        for day in range(max(0, last - config.lookback_days + 1), last + 1):
-            hits += watch.day(day)
+    watch = CostWatch(config)
+    watch.take(history, as_of)
+    return told(watch, as_of)
+
+
+def told(watch: CostWatch, as_of: date) -> DetectionResult:
+    """What `watch` has to say on `as_of`, its newest day."""
     return DetectionResult(
-        anomalies=_frame(hits, leaves),
-        incidents=group(hits, leaves, config, as_of),
-        abstained=_abstained(leaves, config, last),
+        anomalies=_frame(watch),
+        incidents=group(watch, as_of),
+        abstained=_abstained(watch),
     )
 
 
-def _frame(hits: list[Hit], leaves: Leaves) -> pd.DataFrame:
+def _frame(watch: CostWatch) -> pd.DataFrame:
     rows = []
-    for hit in hits:
-        keys = leaves.keys.iloc[hit.leaf]
-        cost = float(leaves.cost[hit.leaf, hit.day])
+    last = watch.day or 0
+    order = sorted(watch.hits, key=lambda h: (h.day, watch.keys[h.leaf], h.kind))
+    for hit in order:
+        if hit.day <= last - watch.config.lookback_days:
+            continue
+        cost = float(watch.cost.back(last - hit.day)[hit.leaf])
         rows.append(
             (
-                *keys.tolist(), leaves.days[hit.day], hit.kind.value, cost, hit.expected,
-                cost - hit.expected, hit.score,
+                *watch.keys[hit.leaf], pd.Timestamp(date.fromordinal(hit.day)), hit.kind.value,
+                cost, hit.expected, cost - hit.expected, hit.score,
             )
         )  # fmt: skip
-    columns = [
-        "account", "service", "team", "currency", "ds", "kind", "cost", "expected", "impact",
-        "score",
-    ]  # fmt: skip
+    columns = [*KEYS, "ds", "kind", "cost", "expected", "impact", "score"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _abstained(leaves: Leaves, config: DetectionConfig, last: int) -> list[Abstained]:
-    """Leaves too young to be judged on `as_of`."""
+def _abstained(watch: CostWatch) -> list[Abstained]:
+    """Leaves too young to be judged on the newest day, rows left out, and moves in common."""
     out = []
-    if leaves.quantity is None:
+    config, last = watch.config, watch.day
+    quantity = watch.meters.rings["quantity"].last(config.lookback_days)
+    if not (quantity > 0).any():
         reason = "no quantities are given, so that a price and a quantity cannot be told apart"
         out.append(Abstained(subject="unit prices", reason=reason))
-    for i, born in enumerate(leaves.born):
-        days = last - int(born) + 1
-        if days <= config.min_history_days:
-            account, service, team, currency = leaves.keys.iloc[i].tolist()
-            out.append(
-                Abstained(
-                    subject=f"{account}/{service}/{team} ({currency})",
-                    reason=f"{max(days, 0)} days of cost, more than {config.min_history_days} "
-                    f"are needed to know what is usual",
-                )
+    if last is None:
+        return out
+    if last - watch.shared < config.lookback_days and watch.shared_leaves:
+        out.append(
+            Abstained(
+                subject=f"season of {date.fromordinal(watch.shared).isoformat()}",
+                reason=f"{watch.shared_leaves} leaves moved the same way by a like share: taken "
+                f"for a season or a holiday, not for anomalies of each",
             )
+        )
+    for i, key in sorted(enumerate(watch.keys), key=lambda one: one[1]):
+        account, service, team, currency = key
+        subject = f"{account}/{service}/{team} ({currency})"
+        days = last - int(watch.born[i]) + 1
+        if days <= config.min_history_days:
+            reason = (
+                f"{max(days, 0)} days of cost, more than {config.min_history_days} are needed "
+                f"to know what is usual"
+            )
+            out.append(Abstained(subject=subject, reason=reason))
+        if watch.dropped[i] and last - watch.dropped_on[i] < config.lookback_days:
+            on = date.fromordinal(int(watch.dropped_on[i])).isoformat()
+            reason = (
+                f"{watch.dropped[i]} rows have no finite cost, the newest on {on}: they are left "
+                f"out, so that the leaf costs less than it may have"
+            )
+            out.append(Abstained(subject=subject, reason=reason))
     return out

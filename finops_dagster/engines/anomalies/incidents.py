@@ -1,91 +1,151 @@
-"""From anomalies to incidents: one per account and stretch of days, with its money and cause.
+"""From anomalies to incidents: one per cause, with its days, its money and its words.
 
-No test of any day is made here.
+No test of any day is made here; why the money moved is told in effects.
 """
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
 
 from finops_dagster.domain.decisions import Evidence
-from finops_dagster.domain.incidents import Channel, Incident, Part
+from finops_dagster.domain.incidents import Channel, Effects, Incident, Part, Severity
 from finops_dagster.domain.money import Money, MoneyRange, to_decimal
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.anomalies.channels import Hit
-from finops_dagster.engines.anomalies.leaves import Floats, Leaves
+from finops_dagster.engines.anomalies.effects import Excess, excess, split
 from finops_dagster.engines.anomalies.result import DetectionConfig
+from finops_dagster.engines.anomalies.watch import CostWatch
+from finops_dagster.engines.anomalies.words import cause, what_to_do
 
-_COUNTED_SHARE = 0.25
-"""A day still belongs to an incident while its excess is a quarter of the largest, same sign."""
-_OVER_DAYS = 3
-"""So many normal days in a row and it is over, whatever comes later."""
 _ONGOING_DAYS = 2
 _DAYS_PER_MONTH = 365 / 12
-_BASE_WEEKS = 4
+_SPEND_DAYS = 28
+_TOGETHER_DAYS = 1
+"""One cause moves its leaves at once; what begins later has another."""
+_ALIKE = 0.1
+"""Prices that moved by so nearly the same moved by one price list."""
+_CLASS = {Channel.OFFSETTING: Channel.POINT}
+"""Kinds that one cause has beside each other are one class."""
 
 
-def group(
-    hits: Sequence[Hit], leaves: Leaves, config: DetectionConfig, as_of: date
-) -> list[Incident]:
+def group(watch: CostWatch, as_of: date) -> list[Incident]:
     """Incidents, heaviest first within a currency; those long over are left out."""
-    stretches: list[list[Hit]] = []
-    latest: dict[int, list[Hit]] = {}
-    for hit in sorted(hits, key=lambda h: (h.day, h.leaf, h.kind)):
-        account = int(leaves.account[hit.leaf])
-        stretch = latest.get(account)
-        if stretch is None or hit.day - stretch[-1].day > config.merge_days:
-            stretch = latest[account] = []
-            stretches.append(stretch)
-        stretch.append(hit)
-    last = len(leaves.days) - 1
+    last = watch.day
+    if last is None:
+        return []
     incidents = [
-        _incident(stretch, leaves, as_of)
-        for stretch in stretches
-        if last - stretch[-1].day < config.report_days
+        _incident(stretch, watch, as_of)
+        for stretch in stretches(watch)
+        if last - stretch[-1].day < watch.config.report_days
     ]
     return sorted(incidents, key=lambda i: (i.currency, -abs(i.money.amount), i.id))
 
 
-def _incident(stretch: list[Hit], leaves: Leaves, as_of: date) -> Incident:
-    since = stretch[0].day
-    last = len(leaves.days) - 1
-    currency = str(leaves.keys["currency"].iloc[stretch[0].leaf])
-    excess: dict[int, Floats] = {}
-    spreads: dict[int, float] = {}
+def stretches(watch: CostWatch) -> list[list[Hit]]:
+    """Anomalies of one cause each, in order of days.
+
+    The same leaf within merge_days, or told again of a creep that has not ended; and leaves of one
+    account that begin together with the same kind of anomaly.
+    """
+    found: list[list[Hit]] = []
+    by_leaf: dict[int, list[Hit]] = {}
+    by_account: dict[int, list[list[Hit]]] = {}
+    for hit in sorted(watch.hits, key=lambda h: (h.day, watch.keys[h.leaf], h.kind)):
+        account = int(watch.account[hit.leaf])
+        own = by_leaf.get(hit.leaf)
+        if own is None or not _goes_on(own, hit, watch.config):
+            beside = by_account.get(account, [])
+            own = next((one for one in reversed(beside) if _together(one[0], hit)), None)
+        if own is None:
+            own = []
+            found.append(own)
+            by_account.setdefault(account, []).append(own)
+        own.append(hit)
+        by_leaf[hit.leaf] = own
+    return found
+
+
+def _goes_on(stretch: list[Hit], hit: Hit, config: DetectionConfig) -> bool:
+    mine = [one for one in stretch if one.leaf == hit.leaf]
+    gap = hit.day - mine[-1].day
+    again = hit.kind is Channel.SLOW and mine[-1].kind is Channel.SLOW
+    same_way = (hit.score > 0) == (mine[-1].score > 0)
+    return gap <= config.merge_days or (
+        again and same_way and gap <= config.slow_rest_days + config.merge_days
+    )
+
+
+def _together(first: Hit, hit: Hit) -> bool:
+    """Whether `hit` of another leaf begins with `first` of a stretch, and is of its kind."""
+    if abs(hit.onset - first.onset) > _TOGETHER_DAYS or hit.leaf == first.leaf:
+        return False
+    if _CLASS.get(hit.kind, hit.kind) is not _CLASS.get(first.kind, first.kind):
+        return False
+    return hit.kind is not Channel.PRICE or abs(hit.score - first.score) <= _ALIKE * abs(
+        first.score
+    )
+
+
+def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
+    last = watch.day or 0
+    since = stretch[0].onset
+    keys = watch.keys
+    currency = keys[stretch[0].leaf][3]
+    moved: dict[int, Excess] = {}
     for leaf in sorted({hit.leaf for hit in stretch}):
-        onset = min(hit.day for hit in stretch if hit.leaf == leaf)
-        excess[leaf], spreads[leaf] = _excess(leaves.cost[leaf], onset, last, stretch, leaf)
-    money = {leaf: float(values.sum()) for leaf, values in excess.items()}
-    order = sorted(money, key=lambda leaf: (-abs(money[leaf]), leaf))
+        moved[leaf] = excess(watch, [hit for hit in stretch if hit.leaf == leaf])
+    money = {leaf: to_decimal(one.total, 2) for leaf, one in moved.items()}
+    order = sorted(money, key=lambda leaf: (-abs(money[leaf]), keys[leaf]))
     lead = order[0]
     first = next(hit for hit in stretch if hit.leaf == lead)
-    recent = sum(float(values[-_ONGOING_DAYS:].mean()) for values in excess.values())
-    ongoing = any((values[-_ONGOING_DAYS:] != 0).all() for values in excess.values())
-    keys = leaves.keys.iloc[lead]
+    recent = sum(float(one.beyond[-_ONGOING_DAYS:].mean()) for one in moved.values())
+    ongoing = any(bool((one.beyond[-_ONGOING_DAYS:] != 0).all()) for one in moved.values())
+    total = sum(money.values(), to_decimal(0.0, 2))
+    effects = {leaf: split(watch, leaf, moved[leaf], money[leaf]) for leaf in order}
+    unknown = [leaf for leaf in order if effects[leaf] is None]
+    left = calendar.monthrange(as_of.year, as_of.month)[1] - as_of.day
+    to_come = to_decimal(recent * left if ongoing else 0.0, 2)
+    account, service, team, _ = keys[lead]
+    cost_then = float(watch.cost.back(last - first.day)[lead])
+    gross = abs(float(total)) if len(order) == 1 else max(
+        float(sum(m for m in money.values() if m > 0)),
+        -float(sum(m for m in money.values() if m < 0)),
+    )  # fmt: skip
     return Incident(
         kind=first.kind,
-        resource=f"{keys['account']}/{keys['service']}/{keys['team']}",
-        owner=str(keys["team"]),
-        since=leaves.days[since].date(),
-        last_seen=leaves.days[stretch[-1].day].date(),
+        resource=f"{account}/{service}/{team}",
+        owner=team,
+        since=date.fromordinal(since),
+        last_seen=date.fromordinal(stretch[-1].day),
         ongoing=ongoing,
         currency=currency,
-        money=_money(sum(money.values()), currency),
-        saving_per_month=_per_month(recent if ongoing else 0.0, spreads, currency, ongoing),
-        cause=_cause(first, leaves, len(order), currency),
-        dimensions=tuple(_part(leaves, leaf, money[leaf], currency) for leaf in order),
+        money=Money(amount=total, currency=currency),
+        saving_per_month=_per_month(recent if ongoing else 0.0, moved.values(), currency, ongoing),
+        cause=cause(first, keys[lead], cost_then, len(order)),
+        dimensions=tuple(
+            Part(
+                account=keys[leaf][0],
+                service=keys[leaf][1],
+                team=keys[leaf][2],
+                money=Money(amount=money[leaf], currency=currency),
+                since=date.fromordinal(next(h.onset for h in stretch if h.leaf == leaf)),
+                kind=next(h.kind for h in stretch if h.leaf == leaf),
+            )
+            for leaf in order
+        ),
         confidence=round(_confidence(stretch), 6),
         evidence=Evidence(
-            window_start=day_start(leaves.days[0].date()),
+            window_start=day_start(date.fromordinal(watch.first or last)),
             window_end=datetime.combine(as_of, datetime.max.time(), tzinfo=UTC).replace(
                 microsecond=0
             ),
-            samples=int(last + 1 - leaves.born[lead]),
+            samples=int(last + 1 - watch.born[lead]),
             figures={
-                "cost": round(float(leaves.cost[lead, first.day]), 6),
+                "cost": round(cost_then, 6),
                 "expected": round(first.expected, 6),
                 "score": round(first.score, 4),
                 "anomalies": float(len(stretch)),
@@ -93,96 +153,76 @@ def _incident(stretch: list[Hit], leaves: Leaves, as_of: date) -> Incident:
             },
         ),
         as_of=as_of,
-        current=f"{leaves.cost[lead, first.day]:.2f}",
+        current=f"{cost_then:.2f}",
         proposed=f"{first.expected:.2f}",
+        origin="/".join(keys[stretch[0].leaf][:3]),
+        effects=None if unknown else _sum([one for one in effects.values() if one is not None]),
+        effects_unknown=_unknown([keys[leaf] for leaf in unknown]),
+        gross_up=Money(
+            amount=sum((m for m in money.values() if m > 0), to_decimal(0.0, 2)), currency=currency
+        ),
+        gross_down=Money(
+            amount=sum((m for m in money.values() if m < 0), to_decimal(0.0, 2)), currency=currency
+        ),
+        severity=_severity(
+            gross + abs(float(to_come)), _month_of(watch, stretch[0]), watch.config
+        ),
+        by_month_end=Money(amount=total + to_come, currency=currency),
+        what_to_do=what_to_do(first.kind, total >= 0),
     )
 
 
-def _excess(
-    cost: Floats, onset: int, last: int, stretch: list[Hit], leaf: int
-) -> tuple[Floats, float]:
-    """Daily cost beyond expectation from `onset` to `last`, and the spread of normal days.
-
-    The expectation is frozen at the onset, else a lasting rise would soon be expected: the median
-    of the same weekday over four weeks before. Days back to normal count nothing.
-    """
-    mine = [hit for hit in stretch if hit.leaf == leaf]
-    start = onset - 7 if all(h.kind is Channel.SLOW for h in mine) else onset
-    start = max(start, 0)
-    before = cost[max(0, start - 7 * _BASE_WEEKS) : start]
-    days = np.arange(start, last + 1)
-    usual = np.zeros(len(days))
-    spread = 0.0
-    if mine[0].kind is not Channel.NEW and len(before) >= 7:
-        weekday = np.arange(start - len(before), start) % 7
-        table = np.array([np.median(before[weekday == d]) for d in range(7)])
-        usual = table[days % 7]
-        spread = float(np.std(before - table[weekday]))
-    if mine[0].kind is Channel.PRICE:
-        usual = cost[start:] / (1 + mine[0].score)
-    beyond = cost[start:] - usual
-    # how large it was is told by its own days, not by what came long after
-    told = max(hit.day for hit in mine) - start + 1
-    largest = beyond[np.argmax(np.abs(beyond[:told]))]
-    counted = np.sign(beyond) == np.sign(largest)
-    counted &= np.abs(beyond) >= _COUNTED_SHARE * abs(largest)
-    over = np.convolve(~counted, np.ones(_OVER_DAYS), "valid") == _OVER_DAYS
-    over[:told] = False
-    if over.any():
-        counted[int(over.argmax()) :] = False
-    return np.where(counted, beyond, 0.0), spread
-
-
 def _per_month(
-    recent: float, spreads: dict[int, float], currency: str, ongoing: bool
+    recent: float, moved: Sequence[Excess] | object, currency: str, ongoing: bool
 ) -> MoneyRange:
     """A month of the present daily excess; 95 % by the spread of normal days, independent."""
     half = 0.0
     if ongoing:
-        variance = sum(s * s for s in spreads.values())
+        variance = sum(one.spread * one.spread for one in moved)  # type: ignore[attr-defined]
         half = 1.96 * float(np.sqrt(variance / _ONGOING_DAYS + variance / _DAYS_PER_MONTH))
     mid = to_decimal(recent * _DAYS_PER_MONTH, 2)
     width = to_decimal(half * _DAYS_PER_MONTH, 2)
     return MoneyRange(low=mid - width, mid=mid, high=mid + width, currency=currency)
 
 
-def _cause(first: Hit, leaves: Leaves, parts: int, currency: str) -> str:
-    keys = leaves.keys.iloc[first.leaf]
-    cost = leaves.cost[first.leaf, first.day]
-    day = leaves.days[first.day].date()
-    who = f"{keys['service']} of {keys['team'] or 'nobody'} in {keys['account']}"
-    more = f", and {parts - 1} more with it" if parts > 1 else ""
-    told = {
-        Channel.POINT: f"cost {cost:.2f} {currency} on {day} where {first.expected:.2f} "
-        f"was expected",
-        Channel.SLOW: f"has crept to {cost:.2f} {currency} a day by {day}, from "
-        f"{first.expected:.2f} three to six weeks before",
-        Channel.PRICE: f"has a unit price {first.score:+.1%} different since {day}",
-        Channel.MISSING: f"has {cost:.2f} {currency} on {day} where {first.expected:.2f} was "
-        f"expected, as has most of the account: probably not delivered",
-        Channel.NEW: f"is new: {cost:.2f} {currency} on {day}, nothing before",
-    }
-    return f"{who} {told[first.kind]}{more}."
+def _month_of(watch: CostWatch, hit: Hit) -> float:
+    """A month of the account's spend, by the four weeks before `hit` began."""
+    last = watch.day or 0
+    end = watch.kept_days - 1 - (last - hit.onset)
+    same = watch.account == watch.account[hit.leaf]
+    before = watch.cost.last(watch.kept_days)[same, max(end - _SPEND_DAYS, 0) : max(end, 1)]
+    return float(before.sum(0).mean()) * _DAYS_PER_MONTH
 
 
-def _part(leaves: Leaves, leaf: int, amount: float, currency: str) -> Part:
-    keys = leaves.keys.iloc[leaf]
-    return Part(
-        account=str(keys["account"]),
-        service=str(keys["service"]),
-        team=str(keys["team"]),
-        money=_money(amount, currency),
+def _severity(amount: float, month: float, config: DetectionConfig) -> Severity:
+    share = amount / month if month > 0 else float("inf")
+    if share >= config.severity_high:
+        return Severity.HIGH
+    return Severity.MEDIUM if share >= config.severity_medium else Severity.LOW
+
+
+def _sum(effects: list[Effects]) -> Effects:
+    nothing = to_decimal(0.0, 2)
+    return Effects(
+        price=sum((one.price for one in effects), nothing),
+        quantity=sum((one.quantity for one in effects), nothing),
+        mix=sum((one.mix for one in effects), nothing),
     )
 
 
-def _money(amount: float, currency: str) -> Money:
-    return Money(amount=to_decimal(amount, 2), currency=currency)
+def _unknown(keys: list[tuple[str, ...]]) -> str:
+    if not keys:
+        return ""
+    named = ", ".join("/".join(key[:3]) for key in keys[:3])
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return f"quantities of {named}{more} are not known, or not of every day"
 
 
 def _confidence(stretch: list[Hit]) -> float:
     """1 - p of the farthest point or creep under Student t(4); facts are certain."""
     from scipy import special
 
-    if any(h.kind in (Channel.NEW, Channel.MISSING, Channel.PRICE) for h in stretch):
+    facts = (Channel.NEW, Channel.MISSING, Channel.PRICE)
+    if any(h.kind in facts for h in stretch):
         return 1.0
     return float(1 - 2 * special.stdtr(4, -max(abs(h.score) for h in stretch)))

@@ -1,10 +1,11 @@
-"""Daily cost by leaf (account x service x team, one currency) as one matrix.
+"""A history of cost made ready to be gone through day by day, and memory of so many days.
 
 No test of any kind is made here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,56 +14,116 @@ import pandas as pd
 
 Floats = np.ndarray
 KEYS = ("account", "service", "team", "currency")
+METER = ("meter", "unit")
+_MONEY_LIMIT = 1e18
+"""More than DECIMAL(38,20) holds: no bill has it."""
 
 
 @dataclass(frozen=True)
-class Leaves:
-    """`cost` (leaf, day): 0 where a leaf has no charge; `born` = first day with one."""
+class Charges:
+    """One day: a row of each leaf and meter, sorted; several rows of one are added up."""
 
-    keys: pd.DataFrame
-    days: pd.DatetimeIndex
+    day: int
+    """date.toordinal."""
+    keys: list[tuple[str, ...]]
+    """account, service, team, currency, meter, unit."""
     cost: Floats
-    born: np.ndarray
-    account: np.ndarray
-    """Number of the leaf's account and currency: amounts are only ever added within it."""
-    account_born: np.ndarray
-    """First day of the leaf's account."""
-    quantity: Floats | None
-    """(leaf, day), where the history has it: unit prices are judged then."""
+    quantity: Floats
+    """NaN where it is not known."""
+    dropped: list[tuple[str, ...]]
+    """Leaves of rows whose cost is no finite number: such a row is left out."""
 
 
-def lay_out(history: pd.DataFrame, as_of: date) -> Leaves:
-    """`history` up to and including `as_of`; rows of one leaf and day are added up.
+def tidy(history: pd.DataFrame) -> pd.DataFrame:
+    """The columns that are needed, as plain types: ds a day without a zone, sorted by it.
 
-    Columns: account, service, team, currency, ds, cost (any number type), optionally quantity.
+    Columns: account, service, team, currency, ds, cost (any number type), optionally quantity, and
+    meter and unit beside it. A leaf's names are text, empty where there is none.
     """
-    frame = history.copy()
-    frame["ds"] = pd.to_datetime(frame["ds"])
-    if frame["ds"].dt.tz is not None:
-        frame["ds"] = frame["ds"].dt.tz_convert("UTC").dt.tz_localize(None)
-    frame["ds"] = frame["ds"].dt.normalize()
-    frame = frame.loc[frame["ds"] <= pd.Timestamp(as_of)]
-    for column in KEYS:
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), "").astype(str)
-    frame["cost"] = frame["cost"].astype(float)
-    frame = frame.loc[np.isfinite(frame["cost"])]
-    keys = frame[list(KEYS)].drop_duplicates().sort_values(list(KEYS), ignore_index=True)
-    if frame.empty:
-        none = np.empty(0, dtype=int)
-        return Leaves(keys, pd.DatetimeIndex([]), np.empty((0, 0)), none, none, none, None)
-    days = pd.date_range(frame["ds"].min(), pd.Timestamp(as_of), freq="D")
-    row = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(frame[list(KEYS)]))
-    place = days.get_indexer(pd.DatetimeIndex(frame["ds"]))
-    cost = np.zeros((len(keys), len(days)))
-    np.add.at(cost, (row, place), frame["cost"].to_numpy())
-    quantity = None
-    if "quantity" in frame.columns:
-        quantity = np.zeros_like(cost)
-        amounts = frame["quantity"].astype(float).fillna(0.0).to_numpy()
-        np.add.at(quantity, (row, place), amounts)
-    account = keys.groupby(["account", "currency"], sort=True).ngroup().to_numpy()
-    charged = cost != 0
-    born = np.where(charged.any(1), charged.argmax(1), len(days))
-    first = np.full(account.max() + 1, len(days))
-    np.minimum.at(first, account, born)
-    return Leaves(keys, days, cost, born, account, first[account], quantity)
+    columns: dict[str, object] = {}
+    for column in (*KEYS, *METER):
+        if column in history.columns:
+            named = history[column].astype(object).where(history[column].notna(), "").astype(str)
+            columns[column] = named.to_numpy()
+        else:
+            columns[column] = np.full(len(history), "", dtype=object)
+    stamps = pd.to_datetime(history["ds"])
+    if stamps.dt.tz is not None:
+        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
+    columns["ds"] = stamps.dt.normalize().to_numpy()
+    columns["cost"] = history["cost"].astype(float).to_numpy()
+    quantity = history["quantity"] if "quantity" in history.columns else None
+    columns["quantity"] = (
+        np.full(len(history), np.nan) if quantity is None else quantity.astype(float).to_numpy()
+    )
+    frame = pd.DataFrame(columns)
+    return frame.loc[frame["ds"].notna()].sort_values(
+        ["ds", *KEYS, *METER, "cost"], ignore_index=True
+    )
+
+
+def by_day(frame: pd.DataFrame, first: int, last: int) -> Iterator[Charges]:
+    """Every day from `first` to `last` of a frame made tidy, those without a charge included."""
+    sane = frame["cost"].abs() < _MONEY_LIMIT
+    bad = frame.loc[~sane]
+    good = frame.loc[sane].assign(unknown=lambda f: ~np.isfinite(f["quantity"]))
+    good["quantity"] = good["quantity"].where(~good["unknown"], 0.0)
+    grouped = good.groupby(["ds", *KEYS, *METER], sort=True)
+    rows = grouped[["cost", "quantity", "unknown"]].sum().reset_index()
+    # a quantity that is not known of a part is not known of the whole
+    rows["quantity"] = rows["quantity"].where(rows["unknown"] == 0)
+    numbers = _ordinals(rows["ds"])
+    bad_numbers = _ordinals(bad["ds"])
+    keys = list(rows[[*KEYS, *METER]].itertuples(index=False, name=None))
+    bad_keys = list(bad[list(KEYS)].itertuples(index=False, name=None))
+    cost, quantity = rows["cost"].to_numpy(), rows["quantity"].to_numpy()
+    for day in range(first, last + 1):
+        a, b = np.searchsorted(numbers, [day, day + 1])
+        c, d = np.searchsorted(bad_numbers, [day, day + 1])
+        yield Charges(day, keys[a:b], cost[a:b], quantity[a:b], bad_keys[c:d])
+
+
+def _ordinals(stamps: pd.Series[pd.Timestamp]) -> np.ndarray:
+    epoch = date(1970, 1, 1).toordinal()
+    return stamps.to_numpy().astype("datetime64[D]").astype(np.int64) + epoch
+
+
+class Ring:
+    """The last `size` columns of figures by row; adding one costs the same for ever."""
+
+    def __init__(self, size: int, fill: float, rows: int = 0) -> None:
+        self.size, self.fill, self.rows = size, fill, rows
+        self._figures = np.full((rows, 2 * size), fill)
+        self._end = size
+
+    def grow(self, rows: int) -> None:
+        """Have so many rows; new ones had `fill` until now."""
+        if rows > len(self._figures):
+            more = np.full((2 * rows, 2 * self.size), self.fill)
+            more[: len(self._figures)] = self._figures
+            self._figures = more
+        self.rows = rows
+
+    def add(self, column: Floats) -> None:
+        """One more column, the oldest forgotten."""
+        if self._end == 2 * self.size:
+            self._figures[:, : self.size] = self._figures[:, self.size :]
+            self._end = self.size
+        self._figures[: self.rows, self._end] = column
+        self._end += 1
+
+    def last(self, count: int) -> Floats:
+        """A view of the newest `count` columns, oldest first."""
+        return self._figures[: self.rows, self._end - count : self._end]
+
+    def back(self, days: int) -> Floats:
+        """The column that was added `days` before the newest; `fill` beyond what is kept."""
+        if days >= self.size:
+            return np.full(self.rows, self.fill)
+        return self._figures[: self.rows, self._end - 1 - days]
+
+    def put(self, columns: Floats) -> None:
+        """What `last(size)` gave of another."""
+        self.grow(len(columns))
+        self._figures[: self.rows, : self.size] = columns
+        self._end = self.size

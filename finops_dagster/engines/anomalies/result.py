@@ -12,36 +12,57 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.incidents import Incident
 
-ENGINE = "anomalies/1"
+ENGINE = "anomalies/2"
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """Thresholds; the defaults were set on simulated accounts of another seed."""
+    """Thresholds; the defaults were set on simulated companies of other seeds than are scored.
+
+    Shares are of the account's expected daily spend in the currency.
+    """
 
     lookback_days: int = 90
-    """Days up to as_of that are judged, each from what came before it alone."""
+    """Days up to as_of whose anomalies are told; all days before are gone through too."""
     report_days: int = 30
     """Incidents whose last anomaly is older are left out."""
     min_history_days: int = 28
     """A leaf younger than this is not judged for points or creep."""
     point_z: float = 8.0
     point_share: float = 0.02
-    """Least share of the account's daily spend, with z above point_z."""
+    """Least impact, with z above point_z."""
     discovery_rate: float = 0.2
     """Benjamini-Hochberg over the day's leaves, Student t(4) tails."""
     discovery_share: float = 0.01
     discovery_z: float = 6.0
     """Least |z| of a discovery: among a handful of leaves the rate alone would pass |z| of 3, one
     day in five."""
-    slow_z: float = 8.0
-    slow_share: float = 0.05
-    slow_days: int = 6
+    lasting_z: float = 4.5
+    lasting_share: float = 0.005
+    lasting_days: int = 3
+    """A smaller move is told when it holds for so many days running."""
+    slow_z: float = 6.0
+    slow_share: float = 0.002
+    slow_record: float = 1.2
+    """Times the largest move of its last 120 days."""
+    slow_days: int = 3
     slow_rest_days: int = 30
     new_share: float = 0.02
     price_change: float = 0.01
+    price_share: float = 0.0025
+    """Least cost of a meter whose price is judged."""
+    price_days: int = 5
+    """A new price is told when it has held so long: some days are re-rated later."""
+    mix_z: float = 3.5
+    mix_share: float = 0.005
+    alike: float = 0.4
+    """Two opposite moves offset each other when the smaller is this share of the larger."""
     merge_days: int = 7
-    """Anomalies of one account no further apart are one incident."""
+    """Anomalies of one cause lie no further apart."""
+    severity_medium: float = 0.01
+    severity_high: float = 0.05
+    """Least share of a month of the account's spend, of the money since the onset and until the
+    month is over."""
 
 
 @dataclass(frozen=True)
