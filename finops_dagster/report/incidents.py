@@ -12,6 +12,7 @@ from pathlib import Path
 
 from finops_dagster.domain.alerts import Alert
 from finops_dagster.domain.incidents import Incident, Part
+from finops_dagster.domain.money import Money
 from finops_dagster.report import charts
 from finops_dagster.report.page import rendered, visible, written
 
@@ -52,9 +53,25 @@ def write_incident(page: IncidentPage, folder: Path) -> Path:
     view = {
         "page": page,
         "one": page.incident,
+        "effects": _effects(page.incident),
         "drawn": [(course, _chart(course, page.incident)) for course in page.courses[:_DRAWN]],
     }
     return written(folder / place(page.incident), rendered("incident.html.j2", view))
+
+
+def _effects(incident: Incident) -> dict[str, Money]:
+    """In words, in the order in which they are thought of."""
+    told = incident.effects
+    if told is None:
+        return {}
+    amounts = {
+        "dearer or cheaper units": told.price,
+        "more or fewer units": told.quantity,
+        "other units of the same measure": told.mix,
+    }
+    return {
+        name: Money(amount=amount, currency=incident.currency) for name, amount in amounts.items()
+    }
 
 
 def _chart(course: Course, incident: Incident) -> object:

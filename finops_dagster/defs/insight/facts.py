@@ -18,11 +18,11 @@ SURE = 0.5
 
 
 def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
-    """Daily effective cost of usage by account, service and team, up to `as_of`.
+    """Daily effective cost of usage by account, service, team and meter, up to `as_of`.
 
-    Columns account, service, team, currency, ds, cost (Decimal), quantity (null where the leaf
-    is measured in several units). One-off charges (purchases, taxes, credits, refunds) are no
-    usage and are left out: they are not forecast.
+    Columns account, service, team, currency, meter (empty where none is named), unit, ds, cost
+    (Decimal), quantity. One-off charges (purchases, taxes, credits, refunds) are no usage and are
+    left out: they are not forecast.
     """
     return reader.frame(
         "fct_costs_daily",
@@ -32,11 +32,12 @@ def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
             coalesce(service_name, '(none)') as service,
             coalesce(team, '{UNTAGGED}') as team,
             billing_currency as currency,
+            coalesce(sku_meter, '') as meter,
+            coalesce(consumed_unit, '') as unit,
             charge_date as ds,
             sum(effective_cost) as cost,
             case
-                when count(distinct coalesce(sku_meter, '') || '/' || coalesce(consumed_unit, ''))
-                    = 1 then sum(consumed_quantity)::double
+                when count(consumed_quantity) = count(*) then sum(consumed_quantity)::double
             end as quantity
         from mart
         where charge_category = 'Usage' and charge_date <= date '{as_of.isoformat()}'
