@@ -216,6 +216,55 @@ def test_what_was_decided_is_listed(world: World, name: str) -> None:
     assert answered(undecided, name, 2)["errors"][0]["code"] == "not_decided"
 
 
+def test_forecasts_are_listed_beside_their_error(world: World) -> None:
+    """A number of the future without how far such numbers were off is a guess."""
+    document = answered(world.finops("forecasts", "--json"), "forecasts")
+    by_scope = defaultdict(list)
+    for item in document["items"]:
+        by_scope[item["scope"]].append(item)
+    assert by_scope.keys() == {"total", "team", "service"}
+    assert {item["currency"] for item in by_scope["total"]} == {"USD", "EUR"}
+    for item in by_scope["total"]:
+        assert len(item["days"]) == 30
+        for day in item["days"]:
+            ends = [Decimal(day[name]) for name in ("lo95", "lo80", "mean", "hi80", "hi95")]
+            assert ends == sorted(ends)
+        ours, naive = item["backtest"]
+        assert (ours["model"], naive["model"]) == ("ours", "seasonal_naive")
+        assert 0 < ours["error_share"] < naive["error_share"]
+        assert 0.8 <= ours["coverage_95"] <= 1
+        for told in item["explained"]:
+            assert told["base"] + sum(told["contributions"].values()) == pytest.approx(told["mean"])
+    assert document["model"]["engine"].startswith("forecasting/")
+    text = world.finops("forecasts", "--scope", "total")
+    assert "All spend" in text.out and "not known" not in text.out
+    page = (world.folder / ".finops" / "reports").glob("*/forecasts.html")
+    assert next(page).read_text("utf-8").count("<article") == len(document["items"])
+
+
+def test_an_incident_is_shown_and_answered(world: World) -> None:
+    """Who is called asks what, how much, whose, what now; and says whether it was worth it."""
+    items = answered(world.finops("incidents", "--json"), "incidents")["items"]
+    one = max(items, key=lambda item: len(item["dimensions"]))
+    shown = answered(world.finops("incident", "show", one["id"], "--json"), "incident")["items"]
+    assert shown == [one]
+    assert one["alert"]["incident"] == one["id"]
+    assert any(item["alert"]["held"] is None for item in items)
+    text = world.finops("incident", "show", one["id"].removeprefix("incident-")[:8]).out
+    for word in ("since", "how much", "owner", "what to do", "incidents/"):
+        assert word in text
+    (page,) = (world.folder / ".finops" / "reports").glob(f"*/incidents/{one['id']}.html")
+    assert "What to do" in page.read_text("utf-8")
+    report = next((world.folder / ".finops" / "reports").glob("*/report.html")).read_text("utf-8")
+    assert f"incidents/{one['id']}.html" in report
+    said = answered(world.finops("incident", "noise", one["id"], "--json"), "incident")["items"]
+    assert [(word["incident"], word["opinion"]) for word in said] == [(one["id"], "noise")]
+    # it counts from the day after the one that it was said of
+    assert said[0]["said_at"] > f"{world.first.json['as_of']}T23:59:59Z"
+    unknown = world.finops("incident", "useful", "nothing", "--json")
+    assert answered(unknown, "incident", 2)["errors"][0]["code"] == "unknown_incident"
+
+
 def test_marts_are_whole_and_take_conditions_but_no_commands(world: World) -> None:
     """A silently cut answer makes wrong sums; a condition that writes would be an open door."""
     where = "team = 'ledger' and charge_category = 'Usage'"
