@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from finops_dagster.defs import line, rebuild
+from finops_dagster.defs import line, rebuild, showback
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import (
@@ -24,6 +24,7 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
+from finops_dagster.domain.periods import month_start
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.report import (
     BacktestRow,
@@ -73,6 +74,7 @@ def report_data(
         acting=estate.acts,
         forecast=_forecast(day),
         backtest=_backtest(day),
+        budgets=tuple(showback.budgets(reader, day, month_start(as_of))),
         gates=_gates(estate, day, as_of),
         incidents=tuple(day.items("incidents", Incident)),
         findings=tuple(day.items("findings", Finding)),
@@ -94,7 +96,7 @@ def report_data(
         freshness=_freshness(estate),
         links=_links(estate, as_of),
         packs=_packs(estate.report_folder(as_of)),
-        notes=_NOTES,
+        notes=(*_NOTES, *_events(day)),
     )
 
 
@@ -120,6 +122,14 @@ def _forecast(day: DayStore) -> pd.DataFrame:
         date=pd.to_datetime(frame["ds"]).dt.date,
     )
     return frame.loc[frame["scope"] != "service", list(FORECAST_COLUMNS)]
+
+
+def _events(day: DayStore) -> tuple[str, ...]:
+    """Which known events are in the forecast."""
+    made = day.frame("forecasts") is not None
+    record = (day.document("forecast_record") if made else None) or {}
+    told = [f"{one['name']} from {one['from']}" for one in record.get("events", ())]
+    return (f"Known events in the forecast: {'; '.join(told)}.",) if told else ()
 
 
 def _backtest(day: DayStore) -> tuple[BacktestRow, ...]:

@@ -15,7 +15,6 @@ import pandas as pd
 from finops_dagster.domain.dated import fits
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.events import EVENT_DIMENSIONS, Event
-from finops_dagster.engines.forecasting.grid import Floats
 from finops_dagster.engines.forecasting.reconcile import explained
 
 EVENT = "event: {}"

@@ -69,7 +69,7 @@ def reconcile(
         for grouping, parts in one.groupings.items():
             reason = _not_held(one.total, parts, means.index, error)
             if reason:
-                subject = f"sum of forecasts by {grouping}: {one.total}"
+                subject = f"sum by {grouping}: {one.total}"
                 abstained.append(Abstained(subject=subject, reason=reason))
             else:
                 held.append(parts)

@@ -106,7 +106,7 @@ def test_a_grouping_with_a_part_that_is_not_forecast_is_not_held() -> None:
     assert wide["service|USD|x"] == 3.0
     assert wide["team|USD|a"] + wide["team|USD|b"] == pytest.approx(wide["total|USD|all"])
     (told,) = got.abstained
-    assert told.subject == "sum of forecasts by service: total|USD|all"
+    assert told.subject == "sum by service: total|USD|all"
     assert told.reason == "not held to its total, since service|USD|y is without a forecast"
 
 
