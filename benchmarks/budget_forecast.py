@@ -50,7 +50,8 @@ def judged(series: pd.DataFrame, origins: int, threads: int) -> tuple[pd.DataFra
             print(f"{origin.date()}: {errors.reason}", file=sys.stderr)
             continue
         days = result.frame.set_index("unique_id")
-        for (name, day), rows in sums(result.frame, errors).groupby(["unique_id", "ds"]):
+        for _, rows in sums(result.frame, errors).groupby(["unique_id", "ds"]):
+            name, day = str(rows["unique_id"].iloc[0]), pd.Timestamp(rows["ds"].iloc[0])
             left = (day - origin).days
             if left not in LEFT:
                 continue
@@ -61,7 +62,7 @@ def judged(series: pd.DataFrame, origins: int, threads: int) -> tuple[pd.DataFra
             spent = float(y[begun + pd.Timedelta(days=1) : origin].sum())
             before = float(y[begun - pd.Timedelta(days=PERIOD - 1) : begun].sum())
             rate = float(y[origin - pd.Timedelta(days=PERIOD - 1) : origin].mean())
-            mine = days.loc[name].iloc[:left]
+            mine = days.loc[[name]].iloc[:left]
             landings.append(
                 {
                     "left": left,

@@ -243,11 +243,10 @@ def _sums(frame: pd.DataFrame | None) -> dict[tuple[str, str], list[Sum]]:
     found: dict[tuple[str, str], list[Sum]] = {}
     if frame is None or frame.empty:
         return found
-    for (unique_id, day), rows in frame.groupby(["unique_id", "ds"]):
-        one = Sum(
-            pd.Timestamp(day).date(), tuple(rows["probability"]), tuple(rows["value"].astype(float))
-        )
-        found.setdefault(_key(str(unique_id)), []).append(one)
+    for _, rows in frame.groupby(["unique_id", "ds"]):
+        day = pd.Timestamp(rows["ds"].iloc[0]).date()
+        one = Sum(day, tuple(rows["probability"]), tuple(rows["value"].astype(float)))
+        found.setdefault(_key(str(rows["unique_id"].iloc[0])), []).append(one)
     return found
 
 

@@ -193,8 +193,10 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": reason})
         newest = used.series["ds"].max().date()
         scopes = {one.name: one.of for one in estate.allocation.plans([as_of.replace(day=1)])}
+        history = facts.cost_history(reader, as_of)
         result = budget_outlook(
             used,
+            facts.large_series(history),
             facts.budget_makeup(reader, scopes, newest),
             estate.settings.forecasts.events,
             min((used.end - newest).days, FORECAST_DAYS),

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from finops_dagster.domain.dated import DIMENSIONS, Conditions, fits
-from finops_dagster.engines.forecasting.events import RECENT_DAYS, Makeup
+from finops_dagster.engines.forecasting.events import RECENT_DAYS, Makeup, records
 from finops_dagster.storage.publication import PublishedReader
 
 UNTAGGED = "(untagged)"
@@ -82,6 +82,13 @@ def series(
                 )
             )
     return pd.concat(parts, ignore_index=True)
+
+
+def large_series(history: pd.DataFrame | None) -> pd.DataFrame:
+    """Those of total and teams alone: as budgets are, each of many costs."""
+    if history is None or history.empty:
+        return pd.DataFrame({"unique_id": [], "ds": pd.to_datetime([]), "y": []})
+    return series(history, _SCOPES[:2])
 
 
 def makeup(history: pd.DataFrame, newest: date) -> Makeup:
@@ -182,10 +189,9 @@ def budget_makeup(
         first=first.replace(day=1),
     )
     costs = found if found is not None else pd.DataFrame(columns=columns)
-    rows = costs.astype(object).where(costs.notna(), None).to_dict("records")
     members = [
         (part, f"budget|{row['currency']}|{name}")
-        for part, row in enumerate(rows)
+        for part, row in enumerate(records(costs))
         for name, of in budgets.items()
         if fits(of, row)
     ]

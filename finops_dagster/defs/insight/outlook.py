@@ -6,7 +6,7 @@ Each step is an engine's; which series are made of what is read in `facts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -66,12 +66,29 @@ class BudgetOutlook:
 
 
 def budget_outlook(
-    used: facts.BudgetSeries, makeup: Makeup, events: Sequence[Event], horizon: int, as_of: date
+    used: facts.BudgetSeries,
+    beside: pd.DataFrame,
+    makeup: Makeup,
+    events: Sequence[Event],
+    horizon: int,
+    as_of: date,
 ) -> BudgetOutlook:
-    """Of budgets, up to `horizon` days after the last that all of them have billed."""
-    series = used.series[_COLUMNS]
-    result = forecast(series, horizon=horizon, frequency="daily")
-    known = _with_events(result, events, makeup, series["ds"].max().date(), as_of)
+    """Of budgets, up to `horizon` days after the last that all of them have billed.
+
+    `beside`, series of totals and teams, are learnt from and checked with them: few budgets alone
+    tell too little of how far sums may be off.
+    """
+    newest = used.series["ds"].max()
+    mine = set(used.series["unique_id"])
+    series = pd.concat([used.series, beside[beside["ds"] <= newest]])[_COLUMNS]
+    whole = forecast(series, horizon=horizon, frequency="daily")
+    result = replace(
+        whole,
+        frame=whole.frame[whole.frame["unique_id"].isin(mine)],
+        contributions=whole.contributions[whole.contributions["unique_id"].isin(mine)],
+        abstained=[one for one in whole.abstained if one.subject in mine],
+    )
+    known = _with_events(result, events, makeup, newest.date(), as_of)
     abstained = [*result.abstained, *known.abstained]
     summed = pd.DataFrame(columns=list(SUM_COLUMNS))
     if len(known.frame):

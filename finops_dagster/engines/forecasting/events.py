@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,11 @@ def apply_events(
         wider += grown
         told = frame[["unique_id", "step"]].assign(added=added)
         contributions = explained(contributions, told, subject, "added")
-    bands = {name: frame[name].to_numpy(dtype=float) for name in frame if name[:2] in ("lo", "hi")}
+    bands = {
+        str(name): frame[name].to_numpy(dtype=float)
+        for name in frame
+        if str(name)[:2] in ("lo", "hi")
+    }
     return Applied(
         frame.assign(
             mean=means + moved,
@@ -133,6 +138,12 @@ def _shares(event: Event, makeup: Makeup) -> pd.Series:
 
 def _parts(event: Event, costs: pd.DataFrame) -> np.ndarray:
     """Which rows of `costs` the event is of."""
-    asked = costs[list(EVENT_DIMENSIONS)].astype(object)
-    rows = asked.where(asked.notna(), None).to_dict("records")
-    return np.array([fits(event.of, row) for row in rows], dtype=bool)
+    return np.array([fits(event.of, row) for row in records(costs[list(EVENT_DIMENSIONS)])], bool)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of text as dicts, None where there is none."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]

@@ -152,7 +152,8 @@ def sums(
 
 def _half(frame: pd.DataFrame, floor: float) -> Floats:
     """Half widths at 80 % (series, days), at least `floor`."""
-    return np.maximum((_table(frame, "hi80") - _table(frame, "lo80")) / 2, floor)
+    half = (_table(frame, "hi80") - _table(frame, "lo80")) / 2
+    return np.asarray(np.maximum(half, floor))
 
 
 def _table(frame: pd.DataFrame, column: str) -> Floats:
