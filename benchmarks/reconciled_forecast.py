@@ -82,7 +82,7 @@ def main() -> None:
     scored = rows[rows["scope"].isin(SCOPES)]
     means = scored.groupby(["when", "scope"])[list(FIGURES)].mean().round(4)
     after, before = (
-        {scope: {name: float(means.loc[(when, scope), name]) for name in FIGURES}
+        {scope: {name: float(means[name][when][scope]) for name in FIGURES}
          for scope in SCOPES}
         for when in ("after", "before")
     )  # fmt: skip

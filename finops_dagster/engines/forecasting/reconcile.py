@@ -83,7 +83,7 @@ def reconcile(
             zero = _constraints(ids, one.total, held)
             weights = _weights(np.array([error[name] for name in ids]))
             moved.loc[ids] += _adjustment(means.loc[ids].to_numpy(), zero, weights)
-    long = moved.stack().rename("moved").reset_index()
+    long = moved.reset_index().melt("unique_id", var_name="step", value_name="moved")
     added = frame[["unique_id", "step"]].merge(long, how="left", on=["unique_id", "step"])
     bands = [name for name in frame.columns if name == "mean" or name[:2] in ("lo", "hi")]
     shifted = frame.assign(
