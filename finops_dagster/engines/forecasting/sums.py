@@ -44,12 +44,20 @@ class DayErrors:
     """Truth less forecast."""
     half: Floats
     """Half widths of the forecasts' 80 % intervals: what an error is small or large beside."""
-    origins: int
+    apart: float
+    """How many windows of one series would not overlap."""
 
     def sums(self, first: int, last: int) -> Floats:
-        """Errors of the sums from day `first` to each day before `last`, over those of halves."""
+        """Quantiles (days, PROBABILITIES) of the errors of sums from day `first` to each day before
+        `last`, over the sums of halves.
+
+        At rank (n + 1) p, and wider by sqrt(1 + 1 / apart), as a prediction is that rests on so few
+        windows: what moves one series in one of them moves others too.
+        """
         off = np.cumsum(self.missed[:, first:last], axis=1)
-        return np.asarray(off / np.cumsum(self.half[:, first:last], axis=1))
+        relative = off / np.cumsum(self.half[:, first:last], axis=1)
+        found = np.quantile(relative, PROBABILITIES, axis=0, method="weibull").T
+        return np.asarray(found * np.sqrt(1 + 1 / self.apart))
 
 
 def day_errors(
@@ -85,7 +93,7 @@ def day_errors(
         if isinstance(model, Forecaster):
             found = [_missed(model, frame, origin, scale_floor) for origin in origins]
             missed, half = (np.concatenate(one) for one in zip(*found, strict=True))
-            return DayErrors(missed, half, len(origins))
+            return DayErrors(missed, half, 1 + every * (len(origins) - 1) / horizon)
     span = (last - frame["ds"].min()).days + 1 if len(frame) else 0
     return Abstained(
         subject=SUMS,
@@ -114,10 +122,10 @@ def sums(
     """Quantiles of the running sum of each series of a forecast, columns SUM_COLUMNS.
 
     A sum begins on the first day of the forecast, or after the day that `known` has for a series;
-    days up to it have no row. It is the sum of the means and its half widths times the quantile, at
-    rank (n + 1) p, of the relative errors of sums of the same days ahead: split conformal
-    prediction (Vovk, Gammerman and Shafer 2005) of the sum, pooled over series. Raises ValueError
-    where the errors are of fewer days.
+    days up to it have no row. It is the sum of the means and its half widths times the quantile of
+    the relative errors of sums of the same days ahead: split conformal prediction (Vovk, Gammerman
+    and Shafer 2005) of the sum, pooled over series. Raises ValueError where the errors are of fewer
+    days.
     """
     if frame.empty:
         return pd.DataFrame(columns=list(SUM_COLUMNS))
@@ -134,8 +142,7 @@ def sums(
         if first >= days:
             continue
         if first not in found:
-            off = errors.sums(first, days)
-            found[first] = np.quantile(off, PROBABILITIES, axis=0, method="weibull").T
+            found[first] = errors.sums(first, days)
         middle, width = np.cumsum(mean[row, first:]), np.cumsum(half[row, first:])
         parts.append(
             pd.DataFrame(

@@ -127,7 +127,7 @@ def test_budgets_are_told_by_what_they_come_to(monkeypatch: pytest.MonkeyPatch) 
 
     def errors(series: pd.DataFrame, horizon: int) -> DayErrors | Abstained:
         seen.append(set(series["unique_id"]))
-        return DayErrors(np.zeros((40, horizon)), np.ones((40, horizon)), 4)
+        return DayErrors(np.zeros((40, horizon)), np.ones((40, horizon)), 6.0)
 
     monkeypatch.setattr(outlook, "day_errors", errors)
     beside = facts.large_series(history())

@@ -41,7 +41,7 @@ def quantile(found: pd.DataFrame, day: int, probability: float) -> float:
 def errors() -> DayErrors:
     """199 windows whose days are all off by -99 to 99 hundredths of a half width of 1."""
     off = np.arange(-99, 100) / 100
-    return DayErrors(np.repeat(off[:, None], 3, axis=1), np.ones((199, 3)), 4)
+    return DayErrors(np.repeat(off[:, None], 3, axis=1), np.ones((199, 3)), np.inf)
 
 
 def test_days_that_err_alike_are_as_wide_together_as_apart() -> None:
@@ -55,9 +55,15 @@ def test_days_that_err_alike_are_as_wide_together_as_apart() -> None:
     assert found["probability"].unique().tolist() == list(PROBABILITIES)
 
 
+def test_few_windows_make_it_less_sure() -> None:
+    """Three months of windows that overlap are three facts, not hundreds."""
+    some = DayErrors(errors().missed, errors().half, 3.0)
+    assert quantile(sums(said(), some), 1, 0.9) == pytest.approx(10 + 0.8 * 2 * (4 / 3) ** 0.5)
+
+
 def test_days_that_err_each_by_itself_cancel() -> None:
     """Adding the ends of such days would make a month look as unsure as its worst."""
-    turned = DayErrors(np.array([[1.0, -1.0, 0.0]] * 50), np.ones((50, 3)), 4)
+    turned = DayErrors(np.array([[1.0, -1.0, 0.0]] * 50), np.ones((50, 3)), np.inf)
     found = sums(said(), turned)
     assert quantile(found, 1, 0.9) == 12
     assert quantile(found, 2, 0.9) == quantile(found, 2, 0.1) == 20
@@ -94,12 +100,13 @@ def history(days: int, seed: int = 1) -> pd.DataFrame:
 
 def test_intervals_of_sums_hold_what_they_say_where_added_ends_hold_too_much() -> None:
     """A landing that is said to be sure to 80 % and is not misleads whoever answers for it."""
-    every = history(330)
+    every = history(300)
     last = every["ds"].max() - pd.Timedelta(days=14)
     known = every[every["ds"] <= last]
     off = day_errors(known, 14)
     assert isinstance(off, DayErrors)
-    assert off.missed.shape == (8 * off.origins, 14)
+    assert off.missed.shape == (8 * 12, 14)
+    assert off.apart == 12
     frame = forecast(known, horizon=14, frequency="daily", explain_steps=[1]).frame
     found = sums(frame, off)
     ends = found[found["ds"] == found["ds"].max()].pivot(
