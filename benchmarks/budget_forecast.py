@@ -155,6 +155,7 @@ def main() -> None:
         "ours": {
             "budgets": len(budgets),
             "brier": brier(budgets, "p"),
+            "brier_to_run_rate": round(brier(budgets, "p") / brier(budgets, "run_rate"), 4),
             "calibration_error": round(off, 4),
             "coverage_80": round(float(landings["coverage_80"].mean()), 4),
             "coverage_95": round(float(landings["coverage_95"].mean()), 4),
