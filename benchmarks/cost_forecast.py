@@ -74,6 +74,16 @@ def run_rate(y: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": np.full(HORIZON, float(np.mean(y[-RUN_RATE_DAYS:])))}
 
 
+def ahead(series: pd.DataFrame, origin: pd.Timestamp) -> dict[str, np.ndarray]:
+    """What came after `origin`, of each series that all days of are known."""
+    days = series[(series["ds"] > origin) & (series["ds"] <= origin + pd.Timedelta(days=HORIZON))]
+    return {
+        str(name): part["y"].to_numpy()
+        for name, part in days.groupby("unique_id")
+        if len(part) == HORIZON
+    }
+
+
 def measure(
     series: pd.DataFrame, origins: int, baselines: list[str], threads: int
 ) -> dict[str, list[dict[str, float]]]:
@@ -85,14 +95,7 @@ def measure(
         known = series[series["ds"] <= origin]
         result = forecast(known, horizon=HORIZON, frequency="daily", threads=threads)
         ours = accuracy.by_series(result.frame)
-        ahead = series[
-            (series["ds"] > origin) & (series["ds"] <= origin + pd.Timedelta(days=HORIZON))
-        ]
-        test = {
-            str(name): part["y"].to_numpy()
-            for name, part in ahead.groupby("unique_id")
-            if name in ours and len(part) == HORIZON
-        }
+        test = {name: y for name, y in ahead(series, origin).items() if name in ours}
         train = {
             str(name): part["y"].to_numpy()
             for name, part in known.groupby("unique_id")

@@ -21,7 +21,15 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.money import Money
 from finops_dagster.report.explain import UNALLOCATED
-from finops_dagster.report.format import amount, change, money_brief, money_range, month, places
+from finops_dagster.report.format import (
+    amount,
+    change,
+    money_brief,
+    money_range,
+    month,
+    places,
+    share,
+)
 from finops_dagster.report.landing import Landing
 from finops_dagster.report.pack import write_index, write_pack
 from finops_dagster.storage.days import DayStore
@@ -67,12 +75,15 @@ def budgets_command(period: Month = None, config: Config = None, as_json: AsJson
         return 0
     print_table(
         f"budgets in {month(wanted)}",
-        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "state"),
+        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "over with",
+         "over on, 80 %", "state"),
         [_told(one) for one in found],
-    )
+    )  # fmt: skip
     for one in found:
         if one.reason is not None:
             console().print(Text(f"Where {one.budget} lands is not known: {one.reason}."))
+        elif one.no_odds is not None:
+            console().print(Text(f"How likely {one.budget} is exceeded: {one.no_odds}."))
     return 0
 
 
@@ -84,6 +95,7 @@ def _told(one: Landing) -> tuple[str | None, ...]:
     if expected is None and one.by_month_end is not None:
         expected, by_then = one.by_month_end, f" by {one.month_end}"
     when = f" on {one.exceeded}" if one.exceeded and "exceed" in one.state else ""
+    odds = one.odds
     return (
         one.budget,
         one.end.isoformat(),
@@ -91,6 +103,8 @@ def _told(one: Landing) -> tuple[str | None, ...]:
         text(one.amount),
         None if one.planned_to_date is None else text(one.planned_to_date),
         None if expected is None or one.is_over else f"{money_range(expected)}{by_then}",
+        None if odds is None else share(odds.probability),
+        None if odds is None else odds.days,
         f"{one.state}{when}",
     )
 

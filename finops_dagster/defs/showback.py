@@ -23,9 +23,10 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.periods import month_start, next_month
+from finops_dagster.engines.forecasting.sums import SUMS
 from finops_dagster.report.explain import explained
 from finops_dagster.report.format import words
-from finops_dagster.report.landing import Ahead, Landing, landings
+from finops_dagster.report.landing import Ahead, Landing, Sum, landings
 from finops_dagster.report.pack import (
     Carbon,
     Pack,
@@ -44,18 +45,20 @@ _ALLOCATED = "fct_allocated_costs_daily"
 def budgets(reader: PublishedReader, day: DayStore | None, month: date) -> list[Landing]:
     """Where the budgets of a month land; `day`: what was decided in that month, if it was."""
     longest = (month - timedelta(days=366)).replace(day=1)
+    left = day.items("budget_forecasts_abstained", Abstained) if day else []
+    reasons = {one.subject: one.reason for one in left}
+    no_sums = reasons.get(SUMS)
     return landings(
         reader.records("fct_budgets_monthly", first=longest, last=month),
         reader.records("fct_budget_costs_daily", first=longest, last=month),
         _ahead(day.frame("budget_forecasts")) if day is not None else {},
-        {
-            _key(one.subject): one.reason
-            for one in (day.items("budget_forecasts_abstained", Abstained) if day else ())
-        },
+        {_key(name): reason for name, reason in reasons.items() if name.startswith("budget|")},
         month,
         "no forecast was made of it"
         if day is not None
         else "what is ahead of a month is forecast on its own days",
+        _sums(day.frame("budget_sums")) if day is not None else {},
+        **({"no_sums": no_sums} if no_sums else {}),
     )
 
 
@@ -233,6 +236,17 @@ def _ahead(frame: pd.DataFrame | None) -> dict[tuple[str, str], list[Ahead]]:
             float(row["hi95"]),
         )
         found.setdefault(_key(str(row["unique_id"])), []).append(point)
+    return found
+
+
+def _sums(frame: pd.DataFrame | None) -> dict[tuple[str, str], list[Sum]]:
+    found: dict[tuple[str, str], list[Sum]] = {}
+    if frame is None or frame.empty:
+        return found
+    for _, rows in frame.groupby(["unique_id", "ds"]):
+        day = pd.Timestamp(rows["ds"].iloc[0]).date()
+        one = Sum(day, tuple(rows["probability"]), tuple(rows["value"].astype(float)))
+        found.setdefault(_key(str(rows["unique_id"].iloc[0])), []).append(one)
     return found
 
 

@@ -1,6 +1,6 @@
 """What is known of costs to come before any bill shows it: a price change, a migration, an end.
 
-What they do to a forecast is the engine's to say. Plain data.
+What they do to a forecast, and which incidents they explain, is for engines to say. Plain data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ EVENT_DIMENSIONS = ("team", "service", "account")
 
 
 class Event(Part):
-    """A change of daily cost from a day on, as a share of what it would be or as an amount."""
+    """A change of daily cost from a day on, as a share of what it would be or as an amount.
+
+    With neither, nobody knows how much it will move: it explains incidents alone.
+    """
 
     name: str = Field(
         min_length=1,
@@ -51,7 +54,7 @@ class Event(Part):
 
     @model_validator(mode="after")
     def _says_one_change(self) -> Event:
-        if (self.change is None) == (self.amount is None):
+        if self.change is not None and self.amount is not None:
             raise ValueError("either change, a share, or amount, per day")
         if (self.amount is None) != (self.currency is None):
             raise ValueError("amount with its currency")

@@ -20,6 +20,7 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
+from finops_dagster.report.landing import Landing
 
 SPEND_COLUMNS = ("charge_date", "billing_currency", "team", "service_name", "effective_cost")
 FORECAST_COLUMNS = ("currency", "series", "date", "mean", "lo80", "hi80", "lo95", "hi95")
@@ -101,6 +102,8 @@ class ReportData:
     """Columns FORECAST_COLUMNS, one row per currency, series and day ahead. `series` is TOTAL or a
     team; amounts are floats in `currency`; lo and hi are ends of 80 % and 95 % intervals."""
     backtest: tuple[BacktestRow, ...] = ()
+    budgets: tuple[Landing, ...] = ()
+    """Of the month that `as_of` is in."""
     gates: tuple[StageGate, ...] = ()
     incidents: tuple[Incident, ...] = ()
     incident_pages: Mapping[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.money import Money, exact_sum
 from finops_dagster.report import charts
 from finops_dagster.report.explain import UNALLOCATED, Explanation
-from finops_dagster.report.landing import Landing
+from finops_dagster.report.landing import STATES, Landing
 from finops_dagster.report.page import rendered, visible, written
 from finops_dagster.report.summary import Judged
 from finops_dagster.report.units import UnitCost
@@ -29,18 +29,6 @@ PAGE = "pack.html"
 INDEX = "index.html"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula (OWASP, CSV injection)."""
-
-
-_STATES = {
-    "within": "pass",
-    "within plan": "pass",
-    "will exceed": "warn",
-    "over plan": "warn",
-    "exceeded": "fail",
-    "unknown": "none",
-}
-"""State of a landing -> class of the style sheet."""
-
 
 _FOLDER = 40
 """Letters of a team's name that its folder has."""
@@ -160,7 +148,7 @@ def write_index(packs: Sequence[Pack], out: Path) -> Path:
         "budgets": _distinct([each for one in packs for each in _of(one.budgets, Landing)]),
         "units": _distinct([each for one in packs for each in _of(one.units, UnitCost)]),
         "page": PAGE,
-        "states": _STATES,
+        "states": STATES,
     }
     return written(out / INDEX, rendered("packs.html.j2", view))
 
@@ -232,13 +220,18 @@ def tables(pack: Pack) -> dict[str, Table]:
         "budgets": (
             (*head, "budget", "scope", "currency", "period_start", "period_end", "amount",
              "planned_to_date", "actual", "expected_low", "expected", "expected_high", "state",
-             "reason"),
+             "reason", "expected_low_80", "expected_high_80", "probability_exceeded",
+             "exceeded_on", "exceeded_earliest", "exceeded_latest"),
             [
                 (*who, one.budget, scoped.scope, one.currency, one.start, one.end, one.amount,
                  one.planned_to_date, one.actual,
                  *((one.expected.low, one.expected.mid, one.expected.high)
                    if one.expected else (None, None, None)),
-                 one.state, one.reason)
+                 one.state, one.reason,
+                 *((one.odds.expected_80.low, one.odds.expected_80.high,
+                    round(one.odds.probability, 4)) if one.odds else (None, None, None)),
+                 one.exceeded,
+                 *((one.odds.earliest, one.odds.latest) if one.odds else (None, None)))
                 for scoped, one in _of(pack.budgets, Landing)
             ],
         ),
@@ -287,7 +280,7 @@ def _view(pack: Pack) -> dict[str, Any]:
         "savings": _savings(pack),
         "budgets": _of(pack.budgets, Landing),
         "units": _of(pack.units, UnitCost),
-        "states": _STATES,
+        "states": STATES,
         "files": [f"{name}.csv" for name, (_, rows) in tables(pack).items() if rows],
     }
 

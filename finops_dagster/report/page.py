@@ -19,6 +19,7 @@ from finops_dagster.domain.decisions import Decision
 from finops_dagster.report import charts, format, restated, summary
 from finops_dagster.report import spend as spending
 from finops_dagster.report.data import ReportData, StageGate
+from finops_dagster.report.landing import STATES
 
 FILE_NAME = "report.html"
 
@@ -142,6 +143,8 @@ def _view(data: ReportData) -> dict[str, Any]:
         "coverage": summary.coverage(data),
         "restated": restated.restatements(data),
         "chart_days": spending.CHART_DAYS,
+        "budgets": [(None, one) for one in data.budgets],
+        "states": STATES,
     }
 
 

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.cron import cron_fault
-from finops_dagster.settings.forecasts import ForecastSettings
+from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
@@ -467,8 +467,10 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
-    forecasts: ForecastSettings = Field(
-        default=ForecastSettings(), description="What forecasts are told beside the bills."
+    known_events: Annotated[tuple[EventSettings, ...], AfterValidator(names_differ)] = Field(
+        default=(),
+        description="What is known of costs to come: an end of a commitment, a migration, a load "
+        "test, by docs/incidents.md.",
     )
     alerts: AlertSettings = Field(
         default=AlertSettings(), description="Who is told of incidents, and how often."

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from finops_dagster.defs import line, rebuild
+from finops_dagster.defs import line, rebuild, showback
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.forecasted import backtest_rows, named
@@ -25,6 +25,7 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
+from finops_dagster.domain.periods import month_start
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.report import (
     BacktestRow,
@@ -77,6 +78,7 @@ def report_data(
         acting=estate.acts,
         forecast=_forecast(day),
         backtest=_backtest(day),
+        budgets=tuple(showback.budgets(reader, day, month_start(as_of))),
         gates=_gates(estate, day, as_of),
         incidents=tuple(incidents),
         incident_pages={one.id: incident_pages.place(one) for one in incidents},
@@ -100,7 +102,7 @@ def report_data(
         links=_links(estate, as_of),
         forecasts=_page(estate.report_folder(as_of), forecast_page.PAGE, "every series"),
         packs=_packs(estate.report_folder(as_of)),
-        notes=_NOTES,
+        notes=(*_NOTES, *_events(day)),
     )
 
 
@@ -126,6 +128,14 @@ def _forecast(day: DayStore) -> pd.DataFrame:
         date=pd.to_datetime(frame["ds"]).dt.date,
     )
     return frame.loc[frame["scope"] != "service", list(FORECAST_COLUMNS)]
+
+
+def _events(day: DayStore) -> tuple[str, ...]:
+    """Which known events are in the forecast."""
+    made = day.frame("forecasts") is not None
+    record = (day.document("forecast_record") if made else None) or {}
+    told = [f"{one['name']} from {one['from']}" for one in record.get("events", ())]
+    return (f"Known events in the forecast: {'; '.join(told)}.",) if told else ()
 
 
 def _backtest(day: DayStore) -> tuple[BacktestRow, ...]:

@@ -4,7 +4,6 @@ Each body reads one publication, calls one engine, writes what it said and shows
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -114,7 +113,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=FORECASTS,
         description="Cost per team, service and in total for the next 30 days, with 80 and 95 % "
-        "intervals, seasonal naive in the same backtest, and SHAP contributions.",
+        "intervals, seasonal naive in the same backtest, and SHAP contributions. Known events are "
+        "in it, and teams and services sum to the total.",
         deps=[PUBLICATION],
         kinds={"xgboost"},
         **common,
@@ -123,8 +123,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.forecasted import forecasts_page
+        from finops_dagster.defs.insight.outlook import cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
-        from finops_dagster.engines.forecasting import FRAME_COLUMNS, forecast, model_inputs
+        from finops_dagster.engines.forecasting import FRAME_COLUMNS, model_inputs
         from finops_dagster.report.forecasts import write_forecasts
 
         as_of, _ = window(context)
@@ -139,15 +140,14 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         if (as_of - newest).days > estate.settings.limits.publication_age_days:
             reason = f"the newest cost is of {newest}: the days to come would be days gone by"
             return _nothing(day, "forecasts", "daily cost", reason)
-        result = forecast(
-            series[["unique_id", "ds", "y"]], horizon=FORECAST_DAYS, frequency="daily"
-        )
+        events = estate.settings.known_events
+        result = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
-        day.write_document("forecast_record", asdict(result.record))
+        day.write_document("forecast_record", result.record)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        abstained = list(result.abstained)
+        abstained = result.abstained
         if isinstance(inputs, Abstained):
             abstained.append(inputs)
         else:
@@ -172,7 +172,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=BUDGET_FORECASTS,
         description="What each budget will use until its period ends, at most 30 days ahead, with "
-        "80 and 95 % intervals: its allocated cost, as budgets count it.",
+        "80 and 95 % intervals of its days and of their sum: its allocated cost, as budgets count "
+        "it.",
         deps=[PUBLICATION],
         kinds={"xgboost"},
         **common,
@@ -180,28 +181,38 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def budget_forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.engines.forecasting import FRAME_COLUMNS, forecast
+        from finops_dagster.defs.insight.outlook import budget_outlook
+        from finops_dagster.engines.forecasting import FRAME_COLUMNS
 
         as_of, _ = window(context)
         day = estate.day(as_of)
-        day.drop_frames("budget_forecasts")
-        found = facts.budget_series(rebuild.reader(estate, as_of), as_of)
-        if found is None:
+        day.drop_frames("budget_forecasts", "budget_sums")
+        reader = rebuild.reader(estate, as_of)
+        used = facts.budget_series(reader, as_of)
+        if used is None:
             day.write_items("budget_forecasts_abstained", [])
             reason = "no budget has days left that a bill is to come of"
             return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": reason})
-        used, end = found
-        left = (end - used["ds"].max().date()).days
-        result = forecast(
-            used[["unique_id", "ds", "y"]], horizon=min(left, FORECAST_DAYS), frequency="daily"
+        newest = used.series["ds"].max().date()
+        scopes = {one.name: one.of for one in estate.allocation.plans([as_of.replace(day=1)])}
+        history = facts.cost_history(reader, as_of)
+        result = budget_outlook(
+            used,
+            facts.large_series(history),
+            facts.budget_makeup(reader, scopes, newest),
+            estate.settings.known_events,
+            min((used.end - newest).days, FORECAST_DAYS),
+            as_of,
         )
         day.write_frame("budget_forecasts", result.frame)
+        day.write_frame("budget_sums", result.sums)
+        day.write_document("budget_forecast_record", result.record)
         day.write_items("budget_forecasts_abstained", result.abstained)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
                 "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
-                "rows_in": len(used),
+                "rows_in": len(used.series),
                 "report": _day_page(estate, as_of),
                 "abstained": records_table([one.model_dump() for one in result.abstained]),
             }

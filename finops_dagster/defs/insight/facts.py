@@ -5,11 +5,14 @@ Selections and names only: what is made of the numbers lives in the engines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import pandas as pd
 
+from finops_dagster.domain.dated import DIMENSIONS, Conditions, fits
+from finops_dagster.engines.forecasting.events import RECENT_DAYS, Makeup, records
 from finops_dagster.storage.publication import PublishedReader
 
 UNTAGGED = "(untagged)"
@@ -82,12 +85,55 @@ def series(
     return pd.concat(parts, ignore_index=True)
 
 
-def budget_series(reader: PublishedReader, as_of: date) -> tuple[pd.DataFrame, date] | None:
-    """What budgets of the month have used by day, up to the last day that is billed of all of them,
-    as forecast series; and the last day of the longest of their periods.
+def large_series(history: pd.DataFrame | None) -> pd.DataFrame:
+    """Those of total and teams alone: as budgets are, each of many costs."""
+    if history is None or history.empty:
+        return pd.DataFrame({"unique_id": [], "ds": pd.to_datetime([]), "y": []})
+    return series(history, _SCOPES[:2])
 
-    Columns as of `series`, scope budget. None where no budget has days left that a bill is to come
-    of. Allocated cost, of usage alone: what budgets count less what is not forecast.
+
+def makeup(history: pd.DataFrame, newest: date) -> Makeup:
+    """What the series of a cost history are made of in the weeks up to `newest`."""
+    days = pd.to_datetime(history["ds"])
+    recent = history[days > pd.Timestamp(newest) - pd.Timedelta(days=RECENT_DAYS)]
+    costs = (
+        recent.assign(cost=recent["cost"].astype(float).abs())
+        .groupby(["team", "service", "account", "currency"], as_index=False, dropna=False)["cost"]
+        .sum()
+    )
+    members = [
+        pd.DataFrame(
+            {
+                "part": range(len(costs)),
+                "unique_id": f"{scope}|"
+                + costs["currency"]
+                + "|"
+                + (costs[column] if column else "all"),
+            }
+        )
+        for scope, column in _SCOPES
+    ]
+    named = costs.assign(team=costs["team"].where(costs["team"] != UNTAGGED, None))
+    return Makeup(named, pd.concat(members, ignore_index=True))
+
+
+@dataclass(frozen=True)
+class BudgetSeries:
+    """What budgets have used by day, as forecast series."""
+
+    series: pd.DataFrame
+    """Columns as of `series`, scope budget: up to the last day that is billed of all of them."""
+    billed_until: dict[str, date]
+    """By unique_id, the last day that is billed of it."""
+    end: date
+    """Last day of the longest of their periods."""
+
+
+def budget_series(reader: PublishedReader, as_of: date) -> BudgetSeries | None:
+    """What budgets of the month have used by day.
+
+    None where no budget has days left that a bill is to come of. Allocated cost, of usage alone:
+    what budgets count less what is not forecast.
     """
     month = as_of.replace(day=1)
     going_on = reader.frame(
@@ -114,7 +160,43 @@ def budget_series(reader: PublishedReader, as_of: date) -> tuple[pd.DataFrame, d
     wanted = "budget|" + going_on["billing_currency"] + "|" + going_on["budget"]
     used = series(spent, (("budget", "budget"),))
     used = used[used["unique_id"].isin(wanted)]
-    return (used, going_on["period_end"].max()) if not used.empty else None
+    if used.empty:
+        return None
+    billed = dict(zip(wanted, going_on["billed_until"], strict=True))
+    return BudgetSeries(used, billed, going_on["period_end"].max())
+
+
+def budget_makeup(
+    reader: PublishedReader, budgets: Mapping[str, Conditions], newest: date
+) -> Makeup:
+    """What allocated costs budgets (name -> whose costs) are made of in the weeks up to `newest`.
+
+    An event's team is the one that costs are allocated to.
+    """
+    first = newest - timedelta(days=RECENT_DAYS - 1)
+    columns = [*DIMENSIONS, "service", "account", "currency", "cost"]
+    found = reader.frame(
+        "fct_allocated_costs_daily",
+        f"""
+        select
+            {", ".join(DIMENSIONS)}, service_name as service,
+            coalesce(sub_account_id, billing_account_id) as account,
+            billing_currency as currency, sum(abs(effective_cost))::double as cost
+        from mart
+        where charge_category = 'Usage'
+          and charge_date between date '{first.isoformat()}' and date '{newest.isoformat()}'
+        group by all order by all
+        """,
+        first=first.replace(day=1),
+    )
+    costs = found if found is not None else pd.DataFrame(columns=columns)
+    members = [
+        (part, f"budget|{row['currency']}|{name}")
+        for part, row in enumerate(records(costs))
+        for name, of in budgets.items()
+        if fits(of, row)
+    ]
+    return Makeup(costs, pd.DataFrame(members, columns=["part", "unique_id"]))
 
 
 def month_to_date(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:

@@ -169,7 +169,8 @@ def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> Non
                 "Usage at effective cost alone: purchases, taxes, credits and refunds are not "
                 "forecast.",
                 "A series needs eight weeks of history.",
-                "It knows no plans: a launch or a migration to come is not in it.",
+                "It knows no plans but the events that the settings name: another launch or "
+                "migration to come is not in it.",
             ),
             as_of=as_of.isoformat(),
         ),

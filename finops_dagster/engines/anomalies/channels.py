@@ -203,9 +203,7 @@ def offsetting(
     memory.pointed[hit] = today.day
     memory.took(hit, today, today.expected.level)
     begun = today.day - lasting.shape[1] + 1
-    return _hits(
-        hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, onset=begun
-    )
+    return _hits(hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, onset=begun)
 
 
 def pairs(
@@ -252,9 +250,7 @@ def creep(
     return _hits(hit, today, Channel.SLOW, unit * np.sinh(before), score)
 
 
-def new(
-    today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray
-) -> list[Hit]:
+def new(today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray) -> list[Hit]:
     """Leaves that begin in an account that is `seasoned`, told once."""
     hit = (
         seasoned

@@ -164,9 +164,7 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
         gross_down=Money(
             amount=sum((m for m in money.values() if m < 0), to_decimal(0.0, 2)), currency=currency
         ),
-        severity=_severity(
-            gross + abs(float(to_come)), _month_of(watch, stretch[0]), watch.config
-        ),
+        severity=_severity(gross + abs(float(to_come)), _month_of(watch, stretch[0]), watch.config),
         by_month_end=Money(amount=total + to_come, currency=currency),
         what_to_do=what_to_do(first.kind, total >= 0),
     )

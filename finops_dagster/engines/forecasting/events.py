@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def apply_events(
 
     An event that began on `newest` or before is in the costs that are known, and its level is
     learnt from them within a week: to apply it again would count it twice. One that is not known
-    by `as_of` is as if it were not there.
+    by `as_of` is as if it were not there, and one that tells no change explains incidents alone.
     """
     days = pd.to_datetime(frame["ds"])
     applied: list[Event] = []
@@ -73,6 +74,8 @@ def apply_events(
     moved, wider = np.zeros(len(frame)), np.zeros(len(frame))
     for event in events:
         if not event.is_known(as_of) or frame.empty or event.from_ > days.max().date():
+            continue
+        if event.change is None and event.amount is None:
             continue
         subject = EVENT.format(event.name)
         if event.from_ <= newest:
@@ -97,7 +100,11 @@ def apply_events(
         wider += grown
         told = frame[["unique_id", "step"]].assign(added=added)
         contributions = explained(contributions, told, subject, "added")
-    bands = {name: frame[name].to_numpy(dtype=float) for name in frame if name[:2] in ("lo", "hi")}
+    bands = {
+        str(name): frame[name].to_numpy(dtype=float)
+        for name in frame
+        if str(name)[:2] in ("lo", "hi")
+    }
     return Applied(
         frame.assign(
             mean=means + moved,
@@ -133,6 +140,12 @@ def _shares(event: Event, makeup: Makeup) -> pd.Series:
 
 def _parts(event: Event, costs: pd.DataFrame) -> np.ndarray:
     """Which rows of `costs` the event is of."""
-    asked = costs[list(EVENT_DIMENSIONS)].astype(object)
-    rows = asked.where(asked.notna(), None).to_dict("records")
-    return np.array([fits(event.of, row) for row in rows], dtype=bool)
+    return np.array([fits(event.of, row) for row in records(costs[list(EVENT_DIMENSIONS)])], bool)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of text as dicts, None where there is none."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]

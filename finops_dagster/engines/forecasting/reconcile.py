@@ -16,8 +16,13 @@ from finops_dagster.engines.forecasting.grid import Floats
 
 RECONCILIATION = "reconciliation"
 """The feature of an explanation that holds what reconciling has added."""
-_LEAST_ERROR = 1e-6
-"""An error is taken for at least this share of the largest beside it: no series stands still."""
+_POWER = 3
+"""Of the errors that weights are made of. 2 is variance, and right where errors are apart. They are
+not: what is large and moves has more of a gap than its variance says. On nine simulated estates
+3 left total, services and all a little nearer to the truth than 2 did, and 1 did harm."""
+_LEAST_ERROR = 1e-3
+"""An error is taken for at least this share of the largest beside it: of a gap as large as that, a
+billionth, and what rounding can still tell from nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ def reconcile(
     trace reconciliation with weights of series variance (Wickramasuriya, Athanasopoulos and Hyndman
     2019) as a projection onto zero constraints (Di Fonzo and Girolimetto 2023), which needs no
     forecast of the cells where groupings cross. W is diagonal: `error` (mean absolute, of the
-    backtest, in the unit of the series) squared. One W serves all steps: errors that grow alike
-    with the step cancel.
+    backtest, in the unit of the series) to the power of 3. One W serves all steps: errors that grow
+    alike with the step cancel.
 
     Intervals keep their widths. Nothing is clipped: a part may fall below zero where its forecast
     is near it. A grouping with a part that has no forecast or no error is not held to its total;
@@ -69,7 +74,7 @@ def reconcile(
         for grouping, parts in one.groupings.items():
             reason = _not_held(one.total, parts, means.index, error)
             if reason:
-                subject = f"sum of forecasts by {grouping}: {one.total}"
+                subject = f"sum by {grouping}: {one.total}"
                 abstained.append(Abstained(subject=subject, reason=reason))
             else:
                 held.append(parts)
@@ -78,7 +83,7 @@ def reconcile(
             zero = _constraints(ids, one.total, held)
             weights = _weights(np.array([error[name] for name in ids]))
             moved.loc[ids] += _adjustment(means.loc[ids].to_numpy(), zero, weights)
-    long = moved.stack().rename("moved").reset_index()
+    long = moved.reset_index().melt("unique_id", var_name="step", value_name="moved")
     added = frame[["unique_id", "step"]].merge(long, how="left", on=["unique_id", "step"])
     bands = [name for name in frame.columns if name == "mean" or name[:2] in ("lo", "hi")]
     shifted = frame.assign(
@@ -128,10 +133,10 @@ def _constraints(ids: Sequence[str], total: str, groupings: Sequence[Sequence[st
 
 
 def _weights(errors: Floats) -> Floats:
-    """Variances up to a factor: the projection does not know the unit."""
+    """W's diagonal up to a factor: the projection does not know the unit."""
     largest = errors.max()
     relative = errors / largest if largest > 0 else np.ones_like(errors)
-    return np.asarray(np.maximum(relative, _LEAST_ERROR) ** 2)
+    return np.asarray(np.maximum(relative, _LEAST_ERROR) ** _POWER)
 
 
 def _adjustment(means: Floats, zero: Floats, weights: Floats) -> Floats:

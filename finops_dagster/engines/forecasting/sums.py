@@ -6,7 +6,9 @@ sums were off is told by forecasts from earlier days, each made of what was know
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting.engine import Forecaster, fit
 from finops_dagster.engines.forecasting.grid import Floats
 
+SUMS = "sums of days"
+"""The subject where they cannot be told."""
 PROBABILITIES = (
     0.005, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7,
     0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.995,
@@ -23,33 +27,48 @@ PROBABILITIES = (
 SUM_COLUMNS = {
     "unique_id": "The series",
     "ds": "Last day of the sum, UTC",
-    "step": "Days in the sum, from the day after the last one known",
     "probability": "That the sum is not above `value`",
     "value": "Quantile of the sum, in the unit of the series",
 }
-_ORIGINS, _LEAST_ORIGINS = 12, 3
-"""Weekly origins whose sums are checked, fewer where the history is short."""
-_EVERY = 7
+_ORIGINS = 12
+_SPANS = range(154, 13, -14)
+"""Days over which origins are spread, the most that the history allows: what moves sums comes a few
+times a year, so windows side by side tell more than windows that overlap. No nearer than a week."""
 
 
 @dataclass(frozen=True)
-class SumErrors:
-    """How far the sums of earlier forecasts were off."""
+class DayErrors:
+    """How far the days of earlier forecasts were off, (windows, days), in the unit of each."""
 
-    relative: Floats
-    """(windows, steps): truth less forecast, over the half widths of the days' 80 % intervals."""
-    origins: int
+    missed: Floats
+    """Truth less forecast."""
+    half: Floats
+    """Half widths of the forecasts' 80 % intervals: what an error is small or large beside."""
+    apart: float
+    """How many windows of one series would not overlap."""
+
+    def sums(self, first: int, last: int) -> Floats:
+        """Quantiles (days, PROBABILITIES) of the errors of sums from day `first` to each day before
+        `last`, over the sums of halves.
+
+        At rank (n + 1) p, and wider by sqrt(1 + 1 / apart), as a prediction is that rests on so few
+        windows: what moves one series in one of them moves others too.
+        """
+        off = np.cumsum(self.missed[:, first:last], axis=1)
+        relative = off / np.cumsum(self.half[:, first:last], axis=1)
+        found = np.quantile(relative, PROBABILITIES, axis=0, method="weibull").T
+        return np.asarray(found * np.sqrt(1 + 1 / self.apart))
 
 
-def sum_errors(
+def day_errors(
     history: pd.DataFrame,
     horizon: int,
     *,
     seed: int = 0,
     scale_floor: float = 0.01,
     threads: int = 1,
-) -> SumErrors | Abstained:
-    """Errors of running sums of daily forecasts from weekly origins, over all series.
+) -> DayErrors | Abstained:
+    """Errors of daily forecasts from origins of the last months, over all series.
 
     `history` and the rest as of `forecast`. One model learns from what was known on the first of
     the origins and forecasts from each; none sees what it is held against. Abstains where too
@@ -57,8 +76,9 @@ def sum_errors(
     """
     frame = history.assign(ds=pd.to_datetime(history["ds"]))
     last = frame["ds"].max()
-    for count in range(_ORIGINS, _LEAST_ORIGINS - 1, -1):
-        origins = [last - pd.Timedelta(days=horizon + _EVERY * back) for back in range(count)]
+    for span in _SPANS:
+        every = max(7, round(span / (_ORIGINS - 1)))
+        origins = [last - pd.Timedelta(days=horizon + back) for back in range(0, span + 1, every)]
         known = frame[frame["ds"] <= origins[-1]]
         if known.empty:
             continue
@@ -72,57 +92,77 @@ def sum_errors(
         )
         if isinstance(model, Forecaster):
             found = [_missed(model, frame, origin, scale_floor) for origin in origins]
-            return SumErrors(np.concatenate(found), count)
+            missed, half = (np.concatenate(one) for one in zip(*found, strict=True))
+            return DayErrors(missed, half, 1 + every * (len(origins) - 1) / horizon)
     span = (last - frame["ds"].min()).days + 1 if len(frame) else 0
     return Abstained(
-        subject="sums of days",
+        subject=SUMS,
         reason=f"{span} days of history are too few to check sums of {horizon} days on",
     )
 
 
-def _missed(model: Forecaster, history: pd.DataFrame, origin: pd.Timestamp, floor: float) -> Floats:
-    """Relative errors (series, steps) of one origin; series with a day not known are left out."""
+def _missed(
+    model: Forecaster, history: pd.DataFrame, origin: pd.Timestamp, floor: float
+) -> tuple[Floats, Floats]:
+    """Errors and half widths of one origin; series with a day not known are left out."""
     said, _ = model.forecast(history[history["ds"] <= origin])
     joined = said.merge(history[["unique_id", "ds", "y"]], on=["unique_id", "ds"], how="left")
-    mean, width = running(joined, floor)
-    truth = np.cumsum(_table(joined, "y"), axis=1)
-    off = (truth - mean) / width
-    return np.asarray(off[np.isfinite(off).all(1)])
+    off = _table(joined, "y") - _table(joined, "mean")
+    known = np.isfinite(off).all(1)
+    return off[known], _half(joined, floor)[known]
 
 
-def running(frame: pd.DataFrame, floor: float = 0.01) -> tuple[Floats, Floats]:
-    """Running sums (series, steps) of a forecast's means and of its half widths at 80 %.
+def sums(
+    frame: pd.DataFrame,
+    errors: DayErrors,
+    known: Mapping[str, date] | None = None,
+    *,
+    scale_floor: float = 0.01,
+) -> pd.DataFrame:
+    """Quantiles of the running sum of each series of a forecast, columns SUM_COLUMNS.
 
-    A half width is at least `floor`, in the unit of the series.
+    A sum begins on the first day of the forecast, or after the day that `known` has for a series;
+    days up to it have no row. It is the sum of the means and its half widths times the quantile of
+    the relative errors of sums of the same days ahead: split conformal prediction (Vovk, Gammerman
+    and Shafer 2005) of the sum, pooled over series. Raises ValueError where the errors are of fewer
+    days.
     """
-    half = np.maximum((_table(frame, "hi80") - _table(frame, "lo80")) / 2, floor)
-    return np.cumsum(_table(frame, "mean"), axis=1), np.cumsum(half, axis=1)
+    if frame.empty:
+        return pd.DataFrame(columns=list(SUM_COLUMNS))
+    wide = frame.pivot(index="unique_id", columns="ds", values="mean").sort_index(axis=1)
+    mean, half = _table(frame, "mean"), _half(frame, scale_floor)
+    days = mean.shape[1]
+    if errors.missed.shape[1] < days:
+        raise ValueError(f"errors of {errors.missed.shape[1]} days for a forecast of {days}")
+    stamps = pd.DatetimeIndex(wide.columns)
+    parts, found = [], dict[int, Floats]()
+    for row, name in enumerate(wide.index):
+        after = (known or {}).get(name)
+        first = 0 if after is None else int(stamps.searchsorted(pd.Timestamp(after), side="right"))
+        if first >= days:
+            continue
+        if first not in found:
+            found[first] = errors.sums(first, days)
+        middle, width = np.cumsum(mean[row, first:]), np.cumsum(half[row, first:])
+        parts.append(
+            pd.DataFrame(
+                {
+                    "unique_id": name,
+                    "ds": np.repeat(stamps[first:], len(PROBABILITIES)),
+                    "probability": np.tile(PROBABILITIES, days - first),
+                    "value": (middle[:, None] + width[:, None] * found[first]).reshape(-1),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SUM_COLUMNS))
+
+
+def _half(frame: pd.DataFrame, floor: float) -> Floats:
+    """Half widths at 80 % (series, days), at least `floor`."""
+    half = (_table(frame, "hi80") - _table(frame, "lo80")) / 2
+    return np.asarray(np.maximum(half, floor))
 
 
 def _table(frame: pd.DataFrame, column: str) -> Floats:
-    wide = frame.pivot(index="unique_id", columns="step", values=column)
-    return wide.sort_index(axis=0).sort_index(axis=1).to_numpy(dtype=float)
-
-
-def sums(frame: pd.DataFrame, errors: SumErrors, *, scale_floor: float = 0.01) -> pd.DataFrame:
-    """Quantiles of the running sum of each series of a forecast, columns SUM_COLUMNS.
-
-    The sum of the means and its half widths times the quantile, at rank (n + 1) p, of the relative
-    errors of sums of as many days: split conformal prediction (Vovk, Gammerman and Shafer 2005) of
-    the sum, pooled over series. Raises ValueError where errors are of fewer steps.
-    """
-    mean, width = running(frame, scale_floor)
-    steps = mean.shape[1]
-    if errors.relative.shape[1] < steps:
-        raise ValueError(f"errors of {errors.relative.shape[1]} steps for a forecast of {steps}")
-    off = np.quantile(errors.relative[:, :steps], PROBABILITIES, axis=0, method="weibull")
-    values = mean[:, :, None] + width[:, :, None] * off.T[None, :, :]
-    keys = frame.sort_values(["unique_id", "step"])[["unique_id", "ds", "step"]]
-    many = len(PROBABILITIES)
-    return pd.DataFrame(
-        {
-            **{name: np.repeat(keys[name].to_numpy(), many) for name in keys},
-            "probability": np.tile(PROBABILITIES, len(keys)),
-            "value": values.reshape(-1),
-        }
-    )
+    wide = frame.pivot(index="unique_id", columns="ds", values=column)
+    return wide.sort_index(axis=1).to_numpy(dtype=float)

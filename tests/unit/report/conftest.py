@@ -32,6 +32,7 @@ from finops_dagster.report import (
     ReportData,
     StageGate,
 )
+from finops_dagster.report.landing import Landing, Odds
 from tests.builders import incident
 
 AS_OF = date(2026, 10, 31)
@@ -113,6 +114,30 @@ def finding(
     )
 
 
+def budget(name: str, low: int, mid: int, high: int, odds: Odds | None) -> Landing:
+    """A budget of October that 150 of 200 dollars are spent of."""
+    return Landing(
+        budget=name,
+        currency="USD",
+        metric="effective_cost",
+        period="month",
+        start=date(2026, 10, 1),
+        end=date(2026, 10, 31),
+        until=date(2026, 10, 22),
+        amount=Decimal(200),
+        planned_to_date=Decimal(142),
+        actual=Decimal(150),
+        expected=MoneyRange(low=Decimal(low), mid=Decimal(mid), high=Decimal(high), currency="USD"),
+        month_end=date(2026, 10, 31),
+        planned_by_month_end=Decimal(200),
+        by_month_end=None,
+        exceeded=date(2026, 10, 30) if mid > 200 else None,
+        reason=None,
+        odds=odds,
+        no_odds=None if odds else "90 days of history are too few to check sums of 9 days on",
+    )
+
+
 def proposal(found: Finding) -> Proposal:
     """The proposal made from one finding."""
     shared = {name: getattr(found, name) for name in Proposal.model_fields if name in
@@ -134,6 +159,7 @@ def verdict(made: Proposal, decision: Decision, rules: tuple[RuleResult, ...] = 
 @pytest.fixture
 def full() -> ReportData:
     """Every section filled."""
+    ends = MoneyRange(low=Decimal(197), mid=Decimal(206), high=Decimal(215), currency="USD")
     usd, eur = spend(date(2025, 10, 1)), spend(date(2026, 8, 1), "EUR", 0.1)
     found = [
         finding(1, FindingKind.RIGHTSIZE_CPU, "payments", "410.2", "482.7", "560.9"),
@@ -213,6 +239,10 @@ def full() -> ReportData:
         backtest=(
             BacktestRow("total", "USD", "XGBoost", 0.041, 0.81, 0.95, 56),
             BacktestRow("total", "USD", "seasonal naive", 0.072, 0.77, 0.93, 56),
+        ),
+        budgets=(
+            budget(HOSTILE, 190, 206, 222, Odds(0.765, ends, date(2026, 10, 29), None)),
+            budget("young", 180, 190, 199, None),
         ),
         gates=(
             StageGate("landing", GateResult(gate="aws charges 2026-10", result="pass", reasons=())),

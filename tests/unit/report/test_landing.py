@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from finops_dagster.report.landing import Ahead, Landing, landings
+import pytest
+
+from finops_dagster.report.landing import Ahead, Landing, Sum, landings
 
 OCTOBER = date(2026, 10, 1)
 
@@ -132,3 +134,79 @@ def test_a_credit_that_brings_it_back_under_takes_the_day_with_it() -> None:
 
 def test_cost_in_another_currency_lands_nowhere() -> None:
     assert landings([row(OCTOBER, "5", planned=None)], [], {}, {}, OCTOBER) == []
+
+
+def together(last: int, a_day: float, spread: float) -> dict[tuple[str, str], list[Sum]]:
+    """Sums of October's days after the 21st, `spread` of a day to both sides at 95 %."""
+    levels = (0.025, 0.1, 0.5, 0.9, 0.975)
+    wide = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    return {
+        ("search", "USD"): [
+            Sum(
+                date(2026, 10, 21 + count),
+                levels,
+                tuple(count * (a_day + spread * one) for one in wide),
+            )
+            for count in range(1, last - 20)
+        ]
+    }
+
+
+def with_odds(
+    spent_by: str, *, a_day: float, spread: float, last: int = 31, **more: Any
+) -> Landing:
+    (found,) = landings(
+        [row(OCTOBER, spent_by, **more)],
+        days(21, "10"),
+        ahead(date(2026, 10, 31), a_day),
+        {},
+        OCTOBER,
+        sums=together(last, a_day, spread),
+        no_sums="20 days of history are too few",
+    )
+    return found
+
+
+def test_sums_say_how_likely_and_when_a_budget_is_exceeded() -> None:
+    """210 spent, 10 days left of 11 +- 4: 320 in the middle, 310 planned."""
+    one = with_odds("210", a_day=11.0, spread=4.0)
+    assert one.expected is not None and one.odds is not None
+    assert (one.expected.low, one.expected.mid, one.expected.high) == (280, 320, 360)
+    assert (one.odds.expected_80.low, one.odds.expected_80.high) == (300, 340)
+    # 100 more: half way from 90, with .1 below it, to 110, with .5
+    assert one.odds.probability == pytest.approx(1 - 0.3)
+    # at 13 a day the 29th, at 11 the 31st, at 9 not at all
+    assert (one.odds.earliest, one.exceeded, one.odds.latest) == (
+        date(2026, 10, 29),
+        date(2026, 10, 31),
+        None,
+    )
+    assert one.odds.days == "2026-10-29 or later, or not"
+    assert one.document()["probability_exceeded"] == 0.7
+    assert one.no_odds is None
+
+
+def test_a_budget_that_is_safe_or_gone_says_so_and_no_more_than_is_known() -> None:
+    """A probability of 0 or 1 from a few dozen windows is a boast."""
+    safe = with_odds("210", a_day=5.0, spread=2.0)
+    assert safe.odds is not None
+    assert (safe.state, safe.exceeded, safe.odds.earliest) == ("within", None, None)
+    assert safe.odds.days == "not before its end"
+    assert safe.odds.probability == pytest.approx(0.025)
+    gone = with_odds("210", a_day=20.0, spread=2.0)
+    assert gone.odds is not None
+    assert gone.odds.probability == pytest.approx(0.975)
+    assert gone.odds.days == "2026-10-26 to 2026-10-27"
+
+
+def test_without_sums_there_is_a_landing_and_a_reason() -> None:
+    """Ends of days added are an interval; a probability made of them is none."""
+    one = with_odds("210", a_day=11.0, spread=4.0, last=21)
+    assert one.expected is not None
+    assert (one.expected.mid, one.odds) == (320, None)
+    assert one.no_odds == "20 days of history are too few"
+    longer = with_odds("210", a_day=11.0, spread=4.0, period_end=date(2026, 12, 31))
+    assert longer.odds is None
+    assert longer.no_odds == longer.reason
+    over = with_odds("310", a_day=1.0, spread=1.0, billed_until=date(2026, 10, 31))
+    assert (over.odds, over.no_odds) == (None, None)

@@ -14,7 +14,7 @@ import pytest
 
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.report.explain import EFFECTS, explained
-from finops_dagster.report.landing import Landing
+from finops_dagster.report.landing import Landing, Odds
 from finops_dagster.report.pack import (
     Carbon,
     Pack,
@@ -84,6 +84,15 @@ LANDING = Landing(
     by_month_end=None,
     exceeded=date(2026, 10, 29),
     reason=None,
+    odds=Odds(
+        probability=0.7654321,
+        expected_80=MoneyRange(
+            low=Decimal(198), mid=Decimal(210), high=Decimal(222), currency="USD"
+        ),
+        earliest=date(2026, 10, 27),
+        latest=None,
+    ),
+    no_odds=None,
 )
 UNIT = UnitCost(
     "cost per order", "orders", 1, "USD", OCTOBER, 31, Decimal(10), Decimal(4), None, {}

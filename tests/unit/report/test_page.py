@@ -118,6 +118,16 @@ def test_figures_are_those_of_the_data(full: ReportData) -> None:
     assert "selection ratio of group B to A is 0.71, limit 0.80" in text
 
 
+def test_budgets_say_how_likely_and_when(full: ReportData, sparse: ReportData) -> None:
+    """Whoever answers for a budget asks whether and when, before by how much."""
+    shown = visible(render_text(full))
+    assert "will exceed on 2026-10-30" in shown
+    assert re.search(r"76\s%\s*2026-10-29 or later, or not", shown)
+    assert "80 %: 197.00 to 215.00" in shown
+    assert "90 days of history are too few to check sums of 9 days on" in shown
+    assert "Budgets" not in visible(render_text(sparse))
+
+
 def test_currencies_are_never_added(full: ReportData) -> None:
     """One total over two currencies is a number of nothing."""
     rows = spend.spend_by_currency(full)
