@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finops_dagster.engines.anomalies.novelty import MEMORY, Judged, Watch
+from finops_dagster.engines.anomalies.fine_memory import MEMORY
+from finops_dagster.engines.anomalies.novelty import Judged, Watch
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
