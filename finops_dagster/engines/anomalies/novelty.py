@@ -43,9 +43,9 @@ _REST_SHARE = 0.2
 """Of the warm-up; points after an alarm that are of the same."""
 _LOUDER = 10.0
 """Times as much news as there was since an alarm is another, in its rest too."""
-_QUANTUM = 2.0**-16
-"""Grid of scaled values. Sums of 48 products of numbers under 16 on it fit a double's 53 bits: they
-are exact in whatever order they are added, so points judged one by one or many at once agree."""
+_QUANTUM = 2.0**-11
+"""Grid of scaled values, so that 16 bits hold one. Sums of 48 products on it are exact in whatever
+order they are added: points judged one by one or many at once agree."""
 _DISTANCE = 1e6
 """Distances are told to the millionth, as whole numbers in a state."""
 
@@ -117,7 +117,7 @@ class Watch:
             ).ravel(),
             "surprises": np.array(self.surprises),
             "values": self.values.all.copy(),
-            "scaled": self.scaled.all.astype(np.float32),  # its grid has so few digits
+            "scaled": np.rint(self.scaled.all / _QUANTUM).astype(np.int16),
             "distances": np.rint(self.distances.all * _DISTANCE).astype(np.int32),
         }
 
@@ -130,7 +130,8 @@ class Watch:
         watch.loudest = float(state["loudest"])
         watch.centre, watch.unit = float(state["centre"]), float(state["unit"])
         watch.last_at = None if last_at is None else datetime.fromisoformat(last_at)
-        watch.values, watch.scaled = Kept(state["values"]), Kept(state["scaled"])
+        watch.values = Kept(state["values"])
+        watch.scaled = Kept(np.asarray(state["scaled"]) * _QUANTUM)
         watch.distances = Kept(np.asarray(state["distances"]) / _DISTANCE)
         scaled = watch.scaled.all
         if len(scaled) >= _WINDOW:
@@ -269,7 +270,7 @@ class Watch:
         back = windows[np.maximum(days, 1)[..., None] + np.array([-1, 0, 1])]
         back = np.where((days >= 1)[..., None, None], back, math.nan)
         usual = median(back.reshape(count, -1, _SHAPE), axis=1)
-        return np.abs(_of_known(mean, windows[newest[:, 0]] - usual))
+        return np.asarray(np.abs(_of_known(mean, windows[newest[:, 0]] - usual)))
 
     def _patterns(self, count: int) -> list[float]:
         """Mean surprise of three steps at how far the last 48 are from the nearest before."""
