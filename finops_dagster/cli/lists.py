@@ -22,7 +22,8 @@ from finops_dagster.domain.decisions import (
 )
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.incidents import Incident
-from finops_dagster.report.format import money_range
+from finops_dagster.report.format import money_range, quantity
+from finops_dagster.storage.days import DayStore
 
 _TABLE_ROWS = 50
 
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("findings")(findings_command)
     app.command("proposals")(proposals_command)
     app.command("incidents")(incidents_command)
+    app.command("telemetry-anomalies")(telemetry_anomalies_command)
     app.command("marts")(marts_command)
     app.command("prs")(prs_command)
     pulls = typer.Typer(help="One pull request.", no_args_is_help=True)
@@ -42,6 +44,11 @@ def register(app: typer.Typer) -> None:
 
 
 def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, Any]:
+    day, store = _decided_day(config, as_of)
+    return day, store.items(name, type_), store.items(f"{name}_abstained", Abstained)
+
+
+def _decided_day(config: Any, as_of: Any) -> tuple[date, DayStore]:
     settings = settings_for(config)
     estate = Estate(settings)
     day = day_of(settings, as_of)
@@ -57,7 +64,7 @@ def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, 
                 ),
             ),
         )
-    return day, store.items(name, type_), store.items(f"{name}_abstained", Abstained)
+    return day, store
 
 
 @command("findings")
@@ -127,6 +134,33 @@ def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson
         ("kind", "resource", "since", "money", "cause"),
         [(i.kind, i.resource, i.since, i.money, i.cause) for i in items],
     )
+    _print_abstained(abstained)
+    return 0
+
+
+@command("telemetry_anomalies")
+def telemetry_anomalies_command(
+    config: Config = None, as_of: AsOf = None, as_json: AsJson = False
+) -> int:
+    """Hours of workloads and grids that are far out, or were never seen before."""
+    day, store = _decided_day(config, as_of)
+    found = store.frame("telemetry_anomalies")
+    items = [] if found is None else found.to_dict("records")
+    abstained = store.items("telemetry_anomalies_abstained", Abstained)
+    if as_json:
+        print_json(envelope("telemetry_anomalies", items, as_of=day, abstained=abstained))
+        return 0
+    print_table(
+        f"telemetry anomalies of {day.isoformat()}",
+        ("class", "series", "owner", "from", "why", "value", "expected", "unit"),
+        [
+            (
+                i["class"], i["series"], i["owner"], i["from"].to_pydatetime(), i["why"],
+                quantity(i["value"], ""), quantity(i["expected"], ""), i["unit"],
+            )
+            for i in items
+        ],
+    )  # fmt: skip
     _print_abstained(abstained)
     return 0
 

@@ -11,14 +11,21 @@ from finops_dagster.report.data import (
     StageGate,
 )
 from finops_dagster.report.page import render_report
-from finops_dagster.report.plots import render_plot_spend, render_plot_utilisation
+from finops_dagster.report.plots import (
+    Mark,
+    render_plot_series,
+    render_plot_spend,
+    render_plot_utilisation,
+)
 
 __all__ = [
     "BacktestRow",
     "FreshnessRow",
     "Link",
+    "Mark",
     "ReportData",
     "StageGate",
+    "render_plot_series",
     "render_plot_spend",
     "render_plot_utilisation",
     "render_report",
