@@ -3,8 +3,6 @@
 Which points are watched and how states are kept is in `fine_series`; what is said is the engine's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

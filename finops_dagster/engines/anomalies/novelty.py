@@ -87,6 +87,8 @@ class Watch:
     values: Kept = field(default_factory=Kept)
     scaled: Kept = field(default_factory=Kept)
     norms: Kept = field(default_factory=Kept)
+    products: Floats = field(default_factory=lambda: np.empty(0))
+    """Of the last 48 with each 48 before them, for those of the next point."""
     distances: Kept = field(default_factory=Kept)
     surprises: list[float] = field(default_factory=list)
     """Of the last steps."""
@@ -277,12 +279,11 @@ class Watch:
         span = self.scaled.last(MEMORY + count - 1)
         if len(span) < _WINDOW:
             return [0.0] * count
-        windows = sliding_window_view(span, _WINDOW)
-        of = windows[-count:]  # fewer where the first of them have no 48 yet
-        self.norms.extend(_squares(of))
-        distances = self._distances(windows, len(of))
-        said = [0.0] * (count - len(of))
-        for distance in distances:
+        windows = sliding_window_view(span, _WINDOW)[-count:]  # fewer where the first have no 48
+        self.norms.extend(_squares(windows))
+        said = [0.0] * (count - len(windows))
+        for newest in range(len(span) - _WINDOW + 1 - len(windows), len(span) - _WINDOW + 1):
+            distance = self._distance(span, newest)
             surprise = 0.0 if distance is None else self._surprise(distance)
             self.surprises = [*self.surprises, surprise][-_SURPRISE_STEPS:]
             said.append(sum(self.surprises) / len(self.surprises))
@@ -290,27 +291,35 @@ class Watch:
             self.tail = Tail.of(self.distances.all)
         return said
 
-    def _distances(self, windows: Floats, count: int) -> list[float | None]:
-        """Mean distance of each of the newest windows from its ten nearest before it.
+    def _distance(self, span: Floats, newest: int) -> float | None:
+        """Mean distance of the 48 from `newest` on to their ten nearest before them in `span`.
 
-        Of those that share no point with it and lie within MEMORY; None of fewer than 11.
+        Of those that share no point with them and lie within MEMORY; None of fewer than 11.
         """
-        newest = np.arange(len(windows) - count, len(windows))
-        before = len(windows) - _WINDOW
-        if before <= _NEIGHBOURS:
-            return [None] * count
-        norms = self.norms.last(len(windows))
-        products = np.ascontiguousarray(windows[-count:]) @ np.ascontiguousarray(windows[:before]).T
-        square = np.maximum(norms[:before] + norms[-count:, None] - 2 * products, 0.0)
-        start = np.arange(before)
-        square[start > newest[:, None] - _WINDOW] = math.inf
-        square[start < newest[:, None] + _WINDOW - MEMORY] = math.inf
-        nearest = np.sort(np.partition(square, _NEIGHBOURS - 1)[:, :_NEIGHBOURS])
-        told = np.rint(np.sqrt(nearest).mean(1) * _DISTANCE) / _DISTANCE
-        return [
-            float(one) if at - _WINDOW >= _NEIGHBOURS else None
-            for at, one in zip(newest, told, strict=True)
-        ]
+        low, high = max(0, newest + _WINDOW - MEMORY), newest - _WINDOW + 1
+        if high <= _NEIGHBOURS:
+            return None
+        self.products = self._products(span, newest, low, high)
+        norms = self.norms.last(len(span) - _WINDOW + 1)
+        square = norms[low:high] + norms[newest] - 2 * self.products
+        nearest = np.sort(np.partition(square, _NEIGHBOURS - 1)[:_NEIGHBOURS])
+        return round(float(np.sqrt(nearest).mean()) * _DISTANCE) / _DISTANCE
+
+    def _products(self, span: Floats, newest: int, low: int, high: int) -> Floats:
+        """Of the 48 from `newest` on with the 48 from each start in [low, high) on.
+
+        Made of those of the point before, which is exact on the grid (Zhu et al. 2016, STOMP).
+        """
+        window = span[newest : newest + _WINDOW]
+        if not len(self.products):
+            return np.correlate(span[low : high + _WINDOW - 1], window, "valid")
+        first = max(low, 1)
+        moved = (
+            self.products[first - high :]
+            - span[newest - 1] * span[first - 1 : high - 1]
+            + window[-1] * span[first + _WINDOW - 1 : high + _WINDOW - 1]
+        )
+        return moved if first == low else np.append(window @ span[:_WINDOW], moved)
 
     def _surprise(self, distance: float) -> float:
         past = self.distances.all
