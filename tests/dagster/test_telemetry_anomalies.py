@@ -36,10 +36,10 @@ from finops_dagster.settings import load
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.publication import PublishedReader, Version
 
-AS_OF = date(2026, 5, 20)
-FIRST = date(2026, 4, 1)
+AS_OF = date(2026, 5, 4)
+FIRST = date(2026, 4, 10)
 HOSTILE = "Deployment/shop/$x$<script>alert(1)</script>"
-OUTAGE = datetime(2026, 5, 20, 6, tzinfo=UTC)
+OUTAGE = datetime(2026, 5, 4, 6, tzinfo=UTC)
 
 
 class World:
@@ -65,7 +65,7 @@ class World:
             partition=day,
             sha256=hashlib.sha256(rows.to_csv().encode()).hexdigest(),
             rows=len(rows),
-            known_at=datetime(2026, 5, 21, tzinfo=UTC),
+            known_at=datetime(2026, 5, 5, tzinfo=UTC),
             inputs=(),
         )
         path = self.estate.publications.path(made)
@@ -248,7 +248,7 @@ def test_two_states_are_kept(world: World) -> None:
     live = world.estate.layout.insight(AS_OF)
     kept = {path.parent for path in world.kept()}
     assert live in kept
-    assert {path.name for path in kept - {live}} == {"2026-05-18", "2026-05-19"}
+    assert {path.name for path in kept - {live}} == {"2026-05-02", "2026-05-03"}
 
 
 def test_a_day_without_measurements_is_not_watched(world: World) -> None:
@@ -285,7 +285,7 @@ def test_the_asset_keeps_and_shows_what_was_found(world: World) -> None:
     assert metadata["days_watched_again"].value == (AS_OF - FIRST).days
     (far,) = metadata["far"].records
     assert far.data["series"] == f"cpu_cores of {HOSTILE} (server, main)"
-    assert far.data["since"].startswith("2026-05-20 06:00")
+    assert far.data["since"].startswith("2026-05-04 06:00")
     assert str(metadata["plot_1"].value).startswith("![plot](data:image/png;base64,")
     day = DayStore(world.estate.layout.insight(AS_OF))
     frame = day.frame("telemetry_anomalies")
@@ -301,7 +301,7 @@ def test_a_day_without_measurements_says_so(world: World, tmp_path: Path) -> Non
     (tmp_path / "other").mkdir()
     other = World(tmp_path / "other")
     other.publish(*until(AS_OF - timedelta(days=1)))
-    assert "nothing that was measured on 2026-05-20" in str(
+    assert "nothing that was measured on 2026-05-04" in str(
         materialised(other).metadata["abstained"].value
     )
     (one,) = DayStore(other.estate.layout.insight(AS_OF)).items(
@@ -320,12 +320,12 @@ def test_what_was_found_is_listed(
     app(["telemetry-anomalies", "--json"], standalone_mode=False)
     answer = json.loads(capsys.readouterr().out)
     assert answer["schema"] == "finops.telemetry_anomalies/1"
-    assert answer["as_of"] == "2026-05-20"
+    assert answer["as_of"] == "2026-05-04"
     first = answer["items"][0]
     assert (first["class"], first["resource"], first["unit"]) == ("far", HOSTILE, "cores")
-    assert (first["from"], first["to"]) == ("2026-05-20T06:00:00Z", "2026-05-20T09:00:00Z")
+    assert (first["from"], first["to"]) == ("2026-05-04T06:00:00Z", "2026-05-04T09:00:00Z")
     assert (first["points"], first["began"]) == (3, True)
     app(["telemetry-anomalies"], standalone_mode=False)
-    assert "telemetry anomalies of 2026-05-20" in capsys.readouterr().out
-    app(["telemetry-anomalies", "--as-of", "2026-05-02", "--json"], standalone_mode=False)
+    assert "telemetry anomalies of 2026-05-04" in capsys.readouterr().out
+    app(["telemetry-anomalies", "--as-of", "2026-04-20", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["errors"][0]["code"] == "not_decided"
