@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs th
 import nab
 
 from finops_dagster.defs.progress import own_peak_rss_bytes
-from finops_dagster.engines.anomalies.novelty import ALARM, FAR, MEMORY, Judged, Watch
+from finops_dagster.engines.anomalies.fine_memory import MEMORY
+from finops_dagster.engines.anomalies.novelty import ALARM, FAR, Judged, Watch
 
 TOLERANCE = 12
 """Points before and after a labelled event in which an alarm is still of it."""
@@ -37,10 +38,7 @@ def judged(times: pd.Series, values: pd.Series) -> list[Judged]:
     gaps = times.diff().dropna()
     step = pd.Timedelta(gaps[gaps > timedelta(0)].median()).to_pytimedelta()
     watch = Watch(step=step, warm_up=nab.probation(len(times)))
-    return [
-        watch.judge(at.to_pydatetime(), float(value))
-        for at, value in zip(times, values, strict=True)
-    ]
+    return watch.judge_all([at.to_pydatetime() for at in times], values.astype(float).tolist())
 
 
 def _nab(root: Path, out: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from finops_dagster.domain.decisions import (
     PullRequestState,
 )
 from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.report.format import money_range
+from finops_dagster.report.format import money_range, quantity
 from finops_dagster.storage.days import DayStore
 
 _TABLE_ROWS = 50
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command("findings")(findings_command)
     app.command("proposals")(proposals_command)
+    app.command("telemetry-anomalies")(telemetry_anomalies_command)
     app.command("marts")(marts_command)
     app.command("prs")(prs_command)
     pulls = typer.Typer(help="One pull request.", no_args_is_help=True)
@@ -117,6 +118,33 @@ def print_abstained(abstained: list[Abstained]) -> None:
             ("subject", "reason"),
             [(one.subject, one.reason) for one in abstained],
         )
+
+
+@command("telemetry_anomalies")
+def telemetry_anomalies_command(
+    config: Config = None, as_of: AsOf = None, as_json: AsJson = False
+) -> int:
+    """Hours of workloads and grids that are far out, or were never seen before."""
+    day, store = decided_day(config, as_of)
+    found = store.frame("telemetry_anomalies")
+    items = [] if found is None else found.to_dict("records")
+    abstained = store.items("telemetry_anomalies_abstained", Abstained)
+    if as_json:
+        print_json(envelope("telemetry_anomalies", items, as_of=day, abstained=abstained))
+        return 0
+    print_table(
+        f"telemetry anomalies of {day.isoformat()}",
+        ("class", "series", "owner", "from", "why", "value", "expected", "unit"),
+        [
+            (
+                i["class"], i["series"], i["owner"], i["from"].to_pydatetime(), i["why"],
+                quantity(i["value"], ""), quantity(i["expected"], ""), i["unit"],
+            )
+            for i in items
+        ],
+    )  # fmt: skip
+    print_abstained(abstained)
+    return 0
 
 
 @command("marts")

@@ -12,7 +12,9 @@ from finops_dagster.report.data import (
 )
 from finops_dagster.report.page import render_report
 from finops_dagster.report.plots import (
+    Mark,
     render_plot_course,
+    render_plot_forecasts,
     render_plot_series,
     render_plot_spend,
     render_plot_utilisation,
@@ -22,9 +24,11 @@ __all__ = [
     "BacktestRow",
     "FreshnessRow",
     "Link",
+    "Mark",
     "ReportData",
     "StageGate",
     "render_plot_course",
+    "render_plot_forecasts",
     "render_plot_series",
     "render_plot_spend",
     "render_plot_utilisation",

@@ -30,6 +30,10 @@ RESTATED_COLUMNS = (
     "billing_account_id", "sub_account_id", "billing_currency", "charge_class",
     "billed_difference", "effective_difference",
 )  # fmt: skip
+TELEMETRY_COLUMNS = (
+    "class", "resource", "cluster", "container", "metric", "unit", "owner", "why", "from", "to",
+    "began", "value", "expected", "z",
+)  # fmt: skip
 TOTAL = "total"
 """The `series` of a forecast frame that is the estate's whole spend in a currency."""
 
@@ -108,6 +112,9 @@ class ReportData:
     incidents: tuple[Incident, ...] = ()
     incident_pages: Mapping[str, str] = field(default_factory=dict)
     """By incident id: the page of it, from the folder of the report."""
+    telemetry: pd.DataFrame | None = None
+    """Columns TELEMETRY_COLUMNS at least, a row for each thing found: class is far or novel, `from`
+    and `to` are times (UTC), value and expected in `unit`. None where nothing was watched."""
     findings: tuple[Finding, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from finops_dagster.domain.decisions import Decision
-from finops_dagster.report import charts, format, restated, summary
+from finops_dagster.report import charts, format, restated, summary, telemetry
 from finops_dagster.report import spend as spending
 from finops_dagster.report.data import ReportData, StageGate
 from finops_dagster.report.landing import STATES
@@ -142,6 +142,7 @@ def _view(data: ReportData) -> dict[str, Any]:
         "no_forecast": [one for one in data.abstained if "forecast" in one.subject.lower()],
         "coverage": summary.coverage(data),
         "restated": restated.restatements(data),
+        "telemetry": telemetry.telemetry(data),
         "chart_days": spending.CHART_DAYS,
         "budgets": [(None, one) for one in data.budgets],
         "states": STATES,

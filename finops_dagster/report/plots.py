@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -30,6 +30,18 @@ _BLUE = "#0b6e99"
 _ORANGE = "#c2571a"
 _GREY = "#5a6672"
 _IN_A_ROW = 3
+_TICKS = 9
+"""Days that an axis of full width names at most."""
+_TITLE_CHARACTERS = 100
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A time in which a series was found to be unusual, and in which way."""
+
+    since: datetime
+    until: datetime
+    kind: str
 
 
 def render_plot_spend(
@@ -56,7 +68,7 @@ class Panel:
     forecast: Sequence[Point]
 
 
-def render_plot_series(
+def render_plot_forecasts(
     panels: Sequence[Panel], currency: str, *, image: ImageFormat = "png"
 ) -> bytes:
     """A small plot of each series with its forecast and bands, three in a row, in `currency`."""
@@ -79,7 +91,7 @@ def _draw_spend(
     forecast: Sequence[Point],
     *,
     legend: bool = True,
-    ticks: int = 9,
+    ticks: int = _TICKS,
 ) -> None:
     if not history and not forecast:
         _say_empty(axes, "no spend")
@@ -114,7 +126,7 @@ def render_plot_course(course: Course, incident: Incident, *, image: ImageFormat
     axes.plot(days, usual, color=_GREY, linestyle="--", linewidth=1.4, label="usual")
     began = float(date2num(incident.since))
     axes.axvline(began, color=_ORANGE, linestyle=":", linewidth=1.4, label="began")
-    _money_axes(axes, min(course.days), max(course.days), 9)
+    _money_axes(axes, min(course.days), max(course.days), _TICKS)
     axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     part = course.part
@@ -157,6 +169,47 @@ def render_plot_utilisation(
     return _bytes(figure, image)
 
 
+def render_plot_series(
+    points: Sequence[tuple[datetime, float]],
+    marks: Sequence[Mark],
+    *,
+    expected: float,
+    unit: str,
+    title: str,
+    image: ImageFormat = "png",
+) -> bytes:
+    """A series of hours or minutes with its usual level and what was found of it.
+
+    `points`: start of each step and its value in `unit`, NaN where it is not known. A mark is
+    shaded from its begin to its end, those of a kind in one colour.
+    """
+    figure, axes = _figure()
+    if points:
+        times = _instants(at for at, _ in points)
+        axes.plot(times, [value for _, value in points], color=_BLUE, linewidth=1.1)
+        axes.axhline(expected, color=_GREY, linewidth=1, linestyle=":", label="median until then")
+        kinds = dict.fromkeys(mark.kind for mark in marks)
+        for kind, color in zip(kinds, (_ORANGE, _GREY), strict=False):
+            label = kind
+            for mark in marks:
+                if mark.kind == kind:
+                    since, until = _instants((max(mark.since, points[0][0]), mark.until))
+                    axes.axvspan(since, until, color=color, alpha=0.3, linewidth=0, label=label)
+                    label = ""  # a kind stands once in the legend
+        _value_axes(axes, _TICKS)
+        axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left")
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    else:
+        _say_empty(axes, "no points")
+    named = title if len(title) <= _TITLE_CHARACTERS else title[: _TITLE_CHARACTERS - 1] + "…"
+    _dress(axes, f"{named}, {unit}" if unit else named)
+    return _bytes(figure, image)
+
+
+def _instants(times: Iterable[datetime]) -> np.ndarray:
+    return np.array([at.replace(tzinfo=None) for at in times], dtype="datetime64[s]")
+
+
 def _days(days: Iterable[date]) -> np.ndarray:
     return np.array(list(days), dtype="datetime64[D]")
 
@@ -180,11 +233,15 @@ def _dress(axes: Axes, title: str) -> None:
 
 
 def _money_axes(axes: Axes, first: date, last: date, ticks: int) -> None:
+    ends = _days((first - timedelta(days=1), last + timedelta(days=1)))
+    axes.set_xlim(ends[0], ends[1])
+    _value_axes(axes, ticks)
+
+
+def _value_axes(axes: Axes, ticks: int) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter
 
-    ends = _days((first - timedelta(days=1), last + timedelta(days=1)))
-    axes.set_xlim(ends[0], ends[1])
     locator = AutoDateLocator(maxticks=ticks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     axes.xaxis.set_major_locator(locator)

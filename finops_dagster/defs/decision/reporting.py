@@ -49,7 +49,9 @@ from finops_dagster.storage.days import DayStore
 
 _RESTATED_SINCE = timedelta(days=31)
 """Restatements told on a page: older ones were told on the pages of their days."""
-_ENGINES = ("forecasts", "budget_forecasts", "incidents", "findings", "models")
+_ENGINES = (
+    "forecasts", "budget_forecasts", "incidents", "telemetry_anomalies", "findings", "models",
+)  # fmt: skip
 _NOTES = (
     "Forecasts are of usage at effective cost: purchases, taxes, credits and refunds are in the "
     "spend shown, and not forecast.",
@@ -82,6 +84,7 @@ def report_data(
         gates=_gates(estate, day, as_of),
         incidents=tuple(incidents),
         incident_pages={one.id: incident_pages.place(one) for one in incidents},
+        telemetry=day.frame("telemetry_anomalies"),
         findings=tuple(day.items("findings", Finding)),
         proposals=tuple(day.items("proposals", Proposal)),
         verdicts={one.subject: one for one in day.items("verdicts", Verdict)},

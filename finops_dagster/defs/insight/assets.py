@@ -14,6 +14,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
+from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
     each_partition,
@@ -44,7 +45,7 @@ FORECASTS = dg.AssetKey(["insight", "forecasts"])
 BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
-REPORTED = [FORECASTS, BUDGET_FORECASTS, INCIDENTS, FINDINGS, MODELS]
+REPORTED = [FORECASTS, BUDGET_FORECASTS, INCIDENTS, FINDINGS, MODELS, TELEMETRY_ANOMALIES]
 _UPSTREAM = [
     dg.AssetKey(["publication", clock.name])
     for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
@@ -312,7 +313,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         )
         yield from each_partition(context, result)
 
-    return [publication, desired_state, forecasts, budget_forecasts, *incidents, findings, models]
+    made = [publication, desired_state, forecasts, budget_forecasts, findings, models]
+    return [*made, *incidents, *build_telemetry(PUBLICATION, common)]
 
 
 def _day_page(estate: Estate, as_of: date) -> dg.MetadataValue:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from finops_dagster.report import render_plot_series, render_plot_spend
+from finops_dagster.report import render_plot_forecasts, render_plot_spend
 from finops_dagster.report.forecasts import SeriesForecast
 from finops_dagster.report.page import visible
 from finops_dagster.report.plots import Panel
@@ -38,7 +38,7 @@ def spend_plots(forecasted: Sequence[SeriesForecast]) -> dict[str, bytes]:
             continue
         largest = sorted(rows, key=lambda one: -one.expected)[:_PANELS]
         panels = [Panel(visible(one.title), one.history, one.ahead) for one in largest]
-        plots[f"{currency}_{scope}"] = render_plot_series(panels, currency)
+        plots[f"{currency}_{scope}"] = render_plot_forecasts(panels, currency)
     return plots
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finops_dagster.engines.anomalies.novelty import MEMORY, Judged, Watch
+from finops_dagster.engines.anomalies.fine_memory import MEMORY
+from finops_dagster.engines.anomalies.novelty import Judged, Watch
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,8 +30,7 @@ def times(hours: int) -> list[datetime]:
 
 
 def judged(values: np.ndarray, watch: Watch | None = None) -> list[Judged]:
-    watch = watch or Watch(HOUR, WARM_UP)
-    return [watch.judge(at, float(v)) for at, v in zip(times(len(values)), values, strict=True)]
+    return (watch or Watch(HOUR, WARM_UP)).judge_all(times(len(values)), values.tolist())
 
 
 def alarms(said: list[Judged], since: int = 0) -> list[int]:
@@ -64,18 +64,37 @@ def test_a_year_day_by_day_is_the_year_at_once() -> None:
     at = times(len(values))
     parts: list[Judged] = []
     for day in range(365):
-        for i in range(24 * day, 24 * day + 24):
-            parts.append(watch.judge(at[i], float(values[i])))
+        hours = slice(24 * day, 24 * day + 24)
+        parts += watch.judge_all(at[hours], values[hours].tolist())
         watch = through_a_file(watch)
     assert all(same(one, other) for one, other in zip(whole, parts, strict=True))
     assert len(alarms(whole)) > 1
 
 
+def test_points_one_by_one_are_points_at_once() -> None:
+    """Harm: sums in another order would make other verdicts of the same points."""
+    values = daily(1500)
+    values[700:705] = math.nan
+    values[900:920] = 500
+    watch = Watch(HOUR, WARM_UP)
+    single = [watch.judge(at, float(v)) for at, v in zip(times(1500), values, strict=True)]
+    assert [repr(one) for one in single] == [repr(one) for one in judged(values)]
+    assert len(alarms(single)) > 0
+
+
+def test_times_that_go_back_are_refused_before_anything_is_taken_in() -> None:
+    watch = Watch(HOUR, WARM_UP)
+    watch.judge_all(times(3), [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="is not after"):
+        watch.judge_all([START + HOUR * 5, START + HOUR * 4], [4.0, 5.0])
+    assert (watch.seen, watch.last_at) == (3, START + HOUR * 2)
+
+
 def test_state_is_bounded_however_long_a_series_was_watched() -> None:
     watch = Watch(timedelta(minutes=5), 750)
     rng = np.random.default_rng(1)
-    for i in range(MEMORY // 10):
-        watch.judge(START + timedelta(minutes=5 * i), float(rng.normal()))
+    some = [START + timedelta(minutes=5 * i) for i in range(MEMORY // 10)]
+    watch.judge_all(some, rng.normal(size=len(some)).tolist())
     watch.judge(START + timedelta(days=400), 0.0)  # months of nothing
     assert all(len(one) <= MEMORY for one in watch.state().values() if np.ndim(one) == 1)
 
@@ -155,8 +174,8 @@ def test_steps_that_are_left_out_count_as_not_known() -> None:
     gap = set(range(700, 705))
     told = values.copy()
     told[sorted(gap)] = math.nan
-    watch = Watch(HOUR, WARM_UP)
-    left = [watch.judge(at[i], float(values[i])) for i in range(1200) if i not in gap]
+    there = [i for i in range(1200) if i not in gap]
+    left = Watch(HOUR, WARM_UP).judge_all([at[i] for i in there], values[there].tolist())
     kept = [one for i, one in enumerate(judged(told)) if i not in gap]
     assert all(same(one, other) for one, other in zip(left, kept, strict=True))
 
