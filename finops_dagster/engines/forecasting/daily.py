@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
@@ -16,7 +16,7 @@ from finops_dagster.engines.forecasting.windows import (
     slope,
     tail,
 )
-from finops_dagster.engines.known import mean, median, spread
+from finops_dagster.engines.known import Floats, mean, median, spread
 
 _LEVEL_SHARE = 0.02
 """The scale is at least so much of the level: a flat series has noise of its own size."""

@@ -6,38 +6,32 @@ Each of these steps lives in the module named after it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting import daily, hourly, weekly
 from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
-from finops_dagster.engines.forecasting.grid import Floats, lay_out
+from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.pool import (
     Job,
-    Predicted,
+    Terms,
     Trained,
     contributions,
     predict,
     train,
 )
-from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
+from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
-from finops_dagster.engines.forecasting.windows import Builder
+from finops_dagster.engines.known import Floats
 
 ENGINE = "forecasting/1"
 BASE = "base"
 _EXACT_ROWS = 5_000
 """Beyond so many rows to explain, minutes of exact contributions are left for approximate ones."""
-
-_BUILDERS: dict[Frequency, Builder] = {
-    "daily": daily.windows,
-    "hourly": hourly.windows,
-    "weekly": weekly.windows,
-}
 
 
 def forecast(
@@ -65,25 +59,23 @@ def forecast(
     down. Raises ValueError on a repeated time, a time off the frequency's steps, or a horizon or
     level out of range.
     """
-    started = time.perf_counter()
-    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
-    fitted = _fit(job)
+    watch = _Watch()
+    terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
+    with watch.stage("lay_out"):
+        job = Job(lay_out(history, terms.recipe, horizon), terms)
+    fitted = _fit(job, watch)
     if fitted is None:
-        return _none(job, started)
-    last = job.grid.y.shape[1] - 1
+        return _none(job, watch)
     steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
     exact = len(job.grid.ids) * len(steps) <= _EXACT_ROWS
-    names: tuple[str, ...] = ()
-    frames, explained = [], []
-    for part in job.parts():
-        predicted = predict(part, fitted.trained, last)
-        names = predicted.windows.names
-        frames.append(_frame(part, predicted, fitted.checked.corrections))
-        explained.append(_explained(part, fitted.trained, predicted, np.array(steps) - 1, exact))
-    record = _record(job, names, fitted.trained, fitted.checked.windows, started)
+    with watch.stage("predict"):
+        frame = _frame(job, _predicted(job, fitted))
+    with watch.stage("explain"):
+        names, explained = _explained(job, fitted.trained, frame, np.array(steps) - 1, exact)
+    record = _record(job, names, fitted.trained, fitted.checked.windows, watch)
     return ForecastResult(
-        frame=pd.concat(frames, ignore_index=True),
-        contributions=pd.concat(explained, ignore_index=True),
+        frame=frame,
+        contributions=explained,
         backtest=fitted.checked.backtest,
         record=replace(record, explanation="exact" if exact else "approximate"),
         abstained=list(job.grid.abstained),
@@ -95,28 +87,16 @@ class Forecaster:
     """A model that was trained and checked, for forecasts of what comes later: no training."""
 
     fitted: Fitted
-    horizon: int
-    frequency: Frequency
-    levels: tuple[int, ...]
-    scale_floor: float
-    threads: int
+    terms: Terms
 
     def forecast(self, history: pd.DataFrame) -> tuple[pd.DataFrame, list[Abstained]]:
         """As `forecast`'s frame, from the newest time of `history`; and what it cannot say.
 
         The series may be others than those that it learnt from.
         """
-        job = _job(
-            history, self.horizon, self.frequency, self.levels, 0, self.scale_floor, self.threads
-        )
-        if not job.grid.ids:
-            return _no_frame(job), list(job.grid.abstained)
-        last, corrected = job.grid.y.shape[1] - 1, self.fitted.checked.corrections
-        frames = [
-            _frame(part, predict(part, self.fitted.trained, last), corrected)
-            for part in job.parts()
-        ]
-        return pd.concat(frames, ignore_index=True), list(job.grid.abstained)
+        job = Job(lay_out(history, self.terms.recipe, self.terms.horizon), self.terms)
+        frame = _frame(job, _predicted(job, self.fitted)) if job.grid.ids else _no_frame(job)
+        return frame, list(job.grid.abstained)
 
 
 def fit(
@@ -130,12 +110,11 @@ def fit(
     threads: int = 1,
 ) -> Forecaster | list[Abstained]:
     """Train and check once, to forecast from many later origins; arguments are `forecast`'s."""
-    started = time.perf_counter()
-    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
-    fitted = _fit(job)
-    if fitted is None:
-        return _none(job, started).abstained
-    return Forecaster(fitted, horizon, frequency, job.levels, scale_floor, threads)
+    watch = _Watch()
+    terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
+    job = Job(lay_out(history, terms.recipe, horizon), terms)
+    fitted = _fit(job, watch)
+    return _none(job, watch).abstained if fitted is None else Forecaster(fitted, terms)
 
 
 @dataclass(frozen=True)
@@ -146,87 +125,99 @@ class Fitted:
     checked: Checked
 
 
-def _job(
-    history: pd.DataFrame,
-    horizon: int,
-    frequency: Frequency,
-    levels: tuple[int, ...],
-    seed: int,
-    scale_floor: float,
-    threads: int,
-) -> Job:
-    if horizon < 1 or not levels or not all(0 < level < 100 for level in levels):
-        raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
-    recipe = RECIPES[frequency]
-    grid = lay_out(history, recipe, horizon)
-    return Job(
-        grid,
-        recipe,
-        _BUILDERS[frequency],
-        horizon,
-        tuple(sorted(levels)),
-        seed,
-        threads,
-        scale_floor,
-    )
+@dataclass
+class _Watch:
+    """Seconds by stage, and since the start."""
+
+    started: float = field(default_factory=time.perf_counter)
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.stages[name] = time.perf_counter() - began
 
 
-def _fit(job: Job) -> Fitted | None:
+def _fit(job: Job, watch: _Watch) -> Fitted | None:
     made = plan(job) if job.grid.ids else None
     if made is None:
         return None
-    checked = check(job, made)
-    return Fitted(train(job, job.grid.y.shape[1] - 1), checked)
+    with watch.stage("train"):
+        earlier, trained = train(job, made.cut, job.grid.y.shape[1] - 1)
+    with watch.stage("check"):
+        checked = check(job, made, earlier)
+    return Fitted(trained, checked)
+
+
+def _predicted(job: Job, fitted: Fitted) -> dict[str, Floats]:
+    """Point and interval ends in y's unit by name, (series, horizon), after the newest time."""
+    terms, last = job.terms, job.grid.y.shape[1] - 1
+    values = {name: np.empty((len(job.grid.ids), terms.horizon)) for name in _bands(terms.levels)}
+
+    def of(rows: np.ndarray) -> None:
+        predicted = predict(fitted.trained, job.of(rows).windows(last))
+        for name, one in in_units(predicted, terms.levels, fitted.checked.corrections).items():
+            values[name][rows] = one
+
+    terms.each(of, job.parts())
+    return values
 
 
 def _no_frame(job: Job) -> pd.DataFrame:
-    return pd.DataFrame(columns=["unique_id", "ds", "step", *_bands(job.levels)])
+    return pd.DataFrame(columns=["unique_id", "ds", "step", *_bands(job.terms.levels)])
 
 
-def _frame(job: Job, predicted: Predicted, corrected: dict[int, Floats]) -> pd.DataFrame:
-    values = in_units(predicted, job.levels, corrected)
-    n = len(job.grid.ids)
-    ahead = job.grid.calendar.stamps[-job.horizon :]
-    frame = pd.DataFrame(
+def _frame(job: Job, values: dict[str, Floats]) -> pd.DataFrame:
+    n, horizon = values["mean"].shape
+    ahead = job.grid.calendar.stamps[-horizon:]
+    return pd.DataFrame(
         {
-            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), job.horizon),
+            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), horizon),
             "ds": np.tile(ahead.to_numpy(), n),
-            "step": np.tile(np.arange(1, job.horizon + 1), n),
+            "step": np.tile(np.arange(1, horizon + 1), n),
+            **{name: one.reshape(-1) for name, one in values.items()},
         }
     )
-    for name in _bands(job.levels):
-        frame[name] = values[name].reshape(-1)
-    return frame
 
 
 def _explained(
-    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray, exact: bool
-) -> pd.DataFrame:
-    values = contributions(job, trained, predicted.windows, at, exact)
-    # what is left is the window's base, the model's mean and the last bits of float32
-    values[..., -1] = predicted.point[:, at] - values[..., :-1].sum(-1)
-    n, steps, features = values.shape
-    ahead = job.grid.calendar.stamps[-job.horizon :]
-    ids = np.array(job.grid.ids, dtype=object)
-    return pd.DataFrame(
+    job: Job, trained: list[Trained], frame: pd.DataFrame, at: np.ndarray, exact: bool
+) -> tuple[tuple[str, ...], pd.DataFrame]:
+    """Names of the features, and contributions at these steps, which sum to the frame's mean."""
+    last, n = job.grid.y.shape[1] - 1, len(job.grid.ids)
+    point = frame["mean"].to_numpy().reshape(n, -1)[:, at]
+
+    def of(rows: np.ndarray) -> tuple[tuple[str, ...], Floats]:
+        windows = job.of(rows).windows(last)
+        values = contributions(trained, windows, at, exact)
+        # what is left is the window's base, the model's mean and the last bits of float32
+        values[..., -1] = point[rows] - values[..., :-1].sum(-1)
+        return windows.names, values
+
+    told = job.terms.each(of, job.parts())
+    names, values = told[0][0], np.concatenate([one for _, one in told])
+    steps, features = values.shape[1:]
+    ahead = job.grid.calendar.stamps[-job.terms.horizon :]
+    return names, pd.DataFrame(
         {
-            "unique_id": np.repeat(ids, steps * features),
+            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), steps * features),
             "ds": np.tile(np.repeat(ahead.to_numpy()[at], features), n),
             "step": np.tile(np.repeat(at + 1, features), n),
-            "feature": np.tile(np.array([*predicted.windows.names, BASE], dtype=object), n * steps),
+            "feature": np.tile(np.array([*names, BASE], dtype=object), n * steps),
             "contribution": values.reshape(-1),
         }
     )
 
 
-def _none(job: Job, started: float) -> ForecastResult:
+def _none(job: Job, watch: _Watch) -> ForecastResult:
     """Nothing but abstentions: each series', and where all are too short for the horizon, why."""
     have = job.grid.y.shape[1]
     short = [
         Abstained(
             subject=name,
             reason=f"the longest history has {have} steps; to train and check a forecast "
-            f"{job.horizon} steps ahead takes {needed(job)}",
+            f"{job.terms.horizon} steps ahead takes {needed(job)}",
         )
         for name in job.grid.ids
     ]
@@ -234,7 +225,7 @@ def _none(job: Job, started: float) -> ForecastResult:
         frame=_no_frame(job),
         contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
         backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
-        record=_record(job, (), [], 0, started),
+        record=_record(job, (), [], 0, watch),
         abstained=[*job.grid.abstained, *short],
     )
 
@@ -244,17 +235,17 @@ def _bands(levels: tuple[int, ...]) -> list[str]:
 
 
 def _record(
-    job: Job, names: Sequence[str], trained: list[Trained], windows: int, started: float
+    job: Job, names: Sequence[str], trained: list[Trained], windows: int, watch: _Watch
 ) -> ModelRecord:
     import xgboost
 
-    stamps = job.grid.calendar.stamps
+    stamps, terms = job.grid.calendar.stamps, job.terms
     return ModelRecord(
         engine=ENGINE,
-        frequency=job.recipe.frequency,
-        horizon=job.horizon,
-        levels=job.levels,
-        seed=job.seed,
+        frequency=terms.frequency,
+        horizon=terms.horizon,
+        levels=terms.levels,
+        seed=terms.seed,
         features=tuple(names),
         parameters=tuple(
             {**{k: _plain(v) for k, v in t.parameters.items()}, "rounds": t.member.rounds}
@@ -267,7 +258,8 @@ def _record(
         calibration_windows=windows,
         data_hash=job.grid.data_hash,
         xgboost=xgboost.__version__,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - watch.started,
+        stages=watch.stages,
     )
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
     at,
     tail,
 )
-from finops_dagster.engines.known import mean, median, spread
+from finops_dagster.engines.known import Floats, mean, median, spread
 
 DAY, WEEK = 24, 168
 

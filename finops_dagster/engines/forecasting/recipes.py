@@ -6,6 +6,7 @@ Plain data: how a recipe is carried out is in the other modules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 Frequency = Literal["daily", "hourly", "weekly"]
@@ -34,8 +35,7 @@ class Recipe:
     """How one frequency is forecast; lengths are in steps of it."""
 
     frequency: Frequency
-    offset: str
-    """pandas offset alias of one step."""
+    step: timedelta
     season: int
     """Lag of the seasonal naive forecast, of its backtest and of MASE's scale."""
     min_history: int
@@ -56,7 +56,7 @@ class Recipe:
 RECIPES: dict[Frequency, Recipe] = {
     "daily": Recipe(
         frequency="daily",
-        offset="D",
+        step=timedelta(days=1),
         season=7,
         min_history=56,
         min_context=28,
@@ -68,7 +68,7 @@ RECIPES: dict[Frequency, Recipe] = {
     ),
     "hourly": Recipe(
         frequency="hourly",
-        offset="h",
+        step=timedelta(hours=1),
         season=24,
         min_history=21 * 24,
         min_context=8 * 24,
@@ -83,7 +83,7 @@ RECIPES: dict[Frequency, Recipe] = {
     ),
     "weekly": Recipe(
         frequency="weekly",
-        offset="W",
+        step=timedelta(weeks=1),
         season=1,
         min_history=60,
         min_context=30,

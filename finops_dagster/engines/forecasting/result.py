@@ -5,7 +5,7 @@ No arithmetic here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -44,12 +44,14 @@ class ModelRecord:
     """ISO times of the first and last value the final model has learnt from."""
     calibration_windows: int
     data_hash: str
-    """First 16 hex digits of SHA-256 over the sorted history."""
+    """First 16 hex digits of SHA-256 over names, times and values."""
     xgboost: str
     seconds: float
-    """Wall time; the one field that differs when the same is made again."""
+    """Wall time; it and `stages` alone differ when the same is made again."""
     explanation: str = "none"
     """How contributions were made out: exact, approximate or none."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of lay_out, train, check, predict and explain."""
 
 
 @dataclass(frozen=True)

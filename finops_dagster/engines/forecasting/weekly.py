@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
@@ -16,7 +16,7 @@ from finops_dagster.engines.forecasting.windows import (
     slope,
     tail,
 )
-from finops_dagster.engines.known import mean, spread
+from finops_dagster.engines.known import Floats, mean, spread
 
 YEAR = 52
 _SLOPES = (8, 13, 26, 52)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
+from finops_dagster.engines.known import Floats
 
 
 @dataclass(frozen=True)
