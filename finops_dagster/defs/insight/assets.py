@@ -35,6 +35,7 @@ _FORECAST_FRAMES = (
     "forecasts",
     "forecast_contributions",
     "forecast_backtest",
+    "forecast_rungs",
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
@@ -143,6 +144,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
+        day.write_frame("forecast_rungs", result.rungs)
         day.write_document("forecast_record", asdict(result.record))
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
         abstained = list(result.abstained)

@@ -40,11 +40,12 @@ def plan(job: Job) -> Plan | None:
     """The origins of the check, or None where the history is too short to train and check."""
     last = job.grid.y.shape[1] - 1
     recipe, horizon = job.terms.recipe, job.terms.horizon
+    context = np.isfinite(job.grid.y).cumsum(1, dtype=np.int32).max(0)
     apart = _APART if len(job.grid.ids) > PART else 1
     for scored, before in _sizes(recipe):
         first = last - _reach(job, scored, before)
         # what a model needs to learn from: a window's context and a horizon after it
-        if first + 1 >= recipe.min_context + horizon:
+        if first >= horizon and context[first - horizon] >= recipe.min_context:
             origins = range(last - horizon, first - 1, -recipe.check_every)
             return Plan(min(origins), tuple(sorted(origins)), tuple(sorted(origins[:scored:apart])))
     return None
@@ -118,11 +119,10 @@ def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
 
     others = job.parts(but=rows)
     tables = [_scored(drawn, made, said, realised), *terms.each(later, others)]
-    order = np.argsort(np.concatenate([rows, *others]))
     backtest = _with_pooled(
         pd.concat(
             [
-                pd.concat([table[name] for table in tables], ignore_index=True).iloc[order]
+                pd.concat([table[name] for table in tables]).sort_values("unique_id")
                 for name in tables[0]
             ],
             ignore_index=True,
@@ -146,29 +146,37 @@ def _scored(
     """Rows of the backtest, of ours and of the seasonal naive, one a series."""
     season, horizon, levels = job.terms.recipe.season, job.terms.horizon, job.terms.levels
     parts: dict[str, list[dict[str, Floats]]] = {"ours": [], "seasonal_naive": []}
-    actual: list[Floats] = []
+    truths: list[Floats] = []
     for origin in made.scored:
-        parts["ours"].append(in_units(said[origin], levels, realised[origin]))
-        window = job.grid.y[:, : origin + 1]
-        parts["seasonal_naive"].append(seasonal_naive(window, season, horizon))
-        actual.append(job.grid.y[:, origin + 1 : origin + 1 + horizon])
+        ours = in_units(said[origin], levels, realised[origin])
+        naive = seasonal_naive(job.grid.y[:, : origin + 1], season, horizon)
+        parts["ours"].append(ours)
+        parts["seasonal_naive"].append(naive)
+        both = np.isfinite(ours["mean"]) & np.isfinite(naive["mean"])
+        truths.append(np.where(both, _actual(job, origin), np.nan))
     scale = seasonal_scale(job.grid.y[:, : made.cut + 1], season)
-    truth = np.concatenate(actual, axis=1)
+    truth = np.concatenate(truths, axis=1)
     tables = {}
     for name, some in parts.items():
         joined = {k: np.concatenate([p[k] for p in some], axis=1) for k in some[0]}
         table = score(truth, joined, scale, levels)
         table.insert(0, "unique_id", list(job.grid.ids))
         table.insert(1, "model", name)
-        tables[name] = table
+        tables[name] = table.loc[table["n"] > 0]
     return tables
+
+
+def _actual(job: Job, origin: int) -> Floats:
+    """What came after an origin, (series, horizon), of the series that could be forecast then."""
+    y = job.grid.y
+    context = np.isfinite(y[:, : origin + 1]).sum(1) >= job.terms.recipe.min_context
+    return np.where(context[:, None], y[:, origin + 1 : origin + 1 + job.terms.horizon], np.nan)
 
 
 def _missed(job: Job, item: Predicted, origin: int, level: int) -> Floats:
     """Scores (series, horizon) of one origin and level."""
     levels = job.terms.levels
-    actual = job.grid.y[:, origin + 1 : origin + 1 + job.terms.horizon]
-    z = (actual - item.base) / item.scale[:, None]
+    z = (_actual(job, origin) - item.base) / item.scale[:, None]
     index = len(levels) - 1 - levels.index(level)
     return scores(z, item.quantiles[..., index], item.quantiles[..., -1 - index])
 

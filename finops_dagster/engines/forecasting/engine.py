@@ -16,6 +16,7 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
 from finops_dagster.engines.forecasting.grid import lay_out
+from finops_dagster.engines.forecasting.ladder import simpler_forecast
 from finops_dagster.engines.forecasting.pool import (
     Job,
     Terms,
@@ -26,6 +27,7 @@ from finops_dagster.engines.forecasting.pool import (
 )
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
+from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler
 from finops_dagster.engines.known import Floats
 
 ENGINE = "forecasting/1"
@@ -50,8 +52,8 @@ def forecast(
     `history`: unique_id, ds (date, or datetime taken as UTC), y (float, any unit; currencies are
     kept apart by unique_id, since one model learns scaled shapes and no amounts are added). One
     pooled direct XGBoost, quantiles corrected on windows that an earlier-trained model had not
-    seen. Series too short to judge, or all where there is too little to train and check, come back
-    as abstentions.
+    seen. Series too short for it, or all where there is too little to train and check, are forecast
+    by a simpler rule, as `rungs` says; what has ended or has next to no history is an abstention.
 
     `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
     exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
@@ -63,22 +65,34 @@ def forecast(
     terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
     with watch.stage("lay_out"):
         job = Job(lay_out(history, terms.recipe, horizon), terms)
-    fitted = _fit(job, watch)
-    if fitted is None:
-        return _none(job, watch)
-    steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
-    exact = len(job.grid.ids) * len(steps) <= _EXACT_ROWS
+        pool = _pool(job)
+    fitted = _fit(pool, watch)
     with watch.stage("predict"):
-        frame = _frame(job, _predicted(job, fitted))
+        frame, rungs, abstained = _answers(job, fitted)
+    if fitted is None:
+        return ForecastResult(
+            frame=frame,
+            contributions=pd.DataFrame(
+                columns=["unique_id", "ds", "step", "feature", "contribution"]
+            ),
+            backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
+            rungs=rungs,
+            record=_record(pool, (), [], 0, watch),
+            abstained=abstained,
+        )
+    steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
+    exact = len(pool.grid.ids) * len(steps) <= _EXACT_ROWS
     with watch.stage("explain"):
-        names, explained = _explained(job, fitted.trained, frame, np.array(steps) - 1, exact)
-    record = _record(job, names, fitted.trained, fitted.checked.windows, watch)
+        point = frame["mean"].to_numpy().reshape(-1, horizon)[job.grid.rungs == POOLED]
+        names, explained = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
+    record = _record(pool, names, fitted.trained, fitted.checked.windows, watch)
     return ForecastResult(
         frame=frame,
         contributions=explained,
         backtest=fitted.checked.backtest,
+        rungs=rungs,
         record=replace(record, explanation="exact" if exact else "approximate"),
-        abstained=list(job.grid.abstained),
+        abstained=abstained,
     )
 
 
@@ -95,8 +109,8 @@ class Forecaster:
         The series may be others than those that it learnt from.
         """
         job = Job(lay_out(history, self.terms.recipe, self.terms.horizon), self.terms)
-        frame = _frame(job, _predicted(job, self.fitted)) if job.grid.ids else _no_frame(job)
-        return frame, list(job.grid.abstained)
+        frame, _, abstained = _answers(job, self.fitted)
+        return frame, abstained
 
 
 def fit(
@@ -109,12 +123,17 @@ def fit(
     scale_floor: float = 0.01,
     threads: int = 1,
 ) -> Forecaster | list[Abstained]:
-    """Train and check once, to forecast from many later origins; arguments are `forecast`'s."""
-    watch = _Watch()
+    """Train and check once, to forecast from many later origins; arguments are `forecast`'s.
+
+    Where there is too little to train on, each series comes back as an abstention.
+    """
     terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
     job = Job(lay_out(history, terms.recipe, horizon), terms)
-    fitted = _fit(job, watch)
-    return _none(job, watch).abstained if fitted is None else Forecaster(fitted, terms)
+    fitted = _fit(_pool(job), _Watch())
+    if fitted is not None:
+        return Forecaster(fitted, terms)
+    short = [Abstained(subject=name, reason=why) for name, why in _too_short(job).items()]
+    return [*job.grid.abstained, *short]
 
 
 @dataclass(frozen=True)
@@ -150,10 +169,57 @@ def _fit(job: Job, watch: _Watch) -> Fitted | None:
     return Fitted(trained, checked)
 
 
+def _pool(job: Job) -> Job:
+    """The series that the pooled model learns from and answers."""
+    return job.of(np.flatnonzero(job.grid.rungs == POOLED))
+
+
+def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
+    """The forecast's frame, the rung of each series in it, and what cannot be forecast."""
+    grid, abstained, short = job.grid, list(job.grid.abstained), _too_short(job)
+    rungs = grid.rungs
+    if fitted is None:
+        rungs = simpler(np.isfinite(grid.y), job.terms.recipe)
+        gone = np.flatnonzero(rungs == NONE)
+        abstained += [Abstained(subject=grid.ids[i], reason=short[grid.ids[i]]) for i in gone]
+        job = job.of(np.flatnonzero(rungs != NONE))
+        grid, rungs = job.grid, rungs[rungs != NONE]
+    values, rests_on = simpler_forecast(job, np.where(rungs == POOLED, NONE, rungs))
+    pooled = np.flatnonzero(rungs == POOLED)
+    if fitted is not None and len(pooled):
+        for name, one in _predicted(job.of(pooled), fitted).items():
+            values[name][pooled] = one
+    counts, unit = np.isfinite(grid.y).sum(1), job.terms.recipe.unit
+    told = pd.DataFrame(
+        {
+            "unique_id": np.array(grid.ids, dtype=object),
+            "rung": rungs,
+            "reason": [
+                f"{count} {unit} of history" if rung == POOLED else f"{short[name]}; {rests}"
+                for name, rung, count, rests in zip(grid.ids, rungs, counts, rests_on, strict=True)
+            ],
+        }
+    )
+    return _frame(job, values), told, abstained
+
+
+def _too_short(job: Job) -> dict[str, str]:
+    """Why the pooled model cannot answer a series: its own history, or that of them all."""
+    grid, recipe = job.grid, job.terms.recipe
+    counts = np.isfinite(grid.y).sum(1)
+    return {
+        name: f"the longest history has {grid.y.shape[1]} steps; to train and check a forecast "
+        f"{job.terms.horizon} steps ahead takes {needed(job)}"
+        if rung == POOLED
+        else f"{count} {recipe.unit} of history, {recipe.min_history} are needed for the model"
+        for name, rung, count in zip(grid.ids, grid.rungs, counts, strict=True)
+    }
+
+
 def _predicted(job: Job, fitted: Fitted) -> dict[str, Floats]:
     """Point and interval ends in y's unit by name, (series, horizon), after the newest time."""
     terms, last = job.terms, job.grid.y.shape[1] - 1
-    values = {name: np.empty((len(job.grid.ids), terms.horizon)) for name in _bands(terms.levels)}
+    values = {name: np.empty((len(job.grid.ids), terms.horizon)) for name in terms.bands}
 
     def of(rows: np.ndarray) -> None:
         predicted = predict(fitted.trained, job.of(rows).windows(last))
@@ -162,10 +228,6 @@ def _predicted(job: Job, fitted: Fitted) -> dict[str, Floats]:
 
     terms.each(of, job.parts())
     return values
-
-
-def _no_frame(job: Job) -> pd.DataFrame:
-    return pd.DataFrame(columns=["unique_id", "ds", "step", *_bands(job.terms.levels)])
 
 
 def _frame(job: Job, values: dict[str, Floats]) -> pd.DataFrame:
@@ -182,17 +244,16 @@ def _frame(job: Job, values: dict[str, Floats]) -> pd.DataFrame:
 
 
 def _explained(
-    job: Job, trained: list[Trained], frame: pd.DataFrame, at: np.ndarray, exact: bool
+    job: Job, trained: list[Trained], point: Floats, at: np.ndarray, exact: bool
 ) -> tuple[tuple[str, ...], pd.DataFrame]:
-    """Names of the features, and contributions at these steps, which sum to the frame's mean."""
+    """Names of the features, and contributions at these steps, which sum to the point."""
     last, n = job.grid.y.shape[1] - 1, len(job.grid.ids)
-    point = frame["mean"].to_numpy().reshape(n, -1)[:, at]
 
     def of(rows: np.ndarray) -> tuple[tuple[str, ...], Floats]:
         windows = job.of(rows).windows(last)
         values = contributions(trained, windows, at, exact)
         # what is left is the window's base, the model's mean and the last bits of float32
-        values[..., -1] = point[rows] - values[..., :-1].sum(-1)
+        values[..., -1] = point[rows][:, at] - values[..., :-1].sum(-1)
         return windows.names, values
 
     told = job.terms.each(of, job.parts())
@@ -208,30 +269,6 @@ def _explained(
             "contribution": values.reshape(-1),
         }
     )
-
-
-def _none(job: Job, watch: _Watch) -> ForecastResult:
-    """Nothing but abstentions: each series', and where all are too short for the horizon, why."""
-    have = job.grid.y.shape[1]
-    short = [
-        Abstained(
-            subject=name,
-            reason=f"the longest history has {have} steps; to train and check a forecast "
-            f"{job.terms.horizon} steps ahead takes {needed(job)}",
-        )
-        for name in job.grid.ids
-    ]
-    return ForecastResult(
-        frame=_no_frame(job),
-        contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
-        backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
-        record=_record(job, (), [], 0, watch),
-        abstained=[*job.grid.abstained, *short],
-    )
-
-
-def _bands(levels: tuple[int, ...]) -> list[str]:
-    return ["mean", *(f"{end}{level}" for level in levels for end in ("lo", "hi"))]
 
 
 def _record(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting.recipes import Recipe
+from finops_dagster.engines.forecasting.rungs import NONE, POOLED, is_long, simpler
 from finops_dagster.engines.known import Floats
 
 _ROWS = 4_000_000
@@ -38,13 +39,18 @@ class Grid:
 
     ids: tuple[str, ...]
     y: Floats
+    rungs: np.ndarray
+    """(series,): what their history is enough for."""
     calendar: Calendar
     abstained: tuple[Abstained, ...]
     data_hash: str
 
     def of(self, rows: np.ndarray) -> Grid:
         """The same with these series alone."""
-        return replace(self, ids=tuple(self.ids[row] for row in rows), y=self.y[rows])
+        if len(rows) == len(self.ids):
+            return self
+        ids = tuple(self.ids[row] for row in rows)
+        return replace(self, ids=ids, y=self.y[rows], rungs=self.rungs[rows])
 
 
 def lay_out(history: pd.DataFrame, recipe: Recipe, horizon: int) -> Grid:
@@ -65,14 +71,15 @@ def lay_out(history: pd.DataFrame, recipe: Recipe, horizon: int) -> Grid:
     some = np.flatnonzero(np.isfinite(y).any(0))
     if not len(some):
         gone = tuple(Abstained(subject=name, reason="no value is known") for name in ids)
-        return Grid((), np.empty((0, 0)), _calendar(pd.DatetimeIndex([])), gone, data_hash)
+        none = np.empty(0, dtype=object)
+        return Grid((), np.empty((0, 0)), none, _calendar(pd.DatetimeIndex([])), gone, data_hash)
     y = y[:, some[0] : some[-1] + 1]
     stamps = pd.date_range(
         first + some[0] * step, periods=y.shape[1] + horizon, freq=pd.Timedelta(recipe.step)
     )
-    keep, abstained = _judge(ids, y, recipe)
-    grid = Grid(tuple(ids), y, _calendar(stamps), tuple(abstained), data_hash)
-    return grid if keep.all() else grid.of(np.flatnonzero(keep))
+    rungs, abstained = _judge(ids, y, recipe)
+    grid = Grid(tuple(ids), y, rungs, _calendar(stamps), tuple(abstained), data_hash)
+    return grid.of(np.flatnonzero(rungs != NONE))
 
 
 def _names(column: pd.Series) -> tuple[list[str], np.ndarray]:
@@ -139,28 +146,21 @@ def _hash(ids: list[str], y: Floats, first: np.datetime64, step: np.timedelta64)
 
 
 def _judge(ids: list[str], y: Floats, recipe: Recipe) -> tuple[np.ndarray, list[Abstained]]:
-    """Which series are long and fresh enough, and why the others are not."""
+    """The rung of each series, and why some have none."""
     known = np.isfinite(y)
-    length = y.shape[1]
-    counts = known.sum(1)
-    first = np.where(known.any(1), known.argmax(1), length)
-    last = np.where(known.any(1), length - 1 - known[:, ::-1].argmax(1), -1)
-    keep = np.ones(len(ids), dtype=bool)
+    counts, ended = known.sum(1), known[:, ::-1].argmax(1)
+    rungs = np.where(is_long(known, recipe), POOLED, simpler(known, recipe)).astype(object)
+    rungs[ended > recipe.season] = NONE
     abstained = []
-    unit = {"daily": "days", "hourly": "hours", "weekly": "weeks"}[recipe.frequency]
-    for i, name in enumerate(ids):
-        count = int(counts[i])
-        reason = ""
-        if count == 0:
+    for i in np.flatnonzero(rungs == NONE):
+        if counts[i] == 0:
             reason = "no value is known"
-        elif last[i] - first[i] + 1 < recipe.min_history or count < recipe.min_history * 0.8:
-            reason = f"{count} {unit} of history, {recipe.min_history} are needed"
-        elif length - 1 - last[i] > recipe.season:
-            reason = f"its last value is {length - 1 - last[i]} {unit} before that of the others"
-        if reason:
-            keep[i] = False
-            abstained.append(Abstained(subject=name, reason=reason))
-    return keep, abstained
+        elif ended[i] > recipe.season:
+            reason = f"its last value is {ended[i]} {recipe.unit} before that of the others"
+        else:
+            reason = f"{counts[i]} {recipe.unit} of history, {recipe.least} of late are needed"
+        abstained.append(Abstained(subject=ids[i], reason=reason))
+    return rungs, abstained
 
 
 def _calendar(stamps: pd.DatetimeIndex) -> Calendar:

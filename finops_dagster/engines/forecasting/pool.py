@@ -65,6 +65,11 @@ class Terms:
         return (*tails, 0.5, *(1 - tail for tail in reversed(tails)))
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the point and the intervals' ends."""
+        return ("mean", *(f"{end}{level}" for level in self.levels for end in ("lo", "hi")))
+
+    @property
     def steps(self) -> Floats:
         """1..horizon."""
         return np.arange(1, self.horizon + 1, dtype=float)

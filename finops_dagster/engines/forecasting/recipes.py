@@ -36,10 +36,14 @@ class Recipe:
 
     frequency: Frequency
     step: timedelta
+    unit: str
+    """Steps, in words."""
     season: int
     """Lag of the seasonal naive forecast, of its backtest and of MASE's scale."""
     min_history: int
-    """Shorter series are not forecast."""
+    """Shorter series are not forecast by the pooled model."""
+    least: int
+    """Known steps without which nothing is forecast."""
     min_context: int
     """Observed steps a training window needs before its origin."""
     clip: float
@@ -57,8 +61,10 @@ RECIPES: dict[Frequency, Recipe] = {
     "daily": Recipe(
         frequency="daily",
         step=timedelta(days=1),
+        unit="days",
         season=7,
-        min_history=56,
+        min_history=28,
+        least=3,
         min_context=28,
         clip=15.0,
         check_every=7,
@@ -69,8 +75,10 @@ RECIPES: dict[Frequency, Recipe] = {
     "hourly": Recipe(
         frequency="hourly",
         step=timedelta(hours=1),
+        unit="hours",
         season=24,
         min_history=21 * 24,
+        least=8,
         min_context=8 * 24,
         clip=20.0,
         check_every=24,
@@ -84,8 +92,10 @@ RECIPES: dict[Frequency, Recipe] = {
     "weekly": Recipe(
         frequency="weekly",
         step=timedelta(weeks=1),
+        unit="weeks",
         season=1,
         min_history=60,
+        least=3,
         min_context=30,
         clip=30.0,
         check_every=4,
