@@ -13,6 +13,7 @@ from finops_dagster.engines.forecasting.windows import (
     assemble,
     at,
     tail,
+    within_reach,
 )
 from finops_dagster.engines.known import Floats, mean, median, spread
 
@@ -24,7 +25,8 @@ def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: fl
     window = y[:, : origin + 1]
     recent = tail(window, 2 * WEEK + DAY)
     differences = recent[:, DAY:] - recent[:, :-DAY]
-    scale = np.fmax(mean(np.abs(differences[:, -WEEK:])), floor)
+    scale = mean(np.abs(differences[:, -WEEK:]))
+    scale = np.fmax(within_reach(scale, recent[:, -WEEK:], DAY), floor)
     level = mean(np.abs(recent[:, -WEEK:]))
     target = origin + steps.astype(int)
     cycles = np.ceil(steps / DAY).astype(int)

@@ -12,7 +12,7 @@ import numpy as np
 
 from finops_dagster.engines.forecasting.intervals import corrections
 from finops_dagster.engines.forecasting.pool import Job
-from finops_dagster.engines.forecasting.rungs import LEVEL, is_known, level_length, seasons
+from finops_dagster.engines.forecasting.rungs import LEVEL, is_known, level_length, seasons, span
 from finops_dagster.engines.known import Floats, mean, median
 
 _SHIFT = 0.5
@@ -36,7 +36,7 @@ def simpler_forecast(job: Job, rungs: np.ndarray) -> tuple[dict[str, Floats], li
     known = np.isfinite(job.grid.y)
     lengths = np.where(
         rungs == LEVEL,
-        np.minimum(level_length(recipe), known.shape[1] - known.argmax(1)),
+        np.minimum(level_length(recipe), span(known)),
         seasons(known, recipe) * recipe.season,
     )
     for rung, length in sorted({(r, int(n)) for r, n in zip(rungs, lengths, strict=True) if r}):

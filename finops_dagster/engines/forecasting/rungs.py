@@ -40,10 +40,16 @@ def simpler(known: np.ndarray, recipe: Recipe) -> np.ndarray:
     return rungs
 
 
+def span(known: np.ndarray) -> np.ndarray:
+    """Steps from the first known value of each series (series, time) to the end."""
+    if not known.size:
+        return np.zeros(len(known), dtype=int)
+    return np.where(known.any(1), known.shape[1] - known.argmax(1), 0)
+
+
 def seasons(known: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Whole seasons from the first known value to the end, at most CYCLES."""
-    span = np.where(known.any(1), known.shape[1] - known.argmax(1), 0)
-    return np.asarray(np.minimum(span // recipe.season, CYCLES))
+    return np.asarray(np.minimum(span(known) // recipe.season, CYCLES))
 
 
 def level_length(recipe: Recipe) -> int:
