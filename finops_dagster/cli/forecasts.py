@@ -82,6 +82,8 @@ def _plain(one: SeriesForecast) -> dict[str, Any]:
         "name": one.name,
         "currency": one.currency,
         "expected": to_decimal(one.expected, 2),
+        "rung": one.rung,
+        "reason": one.why,
         "days": [
             {"date": point.day, **{band: to_decimal(getattr(point, band), 6) for band in BANDS}}
             for point in one.ahead

@@ -64,6 +64,10 @@ class SeriesForecast:
     backtest: tuple[BacktestRow, ...] = ()
     """Ours and seasonal naive; none where there was too little history to hold it against."""
     explained: tuple[Explained, ...] = ()
+    rung: str = "pooled"
+    """pooled: the model of all series; seasonal or level: a rule on its own last steps."""
+    why: str = ""
+    """Why it is on that rung, and what its intervals rest on."""
 
     @property
     def title(self) -> str:

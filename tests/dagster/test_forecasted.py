@@ -38,6 +38,10 @@ def day(tmp_path: Path) -> DayStore:
             columns=["unique_id", "model", "n", "mae", "coverage_80", "coverage_95"],
         ),
     )  # fmt: skip
+    rungs = [(ids[0], "pooled", ""), (ids[1], "level", "5 days of history")]
+    store.write_frame(
+        "forecast_rungs", pd.DataFrame(rungs, columns=["unique_id", "rung", "reason"])
+    )
     store.write_frame(
         "forecast_contributions",
         pd.DataFrame(
@@ -60,6 +64,7 @@ def test_series_come_with_what_was_said_of_them(day: DayStore) -> None:
     (ours,) = total.backtest
     assert (ours.error_share, ours.coverage_80, ours.coverage_95) == (0.04, 0.8, None)
     assert team.backtest == ()
+    assert (total.rung, team.rung, team.why) == ("pooled", "level", "5 days of history")
 
 
 def test_reasons_sum_to_the_forecast_and_the_farthest_is_first(day: DayStore) -> None:

@@ -36,6 +36,7 @@ _FORECAST_FRAMES = (
     "forecasts",
     "forecast_contributions",
     "forecast_backtest",
+    "forecast_rungs",
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
@@ -146,6 +147,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
+        day.write_frame("forecast_rungs", result.rungs)
         day.write_document("forecast_record", result.record)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
         abstained = result.abstained

@@ -81,7 +81,7 @@ def forecasted(day: DayStore) -> list[SeriesForecast]:
     if frame is None or series is None or frame.empty:
         return []
     history = dict(list(series.groupby("unique_id")))
-    backtest, explained = backtest_rows(day), _explained(day)
+    backtest, explained, rungs = backtest_rows(day), _explained(day), _rungs(day)
     found = []
     for unique_id, rows in frame.groupby("unique_id", sort=True):
         scope, currency, name = named(str(unique_id))
@@ -95,6 +95,7 @@ def forecasted(day: DayStore) -> list[SeriesForecast]:
                 ahead=points(rows),
                 backtest=tuple(backtest.get(str(unique_id), ())),
                 explained=explained.get(str(unique_id), ()),
+                **rungs.get(str(unique_id), {}),
             )
         )
     return found
@@ -112,6 +113,12 @@ def forecasts_page(
         abstained=abstained,
         explanation=record.get("explanation", "none"),
     )
+
+
+def _rungs(day: DayStore) -> dict[str, dict[str, str]]:
+    frame = day.frame("forecast_rungs")
+    rows = [] if frame is None else frame.to_dict("records")
+    return {row["unique_id"]: {"rung": row["rung"], "why": row["reason"]} for row in rows}
 
 
 def _explained(day: DayStore) -> dict[str, tuple[Explained, ...]]:

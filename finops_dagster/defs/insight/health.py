@@ -168,7 +168,8 @@ def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> Non
             limits=(
                 "Usage at effective cost alone: purchases, taxes, credits and refunds are not "
                 "forecast.",
-                "A series needs eight weeks of history.",
+                "A series of less than four weeks is forecast by its own last weeks or days, not "
+                "by this model, and has no backtest of its own.",
                 "It knows no plans but the events that the settings name: another launch or "
                 "migration to come is not in it.",
             ),

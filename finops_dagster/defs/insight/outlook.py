@@ -30,6 +30,8 @@ class Outlook:
     frame: pd.DataFrame
     contributions: pd.DataFrame
     backtest: pd.DataFrame
+    rungs: pd.DataFrame
+    """By what each series is forecast, and why: see ForecastResult."""
     record: dict[str, Any]
     """The model's, with the events that were applied and whether parts sum to their totals."""
     abstained: list[Abstained]
@@ -50,6 +52,7 @@ def cost_outlook(
         held.frame,
         held.contributions,
         result.backtest,
+        result.rungs,
         _record(result, known, reconciled=not not_held),
         [*result.abstained, *known.abstained, *not_held],
     )

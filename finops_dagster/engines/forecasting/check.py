@@ -12,15 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from finops_dagster.engines.forecasting.grid import Floats
 from finops_dagster.engines.forecasting.intervals import bounds, corrections, scores
 from finops_dagster.engines.forecasting.metrics import score, seasonal_naive, seasonal_scale
-from finops_dagster.engines.forecasting.pool import Job, Predicted, Trained, predict, train
+from finops_dagster.engines.forecasting.pool import PART, Job, Predicted, Trained, predict
 from finops_dagster.engines.forecasting.recipes import Recipe
+from finops_dagster.engines.known import Floats
 
 POOLED = "(pooled)"
 _LEAST = 2
 """Origins scored, and before them, however short the history."""
+_APART = 3
+"""Of thousands of series every third of the origins is scored: neighbours share most of their
+days, and scoring takes most of the time."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,15 @@ class Plan:
 def plan(job: Job) -> Plan | None:
     """The origins of the check, or None where the history is too short to train and check."""
     last = job.grid.y.shape[1] - 1
-    every = job.recipe.check_every
-    for scored, before in _sizes(job.recipe):
+    recipe, horizon = job.terms.recipe, job.terms.horizon
+    context = np.isfinite(job.grid.y).cumsum(1, dtype=np.int32).max(0)
+    apart = _APART if len(job.grid.ids) > PART else 1
+    for scored, before in _sizes(recipe):
         first = last - _reach(job, scored, before)
         # what a model needs to learn from: a window's context and a horizon after it
-        if first + 1 >= job.recipe.min_context + job.horizon:
-            origins = range(last - job.horizon, first - 1, -every)
-            return Plan(min(origins), tuple(sorted(origins)), tuple(sorted(origins[:scored])))
+        if first >= horizon and context[first - horizon] >= recipe.min_context:
+            origins = range(last - horizon, first - 1, -recipe.check_every)
+            return Plan(min(origins), tuple(sorted(origins)), tuple(sorted(origins[:scored:apart])))
     return None
 
 
@@ -58,12 +63,12 @@ def _reach(job: Job, scored: int, before: int) -> int:
 
     The windows that correct the first scored one must be over by its own origin.
     """
-    return 2 * job.horizon + (scored - 1 + before - 1) * job.recipe.check_every
+    return 2 * job.terms.horizon + (scored - 1 + before - 1) * job.terms.recipe.check_every
 
 
 def needed(job: Job) -> int:
     """The least history, in steps, with which a forecast can be trained and checked."""
-    return job.recipe.min_context + job.horizon + _reach(job, _LEAST, _LEAST)
+    return job.terms.recipe.min_context + job.terms.horizon + _reach(job, _LEAST, _LEAST)
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,25 @@ class Checked:
     windows: int
 
 
-def check(job: Job, made: Plan) -> Checked:
-    """Train on what is before `made.cut`, forecast each origin after it, and hold it to account.
+def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
+    """Forecast each origin with what was `trained` up to `made.cut`, and hold it to account.
 
     Corrections are of some thousand series where there are more, scores of each.
     """
-    trained = train(job, made.cut)
-    missed = _missed_by(job.drawn(made.cut), made, trained)
-    ahead = np.arange(1, job.horizon + 1)
+    rows, terms = job.drawn(made.cut), job.terms
+    drawn = job.of(rows)
+    said = dict(
+        zip(
+            made.origins,
+            terms.each(lambda origin: predict(trained, drawn.windows(origin)), made.origins),
+            strict=True,
+        )
+    )
+    missed = {
+        origin: {level: _missed(drawn, item, origin, level) for level in terms.levels}
+        for origin, item in said.items()
+    }
+    ahead = np.arange(1, terms.horizon + 1)
     realised = {
         origin: _corrected(
             job,
@@ -95,63 +111,73 @@ def check(job: Job, made: Plan) -> Checked:
         )
         for origin in made.scored
     }  # fmt: skip
-    tables: dict[str, list[pd.DataFrame]] = {"ours": [], "seasonal_naive": []}
-    for part in job.parts():
-        for name, table in _scored(part, made, trained, realised).items():
-            tables[name].append(table)
+
+    def later(part: np.ndarray) -> dict[str, pd.DataFrame]:
+        of = job.of(part)
+        answers = {origin: predict(trained, of.windows(origin)) for origin in made.scored}
+        return _scored(of, made, answers, realised)
+
+    others = job.parts(but=rows)
+    tables = [_scored(drawn, made, said, realised), *terms.each(later, others)]
     backtest = _with_pooled(
-        pd.concat([table for some in tables.values() for table in some], ignore_index=True)
+        pd.concat(
+            [
+                pd.concat([table[name] for table in tables]).sort_values("unique_id")
+                for name in tables[0]
+            ],
+            ignore_index=True,
+        )
     )
     backtest.insert(3, "windows", len(made.scored))
     return Checked(_corrected(job, missed), backtest, len(made.origins))
-
-
-def _missed_by(job: Job, made: Plan, trained: list[Trained]) -> dict[int, dict[int, Floats]]:
-    """Scores (series, horizon) by origin and level."""
-    out = {}
-    for origin in made.origins:
-        item = predict(job, trained, origin)
-        out[origin] = {level: _missed(job, item, origin, job.levels, level) for level in job.levels}
-    return out
 
 
 def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floats]:
     """Corrections by level and horizon from the scores of some origins."""
     return {
         level: corrections(np.concatenate([m[level] for m in missed.values()]), level)
-        for level in job.levels
+        for level in job.terms.levels
     }
 
 
 def _scored(
-    job: Job, made: Plan, trained: list[Trained], realised: dict[int, dict[int, Floats]]
+    job: Job, made: Plan, said: dict[int, Predicted], realised: dict[int, dict[int, Floats]]
 ) -> dict[str, pd.DataFrame]:
     """Rows of the backtest, of ours and of the seasonal naive, one a series."""
+    season, horizon, levels = job.terms.recipe.season, job.terms.horizon, job.terms.levels
     parts: dict[str, list[dict[str, Floats]]] = {"ours": [], "seasonal_naive": []}
-    actual: list[Floats] = []
+    truths: list[Floats] = []
     for origin in made.scored:
-        item = predict(job, trained, origin)
-        parts["ours"].append(in_units(item, job.levels, realised[origin]))
-        window = job.grid.y[:, : origin + 1]
-        parts["seasonal_naive"].append(seasonal_naive(window, job.recipe.season, job.horizon))
-        actual.append(job.grid.y[:, origin + 1 : origin + 1 + job.horizon])
-    scale = seasonal_scale(job.grid.y[:, : made.cut + 1], job.recipe.season)
-    truth = np.concatenate(actual, axis=1)
+        ours = in_units(said[origin], levels, realised[origin])
+        naive = seasonal_naive(job.grid.y[:, : origin + 1], season, horizon)
+        parts["ours"].append(ours)
+        parts["seasonal_naive"].append(naive)
+        both = np.isfinite(ours["mean"]) & np.isfinite(naive["mean"])
+        truths.append(np.where(both, _actual(job, origin), np.nan))
+    scale = seasonal_scale(job.grid.y[:, : made.cut + 1], season)
+    truth = np.concatenate(truths, axis=1)
     tables = {}
     for name, some in parts.items():
         joined = {k: np.concatenate([p[k] for p in some], axis=1) for k in some[0]}
-        table = score(truth, joined, scale, job.levels)
+        table = score(truth, joined, scale, levels)
         table.insert(0, "unique_id", list(job.grid.ids))
         table.insert(1, "model", name)
-        tables[name] = table
+        tables[name] = table.loc[table["n"] > 0]
     return tables
 
 
-def _missed(job: Job, item: Predicted, origin: int, levels: tuple[int, ...], level: int) -> Floats:
+def _actual(job: Job, origin: int) -> Floats:
+    """What came after an origin, (series, horizon), of the series that could be forecast then."""
+    y = job.grid.y
+    context = np.isfinite(y[:, : origin + 1]).sum(1) >= job.terms.recipe.min_context
+    return np.where(context[:, None], y[:, origin + 1 : origin + 1 + job.terms.horizon], np.nan)
+
+
+def _missed(job: Job, item: Predicted, origin: int, level: int) -> Floats:
     """Scores (series, horizon) of one origin and level."""
-    actual = job.grid.y[:, origin + 1 : origin + 1 + job.horizon]
-    z = (actual - item.windows.base) / item.windows.scale[:, None]
-    index = len(levels) - 1 - sorted(levels).index(level)
+    levels = job.terms.levels
+    z = (_actual(job, origin) - item.base) / item.scale[:, None]
+    index = len(levels) - 1 - levels.index(level)
     return scores(z, item.quantiles[..., index], item.quantiles[..., -1 - index])
 
 
@@ -159,10 +185,10 @@ def in_units(
     item: Predicted, levels: tuple[int, ...], corrected: dict[int, Floats]
 ) -> dict[str, Floats]:
     """Point and interval ends in y's unit, (series, horizon)."""
-    scale = item.windows.scale[:, None]
-    z_point = (item.point - item.windows.base) / scale
+    scale = item.scale[:, None]
+    z_point = (item.point - item.base) / scale
     ends = bounds(item.quantiles, levels, corrected, z_point)
-    out = {name: item.windows.base + scale * value for name, value in ends.items()}
+    out = {name: item.base + scale * value for name, value in ends.items()}
     for name, value in out.items():  # the point is held to the last bit
         out[name] = (
             np.minimum(value, item.point) if name[0] == "l" else np.maximum(value, item.point)

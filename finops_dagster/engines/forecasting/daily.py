@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
@@ -15,21 +15,24 @@ from finops_dagster.engines.forecasting.windows import (
     history_length,
     slope,
     tail,
+    within_reach,
 )
-from finops_dagster.engines.known import mean, median, spread
+from finops_dagster.engines.known import Floats, mean, median, spread
 
 _LEVEL_SHARE = 0.02
 """The scale is at least so much of the level: a flat series has noise of its own size."""
 
 
 def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: float) -> Windows:
-    """Base = median of 7 days; scale = max(mean |7-day difference| of 56, 2 % of level, floor)."""
+    """Base = median of 7 days; scale = max(mean |7-day difference| of 56, 2 % of level, floor),
+    within reach of the level."""
     window = y[:, : origin + 1]
     base = median(tail(window, 7))
     year = tail(window, 112)
     differences = np.abs(year[:, -56:] - year[:, -63:-7])
     level = mean(np.abs(year[:, -28:]))
-    scale = np.fmax(np.fmax(mean(differences), _LEVEL_SHARE * level), floor)
+    scale = np.fmax(mean(differences), _LEVEL_SHARE * level)
+    scale = np.fmax(within_reach(scale, year[:, -56:], 7), floor)
 
     def z(values: Floats) -> Floats:
         shape = (-1,) + (1,) * (values.ndim - 1)

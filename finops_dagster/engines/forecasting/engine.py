@@ -6,38 +6,34 @@ Each of these steps lives in the module named after it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting import daily, hourly, weekly
 from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
-from finops_dagster.engines.forecasting.grid import Floats, lay_out
+from finops_dagster.engines.forecasting.grid import lay_out
+from finops_dagster.engines.forecasting.ladder import simpler_forecast
 from finops_dagster.engines.forecasting.pool import (
     Job,
-    Predicted,
+    Terms,
     Trained,
     contributions,
     predict,
     train,
 )
-from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency
+from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
-from finops_dagster.engines.forecasting.windows import Builder
+from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler
+from finops_dagster.engines.known import Floats
 
 ENGINE = "forecasting/1"
 BASE = "base"
 _EXACT_ROWS = 5_000
 """Beyond so many rows to explain, minutes of exact contributions are left for approximate ones."""
-
-_BUILDERS: dict[Frequency, Builder] = {
-    "daily": daily.windows,
-    "hourly": hourly.windows,
-    "weekly": weekly.windows,
-}
 
 
 def forecast(
@@ -56,8 +52,8 @@ def forecast(
     `history`: unique_id, ds (date, or datetime taken as UTC), y (float, any unit; currencies are
     kept apart by unique_id, since one model learns scaled shapes and no amounts are added). One
     pooled direct XGBoost, quantiles corrected on windows that an earlier-trained model had not
-    seen. Series too short to judge, or all where there is too little to train and check, come back
-    as abstentions.
+    seen. Series too short for it, or all where there is too little to train and check, are forecast
+    by a simpler rule, as `rungs` says; what has ended or has next to no history is an abstention.
 
     `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
     exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
@@ -65,28 +61,38 @@ def forecast(
     down. Raises ValueError on a repeated time, a time off the frequency's steps, or a horizon or
     level out of range.
     """
-    started = time.perf_counter()
-    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
-    fitted = _fit(job)
+    watch = _Watch()
+    terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
+    with watch.stage("lay_out"):
+        job = Job(lay_out(history, terms.recipe, horizon), terms)
+        pool = _pool(job)
+    fitted = _fit(pool, watch)
+    with watch.stage("predict"):
+        frame, rungs, abstained = _answers(job, fitted)
     if fitted is None:
-        return _none(job, started)
-    last = job.grid.y.shape[1] - 1
+        return ForecastResult(
+            frame=frame,
+            contributions=pd.DataFrame(
+                columns=["unique_id", "ds", "step", "feature", "contribution"]
+            ),
+            backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
+            rungs=rungs,
+            record=_record(pool, (), [], 0, watch),
+            abstained=abstained,
+        )
     steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
-    exact = len(job.grid.ids) * len(steps) <= _EXACT_ROWS
-    names: tuple[str, ...] = ()
-    frames, explained = [], []
-    for part in job.parts():
-        predicted = predict(part, fitted.trained, last)
-        names = predicted.windows.names
-        frames.append(_frame(part, predicted, fitted.checked.corrections))
-        explained.append(_explained(part, fitted.trained, predicted, np.array(steps) - 1, exact))
-    record = _record(job, names, fitted.trained, fitted.checked.windows, started)
+    exact = len(pool.grid.ids) * len(steps) <= _EXACT_ROWS
+    with watch.stage("explain"):
+        point = frame["mean"].to_numpy().reshape(-1, horizon)[job.grid.rungs == POOLED]
+        names, explained = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
+    record = _record(pool, names, fitted.trained, fitted.checked.windows, watch)
     return ForecastResult(
-        frame=pd.concat(frames, ignore_index=True),
-        contributions=pd.concat(explained, ignore_index=True),
+        frame=frame,
+        contributions=explained,
         backtest=fitted.checked.backtest,
+        rungs=rungs,
         record=replace(record, explanation="exact" if exact else "approximate"),
-        abstained=list(job.grid.abstained),
+        abstained=abstained,
     )
 
 
@@ -95,28 +101,16 @@ class Forecaster:
     """A model that was trained and checked, for forecasts of what comes later: no training."""
 
     fitted: Fitted
-    horizon: int
-    frequency: Frequency
-    levels: tuple[int, ...]
-    scale_floor: float
-    threads: int
+    terms: Terms
 
     def forecast(self, history: pd.DataFrame) -> tuple[pd.DataFrame, list[Abstained]]:
         """As `forecast`'s frame, from the newest time of `history`; and what it cannot say.
 
         The series may be others than those that it learnt from.
         """
-        job = _job(
-            history, self.horizon, self.frequency, self.levels, 0, self.scale_floor, self.threads
-        )
-        if not job.grid.ids:
-            return _no_frame(job), list(job.grid.abstained)
-        last, corrected = job.grid.y.shape[1] - 1, self.fitted.checked.corrections
-        frames = [
-            _frame(part, predict(part, self.fitted.trained, last), corrected)
-            for part in job.parts()
-        ]
-        return pd.concat(frames, ignore_index=True), list(job.grid.abstained)
+        job = Job(lay_out(history, self.terms.recipe, self.terms.horizon), self.terms)
+        frame, _, abstained = _answers(job, self.fitted)
+        return frame, abstained
 
 
 def fit(
@@ -129,13 +123,17 @@ def fit(
     scale_floor: float = 0.01,
     threads: int = 1,
 ) -> Forecaster | list[Abstained]:
-    """Train and check once, to forecast from many later origins; arguments are `forecast`'s."""
-    started = time.perf_counter()
-    job = _job(history, horizon, frequency, levels, seed, scale_floor, threads)
-    fitted = _fit(job)
-    if fitted is None:
-        return _none(job, started).abstained
-    return Forecaster(fitted, horizon, frequency, job.levels, scale_floor, threads)
+    """Train and check once, to forecast from many later origins; arguments are `forecast`'s.
+
+    Where there is too little to train on, each series comes back as an abstention.
+    """
+    terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
+    job = Job(lay_out(history, terms.recipe, horizon), terms)
+    fitted = _fit(_pool(job), _Watch())
+    if fitted is not None:
+        return Forecaster(fitted, terms)
+    short = [Abstained(subject=name, reason=why) for name, why in _too_short(job).items()]
+    return [*job.grid.abstained, *short]
 
 
 @dataclass(frozen=True)
@@ -146,115 +144,145 @@ class Fitted:
     checked: Checked
 
 
-def _job(
-    history: pd.DataFrame,
-    horizon: int,
-    frequency: Frequency,
-    levels: tuple[int, ...],
-    seed: int,
-    scale_floor: float,
-    threads: int,
-) -> Job:
-    if horizon < 1 or not levels or not all(0 < level < 100 for level in levels):
-        raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
-    recipe = RECIPES[frequency]
-    grid = lay_out(history, recipe, horizon)
-    return Job(
-        grid,
-        recipe,
-        _BUILDERS[frequency],
-        horizon,
-        tuple(sorted(levels)),
-        seed,
-        threads,
-        scale_floor,
-    )
+@dataclass
+class _Watch:
+    """Seconds by stage, and since the start."""
+
+    started: float = field(default_factory=time.perf_counter)
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.stages[name] = time.perf_counter() - began
 
 
-def _fit(job: Job) -> Fitted | None:
+def _fit(job: Job, watch: _Watch) -> Fitted | None:
     made = plan(job) if job.grid.ids else None
     if made is None:
         return None
-    checked = check(job, made)
-    return Fitted(train(job, job.grid.y.shape[1] - 1), checked)
+    with watch.stage("train"):
+        earlier, trained = train(job, made.cut, job.grid.y.shape[1] - 1)
+    with watch.stage("check"):
+        checked = check(job, made, earlier)
+    return Fitted(trained, checked)
 
 
-def _no_frame(job: Job) -> pd.DataFrame:
-    return pd.DataFrame(columns=["unique_id", "ds", "step", *_bands(job.levels)])
+def _pool(job: Job) -> Job:
+    """The series that the pooled model learns from and answers."""
+    return job.of(np.flatnonzero(job.grid.rungs == POOLED))
 
 
-def _frame(job: Job, predicted: Predicted, corrected: dict[int, Floats]) -> pd.DataFrame:
-    values = in_units(predicted, job.levels, corrected)
-    n = len(job.grid.ids)
-    ahead = job.grid.calendar.stamps[-job.horizon :]
-    frame = pd.DataFrame(
+def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
+    """The forecast's frame, the rung of each series in it, and what cannot be forecast."""
+    grid, abstained, short = job.grid, list(job.grid.abstained), _too_short(job)
+    rungs = grid.rungs
+    if fitted is None:
+        rungs = simpler(np.isfinite(grid.y), job.terms.recipe)
+        gone = np.flatnonzero(rungs == NONE)
+        abstained += [Abstained(subject=grid.ids[i], reason=short[grid.ids[i]]) for i in gone]
+        job = job.of(np.flatnonzero(rungs != NONE))
+        grid, rungs = job.grid, rungs[rungs != NONE]
+    values, rests_on = simpler_forecast(job, np.where(rungs == POOLED, NONE, rungs))
+    pooled = np.flatnonzero(rungs == POOLED)
+    if fitted is not None and len(pooled):
+        for name, one in _predicted(job.of(pooled), fitted).items():
+            values[name][pooled] = one
+    counts, unit = np.isfinite(grid.y).sum(1), job.terms.recipe.unit
+    told = pd.DataFrame(
         {
-            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), job.horizon),
-            "ds": np.tile(ahead.to_numpy(), n),
-            "step": np.tile(np.arange(1, job.horizon + 1), n),
+            "unique_id": np.array(grid.ids, dtype=object),
+            "rung": rungs,
+            "reason": [
+                f"{count} {unit} of history" if rung == POOLED else f"{short[name]}; {rests}"
+                for name, rung, count, rests in zip(grid.ids, rungs, counts, rests_on, strict=True)
+            ],
         }
     )
-    for name in _bands(job.levels):
-        frame[name] = values[name].reshape(-1)
-    return frame
+    return _frame(job, values), told, abstained
+
+
+def _too_short(job: Job) -> dict[str, str]:
+    """Why the pooled model cannot answer a series: its own history, or that of them all."""
+    grid, recipe = job.grid, job.terms.recipe
+    counts = np.isfinite(grid.y).sum(1)
+    return {
+        name: f"the longest history has {grid.y.shape[1]} steps; to train and check a forecast "
+        f"{job.terms.horizon} steps ahead takes {needed(job)}"
+        if rung == POOLED
+        else f"{count} {recipe.unit} of history, {recipe.min_history} are needed for the model"
+        for name, rung, count in zip(grid.ids, grid.rungs, counts, strict=True)
+    }
+
+
+def _predicted(job: Job, fitted: Fitted) -> dict[str, Floats]:
+    """Point and interval ends in y's unit by name, (series, horizon), after the newest time."""
+    terms, last = job.terms, job.grid.y.shape[1] - 1
+    values = {name: np.empty((len(job.grid.ids), terms.horizon)) for name in terms.bands}
+
+    def of(rows: np.ndarray) -> None:
+        predicted = predict(fitted.trained, job.of(rows).windows(last))
+        for name, one in in_units(predicted, terms.levels, fitted.checked.corrections).items():
+            values[name][rows] = one
+
+    terms.each(of, job.parts())
+    return values
+
+
+def _frame(job: Job, values: dict[str, Floats]) -> pd.DataFrame:
+    n, horizon = values["mean"].shape
+    ahead = job.grid.calendar.stamps[-horizon:]
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), horizon),
+            "ds": np.tile(ahead.to_numpy(), n),
+            "step": np.tile(np.arange(1, horizon + 1), n),
+            **{name: one.reshape(-1) for name, one in values.items()},
+        }
+    )
 
 
 def _explained(
-    job: Job, trained: list[Trained], predicted: Predicted, at: np.ndarray, exact: bool
-) -> pd.DataFrame:
-    values = contributions(job, trained, predicted.windows, at, exact)
-    # what is left is the window's base, the model's mean and the last bits of float32
-    values[..., -1] = predicted.point[:, at] - values[..., :-1].sum(-1)
-    n, steps, features = values.shape
-    ahead = job.grid.calendar.stamps[-job.horizon :]
-    ids = np.array(job.grid.ids, dtype=object)
-    return pd.DataFrame(
+    job: Job, trained: list[Trained], point: Floats, at: np.ndarray, exact: bool
+) -> tuple[tuple[str, ...], pd.DataFrame]:
+    """Names of the features, and contributions at these steps, which sum to the point."""
+    last, n = job.grid.y.shape[1] - 1, len(job.grid.ids)
+
+    def of(rows: np.ndarray) -> tuple[tuple[str, ...], Floats]:
+        windows = job.of(rows).windows(last)
+        values = contributions(trained, windows, at, exact)
+        # what is left is the window's base, the model's mean and the last bits of float32
+        values[..., -1] = point[rows][:, at] - values[..., :-1].sum(-1)
+        return windows.names, values
+
+    told = job.terms.each(of, job.parts())
+    names, values = told[0][0], np.concatenate([one for _, one in told])
+    steps, features = values.shape[1:]
+    ahead = job.grid.calendar.stamps[-job.terms.horizon :]
+    return names, pd.DataFrame(
         {
-            "unique_id": np.repeat(ids, steps * features),
+            "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), steps * features),
             "ds": np.tile(np.repeat(ahead.to_numpy()[at], features), n),
             "step": np.tile(np.repeat(at + 1, features), n),
-            "feature": np.tile(np.array([*predicted.windows.names, BASE], dtype=object), n * steps),
+            "feature": np.tile(np.array([*names, BASE], dtype=object), n * steps),
             "contribution": values.reshape(-1),
         }
     )
 
 
-def _none(job: Job, started: float) -> ForecastResult:
-    """Nothing but abstentions: each series', and where all are too short for the horizon, why."""
-    have = job.grid.y.shape[1]
-    short = [
-        Abstained(
-            subject=name,
-            reason=f"the longest history has {have} steps; to train and check a forecast "
-            f"{job.horizon} steps ahead takes {needed(job)}",
-        )
-        for name in job.grid.ids
-    ]
-    return ForecastResult(
-        frame=_no_frame(job),
-        contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
-        backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
-        record=_record(job, (), [], 0, started),
-        abstained=[*job.grid.abstained, *short],
-    )
-
-
-def _bands(levels: tuple[int, ...]) -> list[str]:
-    return ["mean", *(f"{end}{level}" for level in levels for end in ("lo", "hi"))]
-
-
 def _record(
-    job: Job, names: Sequence[str], trained: list[Trained], windows: int, started: float
+    job: Job, names: Sequence[str], trained: list[Trained], windows: int, watch: _Watch
 ) -> ModelRecord:
     import xgboost
 
-    stamps = job.grid.calendar.stamps
+    stamps, terms = job.grid.calendar.stamps, job.terms
     return ModelRecord(
         engine=ENGINE,
-        frequency=job.recipe.frequency,
-        horizon=job.horizon,
-        levels=job.levels,
-        seed=job.seed,
+        frequency=terms.frequency,
+        horizon=terms.horizon,
+        levels=terms.levels,
+        seed=terms.seed,
         features=tuple(names),
         parameters=tuple(
             {**{k: _plain(v) for k, v in t.parameters.items()}, "rounds": t.member.rounds}
@@ -267,7 +295,8 @@ def _record(
         calibration_windows=windows,
         data_hash=job.grid.data_hash,
         xgboost=xgboost.__version__,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - watch.started,
+        stages=watch.stages,
     )
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
     at,
     tail,
+    within_reach,
 )
-from finops_dagster.engines.known import mean, median, spread
+from finops_dagster.engines.known import Floats, mean, median, spread
 
 DAY, WEEK = 24, 168
 
@@ -24,7 +25,8 @@ def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: fl
     window = y[:, : origin + 1]
     recent = tail(window, 2 * WEEK + DAY)
     differences = recent[:, DAY:] - recent[:, :-DAY]
-    scale = np.fmax(mean(np.abs(differences[:, -WEEK:])), floor)
+    scale = mean(np.abs(differences[:, -WEEK:]))
+    scale = np.fmax(within_reach(scale, recent[:, -WEEK:], DAY), floor)
     level = mean(np.abs(recent[:, -WEEK:]))
     target = origin + steps.astype(int)
     cycles = np.ceil(steps / DAY).astype(int)

@@ -12,6 +12,7 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting import daily
 from finops_dagster.engines.forecasting.grid import Grid, lay_out
 from finops_dagster.engines.forecasting.recipes import RECIPES
+from finops_dagster.engines.forecasting.rungs import POOLED
 
 BLOCK = "block: day"
 """Column that says which rows were seen at the same time."""
@@ -40,6 +41,7 @@ def model_inputs(
     """
     recipe = RECIPES["daily"]
     grid = lay_out(history, recipe, 1)
+    grid = grid.of(np.flatnonzero(grid.rungs == POOLED))
     last = grid.y.shape[1] - 1 if grid.ids else -1
     origins = [last - _EVERY * k for k in range(_CURRENT + _REFERENCE)]
     if origins[-1] < recipe.min_context:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Floats
+from finops_dagster.engines.known import Floats
 
 _ENOUGH = 400
 """Scores a horizon's correction rests on where there are so many; neighbours are taken in until

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from finops_dagster.engines.forecasting.grid import Floats
+from finops_dagster.engines.known import Floats, mean
 
 _Z = {80: 1.2815515655446004, 95: 1.959963984540054}
 """Standard normal quantiles of two-sided 80 and 95 % intervals."""
@@ -28,8 +28,7 @@ def seasonal_naive(window: Floats, season: int, horizon: int) -> dict[str, Float
     steps = np.arange(horizon)
     point = filled[:, filled.shape[1] - season + steps % season]
     differences = window[:, season:] - window[:, :-season]
-    sigma = np.sqrt(np.nanmean(differences**2, axis=1)) if differences.size else np.nan
-    width = np.asarray(sigma)[..., None] * np.sqrt(steps // season + 1)
+    width = np.sqrt(mean(differences**2))[:, None] * np.sqrt(steps // season + 1)
     out = {"mean": point}
     for level, quantile in _Z.items():
         out[f"lo{level}"] = point - quantile * width
@@ -39,11 +38,7 @@ def seasonal_naive(window: Floats, season: int, horizon: int) -> dict[str, Float
 
 def seasonal_scale(window: Floats, season: int) -> Floats:
     """MASE's scale: mean |y_t - y_(t - season)| of each series over what came before."""
-    differences = np.abs(window[:, season:] - window[:, :-season])
-    known = np.isfinite(differences)
-    total = np.where(known, differences, 0).sum(1)
-    count = known.sum(1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean(np.abs(window[:, season:] - window[:, :-season]))
 
 
 def score(

@@ -5,38 +5,58 @@ What the rows are made of and how the intervals are corrected are in modules of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Floats, Grid
-from finops_dagster.engines.forecasting.recipes import Member, Recipe
+from finops_dagster.engines.forecasting import daily, hourly, weekly
+from finops_dagster.engines.forecasting.grid import Grid
+from finops_dagster.engines.forecasting.recipes import RECIPES, Frequency, Member, Recipe
 from finops_dagster.engines.forecasting.windows import Builder, Windows
+from finops_dagster.engines.known import Floats
 
 if TYPE_CHECKING:
     import xgboost
 
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
 _BINS = 64
 """Histogram bins: 256 scored the same at twice the time."""
-_PART = 2_000
+PART = 2_000
 """Series whose windows are held at a time, and from which an origin's training rows are drawn."""
+
+_BUILDERS: dict[Frequency, Builder] = {
+    "daily": daily.windows,
+    "hourly": hourly.windows,
+    "weekly": weekly.windows,
+}
 
 
 @dataclass(frozen=True)
-class Job:
-    """What every step of one forecast shares."""
+class Terms:
+    """What is asked for, whatever the history. Raises ValueError on what cannot be."""
 
-    grid: Grid
-    recipe: Recipe
-    build: Builder
+    frequency: Frequency
     horizon: int
     levels: tuple[int, ...]
     """Percent, rising."""
     seed: int
-    threads: int
     floor: float
+    """Least scale of a window, in y's unit."""
+    threads: int
+
+    def __post_init__(self) -> None:
+        if self.horizon < 1 or not self.levels or not all(0 < x < 100 for x in self.levels):
+            raise ValueError("horizon is at least 1 and levels are percentages between 0 and 100")
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the frequency is forecast."""
+        return RECIPES[self.frequency]
 
     @property
     def alphas(self) -> tuple[float, ...]:
@@ -45,31 +65,59 @@ class Job:
         return (*tails, 0.5, *(1 - tail for tail in reversed(tails)))
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the point and the intervals' ends."""
+        return ("mean", *(f"{end}{level}" for level in self.levels for end in ("lo", "hi")))
+
+    @property
     def steps(self) -> Floats:
         """1..horizon."""
         return np.arange(1, self.horizon + 1, dtype=float)
 
-    def parts(self) -> Iterator[Job]:
-        """The series some at a time, so that memory does not grow with how many there are."""
-        for first in range(0, len(self.grid.ids), _PART):
-            yield self.of(np.arange(first, min(first + _PART, len(self.grid.ids))))
+    def each(self, work: Callable[[_In], _Out], of: Sequence[_In]) -> list[_Out]:
+        """`work` of each, `threads` at a time.
 
-    def drawn(self, *seed: int) -> Job:
-        """Series drawn without replacement where there are more than a part of them."""
-        n = len(self.grid.ids)
-        if n <= _PART:
-            return self
-        rng = np.random.default_rng([self.seed, *seed])
-        return self.of(np.sort(rng.choice(n, _PART, replace=False)))
+        XGBoost and most of NumPy let go of the interpreter, and one thread in each is quicker than
+        many that share one small model: they wait for each other, longest on a busy machine. So
+        what is answered does not depend on the threads either.
+        """
+        if self.threads == 1:
+            return [work(one) for one in of]
+        with ThreadPoolExecutor(self.threads) as executor:
+            return list(executor.map(work, of))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Series and what is asked of them: what every step of one forecast shares."""
+
+    grid: Grid
+    terms: Terms
 
     def of(self, rows: np.ndarray) -> Job:
         """The same with these series alone."""
-        ids = tuple(self.grid.ids[row] for row in rows)
-        return replace(self, grid=replace(self.grid, ids=ids, y=self.grid.y[rows]))
+        return replace(self, grid=self.grid.of(rows))
+
+    def parts(self, but: np.ndarray | None = None) -> list[np.ndarray]:
+        """Rows some at a time, so that memory does not grow with how many series there are."""
+        rows = np.arange(len(self.grid.ids))
+        if but is not None:
+            rows = np.delete(rows, but)
+        return [rows[first : first + PART] for first in range(0, len(rows), PART)]
+
+    def drawn(self, *seed: int) -> np.ndarray:
+        """Rows in order, drawn without replacement where there are more than a part of them."""
+        n = len(self.grid.ids)
+        if n <= PART:
+            return np.arange(n)
+        rng = np.random.default_rng([self.terms.seed, *seed])
+        return np.sort(rng.choice(n, PART, replace=False))
 
     def windows(self, origin: int) -> Windows:
         """Windows of all series at one origin."""
-        return self.build(self.grid.y, origin, self.steps, self.grid.calendar, self.floor)
+        terms = self.terms
+        build = _BUILDERS[terms.frequency]
+        return build(self.grid.y, origin, terms.steps, self.grid.calendar, terms.floor)
 
 
 @dataclass(frozen=True)
@@ -84,27 +132,31 @@ class Trained:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Forecast of one origin: point and quantiles in y's unit, (series, horizon[, quantile])."""
+    """Forecast of one origin: point in y's unit, (series, horizon), quantiles in window scales."""
 
-    windows: Windows
+    base: Floats
+    scale: Floats
     point: Floats
     quantiles: Floats
-    """In window scales about the base, sorted."""
+    """(series, horizon, quantile): about the base, sorted."""
 
 
-def train(job: Job, end: int) -> list[Trained]:
-    """The members trained on nothing after position `end`: no feature, no target.
+def train(job: Job, *ends: int) -> list[list[Trained]]:
+    """For each of `ends`, the members trained on nothing after it: no feature, no target.
 
     Raises ValueError where there is no training row.
     """
-    return [_train(job, member, end, i) for i, member in enumerate(job.recipe.members)]
+    tasks = [(end, i) for end in ends for i in range(len(job.terms.recipe.members))]
+    trained = dict(zip(tasks, job.terms.each(lambda task: _train(job, *task), tasks), strict=True))
+    return [[one for (at, _), one in trained.items() if at == end] for end in ends]
 
 
-def _train(job: Job, member: Member, end: int, index: int) -> Trained:
+def _train(job: Job, end: int, index: int) -> Trained:
     import xgboost
 
+    member = job.terms.recipe.members[index]
     features, targets = _rows(job, member, end, index)
-    alphas = job.alphas if member.intervals else (0.5,)
+    alphas = job.terms.alphas if member.intervals else (0.5,)
     parameters: dict[str, Any] = {
         "objective": "reg:quantileerror",
         "quantile_alpha": list(alphas),
@@ -115,33 +167,31 @@ def _train(job: Job, member: Member, end: int, index: int) -> Trained:
         "min_child_weight": member.min_child_weight,
         "subsample": member.subsample,
         "colsample_bytree": member.columns,
-        "seed": job.seed + index,
-        "nthread": job.threads,
+        "seed": job.terms.seed + index,
+        "nthread": 1,
     }
-    data = xgboost.QuantileDMatrix(features, targets, max_bin=_BINS, nthread=job.threads)
+    data = xgboost.QuantileDMatrix(features, targets, max_bin=_BINS, nthread=1)
     booster = xgboost.train(parameters, data, num_boost_round=member.rounds)
     return Trained(member, booster, parameters, len(targets))
 
 
 def _rows(job: Job, member: Member, end: int, index: int) -> tuple[Floats, Floats]:
     """Training rows up to `end`, drawn without replacement down to the member's cap."""
-    steps = job.steps.astype(int)
-    origins = range(end - 1, job.recipe.min_context - 2, -member.origins_every)
-    rng = np.random.default_rng([job.seed, index])
+    recipe, steps = job.terms.recipe, job.terms.steps.astype(int)
+    origins = range(end - 1, recipe.min_context - 2, -member.origins_every)
+    rng = np.random.default_rng([job.terms.seed, index])
     # a share of each origin's rows, so that no more than the cap is ever held
-    total = len(origins) * min(len(job.grid.ids), _PART) * len(steps)
+    total = len(origins) * min(len(job.grid.ids), PART) * len(steps)
     share = min(1.0, 1.15 * member.row_cap / max(total, 1))
     features, targets = [], []
     for origin in origins:
-        part = job.drawn(index, origin)
+        part = job.of(job.drawn(index, origin))
         y, windows = part.grid.y, part.windows(origin)
         target = origin + steps
         inside = target <= end
         values = np.where(inside, y[:, np.minimum(target, end)], np.nan)
-        z = np.clip(
-            (values - windows.base) / windows.scale[:, None], -job.recipe.clip, job.recipe.clip
-        )
-        context = np.isfinite(y[:, : origin + 1]).sum(1) >= job.recipe.min_context
+        z = np.clip((values - windows.base) / windows.scale[:, None], -recipe.clip, recipe.clip)
+        context = np.isfinite(y[:, : origin + 1]).sum(1) >= recipe.min_context
         usable = np.isfinite(z) & context[:, None]
         if share < 1:
             usable &= rng.random(usable.shape) < share
@@ -157,12 +207,11 @@ def _rows(job: Job, member: Member, end: int, index: int) -> tuple[Floats, Float
     return x, z_all
 
 
-def predict(job: Job, trained: list[Trained], origin: int) -> Predicted:
-    """Point and quantiles of every series and step after `origin`.
+def predict(trained: list[Trained], windows: Windows) -> Predicted:
+    """Point and quantiles of every series and step.
 
     The point is the mean of the members' medians, untouched: contributions sum to it.
     """
-    windows = job.windows(origin)
     shape = windows.features.shape[:2]
     flat = windows.features.reshape(-1, windows.features.shape[2])
     medians, quantiles = [], None
@@ -174,12 +223,10 @@ def predict(job: Job, trained: list[Trained], origin: int) -> Predicted:
     if quantiles is None:
         raise ValueError("no member of the recipe is trained for intervals")
     point = windows.base + windows.scale[:, None] * np.mean(medians, axis=0)
-    return Predicted(windows, point, quantiles)
+    return Predicted(windows.base, windows.scale, point, quantiles)
 
 
-def contributions(
-    job: Job, trained: list[Trained], windows: Windows, at: np.ndarray, exact: bool
-) -> Floats:
+def contributions(trained: list[Trained], windows: Windows, at: np.ndarray, exact: bool) -> Floats:
     """Contributions to the point, y's unit: (series, len(at), feature + 1).
 
     `at` are horizon indices from 0. The last one is the rest: the window's base and the model's
@@ -190,7 +237,7 @@ def contributions(
     import xgboost
 
     features = windows.features[:, at]
-    flat = xgboost.DMatrix(features.reshape(-1, features.shape[2]), nthread=job.threads)
+    flat = xgboost.DMatrix(features.reshape(-1, features.shape[2]), nthread=1)
     parts = []
     for item in trained:
         out = item.booster.predict(flat, pred_contribs=True, approx_contribs=not exact)

@@ -6,6 +6,7 @@ Plain data: how a recipe is carried out is in the other modules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 Frequency = Literal["daily", "hourly", "weekly"]
@@ -34,12 +35,15 @@ class Recipe:
     """How one frequency is forecast; lengths are in steps of it."""
 
     frequency: Frequency
-    offset: str
-    """pandas offset alias of one step."""
+    step: timedelta
+    unit: str
+    """Steps, in words."""
     season: int
     """Lag of the seasonal naive forecast, of its backtest and of MASE's scale."""
     min_history: int
-    """Shorter series are not forecast."""
+    """Shorter series are not forecast by the pooled model."""
+    least: int
+    """Known steps without which nothing is forecast."""
     min_context: int
     """Observed steps a training window needs before its origin."""
     clip: float
@@ -56,9 +60,11 @@ class Recipe:
 RECIPES: dict[Frequency, Recipe] = {
     "daily": Recipe(
         frequency="daily",
-        offset="D",
+        step=timedelta(days=1),
+        unit="days",
         season=7,
-        min_history=56,
+        min_history=28,
+        least=3,
         min_context=28,
         clip=15.0,
         check_every=7,
@@ -68,9 +74,11 @@ RECIPES: dict[Frequency, Recipe] = {
     ),
     "hourly": Recipe(
         frequency="hourly",
-        offset="h",
+        step=timedelta(hours=1),
+        unit="hours",
         season=24,
         min_history=21 * 24,
+        least=8,
         min_context=8 * 24,
         clip=20.0,
         check_every=24,
@@ -83,9 +91,11 @@ RECIPES: dict[Frequency, Recipe] = {
     ),
     "weekly": Recipe(
         frequency="weekly",
-        offset="W",
+        step=timedelta(weeks=1),
+        unit="weeks",
         season=1,
         min_history=60,
+        least=3,
         min_context=30,
         clip=30.0,
         check_every=4,

@@ -5,7 +5,7 @@ No arithmetic here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -44,12 +44,14 @@ class ModelRecord:
     """ISO times of the first and last value the final model has learnt from."""
     calibration_windows: int
     data_hash: str
-    """First 16 hex digits of SHA-256 over the sorted history."""
+    """First 16 hex digits of SHA-256 over names, times and values."""
     xgboost: str
     seconds: float
-    """Wall time; the one field that differs when the same is made again."""
+    """Wall time; it and `stages` alone differ when the same is made again."""
     explanation: str = "none"
     """How contributions were made out: exact, approximate or none."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of lay_out, train, check, predict and explain."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,15 @@ class ForecastResult:
     """unique_id, ds, step, mean, and lo and hi of each level; y's unit."""
     contributions: pd.DataFrame
     """unique_id, ds, step, feature, contribution in y's unit; the feature `base` holds the rest,
-    so that the contributions of one step sum to its mean."""
+    so that the contributions of one step sum to its mean. Of the pooled model's series alone."""
     backtest: pd.DataFrame
     """unique_id (or `(pooled)`), model (ours, seasonal_naive), n, windows, mae, mase, smape,
     coverage_80, coverage_95, pinball, scaled_pinball. Pooled = mean over series of what has no
     unit; mae and pinball are not pooled, since series may be in several currencies."""
+    rungs: pd.DataFrame
+    """unique_id, rung, reason of every series that is forecast. pooled: the model; seasonal and
+    level: what its own last steps say, where they are too few for it: no contributions and no
+    backtest of their own, and intervals by what the rule missed elsewhere."""
     record: ModelRecord
     abstained: list[Abstained]
+    """What is not forecast, and why."""

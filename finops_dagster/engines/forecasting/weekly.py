@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
 from finops_dagster.engines.forecasting.windows import (
     Windows,
     assemble,
@@ -15,8 +15,9 @@ from finops_dagster.engines.forecasting.windows import (
     history_length,
     slope,
     tail,
+    within_reach,
 )
-from finops_dagster.engines.known import mean, spread
+from finops_dagster.engines.known import Floats, mean, spread
 
 YEAR = 52
 _SLOPES = (8, 13, 26, 52)
@@ -30,7 +31,8 @@ def windows(y: Floats, origin: int, steps: Floats, calendar: Calendar, floor: fl
     base = recent[:, -1]
     for back in (2, 3, 4):
         base = np.where(np.isfinite(base), base, recent[:, -back])
-    scale = np.fmax(mean(np.abs(np.diff(recent[:, -YEAR - 1 :], axis=1))), floor)
+    scale = mean(np.abs(np.diff(recent[:, -YEAR - 1 :], axis=1)))
+    scale = np.fmax(within_reach(scale, recent[:, -YEAR:], 1), floor)
     level = mean(np.abs(recent[:, -YEAR:]))
 
     def z(values: Floats) -> Floats:

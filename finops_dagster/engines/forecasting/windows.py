@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finops_dagster.engines.forecasting.grid import Calendar, Floats
+from finops_dagster.engines.forecasting.grid import Calendar
+from finops_dagster.engines.known import Floats, mean, median
+
+_REACH = 10
+"""A charge of 30 days' cost each month makes a scale of twice a day's."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,19 @@ class Windows:
 
 Builder = Callable[[Floats, int, Floats, Calendar, float], Windows]
 """(y, origin position, steps 1..H, calendar, scale floor in units of y) -> Windows."""
+
+
+def within_reach(scale: Floats, window: Floats, season: int) -> Floats:
+    """`scale` (series,) held to 10 times what the series ordinarily is, unless it is so now.
+
+    One purchase of a thousand days' cost would else leave weeks of forecasts that are off by days'
+    cost, since a model errs by some hundredths of the scale. Ordinary is the median of |window|,
+    now the mean of its last season; a series of zeros and amounts has no such level.
+    """
+    size = np.abs(window)
+    ordinary = median(size)
+    most = _REACH * np.fmax(ordinary, mean(size[:, -season:]))
+    return np.where(ordinary > 0, np.fmin(scale, most), scale)
 
 
 def slope(values: Floats) -> Floats:
