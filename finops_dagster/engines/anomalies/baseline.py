@@ -202,7 +202,7 @@ class Slow:
     """The statistic of creep: the last week against earlier ones, over its own scale."""
 
     FLOOR = 0.012
-    LAGGED, QUIET = 120, 7
+    LAGGED, QUIET = 120, 14
     _LEAST = 30
     _BACK = (14, 21, 28, 35)
 
@@ -216,7 +216,7 @@ class Slow:
 
         Call after `base` took the day in. Trimmed mean of 7 days less the median of the means of
         the weeks that end 14 to 35 days before, both without weekdays, in MADs of the same over
-        120 days that end a week before. What was `muted` is not learnt from.
+        120 days that end two weeks before. What was `muted` is not learnt from.
         """
         days = max(self._BACK) + 7
         figures = base.rings["figure"].last(days)

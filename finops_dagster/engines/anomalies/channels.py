@@ -234,22 +234,38 @@ def creep(
     statistic: tuple[Floats, Floats, Floats, Floats],
 ) -> list[Hit]:
     """Weeks that have moved away from those before, by more than ever in months."""
-    score, record, now, before = statistic
+    score, _, now, before = statistic
     unit = today.expected.unit
     moved = unit * (np.sinh(now) - np.sinh(before))
-    away = today.known & (np.abs(score) > config.slow_z) & (record > config.slow_record)
-    away &= np.abs(moved) >= config.slow_share * today.spend
-    away &= ~common(now - before, np.nan_to_num(score), today.known)
+    away = creeping(statistic, moved, today.spend, today.known, config)
     memory.creeping = np.where(away, memory.creeping + 1, 0)
-    hit = (
-        (memory.creeping >= config.slow_days)
-        & (today.day - memory.crept > config.slow_rest_days)
-        & (today.day - memory.pointed > _POINT_SILENCES_SLOW_DAYS)
-        & (today.day - memory.missing > _MUTE_SLOW_DAYS)
-    )
+    hit = (memory.creeping >= config.slow_days) & unsilenced(today, memory, config)
     memory.crept[hit] = today.day
     memory.took(hit, today, before)
     return _hits(hit, today, Channel.SLOW, unit * np.sinh(before), score)
+
+
+def creeping(
+    statistic: tuple[Floats, Floats, Floats, Floats],
+    moved: Floats,
+    spend: Floats,
+    judged: np.ndarray,
+    config: DetectionConfig,
+) -> np.ndarray:
+    """Series whose slow statistic is away today; `moved` is what that comes to in money a day."""
+    score, record, now, before = statistic
+    away = judged & (np.abs(score) > config.slow_z) & (record > config.slow_record)
+    away &= np.abs(moved) >= config.slow_share * spend
+    return np.asarray(away & ~common(now - before, np.nan_to_num(score), judged))
+
+
+def unsilenced(today: Today, memory: Memory, config: DetectionConfig) -> np.ndarray:
+    """Leaves of which a creep would be news: no point or other creep has told of it."""
+    return np.asarray(
+        (today.day - memory.crept > config.slow_rest_days)
+        & (today.day - memory.pointed > _POINT_SILENCES_SLOW_DAYS)
+        & (today.day - memory.missing > _MUTE_SLOW_DAYS)
+    )
 
 
 def new(

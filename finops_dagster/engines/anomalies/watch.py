@@ -98,7 +98,7 @@ class CostWatch:
         self.cost.add(cost)
         self.lasting.add(np.where(known, expected.z, np.nan))
         hits = self._tests(today, expected)
-        hits += self.meters.step(day, meter_cost, meter_quantity, spend, cost)
+        hits += self.meters.step(today, self.memory, meter_cost, meter_quantity)
         forget = day - self.kept_days
         self.hits = [hit for hit in self.hits if hit.day > forget] + hits
         return hits
@@ -194,6 +194,8 @@ class CostWatch:
             "meter_born": self.meters.born,
             "repriced": self.meters.repriced,
             "mixed": self.meters.mixed,
+            "meter_creeping": self.meters.creeping,
+            "meter_far": self.meters.far,
         }
         for one in fields(Memory):
             out[f"memory_{one.name}"] = getattr(self.memory, one.name)
@@ -218,6 +220,8 @@ class CostWatch:
         watch.meters.born = np.array(state["meter_born"], dtype=int)
         watch.meters.repriced = np.array(state["repriced"], dtype=int)
         watch.meters.mixed = np.array(state["mixed"], dtype=int)
+        watch.meters.creeping = np.array(state["meter_creeping"], dtype=int)
+        watch.meters.far = np.array(state["meter_far"], dtype=int)
         watch.hits = [
             Hit(int(leaf), int(day), _KINDS[int(kind)], float(expected), float(score), int(onset))
             for leaf, day, kind, expected, score, onset in state["hits"]
@@ -233,6 +237,7 @@ class CostWatch:
             "cost": self.cost,
             "lasting": self.lasting,
             "moved": self.slow.moved,
+            "meter_moved": self.meters.slow.moved,
             **{f"base_{name}": ring for name, ring in self.base.rings.items()},
             **{f"meter_{name}": ring for name, ring in self.meters.rings.items()},
             **{f"meter_base_{name}": ring for name, ring in self.meters.base.rings.items()},
