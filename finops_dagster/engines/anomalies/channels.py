@@ -7,6 +7,7 @@ done elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -26,6 +27,7 @@ _EPISODE_DAYS = 120
 _BACK_SHARE, _BACK_SCALES = 0.3, 4.0
 """It is back within so much of how far it was away."""
 _COMMON_LEAVES, _COMMON_SHARE, _COMMON_Z, _COMMON_ALIKE = 5, 0.05, 3.0, 0.3
+_TURN_DAYS = 4
 NEVER = -10_000_000
 
 
@@ -173,11 +175,15 @@ def points(
     open_ = today.known & (today.day - memory.missing > _MUTE_POINT_DAYS)
     open_ &= ~expected.habit & ~shared & ~back
     impact = np.abs(today.cost - today.usual)
-    far = open_ & (size > config.point_z) & (impact >= config.point_share * today.spend)
+    # one cheap day is no news, and a day of the month cannot be known before two months are
+    single = open_ & (expected.z > 0) & (today.age >= config.month_history_days)
+    far = single & (size > config.point_z) & (impact >= config.point_share * today.spend)
     p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
-    found = _benjamini_hochberg(p, open_, config.discovery_rate)
+    found = _benjamini_hochberg(p, open_, config.discovery_rate) & single
     found &= (impact >= config.discovery_share * today.spend) & (size > config.discovery_z)
-    held = open_ & (impact >= config.lasting_share * today.spend) & _held(lasting, config.lasting_z)
+    settled = (today.age >= config.month_history_days) | ~_turn_of_month(today.day)
+    held = open_ & settled & (impact >= config.lasting_share * today.spend)
+    held &= _held(lasting, config.lasting_z)
     hit = (far | found | held) & (impact > 0)
     memory.pointed[hit] = today.day
     memory.took(hit, today, expected.level)
@@ -283,6 +289,12 @@ def new(
     memory.launched[hit] = 1
     nothing = np.zeros(len(hit))
     return _hits(hit, today, Channel.NEW, nothing, nothing + 1)
+
+
+def _turn_of_month(day: int) -> bool:
+    """Whether the days are those on which books are closed."""
+    days = (date.fromordinal(day + ahead).day for ahead in range(-_TURN_DAYS, _TURN_DAYS))
+    return 1 in days
 
 
 def _held(lasting: Floats, least: float) -> np.ndarray:
