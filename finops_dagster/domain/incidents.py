@@ -113,6 +113,8 @@ class Incident(_Frozen):
     gross_down: Money | None = None
     """Parts that cost more, and parts that cost less: `money` is their sum."""
     severity: Severity = Severity.LOW
+    share_of_month: float = 0.0
+    """Of a month of the account's spend: the money since the onset and until the month is over."""
     by_month_end: Money | None = None
     """`money` and what is to come until the month of as_of is over, where it goes on."""
     what_to_do: str = ""
@@ -129,3 +131,70 @@ class Incident(_Frozen):
                 "currency": self.currency,
             },
         )
+
+
+class KnownEvent(_Frozen):
+    """Something that is expected to move cost: incidents that begin in its days are held.
+
+    Patterns are shell wildcards (* ? [...]), case-sensitive.
+    """
+
+    account: str = "*"
+    service: str = "*"
+    team: str = "*"
+    first: date
+    last: date
+    """Included."""
+    why: str
+
+
+class Verdict(StrEnum):
+    """What a person said of an incident."""
+
+    USEFUL = "useful"
+    NOISE = "noise"
+
+
+class Feedback(_Frozen):
+    """A person's word on an incident, for the thresholds of its leaf from the day after on."""
+
+    incident: str
+    """Its id."""
+    leaf: str
+    """ACCOUNT/SERVICE/TEAM."""
+    verdict: Verdict
+    on: date
+
+
+class Acknowledgement(_Frozen):
+    """Somebody looks after an incident: it pages nobody else."""
+
+    incident: str
+    by: str
+    on: date
+    until: date | None = None
+    """Included; None is for good."""
+
+
+class Held(StrEnum):
+    """Why an incident pages nobody."""
+
+    KNOWN_EVENT = "known_event"
+    ACKNOWLEDGED = "acknowledged"
+    COOLING_OFF = "cooling_off"
+    BUDGET_SPENT = "budget_spent"
+
+
+class Alert(_Frozen):
+    """Of one incident on one day: whether it pages its team."""
+
+    incident: str
+    team: str
+    leaf: str
+    """Where it began: ACCOUNT/SERVICE/TEAM."""
+    on: date
+    severity: Severity
+    pages: bool
+    held: Held | None = None
+    reason: str = ""
+    """Why it is held, for a person."""

@@ -5,11 +5,13 @@ The tests and the grouping live in the modules that this one calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.incidents import Feedback
 from finops_dagster.engines.anomalies.incidents import group
 from finops_dagster.engines.anomalies.leaves import KEYS
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
@@ -17,7 +19,10 @@ from finops_dagster.engines.anomalies.watch import CostWatch
 
 
 def detect(
-    history: pd.DataFrame, as_of: date, config: DetectionConfig | None = None
+    history: pd.DataFrame,
+    as_of: date,
+    config: DetectionConfig | None = None,
+    feedback: Sequence[Feedback] = (),
 ) -> DetectionResult:
     """Anomalies of the last `lookback_days` and the incidents they make, as known on `as_of`.
 
@@ -29,7 +34,7 @@ def detect(
     `CostWatch` that took the days one after the other.
     """
     watch = CostWatch(config)
-    watch.take(history, as_of)
+    watch.take(history, as_of, feedback)
     return told(watch, as_of)
 
 

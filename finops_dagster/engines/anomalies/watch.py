@@ -5,16 +5,17 @@ The tests themselves live in channels and meters; incidents are made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from finops_dagster.domain.incidents import Channel
+from finops_dagster.domain.incidents import Channel, Feedback
 from finops_dagster.engines.anomalies import channels
+from finops_dagster.engines.anomalies.alerts import factors
 from finops_dagster.engines.anomalies.baseline import REACH, Baseline, Expected, Slow
 from finops_dagster.engines.anomalies.channels import NEVER, Hit, Memory, Today
 from finops_dagster.engines.anomalies.leaves import KEYS, Charges, Floats, Ring, by_day, tidy
@@ -60,10 +61,13 @@ class CostWatch:
         self._account_index: dict[tuple[str, str], int] = {}
         self._group_index: dict[tuple[str, ...], int] = {}
 
-    def take(self, rows: pd.DataFrame, until: date) -> list[Hit]:
+    def take(
+        self, rows: pd.DataFrame, until: date, feedback: Sequence[Feedback] = ()
+    ) -> list[Hit]:
         """Take every day up to `until`; returns their anomalies. Columns of `rows`: see `tidy`.
 
-        A day without rows is a day that cost nothing. Raises ValueError where `rows` tell of a day
+        `feedback` moves a leaf's thresholds of points and creep from the day after it was given;
+        prices, mixes and what is new are facts. A day without rows is a day that cost nothing. Raises ValueError where `rows` tell of a day
         that was taken before: what was said of it stands, and a corrected history is gone through
         anew.
         """
@@ -80,16 +84,21 @@ class CostWatch:
             return []
         hits = []
         for charges in by_day(frame, first, until.toordinal()):
-            hits += self._step(charges)
+            factor = factors(feedback, date.fromordinal(charges.day)) if feedback else {}
+            hits += self._step(charges, factor)
         return hits
 
-    def _step(self, charges: Charges) -> list[Hit]:
+    def _step(self, charges: Charges, factor: Mapping[str, float]) -> list[Hit]:
         day = charges.day
         self.first = day if self.first is None else self.first
         self.day = day
         cost, meter_cost, meter_quantity = self._laid_out(charges)
         age = day - self.born
         expected = self.base.step(cost, age, date.fromordinal(day))
+        strict = np.ones(len(self.keys))
+        if factor:
+            strict = np.array([factor.get("/".join(key[:3]), 1.0) for key in self.keys])
+        expected = replace(expected, z=expected.z / strict)
         known = (age >= self.config.min_history_days) & np.isfinite(expected.z)
         usual = np.where(known, expected.cost, 0.0)
         totals = np.bincount(self.account, weights=np.maximum(usual, 0.0), minlength=1)
@@ -97,13 +106,13 @@ class CostWatch:
         today = Today(day, cost, expected, age, known, usual, spend, self.account)
         self.cost.add(cost)
         self.lasting.add(np.where(known, expected.z, np.nan))
-        hits = self._tests(today, expected)
+        hits = self._tests(today, expected, strict)
         hits += self.meters.step(today, self.memory, meter_cost, meter_quantity)
         forget = day - self.kept_days
         self.hits = [hit for hit in self.hits if hit.day > forget] + hits
         return hits
 
-    def _tests(self, today: Today, expected: Expected) -> list[Hit]:
+    def _tests(self, today: Today, expected: Expected, strict: Floats) -> list[Hit]:
         config, memory = self.config, self.memory
         lasting = self.lasting.last(config.lasting_days)
         hits = channels.missing(today, memory)
@@ -112,8 +121,8 @@ class CostWatch:
             self.shared, self.shared_leaves = today.day, int(shared.sum())
         hits += found + channels.offsetting(today, memory, config, lasting, shared)
         muted = today.day - memory.pointed <= config.merge_days
-        statistic = self.slow.step(self.base, expected.unit, today.age, muted)
-        hits += channels.creep(today, memory, config, statistic)
+        score, record, now, before = self.slow.step(self.base, expected.unit, today.age, muted)
+        hits += channels.creep(today, memory, config, (score / strict, record, now, before))
         began = np.array(self.account_born, dtype=int)[self.account]
         seasoned = self.born - began >= config.min_history_days
         return hits + channels.new(today, memory, config, seasoned)

@@ -1,0 +1,155 @@
+"""Who is told of which incident: never of one that was known, nor of the same one twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from finops_dagster.domain.alerts import Alert, Answer, Held, Opinion
+from finops_dagster.domain.events import Event
+from finops_dagster.domain.incidents import Incident
+from finops_dagster.engines.anomalies.alerts import AlertRules, decide_alerts, factors
+from tests.builders import incident
+
+DAY = date(2026, 10, 20)
+RULES = AlertRules(per_team_and_day=2, cool_off_days=7)
+
+
+def answer(one: Incident, opinion: Opinion, said: date = DAY, until: date | None = None) -> Answer:
+    parts = tuple((p.account, p.service, p.team, p.money.currency) for p in one.dimensions)
+    at = datetime(said.year, said.month, said.day, 9, tzinfo=UTC)
+    return Answer(incident=one.id, opinion=opinion, parts=parts, until=until, said_at=at)
+
+
+def decided(
+    incidents: Sequence[Incident],
+    events: Sequence[Event] = (),
+    answers: Sequence[Answer] = (),
+    earlier: Sequence[Alert] = (),
+    as_of: date = DAY,
+) -> list[Held | None]:
+    return [one.held for one in decide_alerts(incidents, events, answers, earlier, RULES, as_of)]
+
+
+def event(**more: object) -> Event:
+    return Event.model_validate({"name": "load test", "from": DAY, **more})
+
+
+def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
+    """A lasting rise told every morning is turned off, and the next one with it."""
+    one = incident(service="compute", amount="100", ongoing=True)
+    first = decide_alerts([one], (), (), (), RULES, DAY)
+    assert [alert.held for alert in first] == [None]
+    for after in range(1, 8):
+        day = DAY + timedelta(days=after)
+        assert decided([one], earlier=first, as_of=day) == [Held.COOLING_OFF]
+    assert decided([one], earlier=first, as_of=DAY + timedelta(days=8)) == [None]
+
+
+def test_deciding_a_day_again_tells_the_same() -> None:
+    """A run that is repeated must not find its own alert and be silent."""
+    one = incident(service="compute", amount="100")
+    first = decide_alerts([one], (), (), (), RULES, DAY)
+    assert decide_alerts([one], (), (), first, RULES, DAY) == first
+
+
+@pytest.mark.parametrize(("amount", "held"), [("199.99", Held.COOLING_OFF), ("200", None)])
+def test_one_that_has_doubled_is_told_again(amount: str, held: Held | None) -> None:
+    """Silence must not outlast the size that it was agreed on."""
+    first = decide_alerts([incident(service="a", amount="-100")], (), (), (), RULES, DAY)
+    grown = incident(service="a", amount=amount)
+    assert decided([grown], earlier=first, as_of=DAY + timedelta(days=2)) == [held]
+
+
+def test_a_team_is_told_of_its_largest_and_each_currency_by_itself() -> None:
+    """Ten alerts a day are none; and 90 EUR are neither more nor less than 100 USD."""
+    amounts = ["10", "-40", "30", "20"]
+    usd = [incident(service=f"s{i}", amount=amount) for i, amount in enumerate(amounts)]
+    eur = incident(service="s9", amount="1", currency="EUR")
+    other = incident(service="s8", amount="2", team="checkout")
+    spent = Held.BUDGET_SPENT
+    assert decided([*usd, eur, other]) == [spent, None, None, spent, None, None]
+
+
+@pytest.mark.parametrize(
+    ("of", "held"),
+    [
+        ({}, Held.KNOWN_EVENT),
+        ({"team": ["SEARCH"]}, Held.KNOWN_EVENT),
+        ({"service": ["comp*"], "account": ["1234"]}, Held.KNOWN_EVENT),
+        ({"service": ["storage"]}, None),
+    ],
+)
+def test_what_was_known_to_come_is_not_told(of: dict[str, list[str]], held: Held | None) -> None:
+    """A planned migration that pages at night is the last one that is entered."""
+    one = incident(service="compute", since=DAY)
+    assert decided([one], [event(of=of)]) == [held]
+
+
+def test_an_event_covers_what_began_in_it_if_it_was_known() -> None:
+    """An excuse that is found afterwards, or is over, excuses nothing."""
+    early = incident(service="compute", since=DAY - timedelta(days=1))
+    late = incident(service="compute", since=DAY + timedelta(days=3))
+    ends = event(until=DAY + timedelta(days=2))
+    assert decided([early], [ends], as_of=DAY) == [None]
+    assert decided([late], [ends], as_of=DAY + timedelta(days=3)) == [None]
+    learnt = event(known_from=DAY + timedelta(days=1))
+    assert decided([incident(service="compute", since=DAY)], [learnt]) == [None]
+
+
+@pytest.mark.parametrize(("after", "held"), [(14, Held.KNOWN_EVENT), (15, None)])
+def test_a_lasting_change_excuses_what_begins_with_it(after: int, held: Held | None) -> None:
+    """An event without an end must not silence its costs for ever."""
+    day = DAY + timedelta(days=after)
+    assert decided([incident(since=day)], [event()], as_of=day) == [held]
+
+
+def test_what_was_over_long_ago_is_no_news() -> None:
+    """A first look at a bill must not call people for last month."""
+    seen = [incident(since=DAY - timedelta(days=n)) for n in (7, 8)]
+    goes_on = incident(since=DAY - timedelta(days=30), ongoing=True)
+    assert decided([*seen, goes_on]) == [None, Held.OVER, None]
+
+
+def test_an_acknowledged_one_is_held_until_its_day() -> None:
+    """Who has it in hand needs no second call, until the day they said."""
+    one = incident(service="compute", since=DAY - timedelta(days=2))
+    until = answer(one, Opinion.ACKNOWLEDGED, until=DAY + timedelta(days=1))
+    held = [decided([one], answers=[until], as_of=DAY + timedelta(days=n)) for n in (0, 1, 2)]
+    assert held == [[Held.ACKNOWLEDGED], [Held.ACKNOWLEDGED], [None]]
+    # the same cause under another day, and what began after the word
+    earlier = incident(service="compute", since=DAY - timedelta(days=4))
+    after = incident(service="compute", since=DAY + timedelta(days=1))
+    assert decided([earlier, after], answers=[until], as_of=DAY + timedelta(days=1)) == [
+        Held.ACKNOWLEDGED, None,
+    ]  # fmt: skip
+
+
+def test_words_move_thresholds_within_limits() -> None:
+    """Feedback that could silence a cost for good, or make it cry at everything, would be used."""
+    one = incident(service="compute")
+    key = ("1234", "compute", "search", "USD")
+    noise = [answer(one, Opinion.NOISE, DAY - timedelta(days=n)) for n in range(9)]
+    useful = [answer(one, Opinion.USEFUL, DAY - timedelta(days=n)) for n in range(9)]
+    assert factors(noise[:1], DAY) == {key: 1.25}
+    assert factors(noise, DAY) == {key: 2.0}
+    assert factors(useful, DAY) == {key: 0.8}
+    assert factors([*noise, answer(one, Opinion.USEFUL, DAY + timedelta(days=1))], DAY) == {
+        key: 2.0
+    }
+    assert factors([answer(one, Opinion.ACKNOWLEDGED)], DAY) == {}
+
+
+def test_nothing_later_is_read() -> None:
+    """A day that is decided again must not know what people said of it since."""
+    one = incident(service="compute", since=DAY - timedelta(days=2))
+    later = DAY + timedelta(days=1)
+    told = decide_alerts([one], (), (), (), RULES, later)
+    words = [answer(one, opinion, later) for opinion in Opinion]
+    assert decide_alerts([one], (), words, told, RULES, DAY) == decide_alerts(
+        [one], (), (), (), RULES, DAY
+    )
+    assert Decimal(told[0].size) == 100
