@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 
 from finops_dagster.domain.incidents import Channel
-from finops_dagster.engines.anomalies.baseline import Expected
+from finops_dagster.engines.anomalies.baseline import Crept, Expected
 from finops_dagster.engines.anomalies.leaves import Floats
 from finops_dagster.engines.anomalies.result import DetectionConfig
 
@@ -208,10 +208,8 @@ def offsetting(
     memory.offset[hit] = today.day
     memory.pointed[hit] = today.day
     memory.took(hit, today, today.expected.level)
-    begun = today.day - lasting.shape[1] + 1
-    return _hits(
-        hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, onset=begun
-    )
+    begun = np.full(len(hit), today.day - lasting.shape[1] + 1)
+    return _hits(hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, begun)
 
 
 def pairs(
@@ -237,32 +235,34 @@ def creep(
     today: Today,
     memory: Memory,
     config: DetectionConfig,
-    statistic: tuple[Floats, Floats, Floats, Floats],
+    statistic: Crept,
 ) -> list[Hit]:
     """Weeks that have moved away from those before, by more than ever in months."""
-    score, _, now, before = statistic
     unit = today.expected.unit
-    moved = unit * (np.sinh(now) - np.sinh(before))
+    moved = unit * (np.sinh(statistic.now) - np.sinh(statistic.before))
     away = creeping(statistic, moved, today.spend, today.known, config)
     memory.creeping = np.where(away, memory.creeping + 1, 0)
     hit = (memory.creeping >= config.slow_days) & unsilenced(today, memory, config)
     memory.crept[hit] = today.day
-    memory.took(hit, today, before)
-    return _hits(hit, today, Channel.SLOW, unit * np.sinh(before), score)
+    memory.took(hit, today, statistic.before)
+    usual = unit * np.sinh(statistic.before)
+    onset = today.day - statistic.begun
+    return _hits(hit, today, Channel.SLOW, usual, statistic.score, onset)
 
 
 def creeping(
-    statistic: tuple[Floats, Floats, Floats, Floats],
+    statistic: Crept,
     moved: Floats,
     spend: Floats,
     judged: np.ndarray,
     config: DetectionConfig,
 ) -> np.ndarray:
     """Series whose slow statistic is away today; `moved` is what that comes to in money a day."""
-    score, record, now, before = statistic
-    away = judged & (np.abs(score) > config.slow_z) & (record > config.slow_record)
+    score = statistic.score
+    away = judged & (np.abs(score) > config.slow_z) & (statistic.record > config.slow_record)
     away &= np.abs(moved) >= config.slow_share * spend
-    return np.asarray(away & ~common(now - before, np.nan_to_num(score), judged))
+    shared = common(statistic.now - statistic.before, np.nan_to_num(score), judged)
+    return np.asarray(away & ~shared)
 
 
 def unsilenced(today: Today, memory: Memory, config: DetectionConfig) -> np.ndarray:
@@ -305,11 +305,11 @@ def _held(lasting: Floats, least: float) -> np.ndarray:
 
 def _hits(
     hit: np.ndarray, today: Today, kind: Channel, expected: Floats, score: Floats,
-    onset: int | None = None,
+    onset: np.ndarray | None = None,
 ) -> list[Hit]:  # fmt: skip
-    begun = today.day if onset is None else onset
+    begun = np.full(len(hit), today.day) if onset is None else onset
     return [
-        Hit(int(i), today.day, kind, float(expected[i]), float(score[i]), begun)
+        Hit(int(i), today.day, kind, float(expected[i]), float(score[i]), int(begun[i]))
         for i in np.flatnonzero(hit)
     ]
 

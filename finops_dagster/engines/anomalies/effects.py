@@ -47,9 +47,7 @@ def excess(watch: CostWatch, hits: list[Hit]) -> Excess:
     cost = watch.cost.last(watch.kept_days)[hits[0].leaf]
     newest = watch.day or 0
     here = watch.kept_days - 1 - newest
-    onset = hits[0].onset
-    start = onset - 7 if all(h.kind is Channel.SLOW for h in hits) else onset
-    start = max(start + here, 0)
+    start = max(hits[0].onset + here, 0)
     begun = max(int(watch.born[hits[0].leaf]) + here, 0)
     before = cost[max(begun, start - 7 * _BASE_WEEKS) : start]
     days = np.arange(start, len(cost))

@@ -98,9 +98,9 @@ class Meters:
         config, day = self._config, today.day
         muted = day - self.far <= config.merge_days
         statistic = self.slow.step(self.base, expected.unit, age, muted)
-        score, _, now, before = statistic
         spend = today.spend[self.leaf]
-        moved = expected.unit * (np.sinh(now) - np.sinh(before)) * worth
+        moved = expected.unit * (np.sinh(statistic.now) - np.sinh(statistic.before))
+        moved = moved * worth
         away = creeping(statistic, moved, spend, age >= config.min_history_days, config)
         self.creeping = np.where(away, self.creeping + 1, 0)
         told = (self.creeping >= config.slow_days) & unsilenced(today, memory, config)[self.leaf]
@@ -110,7 +110,8 @@ class Meters:
             rows = np.flatnonzero(told & (self.leaf == leaf))
             lead = rows[np.argmax(np.abs(moved[rows]))]
             expect = float(today.cost[leaf] - moved[rows].sum())
-            out.append(Hit(leaf, day, Channel.SLOW, expect, float(score[lead]), day))
+            score, onset = float(statistic.score[lead]), day - int(statistic.begun[lead])
+            out.append(Hit(leaf, day, Channel.SLOW, expect, score, onset))
             memory.crept[leaf] = day
         hit = np.zeros(len(today.cost), dtype=bool)
         hit[[one.leaf for one in out]] = True

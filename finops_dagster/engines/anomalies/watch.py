@@ -121,8 +121,9 @@ class CostWatch:
             self.shared, self.shared_leaves = today.day, int(shared.sum())
         hits += found + channels.offsetting(today, memory, config, lasting, shared)
         muted = today.day - memory.pointed <= config.merge_days
-        score, record, now, before = self.slow.step(self.base, expected.unit, today.age, muted)
-        hits += channels.creep(today, memory, config, (score / strict, record, now, before))
+        crept = self.slow.step(self.base, expected.unit, today.age, muted)
+        crept = replace(crept, score=crept.score / strict)
+        hits += channels.creep(today, memory, config, crept)
         began = np.array(self.account_born, dtype=int)[self.account]
         seasoned = self.born - began >= config.min_history_days
         return hits + channels.new(today, memory, config, seasoned)
