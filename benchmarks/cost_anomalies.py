@@ -8,8 +8,8 @@ incident that meets none is false. Delay is the days from an event's first day t
 of its leaf within it. A series is a leaf, and its years are those it was old enough to be judged:
 false incidents per series-year are false incidents over the sum of these. `unexpected` is the same
 count of those incidents alone that no known event explains: what Git declares (a workload begins,
-or is given another size) and commitments that begin; no anomaly is among these. The floor is a rule of
-three sigma over 28 days on each leaf, whose days no more than a week apart are one incident.
+or is given another size) and commitments that begin; no anomaly is among these. The floor is a
+rule of three sigma over 28 days on each leaf, whose days no more than a week apart are one incident.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def declared(seed: int) -> list[KnownEvent]:
 
 def _known(account: str, service: str, team: str, day: date, why: str) -> KnownEvent:
     until = day + timedelta(days=KNOWN_DAYS)
-    return KnownEvent(
-        account=account, service=service, team=team, first=day, last=until, why=why
-    )
+    return KnownEvent(account=account, service=service, team=team, first=day, last=until, why=why)
 
 
 def estate(seed: int, days: int) -> tuple[pd.DataFrame, list[Planted]]:
@@ -124,7 +122,7 @@ def three_sigma(history: pd.DataFrame) -> tuple[list[Told], pd.DataFrame]:
     centre, spread = before.rolling(FLOOR_DAYS).mean(), before.rolling(FLOOR_DAYS).std()
     away = (wide - centre).abs() > np.maximum(SIGMAS * spread, 1e-9)
     found = away.stack(future_stack=True)
-    rows = found[found].index.to_frame(index=False).rename(columns={0: "leaf"})
+    rows = found.index[found.to_numpy()].to_frame(index=False).rename(columns={0: "leaf"})
     told = []
     for leaf, one in rows.groupby("leaf"):
         days = one["ds"].sort_values()
@@ -150,9 +148,7 @@ def ours(
     endless = AlertPolicy(pages_per_team_and_day=len(told))
     news = {one.incident for one in alerts(result.incidents, as_of, known=known, policy=endless)
             if one.pages}  # fmt: skip
-    unexpected = [
-        mine for mine, one in zip(told, result.incidents, strict=True) if one.id in news
-    ]
+    unexpected = [mine for mine, one in zip(told, result.incidents, strict=True) if one.id in news]
     found = result.anomalies
     leaf = found["account"] + "/" + found["service"] + "/" + found["team"]
     return told, unexpected, pd.DataFrame({"leaf": leaf, "ds": found["ds"], "kind": found["kind"]})
@@ -255,9 +251,7 @@ def measure(
             table, count = held(one, days_of, hidden, history)
             tables[name].append(table)
             counts[name].append(count)
-    scores = {
-        name: score(pd.concat(tables[name]), pd.DataFrame(counts[name])) for name in names
-    }
+    scores = {name: score(pd.concat(tables[name]), pd.DataFrame(counts[name])) for name in names}
     floor_score = scores.pop("floor")
     return {**scores["ours"], "unexpected": scores["unexpected"]}, floor_score
 
@@ -301,7 +295,10 @@ def main() -> None:
     for world, (mine, floor) in results.items():
         print(f"\n{world}")
         both = {"ours": mine, "unexpected": mine["unexpected"], "three sigma": floor}
-        plain = {n: {k: v for k, v in one.items() if k not in ("by_kind", "unexpected")} for n, one in both.items()}
+        plain = {
+            n: {k: v for k, v in one.items() if k not in ("by_kind", "unexpected")}
+            for n, one in both.items()
+        }
         print(pd.DataFrame(plain).to_string())
         for name in ("ours", "three sigma"):
             one = both[name]

@@ -78,9 +78,9 @@ class Baseline:
     def step(self, figure: Floats, age: np.ndarray, day: date) -> Expected:
         """Judge a day's figures, then take them in; `age` is days since a series began.
 
-        level = mean of 7- and 14-day medians, without weekdays; weekday = median of what 8 same weekdays had beyond
-        their levels (Sunday's on a day that many leaves take for one); month day, where seen
-        before; scale = MAD of 70 days, floor .02.
+        level = mean of 7- and 14-day medians, without weekdays; weekday = median of what 8 same
+        weekdays had beyond their levels (Sunday's on a day that many leaves take for one); month
+        day, where seen before; scale = MAD of 70 days, floor .02.
         """
         rings = self.rings
         before = rings["figure"].last(_UNIT_DAYS)
@@ -126,7 +126,7 @@ class Baseline:
         beyond = self.rings["beyond"].last(7 * _WEEKS)
         # the newest column is yesterday: the same weekday of last week is six columns before it
         same = beyond[:, (7 * _WEEKS - 7 - back) % 7 :: 7]
-        return np.nan_to_num(median(same, 1))
+        return np.asarray(np.nan_to_num(median(same, 1)))
 
     def _sunday(self, beyond: Floats, effect: Floats, scale: Floats, day: date) -> Floats:
         """Today's weekday effect, or the last Sunday's where many leaves look like theirs.
@@ -225,9 +225,7 @@ class Slow:
     def __init__(self) -> None:
         self.moved = Ring(self.LAGGED + self.QUIET, np.nan)
 
-    def step(
-        self, base: Baseline, unit: Floats, age: np.ndarray, muted: np.ndarray
-    ) -> Crept:
+    def step(self, base: Baseline, unit: Floats, age: np.ndarray, muted: np.ndarray) -> Crept:
         """The statistic of the newest day.
 
         Call after `base` took the day in. Trimmed mean of 7 days less the median of the means of
@@ -267,4 +265,4 @@ def _begun(plain: Floats, before: Floats, moved: Floats) -> np.ndarray:
     near = share <= _QUARTER * np.abs(moved)[:, None]
     # a window that is near by its middle day ends a day after it
     back = near[:, ::-1].argmax(1)
-    return np.where(near.any(1), back, near.shape[1])
+    return np.asarray(np.where(near.any(1), back, near.shape[1]))

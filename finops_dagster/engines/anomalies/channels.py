@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import ClassVar
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Memory:
     furthest: Floats
     """How far the level went from there (transformed)."""
 
-    FILL = {
+    FILL: ClassVar[dict[str, float]] = {
         "pointed": NEVER, "crept": NEVER, "creeping": 0, "launched": 0, "missing": NEVER,
         "offset": NEVER, "hit": NEVER, "before": np.nan, "furthest": 0.0,
     }  # fmt: skip
@@ -105,7 +106,7 @@ class Memory:
         self.hit[hit] = today.day
 
     def _away(self, today: Today) -> np.ndarray:
-        return np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS)
+        return np.asarray(np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS))
 
     def returned(self, today: Today) -> np.ndarray:
         """Leaves whose cost is back to what it was before their last anomaly."""
@@ -274,9 +275,7 @@ def unsilenced(today: Today, memory: Memory, config: DetectionConfig) -> np.ndar
     )
 
 
-def new(
-    today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray
-) -> list[Hit]:
+def new(today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray) -> list[Hit]:
     """Leaves that begin in an account that is `seasoned`, told once."""
     hit = (
         seasoned

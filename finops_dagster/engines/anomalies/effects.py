@@ -1,4 +1,4 @@
-"""The money of an incident's leaf: what was beyond expectation, and why, by price, quantity and mix.
+"""The money of an incident's leaf: what was beyond expectation; by price, quantity and mix.
 
 Which days are anomalies is found elsewhere.
 """

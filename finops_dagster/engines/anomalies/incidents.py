@@ -173,9 +173,7 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
     )
 
 
-def _per_month(
-    recent: float, moved: Iterable[Excess], currency: str, ongoing: bool
-) -> MoneyRange:
+def _per_month(recent: float, moved: Iterable[Excess], currency: str, ongoing: bool) -> MoneyRange:
     """A month of the present daily excess; 95 % by the spread of normal days, independent."""
     half = 0.0
     if ongoing:

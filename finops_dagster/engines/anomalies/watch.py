@@ -61,15 +61,13 @@ class CostWatch:
         self._account_index: dict[tuple[str, str], int] = {}
         self._group_index: dict[tuple[str, ...], int] = {}
 
-    def take(
-        self, rows: pd.DataFrame, until: date, feedback: Sequence[Feedback] = ()
-    ) -> list[Hit]:
+    def take(self, rows: pd.DataFrame, until: date, feedback: Sequence[Feedback] = ()) -> list[Hit]:
         """Take every day up to `until`; returns their anomalies. Columns of `rows`: see `tidy`.
 
         `feedback` moves a leaf's thresholds of points and creep from the day after it was given;
-        prices, mixes and what is new are facts. A day without rows is a day that cost nothing. Raises ValueError where `rows` tell of a day
-        that was taken before: what was said of it stands, and a corrected history is gone through
-        anew.
+        prices, mixes and what is new are facts. A day without rows is a day that cost nothing.
+        Raises ValueError where `rows` tell of a day that was taken before: what was said of it
+        stands, and a corrected history is gone through anew.
         """
         frame = tidy(rows)
         frame = frame.loc[frame["ds"] <= pd.Timestamp(until)]
