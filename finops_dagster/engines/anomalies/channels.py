@@ -182,13 +182,16 @@ def points(
     p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
     found = _benjamini_hochberg(p, open_, config.discovery_rate) & single
     found &= (impact >= config.discovery_share * today.spend) & (size > config.discovery_z)
-    settled = (today.age >= config.month_history_days) | ~_turn_of_month(today.day)
+    settled = (today.age >= config.month_history_days) | (not _turn_of_month(today.day))
     held = open_ & settled & (impact >= config.lasting_share * today.spend)
     held &= _held(lasting, config.lasting_z)
     hit = (far | found | held) & (impact > 0)
+    ran = lasting.shape[1] - 1
+    later = held & ~(far | found) & (today.day - memory.pointed > ran)
+    onset = np.where(later, today.day - ran, today.day)
     memory.pointed[hit] = today.day
     memory.took(hit, today, expected.level)
-    return _hits(hit, today, Channel.POINT, expected.cost, expected.z), shared
+    return _hits(hit, today, Channel.POINT, expected.cost, expected.z, onset), shared
 
 
 def offsetting(

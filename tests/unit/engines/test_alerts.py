@@ -1,155 +1,208 @@
-"""Who is told of which incident: never of one that was known, nor of the same one twice."""
+"""Which incidents page, which are held and why, and what feedback does to thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from finops_dagster.domain.alerts import Alert, Answer, Held, Opinion
-from finops_dagster.domain.events import Event
-from finops_dagster.domain.incidents import Incident
-from finops_dagster.engines.anomalies.alerts import AlertRules, decide_alerts, factors
-from tests.builders import incident
+from finops_dagster.domain.decisions import Evidence
+from finops_dagster.domain.incidents import (
+    Acknowledgement,
+    Alert,
+    Channel,
+    Feedback,
+    Held,
+    Incident,
+    KnownEvent,
+    Part,
+    Severity,
+    Verdict,
+)
+from finops_dagster.domain.money import Money, MoneyRange
+from finops_dagster.engines.anomalies import AlertPolicy, alerts, factors
 
-DAY = date(2026, 10, 20)
-RULES = AlertRules(per_team_and_day=2, cool_off_days=7)
-
-
-def answer(one: Incident, opinion: Opinion, said: date = DAY, until: date | None = None) -> Answer:
-    parts = tuple((p.account, p.service, p.team, p.money.currency) for p in one.dimensions)
-    at = datetime(said.year, said.month, said.day, 9, tzinfo=UTC)
-    return Answer(incident=one.id, opinion=opinion, parts=parts, until=until, said_at=at)
-
-
-def decided(
-    incidents: Sequence[Incident],
-    events: Sequence[Event] = (),
-    answers: Sequence[Answer] = (),
-    earlier: Sequence[Alert] = (),
-    as_of: date = DAY,
-) -> list[Held | None]:
-    return [one.held for one in decide_alerts(incidents, events, answers, earlier, RULES, as_of)]
+TODAY = date(2026, 5, 20)
 
 
-def event(**more: object) -> Event:
-    return Event.model_validate({"name": "load test", "from": DAY, **more})
+def incident(
+    name: str = "a",
+    severity: Severity = Severity.MEDIUM,
+    share: float = 0.02,
+    team: str = "payments",
+    since: date = TODAY,
+    parts: tuple[str, ...] = (),
+) -> Incident:
+    money = Money(amount=Decimal(10), currency="USD")
+    return Incident(
+        kind=Channel.POINT,
+        resource=f"acc/{name}/{team}",
+        owner=team,
+        since=since,
+        last_seen=since,
+        ongoing=True,
+        currency="USD",
+        money=money,
+        saving_per_month=MoneyRange(
+            low=Decimal(0), mid=Decimal(0), high=Decimal(0), currency="USD"
+        ),
+        cause="",
+        dimensions=tuple(
+            Part(account="acc", service=one, team=team, money=money) for one in parts or (name,)
+        ),
+        confidence=1.0,
+        evidence=Evidence(
+            window_start=datetime(2026, 1, 1, tzinfo=UTC),
+            window_end=datetime(2026, 5, 20, tzinfo=UTC),
+            samples=1,
+            figures={},
+        ),
+        as_of=TODAY,
+        origin=f"acc/{name}/{team}",
+        severity=severity,
+        share_of_month=share,
+    )
 
 
-def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
-    """A lasting rise told every morning is turned off, and the next one with it."""
-    one = incident(service="compute", amount="100", ongoing=True)
-    first = decide_alerts([one], (), (), (), RULES, DAY)
-    assert [alert.held for alert in first] == [None]
-    for after in range(1, 8):
-        day = DAY + timedelta(days=after)
-        assert decided([one], earlier=first, as_of=day) == [Held.COOLING_OFF]
-    assert decided([one], earlier=first, as_of=DAY + timedelta(days=8)) == [None]
+def page(one: Incident, on: date, severity: Severity = Severity.MEDIUM) -> Alert:
+    return Alert(
+        incident=one.id, team=one.owner, leaf=one.origin, on=on, severity=severity, pages=True
+    )
 
 
-def test_deciding_a_day_again_tells_the_same() -> None:
-    """A run that is repeated must not find its own alert and be silent."""
-    one = incident(service="compute", amount="100")
-    first = decide_alerts([one], (), (), (), RULES, DAY)
-    assert decide_alerts([one], (), (), first, RULES, DAY) == first
-
-
-@pytest.mark.parametrize(("amount", "held"), [("199.99", Held.COOLING_OFF), ("200", None)])
-def test_one_that_has_doubled_is_told_again(amount: str, held: Held | None) -> None:
-    """Silence must not outlast the size that it was agreed on."""
-    first = decide_alerts([incident(service="a", amount="-100")], (), (), (), RULES, DAY)
-    grown = incident(service="a", amount=amount)
-    assert decided([grown], earlier=first, as_of=DAY + timedelta(days=2)) == [held]
-
-
-def test_a_team_is_told_of_its_largest_and_each_currency_by_itself() -> None:
-    """Ten alerts a day are none; and 90 EUR are neither more nor less than 100 USD."""
-    amounts = ["10", "-40", "30", "20"]
-    usd = [incident(service=f"s{i}", amount=amount) for i, amount in enumerate(amounts)]
-    eur = incident(service="s9", amount="1", currency="EUR")
-    other = incident(service="s8", amount="2", team="checkout")
-    spent = Held.BUDGET_SPENT
-    assert decided([*usd, eur, other]) == [spent, None, None, spent, None, None]
+def test_an_incident_pages_its_team() -> None:
+    """An incident that nobody is told of costs on."""
+    (alert,) = alerts([incident()], TODAY)
+    assert alert.pages
+    assert alert.held is None
+    assert (alert.team, alert.leaf, alert.on) == ("payments", "acc/a/payments", TODAY)
 
 
 @pytest.mark.parametrize(
-    ("of", "held"),
+    ("event", "held"),
     [
-        ({}, Held.KNOWN_EVENT),
-        ({"team": ["SEARCH"]}, Held.KNOWN_EVENT),
-        ({"service": ["comp*"], "account": ["1234"]}, Held.KNOWN_EVENT),
-        ({"service": ["storage"]}, None),
+        (KnownEvent(service="a*", first=TODAY, last=TODAY, why="move"), Held.KNOWN_EVENT),
+        (KnownEvent(team="paym?nts", first=TODAY, last=TODAY, why="move"), Held.KNOWN_EVENT),
+        (KnownEvent(service="A", first=TODAY, last=TODAY, why="move"), None),
+        (KnownEvent(account="other", first=TODAY, last=TODAY, why="move"), None),
+        (KnownEvent(first=date(2026, 5, 1), last=date(2026, 5, 19), why="move"), None),
+        (KnownEvent(first=date(2026, 5, 21), last=date(2026, 5, 30), why="move"), None),
     ],
 )
-def test_what_was_known_to_come_is_not_told(of: dict[str, list[str]], held: Held | None) -> None:
-    """A planned migration that pages at night is the last one that is entered."""
-    one = incident(service="compute", since=DAY)
-    assert decided([one], [event(of=of)]) == [held]
+def test_what_is_expected_is_held_with_its_reason(event: KnownEvent, held: Held | None) -> None:
+    """A migration that was announced wakes nobody; the week after it does."""
+    (alert,) = alerts([incident("ab" if event.service == "a*" else "a")], TODAY, known=[event])
+    assert alert.held is held
+    assert alert.pages is (held is None)
+    assert alert.reason == ("move" if held else "")
 
 
-def test_an_event_covers_what_began_in_it_if_it_was_known() -> None:
-    """An excuse that is found afterwards, or is over, excuses nothing."""
-    early = incident(service="compute", since=DAY - timedelta(days=1))
-    late = incident(service="compute", since=DAY + timedelta(days=3))
-    ends = event(until=DAY + timedelta(days=2))
-    assert decided([early], [ends], as_of=DAY) == [None]
-    assert decided([late], [ends], as_of=DAY + timedelta(days=3)) == [None]
-    learnt = event(known_from=DAY + timedelta(days=1))
-    assert decided([incident(service="compute", since=DAY)], [learnt]) == [None]
+def test_one_part_that_is_not_expected_makes_it_news() -> None:
+    """A migration must not hide what else went wrong that day."""
+    event = KnownEvent(service="a", first=TODAY, last=TODAY, why="move")
+    (alert,) = alerts([incident(parts=("a", "b"))], TODAY, known=[event])
+    assert alert.pages
+    other = KnownEvent(service="b", first=TODAY, last=TODAY, why="sale")
+    (alert,) = alerts([incident(parts=("a", "b"))], TODAY, known=[event, other])
+    assert alert.reason == "move; sale"
 
 
-@pytest.mark.parametrize(("after", "held"), [(14, Held.KNOWN_EVENT), (15, None)])
-def test_a_lasting_change_excuses_what_begins_with_it(after: int, held: Held | None) -> None:
-    """An event without an end must not silence its costs for ever."""
-    day = DAY + timedelta(days=after)
-    assert decided([incident(since=day)], [event()], as_of=day) == [held]
+def test_an_acknowledged_incident_is_left_to_its_person() -> None:
+    """Two people on one incident are one too many; after the date it is anybody's again."""
+    one = incident()
+    word = Acknowledgement(incident=one.id, by="kim", on=date(2026, 5, 18), until=TODAY)
+    (alert,) = alerts([one], TODAY, acknowledged=[word])
+    assert alert.held is Held.ACKNOWLEDGED
+    assert alert.reason == "kim looks after it since 2026-05-18"
+    (alert,) = alerts([one], TODAY + timedelta(days=1), acknowledged=[word])
+    assert alert.pages
+    (alert,) = alerts([one], date(2026, 5, 17), acknowledged=[word])
+    assert alert.pages
 
 
-def test_what_was_over_long_ago_is_no_news() -> None:
-    """A first look at a bill must not call people for last month."""
-    seen = [incident(since=DAY - timedelta(days=n)) for n in (7, 8)]
-    goes_on = incident(since=DAY - timedelta(days=30), ongoing=True)
-    assert decided([*seen, goes_on]) == [None, Held.OVER, None]
+def test_an_incident_pages_again_only_when_it_is_worse() -> None:
+    """The same page every morning is ignored by the third."""
+    one = incident(since=date(2026, 4, 1))
+    sent = [page(one, date(2026, 4, 1))]
+    (alert,) = alerts([one], TODAY, earlier=sent)
+    assert alert.held is Held.COOLING_OFF
+    assert "paged for it on 2026-04-01" in alert.reason
+    worse = one.model_copy(update={"severity": Severity.HIGH})
+    (alert,) = alerts([worse], TODAY, earlier=sent)
+    assert alert.pages
 
 
-def test_an_acknowledged_one_is_held_until_its_day() -> None:
-    """Who has it in hand needs no second call, until the day they said."""
-    one = incident(service="compute", since=DAY - timedelta(days=2))
-    until = answer(one, Opinion.ACKNOWLEDGED, until=DAY + timedelta(days=1))
-    held = [decided([one], answers=[until], as_of=DAY + timedelta(days=n)) for n in (0, 1, 2)]
-    assert held == [[Held.ACKNOWLEDGED], [Held.ACKNOWLEDGED], [None]]
-    # the same cause under another day, and what began after the word
-    earlier = incident(service="compute", since=DAY - timedelta(days=4))
-    after = incident(service="compute", since=DAY + timedelta(days=1))
-    assert decided([earlier, after], answers=[until], as_of=DAY + timedelta(days=1)) == [
-        Held.ACKNOWLEDGED, None,
-    ]  # fmt: skip
+def test_a_leaf_cools_off() -> None:
+    """A leaf that spikes every second day is one talk, not ten pages."""
+    before = incident(since=date(2026, 5, 13))
+    sent = [page(before, date(2026, 5, 13))]
+    (alert,) = alerts([incident()], TODAY, earlier=sent)
+    assert alert.held is Held.COOLING_OFF
+    (alert,) = alerts([incident(since=date(2026, 5, 21))], date(2026, 5, 21), earlier=sent)
+    assert alert.pages
+    (alert,) = alerts([incident("b")], TODAY, earlier=sent)
+    assert alert.pages
 
 
-def test_words_move_thresholds_within_limits() -> None:
-    """Feedback that could silence a cost for good, or make it cry at everything, would be used."""
-    one = incident(service="compute")
-    key = ("1234", "compute", "search", "USD")
-    noise = [answer(one, Opinion.NOISE, DAY - timedelta(days=n)) for n in range(9)]
-    useful = [answer(one, Opinion.USEFUL, DAY - timedelta(days=n)) for n in range(9)]
-    assert factors(noise[:1], DAY) == {key: 1.25}
-    assert factors(noise, DAY) == {key: 2.0}
-    assert factors(useful, DAY) == {key: 0.8}
-    assert factors([*noise, answer(one, Opinion.USEFUL, DAY + timedelta(days=1))], DAY) == {
-        key: 2.0
-    }
-    assert factors([answer(one, Opinion.ACKNOWLEDGED)], DAY) == {}
+def test_the_budget_goes_to_what_weighs_most() -> None:
+    """Ten pages on one day: the one that matters must be among the first three."""
+    many = [
+        incident("a", Severity.LOW, 0.001),
+        incident("b", Severity.HIGH, 0.06),
+        incident("c", Severity.MEDIUM, 0.02),
+        incident("d", Severity.HIGH, 0.5),
+        incident("e", Severity.LOW, 0.001, team="search"),
+    ]
+    policy = AlertPolicy(pages_per_team_and_day=2)
+    found = {one.leaf: one for one in alerts(many, TODAY, policy=policy)}
+    assert {leaf for leaf, one in found.items() if one.pages} == {
+        "acc/d/payments", "acc/b/payments", "acc/e/search",
+    }  # fmt: skip
+    assert found["acc/c/payments"].held is Held.BUDGET_SPENT
+    assert found["acc/c/payments"].reason == "payments was paged 2 times today"
 
 
-def test_nothing_later_is_read() -> None:
-    """A day that is decided again must not know what people said of it since."""
-    one = incident(service="compute", since=DAY - timedelta(days=2))
-    later = DAY + timedelta(days=1)
-    told = decide_alerts([one], (), (), (), RULES, later)
-    words = [answer(one, opinion, later) for opinion in Opinion]
-    assert decide_alerts([one], (), words, told, RULES, DAY) == decide_alerts(
-        [one], (), (), (), RULES, DAY
-    )
-    assert Decimal(told[0].size) == 100
+def test_what_is_held_spends_no_budget_and_a_second_run_of_the_day_spends_none_anew() -> None:
+    """A rerun must not page the next three."""
+    event = KnownEvent(service="a", first=TODAY, last=TODAY, why="move")
+    policy = AlertPolicy(pages_per_team_and_day=1)
+    both = [incident("a", Severity.HIGH), incident("b")]
+    first = alerts(both, TODAY, known=[event], policy=policy)
+    assert [one.pages for one in first] == [False, True]
+    third = incident("c", Severity.HIGH)
+    (alert,) = alerts([third], TODAY, earlier=first, policy=policy)
+    assert alert.held is Held.BUDGET_SPENT
+
+
+def test_milder_than_asked_for_is_left_out() -> None:
+    """A team may ask for what is severe alone."""
+    policy = AlertPolicy(least=Severity.HIGH)
+    assert alerts([incident()], TODAY, policy=policy) == []
+
+
+def said(verdict: Verdict, number: int, on: date = date(2026, 5, 1)) -> Feedback:
+    return Feedback(incident=str(number), leaf="acc/a/t", verdict=verdict, on=on)
+
+
+@pytest.mark.parametrize(
+    ("words", "factor"),
+    [
+        ([Verdict.NOISE], 1.25),
+        ([Verdict.NOISE] * 9, 2.0),
+        ([Verdict.USEFUL], 0.9),
+        ([Verdict.USEFUL] * 9, 0.8),
+        ([Verdict.NOISE, Verdict.USEFUL], 1.125),
+    ],
+)
+def test_feedback_moves_thresholds_within_limits(words: list[Verdict], factor: float) -> None:
+    """Nobody may switch a leaf off by saying noise often enough."""
+    feedback = [said(word, number) for number, word in enumerate(words)]
+    assert factors(feedback, TODAY) == {"acc/a/t": pytest.approx(factor)}
+
+
+def test_feedback_counts_from_the_day_after_and_once_an_incident() -> None:
+    """A verdict of a past day must not know what was said of it later."""
+    assert factors([said(Verdict.NOISE, 1, TODAY)], TODAY) == {}
+    changed = [said(Verdict.NOISE, 1), said(Verdict.USEFUL, 1, date(2026, 5, 2))]
+    assert factors(changed, TODAY) == {"acc/a/t": pytest.approx(0.9)}

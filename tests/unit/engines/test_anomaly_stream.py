@@ -83,13 +83,13 @@ def test_a_year_day_by_day_through_saved_state_is_the_batch() -> None:
     nothing = history.iloc[:0]
     for number, day in enumerate(DAYS):
         watch.take(by_day.get(day, nothing), day.date())
-        if number % 3 == 0:
+        if number % 5 == 0:
             watch = CostWatch.restored(saved(watch.state()), CONFIG)
     same(told(watch, as_of), batch)
     assert set(batch.anomalies["kind"]) >= {"point", "slow", "price", "mix", "new"}
 
 
-@pytest.mark.parametrize("day", [230, 262, 290, 330])
+@pytest.mark.parametrize("day", [262, 330])
 def test_nothing_that_follows_changes_what_was_said(day: int) -> None:
     """A verdict that changes with what came after cannot be audited."""
     history = estate()
