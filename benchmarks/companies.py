@@ -58,7 +58,10 @@ class _Leaf:
 
 
 def company(seed: int, days: int) -> tuple[pd.DataFrame, list[Planted]]:
-    """A bill (account, service, team, currency, meter, unit, ds, cost, quantity) and what is in it."""
+    """A bill and what is in it.
+
+    Columns account, service, team, currency, meter, unit, ds, cost, quantity.
+    """
     rng = np.random.default_rng([seed, 7])
     stamps = pd.date_range(FIRST, periods=days)
     closed = rng.choice(days, size=max(days // 45, 1), replace=False)
@@ -144,14 +147,13 @@ def _plant(
 ) -> Iterator[Planted]:
     days = len(stamps)
     free = [leaf for leaf in leaves if leaf.steady and leaf.share >= _VISIBLE_SHARE]
-    rng.shuffle(free)  # type: ignore[arg-type]
+    rng.shuffle(free)
 
     def taken(kind: str, leaf: _Leaf, first: int, length: int, factor: Floats | float) -> Planted:
         last = min(first + length, days) - 1
-        for one in leaf.meters:
-            one.quantity[first : last + 1] *= factor if np.isscalar(factor) else factor[
-                : last + 1 - first
-            ]  # type: ignore[index]
+        factors = np.broadcast_to(factor, length)[: last + 1 - first]
+        for meter in leaf.meters:
+            meter.quantity[first : last + 1] *= factors
         return Planted(kind, leaf.name, stamps[first], stamps[last])
 
     def start() -> int:
@@ -162,7 +164,7 @@ def _plant(
         yield taken("spike", free.pop(), start(), int(rng.integers(1, 4)), size)
     for _ in range(4):
         size = float(rng.choice([rng.uniform(1.3, 2.5), rng.uniform(0.4, 0.7)], p=[0.75, 0.25]))
-        length = int(rng.choice([rng.integers(10, 60), days]))
+        length = int(rng.choice(np.array([rng.integers(10, 60), days])))
         yield taken("level_shift", free.pop(), start(), length, size)
     for _ in range(4):
         length = int(rng.integers(30, 61))
@@ -171,12 +173,12 @@ def _plant(
         yield taken("slow_leak", free.pop(), start(), length, ramp)
     for _ in range(2):
         leaf, first = free.pop(), start()
-        for one in leaf.meters:
-            one.quantity[:first] = 0.0
+        for meter in leaf.meters:
+            meter.quantity[:first] = 0.0
         yield Planted("new_service", leaf.name, stamps[first], stamps[-1])
     for _ in range(3):
         leaf, first = free.pop(), start()
-        dearest = max(leaf.meters, key=lambda one: float((one.price * one.quantity).mean()))
+        dearest = max(leaf.meters, key=lambda meter: float((meter.price * meter.quantity).mean()))
         dearest.price[first:] *= 1 + float(rng.choice([-1, 1])) * rng.uniform(0.03, 0.15)
         yield Planted("price", leaf.name, stamps[first], stamps[-1])
     for leaf in [one for one in free if len(one.meters) > 1][:2]:

@@ -6,8 +6,10 @@ is gone through day by day, each day judged by the days before it.
 An event is met by an incident that names its leaf (account/service/team) on days that overlap; an
 incident that meets none is false. Delay is the days from an event's first day to the first anomaly
 of its leaf within it. A series is a leaf, and its years are those it was old enough to be judged:
-false incidents per series-year are false incidents over the sum of these. The floor is a rule of
-three sigma over 28 days on each leaf, whose days no more than a week apart are one incident.
+false incidents per series-year are false incidents over the sum of these. `unexpected` is the same
+count of those incidents alone that no known event explains: what Git declares (a workload begins,
+or is given another size) and commitments that begin; no anomaly is among these. The floor is a
+rule of three sigma over 28 days on each leaf; its days no more than a week apart are one incident.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +34,23 @@ from cost_forecast import usage
 
 from finops_dagster.defs.insight.facts import UNTAGGED
 from finops_dagster.defs.progress import own_peak_rss_bytes
+from finops_dagster.demo import plan as plans
+from finops_dagster.demo.catalogue import Layout
+from finops_dagster.demo.commitments import COMMITMENTS
 from finops_dagster.demo.company import ACCOUNTS
 from finops_dagster.demo.consumption import events, meters
 from finops_dagster.demo.seasons import AS_OF
-from finops_dagster.engines.anomalies import DetectionConfig, detect
+from finops_dagster.domain.alerts import Held
+from finops_dagster.domain.events import Event
+from finops_dagster.engines.anomalies import AlertRules, DetectionConfig, decide_alerts, detect
 
 LEAF = ["account", "service", "team", "currency"]
 SIGMAS, FLOOR_DAYS, MERGE_DAYS = 3.0, 28, 7
 EARLY_DAYS = 14
 """A slow leak found by then is found in time."""
 WARM_UP_DAYS = 28
+KNOWN_DAYS = 2
+"""An incident that begins so long after a known event is explained by it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,35 @@ class Told:
         return (
             hidden.leaf in self.leaves and self.first <= hidden.last and hidden.first <= self.last
         )
+
+
+def declared(seed: int) -> list[Event]:
+    """What anybody could know beforehand of a company as the demo's."""
+    found = []
+    for workload in plans.build(seed).workloads:
+        if workload.spec.layout is Layout.UNDECLARED:
+            continue
+        cluster = workload.cluster
+        team = UNTAGGED if "team" in workload.spec.missing_labels else workload.spec.team
+        for day in (workload.first_day, *(end for end, _ in workload.earlier)):
+            found.append(
+                _known(ACCOUNTS[cluster.account].id, cluster.service, team, day, "declared in Git")
+            )
+    for meter in meters():
+        commitment = COMMITMENTS.get(meter.commitment or "")
+        if commitment is not None and commitment.upfront_on is not None:
+            account = ACCOUNTS[meter.account].id
+            for team in (meter.team, UNTAGGED):
+                found.append(
+                    _known(account, meter.service.name, team, commitment.upfront_on, "commitment")
+                )
+    return found
+
+
+def _known(account: str, service: str, team: str, day: date, why: str) -> Event:
+    until = day + timedelta(days=KNOWN_DAYS)
+    of = {"account": account, "service": service, "team": team}
+    return Event.model_validate({"name": why, "from": day, "until": until, "of": of})
 
 
 def estate(seed: int, days: int) -> tuple[pd.DataFrame, list[Planted]]:
@@ -85,7 +124,7 @@ def three_sigma(history: pd.DataFrame) -> tuple[list[Told], pd.DataFrame]:
     centre, spread = before.rolling(FLOOR_DAYS).mean(), before.rolling(FLOOR_DAYS).std()
     away = (wide - centre).abs() > np.maximum(SIGMAS * spread, 1e-9)
     found = away.stack(future_stack=True)
-    rows = found[found].index.to_frame(index=False).rename(columns={0: "leaf"})
+    rows = found.index[found.to_numpy()].to_frame(index=False).rename(columns={0: "leaf"})
     told = []
     for leaf, one in rows.groupby("leaf"):
         days = one["ds"].sort_values()
@@ -94,8 +133,10 @@ def three_sigma(history: pd.DataFrame) -> tuple[list[Told], pd.DataFrame]:
     return told, rows
 
 
-def ours(history: pd.DataFrame, days: int) -> tuple[list[Told], pd.DataFrame]:
-    """The engine's incidents, and its anomalies by leaf and day."""
+def ours(
+    history: pd.DataFrame, days: int, known: Sequence[Event]
+) -> tuple[list[Told], list[Told], pd.DataFrame]:
+    """The engine's incidents, those of them that are not expected, and its anomalies."""
     as_of = pd.Timestamp(history["ds"].max()).date()
     result = detect(history, as_of, DetectionConfig(lookback_days=days, report_days=days))
     told = [
@@ -106,9 +147,12 @@ def ours(history: pd.DataFrame, days: int) -> tuple[list[Told], pd.DataFrame]:
         )
         for one in result.incidents
     ]
+    held = decide_alerts(result.incidents, known, (), (), AlertRules(), as_of)
+    news = {one.incident for one in held if one.held is not Held.KNOWN_EVENT}
+    unexpected = [mine for mine, one in zip(told, result.incidents, strict=True) if one.id in news]
     found = result.anomalies
     leaf = found["account"] + "/" + found["service"] + "/" + found["team"]
-    return told, pd.DataFrame({"leaf": leaf, "ds": found["ds"], "kind": found["kind"]})
+    return told, unexpected, pd.DataFrame({"leaf": leaf, "ds": found["ds"], "kind": found["kind"]})
 
 
 def held(
@@ -192,23 +236,25 @@ def measure(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Ours and the floor over the companies of one generator."""
     make = {"demo": estate, "drawn": company}[world]
-    tables: dict[str, list[pd.DataFrame]] = {"ours": [], "floor": []}
-    counts: dict[str, list[dict[str, float]]] = {"ours": [], "floor": []}
+    names = ("ours", "unexpected", "floor")
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+    counts: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for seed in seeds:
         print(f"cost_anomalies  {world} {seed}", file=sys.stderr)
         history, hidden = make(seed, days)
         if not with_meters:
             history = _without_meters(history)
-        for name, (told, rows) in {
-            "ours": ours(history, days),
-            "floor": three_sigma(history),
-        }.items():
-            table, count = held(told, rows, hidden, history)
+        told, unexpected, rows = ours(history, days, declared(seed) if world == "demo" else ())
+        floor, floor_rows = three_sigma(history)
+        for name, one, days_of in zip(
+            names, (told, unexpected, floor), (rows, rows, floor_rows), strict=True
+        ):
+            table, count = held(one, days_of, hidden, history)
             tables[name].append(table)
             counts[name].append(count)
-    return tuple(  # type: ignore[return-value]
-        score(pd.concat(tables[name]), pd.DataFrame(counts[name])) for name in ("ours", "floor")
-    )
+    scores = {name: score(pd.concat(tables[name]), pd.DataFrame(counts[name])) for name in names}
+    floor_score = scores.pop("floor")
+    return {**scores["ours"], "unexpected": scores["unexpected"]}, floor_score
 
 
 def main() -> None:
@@ -249,10 +295,14 @@ def main() -> None:
         return
     for world, (mine, floor) in results.items():
         print(f"\n{world}")
-        both = {"ours": mine, "three sigma": floor}
-        plain = {n: {k: v for k, v in one.items() if k != "by_kind"} for n, one in both.items()}
+        both = {"ours": mine, "unexpected": mine["unexpected"], "three sigma": floor}
+        plain = {
+            n: {k: v for k, v in one.items() if k not in ("by_kind", "unexpected")}
+            for n, one in both.items()
+        }
         print(pd.DataFrame(plain).to_string())
-        for name, one in both.items():
+        for name in ("ours", "three sigma"):
+            one = both[name]
             print(f"\n{name}\n{pd.DataFrame(one['by_kind']).T.to_string()}")
 
 

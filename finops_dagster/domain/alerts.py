@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_dagster.domain.money import Amount
+from finops_dagster.domain.incidents import Severity
 
-LeafKey = tuple[str, str, str, str]
+LeafKey = tuple[str, ...]
 """account, service, team, currency: what costs are watched by."""
 
 
@@ -62,8 +62,7 @@ class Alert(_Frozen):
     owner: str
     parts: tuple[LeafKey, ...]
     """The heaviest first."""
-    size: Amount
-    """What it came to by then, without sign, in its currency."""
+    severity: Severity
     held: Held | None
     """None: it is told."""
     because: str

@@ -113,6 +113,8 @@ class Incident(_Frozen):
     gross_down: Money | None = None
     """Parts that cost more, and parts that cost less: `money` is their sum."""
     severity: Severity = Severity.LOW
+    share_of_month: float = 0.0
+    """Of a month of the account's spend: the money since the onset and until the month is over."""
     by_month_end: Money | None = None
     """`money` and what is to come until the month of as_of is over, where it goes on."""
     what_to_do: str = ""

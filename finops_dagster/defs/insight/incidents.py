@@ -49,7 +49,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
     def incidents(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
-        from finops_dagster.engines.anomalies import detect, factors
+        from finops_dagster.engines.anomalies import detect
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -59,8 +59,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
             found: list[Incident] = []
             courses: dict[str, list[Course]] = {}
         else:
-            learnt = factors(alerting.answers(estate), as_of)
-            result = detect(history, as_of, factors=learnt)
+            result = detect(history, as_of, answers=alerting.answers(estate))
             day.write_frame("anomalies", result.anomalies)
             found, abstained = result.incidents, result.abstained
             courses = {one.id: _courses(one, result.courses) for one in found}

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from finops_dagster.domain.alerts import Alert, Answer, Held, LeafKey, Opinion
 from finops_dagster.domain.dated import fits
 from finops_dagster.domain.events import Event
-from finops_dagster.domain.incidents import Incident, Part
+from finops_dagster.domain.incidents import Incident, Part, Severity
 
 LEAST_FACTOR, MOST_FACTOR = 0.8, 2.0
 """Limits of what answers may do to thresholds: a leaf called noise ten times is still watched for
@@ -22,8 +22,7 @@ _STEP = {Opinion.NOISE: 1.25, Opinion.USEFUL: 0.9}
 """Three words of noise double a threshold, and two of useful take it down by a fifth."""
 _SHOWS_DAYS = 14
 """Days within which a lasting change shows in cost: what begins later is not of it."""
-_GROWN = 2
-"""An incident this many times as large as when it was told is news again."""
+_RANK = {Severity.HIGH: 0, Severity.MEDIUM: 1, Severity.LOW: 2}
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class AlertRules:
 
     per_team_and_day: int = 3
     cool_off_days: int = 7
-    """After an alert of the same costs, days without another unless it has doubled."""
+    """After an alert of the same costs, days without another unless it is more severe."""
 
 
 def leaf_key(part: Part) -> LeafKey:
@@ -44,13 +43,12 @@ def factors(answers: Iterable[Answer], as_of: date) -> dict[LeafKey, float]:
     """By leaf: what its thresholds are multiplied by, from what was said of it up to `as_of`.
 
     Each word of noise is times 1.25, each of useful times 0.9, within the limits at every step: so
-    that the newest words count, however many there were before.
+    that the newest words count, however many there were before. One word an incident: its newest.
     """
     found: dict[LeafKey, float] = {}
-    for answer in _said(answers, as_of):
-        step = _STEP.get(answer.opinion)
-        if step is None:
-            continue
+    said = [one for one in _said(answers, as_of) if one.opinion in _STEP]
+    for answer in {one.incident: one for one in said}.values():
+        step = _STEP[answer.opinion]
         for part in answer.parts:
             moved = found.get(part, 1.0) * step
             found[part] = min(max(moved, LEAST_FACTOR), MOST_FACTOR)
@@ -68,33 +66,31 @@ def decide_alerts(
     """An alert for each incident, told or held, in their order.
 
     `earlier`: alerts of days before; those of `as_of` and after, and answers after it, are not
-    read. A team's budget goes to the largest first, a currency at a time: amounts of two
-    currencies are not compared, so each currency has the budget to itself.
+    read. A team's budget goes to the most severe, then to the largest share of its account's month:
+    amounts of two currencies are not compared.
     """
     said = _said(answers, as_of)
-    since = as_of - timedelta(days=rules.cool_off_days)
-    told = [one for one in earlier if one.held is None and since <= one.as_of < as_of]
-    spent: Counter[tuple[str, str]] = Counter()
+    told = [one for one in earlier if one.held is None and one.as_of < as_of]
+    spent: Counter[str] = Counter()
     found: dict[str, Alert] = {}
-    for incident in sorted(incidents, key=lambda one: (-abs(one.money.amount), one.id)):
+    ranked = sorted(incidents, key=lambda i: (_RANK[i.severity], -i.share_of_month, i.id))
+    for incident in ranked:
         reason = (
             _expected(incident, events, as_of)
             or _over(incident, rules, as_of)
             or _in_hand(incident, said, as_of)
-            or _cooling(incident, told, rules)
+            or _cooling(incident, told, rules, as_of)
         )
-        budget = incident.owner, incident.currency
-        if reason is None:
-            spent[budget] += 1
-            if spent[budget] > rules.per_team_and_day:
-                most = rules.per_team_and_day
-                reason = Held.BUDGET_SPENT, f"{most} larger ones of the team are told today"
+        if reason is None and spent[incident.owner] >= rules.per_team_and_day:
+            told_of = spent[incident.owner]
+            reason = Held.BUDGET_SPENT, f"{told_of} more severe ones of the team are told today"
+        spent[incident.owner] += reason is None
         held, because = reason or (None, "")
         found[incident.id] = Alert(
             incident=incident.id,
             owner=incident.owner,
             parts=tuple(leaf_key(part) for part in incident.dimensions),
-            size=abs(incident.money.amount),
+            severity=incident.severity,
             held=held,
             because=because,
             as_of=as_of,
@@ -156,14 +152,14 @@ def _in_hand(incident: Incident, said: Sequence[Answer], as_of: date) -> tuple[H
 
 
 def _cooling(
-    incident: Incident, told: Sequence[Alert], rules: AlertRules
+    incident: Incident, told: Sequence[Alert], rules: AlertRules, as_of: date
 ) -> tuple[Held, str] | None:
-    """Where its costs were told lately, and it is not twice as large since."""
+    """Where it was told, or its heaviest part was lately, and it is no more severe now."""
     lead = leaf_key(incident.dimensions[0])
-    lately = [one for one in told if lead in one.parts or one.incident == incident.id]
-    if not lately:
-        return None
-    last = max(lately, key=lambda one: one.as_of)
-    if abs(incident.money.amount) >= _GROWN * last.size:
-        return None
-    return Held.COOLING_OFF, f"told on {last.as_of}, {rules.cool_off_days} days without another"
+    since = as_of - timedelta(days=rules.cool_off_days)
+    for one in sorted(told, key=lambda alert: alert.as_of, reverse=True):
+        is_it = one.incident == incident.id or (lead in one.parts and incident.since <= one.as_of)
+        lately = lead in one.parts and one.as_of >= since
+        if (is_it or lately) and _RANK[incident.severity] >= _RANK[one.severity]:
+            return Held.COOLING_OFF, f"told{'' if is_it else ' of its costs'} on {one.as_of}"
+    return None

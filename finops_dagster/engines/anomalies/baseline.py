@@ -33,6 +33,7 @@ _RUNS = 3
 _LAST_DAYS = 3
 """Only the last days are counted from the month's end: else the 2nd of a long month would take
 after the 1st of a shorter one."""
+_QUARTER = 0.25
 _RESTING_LEAVES = 5
 """Fewer leaves with a weekly pattern cannot tell a holiday from an anomaly."""
 _RESTING_SHARE = 0.4
@@ -77,9 +78,9 @@ class Baseline:
     def step(self, figure: Floats, age: np.ndarray, day: date) -> Expected:
         """Judge a day's figures, then take them in; `age` is days since a series began.
 
-        level = mean of 7- and 14-day medians, without weekdays; weekday = median of what 8 same weekdays had beyond
-        their levels (Sunday's on a day that many leaves take for one); month day, where seen
-        before; scale = MAD of 70 days, floor .02.
+        level = mean of 7- and 14-day medians, without weekdays; weekday = median of what 8 same
+        weekdays had beyond their levels (Sunday's on a day that many leaves take for one); month
+        day, where seen before; scale = MAD of 70 days, floor .02.
         """
         rings = self.rings
         before = rings["figure"].last(_UNIT_DAYS)
@@ -125,7 +126,7 @@ class Baseline:
         beyond = self.rings["beyond"].last(7 * _WEEKS)
         # the newest column is yesterday: the same weekday of last week is six columns before it
         same = beyond[:, (7 * _WEEKS - 7 - back) % 7 :: 7]
-        return np.nan_to_num(median(same, 1))
+        return np.asarray(np.nan_to_num(median(same, 1)))
 
     def _sunday(self, beyond: Floats, effect: Floats, scale: Floats, day: date) -> Floats:
         """Today's weekday effect, or the last Sunday's where many leaves look like theirs.
@@ -198,25 +199,38 @@ def _habit(residuals: Floats, left: Floats, scale: Floats) -> np.ndarray:
     return np.asarray(begins.sum(1) >= _RUNS)
 
 
+@dataclass(frozen=True)
+class Crept:
+    """The slow statistic of one day, one value a series; NaN where too little is known."""
+
+    score: Floats
+    record: Floats
+    """How often its own largest move was passed."""
+    now: Floats
+    before: Floats
+    """The two levels (transformed)."""
+    begun: np.ndarray
+    """Days since it was a quarter of the way at most."""
+
+
 class Slow:
     """The statistic of creep: the last week against earlier ones, over its own scale."""
 
     FLOOR = 0.012
-    LAGGED, QUIET = 120, 7
+    LAGGED, QUIET = 120, 14
     _LEAST = 30
     _BACK = (14, 21, 28, 35)
+    _ONSET_DAYS = 30
 
     def __init__(self) -> None:
         self.moved = Ring(self.LAGGED + self.QUIET, np.nan)
 
-    def step(
-        self, base: Baseline, unit: Floats, age: np.ndarray, muted: np.ndarray
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Score, how often its own largest move was passed, and the two levels (transformed).
+    def step(self, base: Baseline, unit: Floats, age: np.ndarray, muted: np.ndarray) -> Crept:
+        """The statistic of the newest day.
 
         Call after `base` took the day in. Trimmed mean of 7 days less the median of the means of
         the weeks that end 14 to 35 days before, both without weekdays, in MADs of the same over
-        120 days that end a week before. What was `muted` is not learnt from.
+        120 days that end two weeks before. What was `muted` is not learnt from.
         """
         days = max(self._BACK) + 7
         figures = base.rings["figure"].last(days)
@@ -235,4 +249,20 @@ class Slow:
         known = np.isfinite(past).sum(1) >= self._LEAST
         self.moved.add(np.where(muted, np.nan, moved))
         away = np.where(known, moved - centre, np.nan)
-        return away / scale, np.abs(away) / np.maximum(largest, self.FLOOR), now, before
+        return Crept(
+            away / scale,
+            np.abs(away) / np.maximum(largest, self.FLOOR),
+            now,
+            before,
+            _begun(plain[:, -self._ONSET_DAYS :], before, now - before),
+        )
+
+
+def _begun(plain: Floats, before: Floats, moved: Floats) -> np.ndarray:
+    """Days since the median of three days was last within a quarter of the move."""
+    three = np.median(np.lib.stride_tricks.sliding_window_view(plain, 3, axis=1), axis=2)
+    share = (three - before[:, None]) * np.sign(moved)[:, None]
+    near = share <= _QUARTER * np.abs(moved)[:, None]
+    # a window that is near by its middle day ends a day after it
+    back = near[:, ::-1].argmax(1)
+    return np.asarray(np.where(near.any(1), back, near.shape[1]))

@@ -7,11 +7,13 @@ done elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
 
 import numpy as np
 
 from finops_dagster.domain.incidents import Channel
-from finops_dagster.engines.anomalies.baseline import Expected
+from finops_dagster.engines.anomalies.baseline import Crept, Expected
 from finops_dagster.engines.anomalies.leaves import Floats
 from finops_dagster.engines.anomalies.result import DetectionConfig
 
@@ -26,6 +28,7 @@ _EPISODE_DAYS = 120
 _BACK_SHARE, _BACK_SCALES = 0.3, 4.0
 """It is back within so much of how far it was away."""
 _COMMON_LEAVES, _COMMON_SHARE, _COMMON_Z, _COMMON_ALIKE = 5, 0.05, 3.0, 0.3
+_TURN_DAYS = 4
 NEVER = -10_000_000
 
 
@@ -77,7 +80,7 @@ class Memory:
     furthest: Floats
     """How far the level went from there (transformed)."""
 
-    FILL = {
+    FILL: ClassVar[dict[str, float]] = {
         "pointed": NEVER, "crept": NEVER, "creeping": 0, "launched": 0, "missing": NEVER,
         "offset": NEVER, "hit": NEVER, "before": np.nan, "furthest": 0.0,
     }  # fmt: skip
@@ -103,7 +106,7 @@ class Memory:
         self.hit[hit] = today.day
 
     def _away(self, today: Today) -> np.ndarray:
-        return np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS)
+        return np.asarray(np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS))
 
     def returned(self, today: Today) -> np.ndarray:
         """Leaves whose cost is back to what it was before their last anomaly."""
@@ -173,15 +176,22 @@ def points(
     open_ = today.known & (today.day - memory.missing > _MUTE_POINT_DAYS)
     open_ &= ~expected.habit & ~shared & ~back
     impact = np.abs(today.cost - today.usual)
-    far = open_ & (size > config.point_z) & (impact >= config.point_share * today.spend)
+    # one cheap day is no news, and a day of the month cannot be known before two months are
+    single = open_ & (expected.z > 0) & (today.age >= config.month_history_days)
+    far = single & (size > config.point_z) & (impact >= config.point_share * today.spend)
     p = 2 * special.stdtr(_HEAVY_TAIL_DEGREES, -size)
-    found = _benjamini_hochberg(p, open_, config.discovery_rate)
+    found = _benjamini_hochberg(p, open_, config.discovery_rate) & single
     found &= (impact >= config.discovery_share * today.spend) & (size > config.discovery_z)
-    held = open_ & (impact >= config.lasting_share * today.spend) & _held(lasting, config.lasting_z)
+    settled = (today.age >= config.month_history_days) | (not _turn_of_month(today.day))
+    held = open_ & settled & (impact >= config.lasting_share * today.spend)
+    held &= _held(lasting, config.lasting_z)
     hit = (far | found | held) & (impact > 0)
+    ran = lasting.shape[1] - 1
+    later = held & ~(far | found) & (today.day - memory.pointed > ran)
+    onset = np.where(later, today.day - ran, today.day)
     memory.pointed[hit] = today.day
     memory.took(hit, today, expected.level)
-    return _hits(hit, today, Channel.POINT, expected.cost, expected.z), shared
+    return _hits(hit, today, Channel.POINT, expected.cost, expected.z, onset), shared
 
 
 def offsetting(
@@ -202,8 +212,8 @@ def offsetting(
     memory.offset[hit] = today.day
     memory.pointed[hit] = today.day
     memory.took(hit, today, today.expected.level)
-    begun = today.day - lasting.shape[1] + 1
-    return _hits(hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, onset=begun)
+    begun = np.full(len(hit), today.day - lasting.shape[1] + 1)
+    return _hits(hit, today, Channel.OFFSETTING, today.expected.cost, today.expected.z, begun)
 
 
 def pairs(
@@ -229,25 +239,43 @@ def creep(
     today: Today,
     memory: Memory,
     config: DetectionConfig,
-    statistic: tuple[Floats, Floats, Floats, Floats],
+    statistic: Crept,
 ) -> list[Hit]:
     """Weeks that have moved away from those before, by more than ever in months."""
-    score, record, now, before = statistic
     unit = today.expected.unit
-    moved = unit * (np.sinh(now) - np.sinh(before))
-    away = today.known & (np.abs(score) > config.slow_z) & (record > config.slow_record)
-    away &= np.abs(moved) >= config.slow_share * today.spend
-    away &= ~common(now - before, np.nan_to_num(score), today.known)
+    moved = unit * (np.sinh(statistic.now) - np.sinh(statistic.before))
+    away = creeping(statistic, moved, today.spend, today.known, config)
     memory.creeping = np.where(away, memory.creeping + 1, 0)
-    hit = (
-        (memory.creeping >= config.slow_days)
-        & (today.day - memory.crept > config.slow_rest_days)
+    hit = (memory.creeping >= config.slow_days) & unsilenced(today, memory, config)
+    memory.crept[hit] = today.day
+    memory.took(hit, today, statistic.before)
+    usual = unit * np.sinh(statistic.before)
+    onset = today.day - statistic.begun
+    return _hits(hit, today, Channel.SLOW, usual, statistic.score, onset)
+
+
+def creeping(
+    statistic: Crept,
+    moved: Floats,
+    spend: Floats,
+    judged: np.ndarray,
+    config: DetectionConfig,
+) -> np.ndarray:
+    """Series whose slow statistic is away today; `moved` is what that comes to in money a day."""
+    score = statistic.score
+    away = judged & (np.abs(score) > config.slow_z) & (statistic.record > config.slow_record)
+    away &= np.abs(moved) >= config.slow_share * spend
+    shared = common(statistic.now - statistic.before, np.nan_to_num(score), judged)
+    return np.asarray(away & ~shared)
+
+
+def unsilenced(today: Today, memory: Memory, config: DetectionConfig) -> np.ndarray:
+    """Leaves of which a creep would be news: no point or other creep has told of it."""
+    return np.asarray(
+        (today.day - memory.crept > config.slow_rest_days)
         & (today.day - memory.pointed > _POINT_SILENCES_SLOW_DAYS)
         & (today.day - memory.missing > _MUTE_SLOW_DAYS)
     )
-    memory.crept[hit] = today.day
-    memory.took(hit, today, before)
-    return _hits(hit, today, Channel.SLOW, unit * np.sinh(before), score)
 
 
 def new(today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndarray) -> list[Hit]:
@@ -265,6 +293,12 @@ def new(today: Today, memory: Memory, config: DetectionConfig, seasoned: np.ndar
     return _hits(hit, today, Channel.NEW, nothing, nothing + 1)
 
 
+def _turn_of_month(day: int) -> bool:
+    """Whether the days are those on which books are closed."""
+    days = (date.fromordinal(day + ahead).day for ahead in range(-_TURN_DAYS, _TURN_DAYS))
+    return 1 in days
+
+
 def _held(lasting: Floats, least: float) -> np.ndarray:
     """Whether the last days are all so far out the same way."""
     with np.errstate(invalid="ignore"):
@@ -273,11 +307,11 @@ def _held(lasting: Floats, least: float) -> np.ndarray:
 
 def _hits(
     hit: np.ndarray, today: Today, kind: Channel, expected: Floats, score: Floats,
-    onset: int | None = None,
+    onset: np.ndarray | None = None,
 ) -> list[Hit]:  # fmt: skip
-    begun = today.day if onset is None else onset
+    begun = np.full(len(hit), today.day) if onset is None else onset
     return [
-        Hit(int(i), today.day, kind, float(expected[i]), float(score[i]), begun)
+        Hit(int(i), today.day, kind, float(expected[i]), float(score[i]), int(begun[i]))
         for i in np.flatnonzero(hit)
     ]
 

@@ -5,19 +5,28 @@ The tests and the grouping live in the modules that this one calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
+from finops_dagster.domain.alerts import Answer
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.anomalies.incidents import group
+from finops_dagster.engines.anomalies.incidents import Grouped, group
 from finops_dagster.engines.anomalies.leaves import KEYS
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
 from finops_dagster.engines.anomalies.watch import CostWatch
 
+_SHOWN_BEFORE_DAYS = 42
+"""Of what was usual before an incident, beside its own days: six weeks show the week's shape."""
+
 
 def detect(
-    history: pd.DataFrame, as_of: date, config: DetectionConfig | None = None
+    history: pd.DataFrame,
+    as_of: date,
+    config: DetectionConfig | None = None,
+    answers: Sequence[Answer] = (),
 ) -> DetectionResult:
     """Anomalies of the last `lookback_days` and the incidents they make, as known on `as_of`.
 
@@ -29,17 +38,48 @@ def detect(
     `CostWatch` that took the days one after the other.
     """
     watch = CostWatch(config)
-    watch.take(history, as_of)
+    watch.take(history, as_of, answers)
     return told(watch, as_of)
 
 
 def told(watch: CostWatch, as_of: date) -> DetectionResult:
     """What `watch` has to say on `as_of`, its newest day."""
+    found = group(watch, as_of)
     return DetectionResult(
         anomalies=_frame(watch),
-        incidents=group(watch, as_of),
+        incidents=[one.incident for one in found],
+        courses=_courses(watch, found),
         abstained=_abstained(watch),
     )
+
+
+def _courses(watch: CostWatch, found: Sequence[Grouped]) -> pd.DataFrame:
+    """Daily cost of the leaves of incidents, from weeks before each began to the newest day."""
+    parts = []
+    cost = watch.cost.last(watch.kept_days)
+    newest = watch.day or 0
+    begun = watch.kept_days - 1 - (newest - (watch.first or newest))
+    for one in found:
+        for leaf, moved in one.moved.items():
+            first = max(moved.start - _SHOWN_BEFORE_DAYS, 0, begun)
+            shown = cost[leaf, first:]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "incident": one.incident.id,
+                        **dict(zip(KEYS, watch.keys[leaf], strict=True)),
+                        "ds": pd.date_range(
+                            end=pd.Timestamp(date.fromordinal(newest)), periods=len(shown)
+                        ),
+                        "cost": shown,
+                        "usual": np.concatenate(
+                            [np.full(moved.start - first, np.nan), moved.usual]
+                        ),
+                    }
+                )
+            )
+    columns = ["incident", *KEYS, "ds", "cost", "usual"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _frame(watch: CostWatch) -> pd.DataFrame:

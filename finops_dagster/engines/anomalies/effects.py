@@ -1,4 +1,4 @@
-"""The money of an incident's leaf: what was beyond expectation, and why, by price, quantity and mix.
+"""The money of an incident's leaf: what was beyond expectation; by price, quantity and mix.
 
 Which days are anomalies is found elsewhere.
 """
@@ -29,6 +29,8 @@ class Excess:
 
     start: int
     """Column of the kept days."""
+    usual: Floats
+    """What was expected, frozen at the onset; as long as `beyond`."""
     beyond: Floats
     spread: float
     """Standard deviation of the days before."""
@@ -47,9 +49,7 @@ def excess(watch: CostWatch, hits: list[Hit]) -> Excess:
     cost = watch.cost.last(watch.kept_days)[hits[0].leaf]
     newest = watch.day or 0
     here = watch.kept_days - 1 - newest
-    onset = hits[0].onset
-    start = onset - 7 if all(h.kind is Channel.SLOW for h in hits) else onset
-    start = max(start + here, 0)
+    start = max(hits[0].onset + here, 0)
     begun = max(int(watch.born[hits[0].leaf]) + here, 0)
     before = cost[max(begun, start - 7 * _BASE_WEEKS) : start]
     days = np.arange(start, len(cost))
@@ -73,7 +73,7 @@ def excess(watch: CostWatch, hits: list[Hit]) -> Excess:
     over[:until] = False
     if over.any():
         counted[int(over.argmax()) :] = False
-    return Excess(start, np.where(counted, beyond, 0.0), spread)
+    return Excess(start, usual, np.where(counted, beyond, 0.0), spread)
 
 
 def split(watch: CostWatch, leaf: int, moved: Excess, money: Decimal) -> Effects | None:

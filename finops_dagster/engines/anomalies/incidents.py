@@ -6,7 +6,8 @@ No test of any day is made here; why the money moved is told in effects.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -32,17 +33,26 @@ _CLASS = {Channel.OFFSETTING: Channel.POINT}
 """Kinds that one cause has beside each other are one class."""
 
 
-def group(watch: CostWatch, as_of: date) -> list[Incident]:
+@dataclass(frozen=True)
+class Grouped:
+    """An incident and what each of its leaves cost beyond what was usual, by leaf."""
+
+    incident: Incident
+    moved: dict[int, Excess]
+
+
+def group(watch: CostWatch, as_of: date) -> list[Grouped]:
     """Incidents, heaviest first within a currency; those long over are left out."""
     last = watch.day
     if last is None:
         return []
-    incidents = [
+    found = [
         _incident(stretch, watch, as_of)
         for stretch in stretches(watch)
         if last - stretch[-1].day < watch.config.report_days
     ]
-    return sorted(incidents, key=lambda i: (i.currency, -abs(i.money.amount), i.id))
+    return sorted(found, key=lambda g: (g.incident.currency, -abs(g.incident.money.amount),
+                                        g.incident.id))  # fmt: skip
 
 
 def stretches(watch: CostWatch) -> list[list[Hit]]:
@@ -90,7 +100,7 @@ def _together(first: Hit, hit: Hit) -> bool:
     )
 
 
-def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
+def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Grouped:
     last = watch.day or 0
     since = stretch[0].onset
     keys = watch.keys
@@ -115,7 +125,9 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
         float(sum(m for m in money.values() if m > 0)),
         -float(sum(m for m in money.values() if m < 0)),
     )  # fmt: skip
-    return Incident(
+    month = _month_of(watch, stretch[0])
+    share = (gross + abs(float(to_come))) / month if month > 0 else 1.0
+    incident = Incident(
         kind=first.kind,
         resource=f"{account}/{service}/{team}",
         owner=team,
@@ -164,19 +176,19 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Incident:
         gross_down=Money(
             amount=sum((m for m in money.values() if m < 0), to_decimal(0.0, 2)), currency=currency
         ),
-        severity=_severity(gross + abs(float(to_come)), _month_of(watch, stretch[0]), watch.config),
+        severity=_severity(share, watch.config),
+        share_of_month=round(share, 6),
         by_month_end=Money(amount=total + to_come, currency=currency),
         what_to_do=what_to_do(first.kind, total >= 0),
     )
+    return Grouped(incident, moved)
 
 
-def _per_month(
-    recent: float, moved: Sequence[Excess] | object, currency: str, ongoing: bool
-) -> MoneyRange:
+def _per_month(recent: float, moved: Iterable[Excess], currency: str, ongoing: bool) -> MoneyRange:
     """A month of the present daily excess; 95 % by the spread of normal days, independent."""
     half = 0.0
     if ongoing:
-        variance = sum(one.spread * one.spread for one in moved)  # type: ignore[attr-defined]
+        variance = sum(one.spread * one.spread for one in moved)
         half = 1.96 * float(np.sqrt(variance / _ONGOING_DAYS + variance / _DAYS_PER_MONTH))
     mid = to_decimal(recent * _DAYS_PER_MONTH, 2)
     width = to_decimal(half * _DAYS_PER_MONTH, 2)
@@ -192,8 +204,7 @@ def _month_of(watch: CostWatch, hit: Hit) -> float:
     return float(before.sum(0).mean()) * _DAYS_PER_MONTH
 
 
-def _severity(amount: float, month: float, config: DetectionConfig) -> Severity:
-    share = amount / month if month > 0 else float("inf")
+def _severity(share: float, config: DetectionConfig) -> Severity:
     if share >= config.severity_high:
         return Severity.HIGH
     return Severity.MEDIUM if share >= config.severity_medium else Severity.LOW

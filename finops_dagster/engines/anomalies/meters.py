@@ -1,4 +1,4 @@
-"""What a leaf's cost is made of: quantity and unit price by meter; new prices, and changed mixes.
+"""What a leaf's cost is made of: quantity and price by meter; new prices, changed mixes, creep.
 
 A meter is one thing that is charged by the unit. A leaf whose charges name none is one meter.
 """
@@ -10,8 +10,16 @@ from datetime import date
 import numpy as np
 
 from finops_dagster.domain.incidents import Channel
-from finops_dagster.engines.anomalies.baseline import Baseline
-from finops_dagster.engines.anomalies.channels import NEVER, Hit, pairs
+from finops_dagster.engines.anomalies.baseline import Baseline, Expected, Slow
+from finops_dagster.engines.anomalies.channels import (
+    NEVER,
+    Hit,
+    Memory,
+    Today,
+    creeping,
+    pairs,
+    unsilenced,
+)
 from finops_dagster.engines.anomalies.leaves import Floats, Ring
 from finops_dagster.engines.anomalies.result import DetectionConfig
 from finops_dagster.engines.known import median
@@ -33,7 +41,11 @@ class Meters:
         self.mixed = np.empty(0, dtype=int)
         self.group = np.empty(0, dtype=int)
         """Meters of one leaf and unit; each its own where the unit is not known."""
+        self.creeping = np.empty(0, dtype=int)
+        self.far = np.empty(0, dtype=int)
+        """Day on which it was last far out."""
         self.base = Baseline()
+        self.slow = Slow()
         self.rings = {
             "cost": Ring(kept_days, 0.0),
             "quantity": Ring(kept_days, 0.0),
@@ -49,15 +61,15 @@ class Meters:
         self.group = np.append(self.group, number if group is None else group)
         self.repriced = np.append(self.repriced, NEVER)
         self.mixed = np.append(self.mixed, NEVER)
-        for ring in self.rings.values():
+        self.creeping = np.append(self.creeping, 0)
+        self.far = np.append(self.far, NEVER)
+        for ring in (*self.rings.values(), self.slow.moved):
             ring.grow(number + 1)
         self.base.grow(number + 1)
 
-    def step(
-        self, day: int, cost: Floats, quantity: Floats, spend: Floats, leaf_cost: Floats
-    ) -> list[Hit]:
-        """Take a day in. `cost` and `quantity` (NaN: not known) by meter, 0 where it had none;
-        `spend` (expected, of the account) and `leaf_cost` by leaf."""
+    def step(self, today: Today, memory: Memory, cost: Floats, quantity: Floats) -> list[Hit]:
+        """Take a day in. `cost` and `quantity` (NaN: not known) by meter, 0 where it had none."""
+        day, spend = today.day, today.spend
         with np.errstate(invalid="ignore", divide="ignore"):
             price = np.where((quantity > 0) & (cost > 0), cost / quantity, np.nan)
         earlier = self.rings["price"].back(0)
@@ -71,10 +83,42 @@ class Meters:
         age = day - self.born
         expected = self.base.step(figure, age, date.fromordinal(day))
         self.rings["z"].add(np.where(np.isfinite(quantity), expected.z, np.nan))
+        self.far[np.nan_to_num(np.abs(expected.z)) > self._config.point_z] = day
         old = age >= self._config.min_history_days
-        hits = self._prices(day, cost, quantity, spend, leaf_cost)
-        moved = (figure - np.nan_to_num(expected.cost)) * np.nan_to_num(earlier)
-        return hits + self._mixes(day, moved, old, spend, leaf_cost)
+        hits = self._prices(day, cost, quantity, spend, today.cost)
+        worth = np.nan_to_num(earlier)
+        moved = (figure - np.nan_to_num(expected.cost)) * worth
+        hits += self._mixes(day, moved, old, spend, today.cost)
+        return hits + self._creep(today, memory, expected, age, worth)
+
+    def _creep(
+        self, today: Today, memory: Memory, expected: Expected, age: np.ndarray, worth: Floats
+    ) -> list[Hit]:
+        """What creeps in one meter may be hidden by the noise of the leaf's others."""
+        config, day = self._config, today.day
+        muted = day - self.far <= config.merge_days
+        statistic = self.slow.step(self.base, expected.unit, age, muted)
+        spend = today.spend[self.leaf]
+        moved = expected.unit * (np.sinh(statistic.now) - np.sinh(statistic.before))
+        moved = moved * worth
+        away = creeping(statistic, moved, spend, age >= config.min_history_days, config)
+        self.creeping = np.where(away, self.creeping + 1, 0)
+        told = (self.creeping >= config.slow_days) & unsilenced(today, memory, config)[self.leaf]
+        told &= ~muted
+        out = []
+        for leaf in dict.fromkeys(self.leaf[told].tolist()):
+            rows = np.flatnonzero(told & (self.leaf == leaf))
+            lead = rows[np.argmax(np.abs(moved[rows]))]
+            expect = float(today.cost[leaf] - moved[rows].sum())
+            score, onset = float(statistic.score[lead]), day - int(statistic.begun[lead])
+            out.append(Hit(leaf, day, Channel.SLOW, expect, score, onset))
+            memory.crept[leaf] = day
+        hit = np.zeros(len(today.cost), dtype=bool)
+        hit[[one.leaf for one in out]] = True
+        extra = np.bincount(self.leaf[told], weights=moved[told], minlength=len(hit))
+        level = np.sinh(today.expected.level) - extra / today.expected.unit
+        memory.took(hit, today, np.arcsinh(level))
+        return out
 
     def _prices(
         self, day: int, cost: Floats, quantity: Floats, spend: Floats, leaf_cost: Floats

@@ -28,13 +28,16 @@ class DetectionConfig:
     """Incidents whose last anomaly is older are left out."""
     min_history_days: int = 28
     """A leaf younger than this is not judged for points or creep."""
+    month_history_days: int = 62
+    """A younger leaf is judged by moves that hold, but not on single days or as a month turns: what
+    a month brings is known when it was seen twice."""
     point_z: float = 8.0
     point_share: float = 0.02
     """Least impact, with z above point_z."""
     discovery_rate: float = 0.2
     """Benjamini-Hochberg over the day's leaves, Student t(4) tails."""
     discovery_share: float = 0.01
-    discovery_z: float = 6.0
+    discovery_z: float = 7.0
     """Least |z| of a discovery: among a handful of leaves the rate alone would pass |z| of 3, one
     day in five."""
     lasting_z: float = 4.5
@@ -72,4 +75,7 @@ class DetectionResult:
     anomalies: pd.DataFrame
     """account, service, team, currency, ds, kind, cost, expected, impact, score."""
     incidents: list[Incident]
+    courses: pd.DataFrame
+    """incident (id), account, service, team, currency, ds, cost, usual: of the leaves of each, from
+    six weeks before it began to the newest day; usual is NaN before."""
     abstained: list[Abstained]

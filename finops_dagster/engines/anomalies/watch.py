@@ -5,16 +5,18 @@ The tests themselves live in channels and meters; incidents are made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from finops_dagster.domain.alerts import Answer, LeafKey
 from finops_dagster.domain.incidents import Channel
 from finops_dagster.engines.anomalies import channels
+from finops_dagster.engines.anomalies.alerts import factors
 from finops_dagster.engines.anomalies.baseline import REACH, Baseline, Expected, Slow
 from finops_dagster.engines.anomalies.channels import NEVER, Hit, Memory, Today
 from finops_dagster.engines.anomalies.leaves import KEYS, Charges, Floats, Ring, by_day, tidy
@@ -60,12 +62,13 @@ class CostWatch:
         self._account_index: dict[tuple[str, str], int] = {}
         self._group_index: dict[tuple[str, ...], int] = {}
 
-    def take(self, rows: pd.DataFrame, until: date) -> list[Hit]:
+    def take(self, rows: pd.DataFrame, until: date, answers: Sequence[Answer] = ()) -> list[Hit]:
         """Take every day up to `until`; returns their anomalies. Columns of `rows`: see `tidy`.
 
-        A day without rows is a day that cost nothing. Raises ValueError where `rows` tell of a day
-        that was taken before: what was said of it stands, and a corrected history is gone through
-        anew.
+        `answers` move a leaf's thresholds of points and creep from the day on which they were
+        given; prices, mixes and what is new are facts. A day without rows is a day that cost
+        nothing. Raises ValueError where `rows` tell of a day that was taken before: what was said
+        of it stands, and a corrected history is gone through anew.
         """
         frame = tidy(rows)
         frame = frame.loc[frame["ds"] <= pd.Timestamp(until)]
@@ -80,16 +83,21 @@ class CostWatch:
             return []
         hits = []
         for charges in by_day(frame, first, until.toordinal()):
-            hits += self._step(charges)
+            factor = factors(answers, date.fromordinal(charges.day)) if answers else {}
+            hits += self._step(charges, factor)
         return hits
 
-    def _step(self, charges: Charges) -> list[Hit]:
+    def _step(self, charges: Charges, factor: Mapping[LeafKey, float]) -> list[Hit]:
         day = charges.day
         self.first = day if self.first is None else self.first
         self.day = day
         cost, meter_cost, meter_quantity = self._laid_out(charges)
         age = day - self.born
         expected = self.base.step(cost, age, date.fromordinal(day))
+        strict = np.ones(len(self.keys))
+        if factor:
+            strict = np.array([factor.get(key, 1.0) for key in self.keys])
+        expected = replace(expected, z=expected.z / strict)
         known = (age >= self.config.min_history_days) & np.isfinite(expected.z)
         usual = np.where(known, expected.cost, 0.0)
         totals = np.bincount(self.account, weights=np.maximum(usual, 0.0), minlength=1)
@@ -97,13 +105,13 @@ class CostWatch:
         today = Today(day, cost, expected, age, known, usual, spend, self.account)
         self.cost.add(cost)
         self.lasting.add(np.where(known, expected.z, np.nan))
-        hits = self._tests(today, expected)
-        hits += self.meters.step(day, meter_cost, meter_quantity, spend, cost)
+        hits = self._tests(today, expected, strict)
+        hits += self.meters.step(today, self.memory, meter_cost, meter_quantity)
         forget = day - self.kept_days
         self.hits = [hit for hit in self.hits if hit.day > forget] + hits
         return hits
 
-    def _tests(self, today: Today, expected: Expected) -> list[Hit]:
+    def _tests(self, today: Today, expected: Expected, strict: Floats) -> list[Hit]:
         config, memory = self.config, self.memory
         lasting = self.lasting.last(config.lasting_days)
         hits = channels.missing(today, memory)
@@ -112,8 +120,9 @@ class CostWatch:
             self.shared, self.shared_leaves = today.day, int(shared.sum())
         hits += found + channels.offsetting(today, memory, config, lasting, shared)
         muted = today.day - memory.pointed <= config.merge_days
-        statistic = self.slow.step(self.base, expected.unit, today.age, muted)
-        hits += channels.creep(today, memory, config, statistic)
+        crept = self.slow.step(self.base, expected.unit, today.age, muted)
+        crept = replace(crept, score=crept.score / strict)
+        hits += channels.creep(today, memory, config, crept)
         began = np.array(self.account_born, dtype=int)[self.account]
         seasoned = self.born - began >= config.min_history_days
         return hits + channels.new(today, memory, config, seasoned)
@@ -194,6 +203,8 @@ class CostWatch:
             "meter_born": self.meters.born,
             "repriced": self.meters.repriced,
             "mixed": self.meters.mixed,
+            "meter_creeping": self.meters.creeping,
+            "meter_far": self.meters.far,
         }
         for one in fields(Memory):
             out[f"memory_{one.name}"] = getattr(self.memory, one.name)
@@ -218,6 +229,8 @@ class CostWatch:
         watch.meters.born = np.array(state["meter_born"], dtype=int)
         watch.meters.repriced = np.array(state["repriced"], dtype=int)
         watch.meters.mixed = np.array(state["mixed"], dtype=int)
+        watch.meters.creeping = np.array(state["meter_creeping"], dtype=int)
+        watch.meters.far = np.array(state["meter_far"], dtype=int)
         watch.hits = [
             Hit(int(leaf), int(day), _KINDS[int(kind)], float(expected), float(score), int(onset))
             for leaf, day, kind, expected, score, onset in state["hits"]
@@ -233,6 +246,7 @@ class CostWatch:
             "cost": self.cost,
             "lasting": self.lasting,
             "moved": self.slow.moved,
+            "meter_moved": self.meters.slow.moved,
             **{f"base_{name}": ring for name, ring in self.base.rings.items()},
             **{f"meter_{name}": ring for name, ring in self.meters.rings.items()},
             **{f"meter_base_{name}": ring for name, ring in self.meters.base.rings.items()},

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 
 from finops_dagster.domain.alerts import Alert, Answer, Held, Opinion
 from finops_dagster.domain.events import Event
-from finops_dagster.domain.incidents import Incident
+from finops_dagster.domain.incidents import Incident, Severity
 from finops_dagster.engines.anomalies.alerts import AlertRules, decide_alerts, factors
 from tests.builders import incident
 
@@ -43,10 +42,9 @@ def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
     one = incident(service="compute", amount="100", ongoing=True)
     first = decide_alerts([one], (), (), (), RULES, DAY)
     assert [alert.held for alert in first] == [None]
-    for after in range(1, 8):
+    for after in (1, 7, 8, 60):
         day = DAY + timedelta(days=after)
         assert decided([one], earlier=first, as_of=day) == [Held.COOLING_OFF]
-    assert decided([one], earlier=first, as_of=DAY + timedelta(days=8)) == [None]
 
 
 def test_deciding_a_day_again_tells_the_same() -> None:
@@ -56,22 +54,30 @@ def test_deciding_a_day_again_tells_the_same() -> None:
     assert decide_alerts([one], (), (), first, RULES, DAY) == first
 
 
-@pytest.mark.parametrize(("amount", "held"), [("199.99", Held.COOLING_OFF), ("200", None)])
-def test_one_that_has_doubled_is_told_again(amount: str, held: Held | None) -> None:
+def test_one_that_became_more_severe_is_told_again() -> None:
     """Silence must not outlast the size that it was agreed on."""
-    first = decide_alerts([incident(service="a", amount="-100")], (), (), (), RULES, DAY)
-    grown = incident(service="a", amount=amount)
-    assert decided([grown], earlier=first, as_of=DAY + timedelta(days=2)) == [held]
+    first = decide_alerts([incident(severity=Severity.MEDIUM)], (), (), (), RULES, DAY)
+    day = DAY + timedelta(days=2)
+    held = [decided([incident(severity=s)], earlier=first, as_of=day) for s in Severity]
+    assert held == [[Held.COOLING_OFF], [Held.COOLING_OFF], [None]]
 
 
-def test_a_team_is_told_of_its_largest_and_each_currency_by_itself() -> None:
+def test_the_same_costs_are_not_told_again_within_the_cool_off() -> None:
+    """A second incident of a service in a week is most often the first one still going."""
+    first = decide_alerts([incident()], (), (), (), RULES, DAY)
+    again = incident(since=DAY + timedelta(days=1), last_seen=DAY + timedelta(days=8))
+    assert decided([again], earlier=first, as_of=DAY + timedelta(days=7)) == [Held.COOLING_OFF]
+    assert decided([again], earlier=first, as_of=DAY + timedelta(days=8)) == [None]
+
+
+def test_a_team_is_told_of_its_most_severe_in_whatever_currency() -> None:
     """Ten alerts a day are none; and 90 EUR are neither more nor less than 100 USD."""
-    amounts = ["10", "-40", "30", "20"]
-    usd = [incident(service=f"s{i}", amount=amount) for i, amount in enumerate(amounts)]
-    eur = incident(service="s9", amount="1", currency="EUR")
-    other = incident(service="s8", amount="2", team="checkout")
+    shares = {"a": 0.02, "b": 0.04, "c": 0.03, "d": 0.01}
+    of_team = [incident(service=s, share_of_month=share) for s, share in shares.items()]
+    severe = incident(service="e", currency="EUR", amount="1", severity=Severity.HIGH)
+    other = incident(service="f", team="checkout")
     spent = Held.BUDGET_SPENT
-    assert decided([*usd, eur, other]) == [spent, None, None, spent, None, None]
+    assert decided([*of_team, severe, other]) == [spent, None, spent, spent, None, None]
 
 
 @pytest.mark.parametrize(
@@ -130,17 +136,25 @@ def test_an_acknowledged_one_is_held_until_its_day() -> None:
 
 def test_words_move_thresholds_within_limits() -> None:
     """Feedback that could silence a cost for good, or make it cry at everything, would be used."""
-    one = incident(service="compute")
+    many = [incident(since=DAY - timedelta(days=n)) for n in range(9)]
     key = ("1234", "compute", "search", "USD")
-    noise = [answer(one, Opinion.NOISE, DAY - timedelta(days=n)) for n in range(9)]
-    useful = [answer(one, Opinion.USEFUL, DAY - timedelta(days=n)) for n in range(9)]
+    noise = [answer(one, Opinion.NOISE, one.since) for one in many]
+    useful = [answer(one, Opinion.USEFUL, one.since) for one in many]
     assert factors(noise[:1], DAY) == {key: 1.25}
     assert factors(noise, DAY) == {key: 2.0}
     assert factors(useful, DAY) == {key: 0.8}
-    assert factors([*noise, answer(one, Opinion.USEFUL, DAY + timedelta(days=1))], DAY) == {
-        key: 2.0
-    }
-    assert factors([answer(one, Opinion.ACKNOWLEDGED)], DAY) == {}
+    late = answer(many[0], Opinion.USEFUL, DAY + timedelta(days=1))
+    assert factors([*noise, late], DAY) == {key: 2.0}
+    assert factors([answer(many[0], Opinion.ACKNOWLEDGED)], DAY) == {}
+
+
+def test_the_newest_word_on_an_incident_counts_once() -> None:
+    """Who clicks five times says no more than who clicks once, and may think better of it."""
+    one = incident()
+    noise = [answer(one, Opinion.NOISE, DAY - timedelta(days=n)) for n in (4, 3, 2)]
+    useful = answer(one, Opinion.USEFUL, DAY - timedelta(days=1))
+    assert list(factors(noise, DAY).values()) == [1.25]
+    assert list(factors([*noise, useful], DAY).values()) == [0.9]
 
 
 def test_nothing_later_is_read() -> None:
@@ -152,4 +166,3 @@ def test_nothing_later_is_read() -> None:
     assert decide_alerts([one], (), words, told, RULES, DAY) == decide_alerts(
         [one], (), (), (), RULES, DAY
     )
-    assert Decimal(told[0].size) == 100
