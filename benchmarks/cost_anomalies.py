@@ -8,8 +8,10 @@ incident that meets none is false. Delay is the days from an event's first day t
 of its leaf within it. A series is a leaf, and its years are those it was old enough to be judged:
 false incidents per series-year are false incidents over the sum of these. `unexpected` is the same
 count of those incidents alone that no known event explains: what Git declares (a workload begins,
-or is given another size) and commitments that begin; no anomaly is among these. The floor is a
-rule of three sigma over 28 days on each leaf; its days no more than a week apart are one incident.
+or is given another size) and commitments that begin; no anomaly is among these.
+
+The floor is a rule of three sigma over 28 days on each leaf; days no more than a week apart are one
+incident.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def incident(
             window_start=datetime(2026, 9, 1, tzinfo=UTC),
             window_end=datetime(2026, 10, 28, tzinfo=UTC),
             samples=57,
-            figures={},
+            figures={"cost": 200.0, "expected": 100.0, "score": 9.0, "anomalies": 1.0},
         ),
         "as_of": date(2026, 10, 27),
     }

@@ -19,7 +19,7 @@ from finops_dagster.domain.alerts import Alert, Answer, Opinion
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.incidents import Incident
-from finops_dagster.report.format import money_range
+from finops_dagster.report.format import money_brief, money_range
 from finops_dagster.report.incidents import place
 from finops_dagster.storage.days import DayStore
 
@@ -53,9 +53,9 @@ def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson
         return 0
     print_table(
         f"incidents up to {day.isoformat()}",
-        ("id", "kind", "resource", "since", "money", "cause", "told"),
+        ("id", "since", "money", "cause", "told"),
         [
-            (i.id, i.kind, i.resource, i.since, i.money, i.cause, _told(alerts.get(i.id)))
+            (_short(i), i.since, money_brief(i.money), i.cause, _told(alerts.get(i.id)))
             for i in items
         ],
     )
@@ -170,6 +170,11 @@ def _find(store: DayStore, wanted: str) -> Incident:
             ),
         ),
     )
+
+
+def _short(item: Incident) -> str:
+    """As much of an id as tells incidents apart, and all that commands ask for."""
+    return item.id.removeprefix("incident-")[:8]
 
 
 def _told(alert: Alert | None) -> str:

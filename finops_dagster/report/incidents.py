@@ -11,12 +11,24 @@ from datetime import date
 from pathlib import Path
 
 from finops_dagster.domain.alerts import Alert
-from finops_dagster.domain.incidents import Incident, Part
+from finops_dagster.domain.incidents import Channel, Incident, Part
 from finops_dagster.domain.money import Money
 from finops_dagster.report import charts
 from finops_dagster.report.page import rendered, visible, written
+from finops_dagster.report.spend import UNTAGGED
 
 FOLDER = "incidents"
+_FACTS = (Channel.NEW, Channel.MISSING, Channel.PRICE)
+"""Kinds that are seen, and not told by a chance."""
+_FOUND = {
+    Channel.POINT: "a day far from what its level, weekday and day of month make expected",
+    Channel.SLOW: "a week that has crept away from the weeks before it",
+    Channel.PRICE: "a unit price that stood still and moved",
+    Channel.MISSING: "most of the account absent",
+    Channel.NEW: "costs that there were none of",
+    Channel.MIX: "as much as before, on units of another price",
+    Channel.OFFSETTING: "two moves that hide each other in the total",
+}
 _DRAWN = 6
 """Parts that are drawn, the heaviest first."""
 
@@ -53,6 +65,9 @@ def write_incident(page: IncidentPage, folder: Path) -> Path:
     view = {
         "page": page,
         "one": page.incident,
+        "found": _FOUND[page.incident.kind],
+        "is_fact": page.incident.kind in _FACTS,
+        "has_owner": page.incident.owner not in ("", UNTAGGED),
         "effects": _effects(page.incident),
         "drawn": [(course, _chart(course, page.incident)) for course in page.courses[:_DRAWN]],
     }

@@ -3,8 +3,6 @@
 The body reads one publication, calls the engine, writes what it said and shows it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -122,11 +122,14 @@ def _abstained(watch: CostWatch) -> list[Abstained]:
         account, service, team, currency = key
         subject = f"{account}/{service}/{team} ({currency})"
         days = last - int(watch.born[i]) + 1
-        if days <= config.min_history_days:
-            reason = (
-                f"{max(days, 0)} days of cost, more than {config.min_history_days} are needed "
-                f"to know what is usual"
+        if days <= config.month_history_days:
+            young = (
+                f"more than {config.min_history_days} are needed to know what is usual"
+                if days <= config.min_history_days
+                else f"with less than {config.month_history_days} it is judged by moves that hold "
+                f"alone, not on single days or as a month turns"
             )
+            reason = f"{max(days, 0)} days of cost, {young}"
             out.append(Abstained(subject=subject, reason=reason))
         if watch.dropped[i] and last - watch.dropped_on[i] < config.lookback_days:
             on = date.fromordinal(int(watch.dropped_on[i])).isoformat()

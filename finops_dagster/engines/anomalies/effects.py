@@ -20,6 +20,8 @@ _COUNTED_SHARE = 0.25
 """A day still belongs to an incident while its excess is a quarter of the largest, same sign."""
 _OVER_DAYS = 3
 """So many normal days in a row and it is over, whatever comes later."""
+_LASTING_DAYS = 2
+RECENT_DAYS = 7
 _BASE_WEEKS = 4
 
 
@@ -33,11 +35,25 @@ class Excess:
     """What was expected, frozen at the onset; as long as `beyond`."""
     beyond: Floats
     spread: float
-    """Standard deviation of the days before."""
+    """Standard deviation of the days before; of something new, of its own."""
 
     @property
     def total(self) -> float:
         return float(self.beyond.sum())
+
+    @property
+    def recent(self) -> float:
+        """Mean of its last days, a week at most."""
+        return float(self.beyond[-RECENT_DAYS:].mean())
+
+    @property
+    def is_ongoing(self) -> bool:
+        """Whether it lasted two days or more, and has not been normal for as long since, or for so
+        long that it is over."""
+        away = np.flatnonzero(self.beyond)
+        if len(away) < _LASTING_DAYS:
+            return False
+        return bool(len(self.beyond) - 1 - away[-1] < min(_OVER_DAYS, len(away)))
 
 
 def excess(watch: CostWatch, hits: list[Hit]) -> Excess:
@@ -54,7 +70,7 @@ def excess(watch: CostWatch, hits: list[Hit]) -> Excess:
     before = cost[max(begun, start - 7 * _BASE_WEEKS) : start]
     days = np.arange(start, len(cost))
     usual = np.zeros(len(days))
-    spread = 0.0
+    spread = float(np.std(cost[start:])) if hits[0].kind is Channel.NEW else 0.0
     if hits[0].kind is not Channel.NEW and len(before) >= 7:
         weekday = np.arange(start - len(before), start) % 7
         table = np.array([np.median(before[weekday == d]) for d in range(7)])

@@ -17,12 +17,11 @@ from finops_dagster.domain.incidents import Channel, Effects, Incident, Part, Se
 from finops_dagster.domain.money import Money, MoneyRange, to_decimal
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.anomalies.channels import Hit
-from finops_dagster.engines.anomalies.effects import Excess, excess, split
+from finops_dagster.engines.anomalies.effects import RECENT_DAYS, Excess, excess, split
 from finops_dagster.engines.anomalies.result import DetectionConfig
 from finops_dagster.engines.anomalies.watch import CostWatch
 from finops_dagster.engines.anomalies.words import cause, what_to_do
 
-_ONGOING_DAYS = 2
 _DAYS_PER_MONTH = 365 / 12
 _SPEND_DAYS = 28
 _TOGETHER_DAYS = 1
@@ -112,13 +111,13 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Grouped:
     order = sorted(money, key=lambda leaf: (-abs(money[leaf]), keys[leaf]))
     lead = order[0]
     first = next(hit for hit in stretch if hit.leaf == lead)
-    recent = sum(float(one.beyond[-_ONGOING_DAYS:].mean()) for one in moved.values())
-    ongoing = any(bool((one.beyond[-_ONGOING_DAYS:] != 0).all()) for one in moved.values())
+    going_on = [one for one in moved.values() if one.is_ongoing]
+    recent = sum(one.recent for one in going_on)
     total = sum(money.values(), to_decimal(0.0, 2))
     effects = {leaf: split(watch, leaf, moved[leaf], money[leaf]) for leaf in order}
     unknown = [leaf for leaf in order if effects[leaf] is None]
     left = calendar.monthrange(as_of.year, as_of.month)[1] - as_of.day
-    to_come = to_decimal(recent * left if ongoing else 0.0, 2)
+    to_come = to_decimal(recent * left, 2)
     account, service, team, _ = keys[lead]
     cost_then = float(watch.cost.back(last - first.day)[lead])
     gross = abs(float(total)) if len(order) == 1 else max(
@@ -133,10 +132,10 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Grouped:
         owner=team,
         since=date.fromordinal(since),
         last_seen=date.fromordinal(stretch[-1].day),
-        ongoing=ongoing,
+        ongoing=bool(going_on),
         currency=currency,
         money=Money(amount=total, currency=currency),
-        saving_per_month=_per_month(recent if ongoing else 0.0, moved.values(), currency, ongoing),
+        saving_per_month=_per_month(recent, going_on, currency),
         cause=cause(first, keys[lead], cost_then, len(order)),
         dimensions=tuple(
             Part(
@@ -184,12 +183,11 @@ def _incident(stretch: list[Hit], watch: CostWatch, as_of: date) -> Grouped:
     return Grouped(incident, moved)
 
 
-def _per_month(recent: float, moved: Iterable[Excess], currency: str, ongoing: bool) -> MoneyRange:
+def _per_month(recent: float, going_on: Iterable[Excess], currency: str) -> MoneyRange:
     """A month of the present daily excess; 95 % by the spread of normal days, independent."""
-    half = 0.0
-    if ongoing:
-        variance = sum(one.spread * one.spread for one in moved)
-        half = 1.96 * float(np.sqrt(variance / _ONGOING_DAYS + variance / _DAYS_PER_MONTH))
+    variances = [(one.spread * one.spread, len(one.beyond[-RECENT_DAYS:])) for one in going_on]
+    variance = sum(each / days + each / _DAYS_PER_MONTH for each, days in variances)
+    half = 1.96 * float(np.sqrt(variance))
     mid = to_decimal(recent * _DAYS_PER_MONTH, 2)
     width = to_decimal(half * _DAYS_PER_MONTH, 2)
     return MoneyRange(low=mid - width, mid=mid, high=mid + width, currency=currency)

@@ -88,7 +88,7 @@ class Meters:
         hits = self._prices(day, cost, quantity, spend, today.cost)
         worth = np.nan_to_num(earlier)
         moved = (figure - np.nan_to_num(expected.cost)) * worth
-        hits += self._mixes(day, moved, old, spend, today.cost)
+        hits += self._mixes(today, memory, moved, old)
         return hits + self._creep(today, memory, expected, age, worth)
 
     def _creep(
@@ -152,11 +152,9 @@ class Meters:
             out.append(Hit(leaf, day, Channel.PRICE, expected, float(change[lead]), onset))
         return out
 
-    def _mixes(
-        self, day: int, moved: Floats, old: np.ndarray, spend: Floats, leaf_cost: Floats
-    ) -> list[Hit]:
+    def _mixes(self, today: Today, memory: Memory, moved: Floats, old: np.ndarray) -> list[Hit]:
         """Leaves that hold more of one meter for less of another of the same unit."""
-        config = self._config
+        config, day, spend = self._config, today.day, today.spend
         z = self.rings["z"].last(config.lasting_days)
         with np.errstate(invalid="ignore"):
             held = (z > config.mix_z).all(1) | (z < -config.mix_z).all(1)
@@ -166,7 +164,8 @@ class Meters:
         for a, b in pairs(moved, self.group, among, config.alike):
             leaf = int(self.leaf[a])
             self.mixed[self.group == self.group[a]] = day
-            expected = float(leaf_cost[leaf] - moved[a] - moved[b])
+            memory.pointed[leaf] = day
+            expected = float(today.cost[leaf] - moved[a] - moved[b])
             onset = day - config.lasting_days + 1
             out.append(Hit(leaf, day, Channel.MIX, expected, float(z[a, -1]), onset))
         return out

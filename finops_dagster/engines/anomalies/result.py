@@ -50,7 +50,7 @@ class DetectionConfig:
     """Times the largest move of its last 120 days."""
     slow_days: int = 3
     slow_rest_days: int = 30
-    new_share: float = 0.02
+    new_share: float = 0.01
     price_change: float = 0.01
     price_share: float = 0.0025
     """Least cost of a meter whose price is judged."""

@@ -57,8 +57,8 @@ def test_each_series_stands_beside_its_error(tmp_path: Path) -> None:
     parsed(text)
     said = visible(text)
     assert "60 USD expected in 3 days" in said
-    assert "this forecast 4.1 % 79 % 96 %" in said
-    assert "seasonal naive 7.3 % – –" in said
+    assert "Off by 4.1 % of spend on 84 days unseen (last week repeated: 7.3 %)" in said
+    assert "79 % of them in the 80 % band, 96 % in the 95 %" in said
     assert said.count("Not held against days unseen") == 1
     assert "12 days: team|USD|new" in said
 

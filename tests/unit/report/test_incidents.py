@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from finops_dagster.domain.alerts import Alert, Held
-from finops_dagster.domain.incidents import Effects, Incident, Part
+from finops_dagster.domain.incidents import Channel, Effects, Incident, Part
 from finops_dagster.domain.money import Money, MoneyRange
 from finops_dagster.report import render_plot_course
 from finops_dagster.report.charts import course_chart
@@ -22,8 +22,8 @@ DAYS = tuple(SINCE - timedelta(days=n) for n in range(9, -5, -1))
 
 def alert(one: Incident, held: Held | None = None, because: str = "") -> Alert:
     return Alert(
-        incident=one.id, owner=one.owner, parts=(), size=Decimal(100), held=held, because=because,
-        as_of=one.as_of,
+        incident=one.id, owner=one.owner, parts=(), severity=one.severity, held=held,
+        because=because, as_of=one.as_of,
     )  # fmt: skip
 
 
@@ -62,6 +62,8 @@ def test_it_says_what_since_when_how_much_why_whose_and_what_to_do(tmp_path: Pat
         "2026-10-18 and it goes on",
         "760 USD a month if it stays (700 to 820 USD, 95 %)",
         "search owner",
+        "Found as a day far from what its level, weekday and day of month make expected",
+        "On normal days so much happens in 1.00 % of cases at most.",
         "Low severity: 425 USD by the end of the month",
         "Look for what was deployed.",
         "search is told of it today.",
@@ -80,6 +82,14 @@ def test_it_says_why_nobody_is_called_and_what_is_not_known(tmp_path: Path) -> N
     assert "Nobody was called: told on 2026-10-25." in said
     assert "cannot be told apart: quantities of 1234/compute/search are not known." in said
     assert "a month if it stays" not in said
+
+
+def test_what_nobody_owns_is_said_to_be_nobodys(tmp_path: Path) -> None:
+    """An untagged service has no team to call, and must not look as if it had."""
+    said = visible(page(tmp_path, incident(team="(untagged)", kind=Channel.NEW)))
+    assert "compute of nobody" in said
+    assert "No team owns it" in said
+    assert "in 1.00 % of cases" not in said
 
 
 def test_names_from_bills_stay_text(tmp_path: Path) -> None:
