@@ -81,7 +81,7 @@ def budget_outlook(
     newest = used.series["ds"].max()
     mine = set(used.series["unique_id"])
     series = pd.concat([used.series, beside[beside["ds"] <= newest]])[_COLUMNS]
-    whole = forecast(series, horizon=horizon, frequency="daily")
+    whole = forecast(series, horizon=horizon, frequency="daily", explain_steps=[1])
     result = replace(
         whole,
         frame=whole.frame[whole.frame["unique_id"].isin(mine)],
