@@ -75,8 +75,8 @@ def budgets_command(period: Month = None, config: Config = None, as_json: AsJson
         return 0
     print_table(
         f"budgets in {month(wanted)}",
-        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "over with",
-         "over on, 80 %", "state"),
+        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "to exceed",
+         "exceeds on, 80 %", "state"),
         [_told(one) for one in found],
     )  # fmt: skip
     for one in found:
