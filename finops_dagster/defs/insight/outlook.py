@@ -23,6 +23,10 @@ from finops_dagster.engines.forecasting.sums import SUM_COLUMNS, day_errors, sum
 _COLUMNS = ["unique_id", "ds", "y"]
 
 
+LEAST_SERIES = 12
+"""Budgets that suffice to say how far sums are off: a dozen windows of each reach far out."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What is to come of some series."""
@@ -75,8 +79,8 @@ def budget_outlook(
 ) -> BudgetOutlook:
     """Of budgets, up to `horizon` days after the last that all of them have billed.
 
-    `beside`, series of totals and teams, are learnt from and checked with them: few budgets alone
-    tell too little of how far sums may be off.
+    `beside`, series of totals and teams, are learnt from and checked with them: fewer than
+    LEAST_SERIES alone tell too little of how far sums may be off.
     """
     newest = used.series["ds"].max()
     mine = set(used.series["unique_id"])
