@@ -23,12 +23,12 @@ from finops_dagster.domain.money import Money
 from finops_dagster.report.explain import UNALLOCATED
 from finops_dagster.report.format import (
     amount,
+    chance,
     change,
     money_brief,
     money_range,
     month,
     places,
-    share,
 )
 from finops_dagster.report.landing import Landing
 from finops_dagster.report.pack import write_index, write_pack
@@ -75,8 +75,8 @@ def budgets_command(period: Month = None, config: Config = None, as_json: AsJson
         return 0
     print_table(
         f"budgets in {month(wanted)}",
-        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "over with",
-         "over on, 80 %", "state"),
+        ("budget", "until", "spent", "of", "planned to date", "expected, 95 %", "to exceed",
+         "exceeds on, 80 %", "state"),
         [_told(one) for one in found],
     )  # fmt: skip
     for one in found:
@@ -103,7 +103,7 @@ def _told(one: Landing) -> tuple[str | None, ...]:
         text(one.amount),
         None if one.planned_to_date is None else text(one.planned_to_date),
         None if expected is None or one.is_over else f"{money_range(expected)}{by_then}",
-        None if odds is None else share(odds.probability),
+        None if odds is None else chance(odds.probability),
         None if odds is None else odds.days,
         f"{one.state}{when}",
     )

@@ -136,6 +136,13 @@ def share(part: float, digits: int = 0) -> str:
     return f"{part * 100:.{digits}f} %"
 
 
+def chance(probability: float) -> str:
+    """`42 %`, `under 1 %`, `over 99 %`: an estimated probability, never as sure as 0 or 100 %."""
+    if probability < 0.01:
+        return "under 1 %"
+    return "over 99 %" if probability > 0.99 else share(probability)
+
+
 def change(part: float) -> str:
     """`+14 %`, `-0.3 %`, `unchanged`: a fraction by which something moved."""
     if not math.isfinite(part):

@@ -83,7 +83,7 @@ def rendered(template: str, view: Mapping[str, Any]) -> str:
         finalize=visible,
     )
     for name in ("money", "money_brief", "money_range", "money_middle", "saving", "carbon",
-                 "count", "words", "when", "month", "quantity", "amount"):  # fmt: skip
+                 "count", "words", "chance", "when", "month", "quantity", "amount"):  # fmt: skip
         environment.filters[name] = getattr(format, name)
     environment.filters["share"] = _share
     environment.filters["change"] = _change

@@ -184,7 +184,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def budget_forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.defs.insight.outlook import budget_outlook
+        from finops_dagster.defs.insight.outlook import LEAST_SERIES, budget_outlook
         from finops_dagster.engines.forecasting import FRAME_COLUMNS
 
         as_of, _ = window(context)
@@ -201,7 +201,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         history = facts.cost_history(reader, as_of)
         result = budget_outlook(
             used,
-            facts.large_series(history),
+            facts.large_series(history, LEAST_SERIES - used.series["unique_id"].nunique()),
             facts.budget_makeup(reader, scopes, newest),
             estate.settings.known_events,
             min((used.end - newest).days, FORECAST_DAYS),

@@ -85,11 +85,15 @@ def series(
     return pd.concat(parts, ignore_index=True)
 
 
-def large_series(history: pd.DataFrame | None) -> pd.DataFrame:
-    """Those of total and teams alone: as budgets are, each of many costs."""
-    if history is None or history.empty:
+def large_series(history: pd.DataFrame | None, count: int) -> pd.DataFrame:
+    """Those of totals, and of the teams with most of one: as budgets are, each of many costs."""
+    if history is None or history.empty or count < 1:
         return pd.DataFrame({"unique_id": [], "ds": pd.to_datetime([]), "y": []})
-    return series(history, _SCOPES[:2])
+    found = series(history, _SCOPES[:2])
+    spent = found.groupby(["currency", "scope", "unique_id"])["y"].sum()
+    share = spent / spent.xs("total", level="scope").groupby("currency").sum()
+    ranked = share.reset_index().sort_values(["y", "unique_id"], ascending=[False, True])
+    return found[found["unique_id"].isin(ranked["unique_id"].head(count))]
 
 
 def makeup(history: pd.DataFrame, newest: date) -> Makeup:

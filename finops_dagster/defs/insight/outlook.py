@@ -23,6 +23,10 @@ from finops_dagster.engines.forecasting.sums import SUM_COLUMNS, day_errors, sum
 _COLUMNS = ["unique_id", "ds", "y"]
 
 
+LEAST_SERIES = 12
+"""Budgets that suffice to say how far sums are off: a dozen windows of each reach far out."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What is to come of some series."""
@@ -78,13 +82,13 @@ def budget_outlook(
 ) -> BudgetOutlook:
     """Of budgets, up to `horizon` days after the last that all of them have billed.
 
-    `beside`, series of totals and teams, are learnt from and checked with them: few budgets alone
-    tell too little of how far sums may be off.
+    `beside`, series of totals and teams, are learnt from and checked with them: fewer than
+    LEAST_SERIES alone tell too little of how far sums may be off.
     """
     newest = used.series["ds"].max()
     mine = set(used.series["unique_id"])
     series = pd.concat([used.series, beside[beside["ds"] <= newest]])[_COLUMNS]
-    whole = forecast(series, horizon=horizon, frequency="daily")
+    whole = forecast(series, horizon=horizon, frequency="daily", explain_steps=[1])
     result = replace(
         whole,
         frame=whole.frame[whole.frame["unique_id"].isin(mine)],

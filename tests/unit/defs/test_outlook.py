@@ -46,7 +46,7 @@ def history() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def forecast(series: pd.DataFrame, *, horizon: int, frequency: str) -> ForecastResult:
+def forecast(series: pd.DataFrame, *, horizon: int, **_: Any) -> ForecastResult:
     """The last value again, a tenth too high for teams."""
     last = series.sort_values("ds").groupby("unique_id")["y"].last()
     rows = [
@@ -130,7 +130,7 @@ def test_budgets_are_told_by_what_they_come_to(monkeypatch: pytest.MonkeyPatch) 
         return DayErrors(np.zeros((40, horizon)), np.ones((40, horizon)), 6.0)
 
     monkeypatch.setattr(outlook, "day_errors", errors)
-    beside = facts.large_series(history())
+    beside = facts.large_series(history(), 3)
     makeup = facts.makeup(history(), NEWEST)
     told = outlook.budget_outlook(budgets(), beside, makeup, [], 2, NEWEST)
     assert seen == [
@@ -144,4 +144,17 @@ def test_budgets_are_told_by_what_they_come_to(monkeypatch: pytest.MonkeyPatch) 
     none = outlook.budget_outlook(budgets(), beside, makeup, [], 2, NEWEST)
     assert none.sums.empty
     assert [one.subject for one in none.abstained] == [SUMS]
-    assert facts.large_series(None).empty
+    assert facts.large_series(None, 3).empty
+
+
+def test_totals_come_before_teams_and_large_teams_before_small() -> None:
+    """Adding up to a dozen series must not depend on which currency counts in thousands."""
+    known = history()
+    euros = known[known["team"] == "search"].assign(
+        currency="EUR", cost=[cost * 1000 for cost in known.loc[known["team"] == "search", "cost"]]
+    )
+    names = facts.large_series(pd.concat([known, euros]), 4)["unique_id"].unique().tolist()
+    assert sorted(names) == [
+        "team|EUR|search", f"team|USD|{facts.UNTAGGED}", "total|EUR|all", "total|USD|all",
+    ]  # fmt: skip
+    assert facts.large_series(known, 0).empty

@@ -98,6 +98,17 @@ def test_a_total_without_error_keeps_its_forecast() -> None:
     }
 
 
+def test_a_young_series_errs_as_its_interval_says() -> None:
+    """A service without a backtest would else keep all others from adding up."""
+    tree = Hierarchy("total|USD|all", {"team": ("team|USD|a", "team|USD|b")})
+    said = frame({"total|USD|all": [117.0], "team|USD|a": [60.0], "team|USD|b": [40.0]})
+    wide = 1.0 / 0.6226
+    said.loc[said["unique_id"] == "team|USD|b", ["lo80", "hi80"]] = [40 - wide, 40 + wide]
+    error = {"total|USD|all": 2.0, "team|USD|a": 2.0, "team|USD|b": float("nan")}
+    got = means(reconcile(said, explained(said), error, [tree]).frame).iloc[0]
+    assert got["team|USD|b"] == pytest.approx(41.0)
+
+
 def test_a_grouping_with_a_part_that_is_not_forecast_is_not_held() -> None:
     """Forcing the others to the total would give them what the missing one costs."""
     said = frame(dict(zip(NAMES[:-1], ([10.0], [4.0], [7.0], [3.0]), strict=True)))

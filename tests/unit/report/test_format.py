@@ -66,6 +66,17 @@ def test_shares_never_show_a_false_zero() -> None:
     assert format.share(float("nan")) == "unknown"
 
 
+def test_a_chance_is_never_a_promise() -> None:
+    """100 % from a few dozen windows is one that will be broken."""
+    assert [format.chance(one) for one in (0.005, 0.0100, 0.764, 0.99, 0.995)] == [
+        "under 1 %",
+        "1 %",
+        "76 %",
+        "99 %",
+        "over 99 %",
+    ]
+
+
 def test_changes_have_a_sign_and_no_false_zero() -> None:
     """A rise and a fall of the same size must not look alike."""
     assert format.change(0.141) == "+14 %"

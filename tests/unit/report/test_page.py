@@ -122,7 +122,7 @@ def test_budgets_say_how_likely_and_when(full: ReportData, sparse: ReportData) -
     """Whoever answers for a budget asks whether and when, before by how much."""
     shown = visible(render_text(full))
     assert "will exceed on 2026-10-30" in shown
-    assert re.search(r"76\s%\s*2026-10-29 or later, or not", shown)
+    assert "76 % to be exceeded 80 %: 2026-10-29 or later, or not" in shown
     assert "80 %: 197.00 to 215.00" in shown
     assert "90 days of history are too few to check sums of 9 days on" in shown
     assert "Budgets" not in visible(render_text(sparse))
