@@ -165,6 +165,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                     for currency, png in spend_plots(series, result.frame).items()
                 },
                 "backtest": frame_table(backtest_table(result.backtest)),
+                "short_histories": frame_table(result.rungs.loc[result.rungs["rung"] != "pooled"]),
                 "abstained": records_table([one.model_dump() for one in abstained]),
             }
         )
