@@ -90,7 +90,7 @@ def test_a_first_look_at_a_bill_of_the_past(tmp_path: Path) -> None:
     rungs = pd.read_parquet(state / "insight" / "2024-09-30" / "forecast_rungs.parquet")
     month = rungs.set_index("unique_id").loc["total|USD|all"]
     assert month["rung"] == "seasonal"
-    assert "takes 132" in month["reason"] and "own spread" in month["reason"]
+    assert "takes 132" in month["reason"] and "widened beyond 15 days" in month["reason"]
     landed = [
         Landed.model_validate_json(path.read_text(encoding="utf-8"))
         for path in (state / "landing" / "records" / "charges").rglob("*.json")

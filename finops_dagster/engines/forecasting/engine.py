@@ -68,7 +68,7 @@ def forecast(
         pool = _pool(job)
     fitted = _fit(pool, watch)
     with watch.stage("predict"):
-        frame, rungs, abstained = _answers(job, fitted)
+        frame, rungs, abstained = _answers(job, pool, fitted)
     if fitted is None:
         return ForecastResult(
             frame=frame,
@@ -109,7 +109,7 @@ class Forecaster:
         The series may be others than those that it learnt from.
         """
         job = Job(lay_out(history, self.terms.recipe, self.terms.horizon), self.terms)
-        frame, _, abstained = _answers(job, self.fitted)
+        frame, _, abstained = _answers(job, _pool(job), self.fitted)
         return frame, abstained
 
 
@@ -174,7 +174,9 @@ def _pool(job: Job) -> Job:
     return job.of(np.flatnonzero(job.grid.rungs == POOLED))
 
 
-def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
+def _answers(
+    job: Job, pool: Job, fitted: Fitted | None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
     """The forecast's frame, the rung of each series in it, and what cannot be forecast."""
     grid, abstained, short = job.grid, list(job.grid.abstained), _too_short(job)
     rungs = grid.rungs
@@ -185,10 +187,9 @@ def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFram
         job = job.of(np.flatnonzero(rungs != NONE))
         grid, rungs = job.grid, rungs[rungs != NONE]
     values, rests_on = simpler_forecast(job, np.where(rungs == POOLED, NONE, rungs))
-    pooled = np.flatnonzero(rungs == POOLED)
-    if fitted is not None and len(pooled):
-        for name, one in _predicted(job.of(pooled), fitted).items():
-            values[name][pooled] = one
+    if fitted is not None and pool.grid.ids:
+        for name, one in _predicted(pool, fitted).items():
+            values[name][rungs == POOLED] = one
     counts, unit = np.isfinite(grid.y).sum(1), job.terms.recipe.unit
     told = pd.DataFrame(
         {
