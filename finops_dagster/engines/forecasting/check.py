@@ -133,11 +133,16 @@ def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
 
 
 def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floats]:
-    """Corrections by level and horizon from the scores of some origins."""
-    return {
-        level: corrections(np.concatenate([m[level] for m in missed.values()]), level)
-        for level in job.terms.levels
-    }
+    """Corrections by level and horizon from the scores of some origins.
+
+    A horizon that none of them tells of is between its neighbours.
+    """
+    out = {}
+    for level in job.terms.levels:
+        added = corrections(np.concatenate([m[level] for m in missed.values()]), level)
+        known = np.flatnonzero(np.isfinite(added))
+        out[level] = np.interp(np.arange(len(added)), known, added[known]) if len(known) else added
+    return out
 
 
 def _scored(

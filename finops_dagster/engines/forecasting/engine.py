@@ -27,7 +27,7 @@ from finops_dagster.engines.forecasting.pool import (
 )
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
-from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler
+from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler, span
 from finops_dagster.engines.known import Floats
 
 ENGINE = "forecasting/1"
@@ -57,8 +57,9 @@ def forecast(
 
     `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
     exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
-    the least size of a series' own noise; 0.01 is a cent. More `threads` than idle cores slow it
-    down. Raises ValueError on a repeated time, a time off the frequency's steps, or a horizon or
+    the least size of a series' own noise; 0.01 is a cent. `threads`: trainings and parts of the
+    series that go on at a time; what is answered does not depend on them. Raises ValueError on a
+    row without series or time, a repeated time, a time off the frequency's steps, or a horizon or
     level out of range.
     """
     watch = _Watch()
@@ -207,9 +208,10 @@ def _answers(
 def _too_short(job: Job) -> dict[str, str]:
     """Why the pooled model cannot answer a series: its own history, or that of them all."""
     grid, recipe = job.grid, job.terms.recipe
-    counts = np.isfinite(grid.y).sum(1)
+    known = np.isfinite(grid.y)
+    counts, longest = known.sum(1), span(known).max(initial=0)
     return {
-        name: f"the longest history has {grid.y.shape[1]} steps; to train and check a forecast "
+        name: f"the longest history has {longest} steps; to train and check a forecast "
         f"{job.terms.horizon} steps ahead takes {needed(job)}"
         if rung == POOLED
         else f"{count} {recipe.unit} of history, {recipe.min_history} are needed for the model"
