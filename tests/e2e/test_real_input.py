@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from finops_dagster.domain.deliveries import Landed
@@ -78,14 +79,18 @@ def test_a_first_look_at_a_bill_of_the_past(tmp_path: Path) -> None:
     assert finops(folder, "ledger", "conserve", "--config", "mine.yaml").code == 0
 
     told = {one["subject"]: one["reason"] for one in document["abstained"]}
-    assert "30 days of history" in told["total|USD|all"]
+    assert "there are 30" in told["inputs of the cost forecaster"]
     assert "no telemetry" in told["workloads"]
     assert all(told.values())
 
     state = folder / ".finops"
     report = (state / "reports" / "2024-09-30" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in report
-    assert told["total|USD|all"] in report
+    assert told["inputs of the cost forecaster"] in report
+    rungs = pd.read_parquet(state / "insight" / "2024-09-30" / "forecast_rungs.parquet")
+    month = rungs.set_index("unique_id").loc["total|USD|all"]
+    assert month["rung"] == "seasonal"
+    assert "takes 132" in month["reason"] and "widened beyond 15 days" in month["reason"]
     landed = [
         Landed.model_validate_json(path.read_text(encoding="utf-8"))
         for path in (state / "landing" / "records" / "charges").rglob("*.json")

@@ -168,6 +168,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 "forecasts": link(estate.layout.root, page),
                 **{f"plot_{name}": picture(png) for name, png in spend_plots(shown.series).items()},
                 "backtest": frame_table(backtest_table(result.backtest)),
+                "short_histories": frame_table(result.rungs.loc[result.rungs["rung"] != "pooled"]),
                 "abstained": records_table([one.model_dump() for one in abstained]),
             }
         )

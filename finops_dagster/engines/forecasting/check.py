@@ -14,7 +14,7 @@ import pandas as pd
 
 from finops_dagster.engines.forecasting.intervals import bounds, corrections, scores
 from finops_dagster.engines.forecasting.metrics import score, seasonal_naive, seasonal_scale
-from finops_dagster.engines.forecasting.pool import PART, Job, Predicted, Trained, predict
+from finops_dagster.engines.forecasting.pool import Job, Predicted, Trained, predict
 from finops_dagster.engines.forecasting.recipes import Recipe
 from finops_dagster.engines.known import Floats
 
@@ -41,7 +41,7 @@ def plan(job: Job) -> Plan | None:
     last = job.grid.y.shape[1] - 1
     recipe, horizon = job.terms.recipe, job.terms.horizon
     context = np.isfinite(job.grid.y).cumsum(1, dtype=np.int32).max(0)
-    apart = _APART if len(job.grid.ids) > PART else 1
+    apart = _APART if len(job.parts()) > 1 else 1
     for scored, before in _sizes(recipe):
         first = last - _reach(job, scored, before)
         # what a model needs to learn from: a window's context and a horizon after it
@@ -133,11 +133,16 @@ def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
 
 
 def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floats]:
-    """Corrections by level and horizon from the scores of some origins."""
-    return {
-        level: corrections(np.concatenate([m[level] for m in missed.values()]), level)
-        for level in job.terms.levels
-    }
+    """Corrections by level and horizon from the scores of some origins.
+
+    A horizon that none of them tells of is between its neighbours.
+    """
+    out = {}
+    for level in job.terms.levels:
+        added = corrections(np.concatenate([m[level] for m in missed.values()]), level)
+        known = np.flatnonzero(np.isfinite(added))
+        out[level] = np.interp(np.arange(len(added)), known, added[known]) if len(known) else added
+    return out
 
 
 def _scored(

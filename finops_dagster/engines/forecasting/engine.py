@@ -27,7 +27,7 @@ from finops_dagster.engines.forecasting.pool import (
 )
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
-from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler
+from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler, span
 from finops_dagster.engines.known import Floats
 
 ENGINE = "forecasting/1"
@@ -57,8 +57,9 @@ def forecast(
 
     `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
     exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
-    the least size of a series' own noise; 0.01 is a cent. More `threads` than idle cores slow it
-    down. Raises ValueError on a repeated time, a time off the frequency's steps, or a horizon or
+    the least size of a series' own noise; 0.01 is a cent. `threads`: trainings and parts of the
+    series that go on at a time; what is answered does not depend on them. Raises ValueError on a
+    row without series or time, a repeated time, a time off the frequency's steps, or a horizon or
     level out of range.
     """
     watch = _Watch()
@@ -68,7 +69,7 @@ def forecast(
         pool = _pool(job)
     fitted = _fit(pool, watch)
     with watch.stage("predict"):
-        frame, rungs, abstained = _answers(job, fitted)
+        frame, rungs, abstained = _answers(job, pool, fitted)
     if fitted is None:
         return ForecastResult(
             frame=frame,
@@ -109,7 +110,7 @@ class Forecaster:
         The series may be others than those that it learnt from.
         """
         job = Job(lay_out(history, self.terms.recipe, self.terms.horizon), self.terms)
-        frame, _, abstained = _answers(job, self.fitted)
+        frame, _, abstained = _answers(job, _pool(job), self.fitted)
         return frame, abstained
 
 
@@ -174,7 +175,9 @@ def _pool(job: Job) -> Job:
     return job.of(np.flatnonzero(job.grid.rungs == POOLED))
 
 
-def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
+def _answers(
+    job: Job, pool: Job, fitted: Fitted | None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Abstained]]:
     """The forecast's frame, the rung of each series in it, and what cannot be forecast."""
     grid, abstained, short = job.grid, list(job.grid.abstained), _too_short(job)
     rungs = grid.rungs
@@ -185,10 +188,9 @@ def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFram
         job = job.of(np.flatnonzero(rungs != NONE))
         grid, rungs = job.grid, rungs[rungs != NONE]
     values, rests_on = simpler_forecast(job, np.where(rungs == POOLED, NONE, rungs))
-    pooled = np.flatnonzero(rungs == POOLED)
-    if fitted is not None and len(pooled):
-        for name, one in _predicted(job.of(pooled), fitted).items():
-            values[name][pooled] = one
+    if fitted is not None and pool.grid.ids:
+        for name, one in _predicted(pool, fitted).items():
+            values[name][rungs == POOLED] = one
     counts, unit = np.isfinite(grid.y).sum(1), job.terms.recipe.unit
     told = pd.DataFrame(
         {
@@ -206,9 +208,10 @@ def _answers(job: Job, fitted: Fitted | None) -> tuple[pd.DataFrame, pd.DataFram
 def _too_short(job: Job) -> dict[str, str]:
     """Why the pooled model cannot answer a series: its own history, or that of them all."""
     grid, recipe = job.grid, job.terms.recipe
-    counts = np.isfinite(grid.y).sum(1)
+    known = np.isfinite(grid.y)
+    counts, longest = known.sum(1), span(known).max(initial=0)
     return {
-        name: f"the longest history has {grid.y.shape[1]} steps; to train and check a forecast "
+        name: f"the longest history has {longest} steps; to train and check a forecast "
         f"{job.terms.horizon} steps ahead takes {needed(job)}"
         if rung == POOLED
         else f"{count} {recipe.unit} of history, {recipe.min_history} are needed for the model"

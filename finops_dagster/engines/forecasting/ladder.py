@@ -1,6 +1,6 @@
 """Forecasts of series too short for the pooled model, by the simplest rule that they bear.
 
-Intervals are what the very same rule, given as little, would have missed on the same series.
+Intervals are what the very same rule, given as little or less, would have missed on the series.
 Which series is on which rung is told by `rungs`.
 """
 
@@ -21,6 +21,8 @@ it was 6 to 8 % worse on the demo's bills, and all of it 6 to 7 % on simulated c
 level; the level alone was 20 to 29 % worse than the week repeated on both."""
 _LEVEL_SHARE = 0.02
 """The scale is at least so much of the level: a flat series has noise of its own size."""
+_LEAST_WINDOWS = 20
+"""A 95 % interval of fewer is the worst that was seen."""
 _SD_OVER_DEVIATION = float(np.sqrt(np.pi / 2))
 """Standard over mean absolute deviation of the normal distribution."""
 
@@ -77,29 +79,49 @@ def _said(window: Floats, rung: str, job: Job) -> tuple[Floats, Floats]:
 
 
 def _halves(job: Job, rung: str, length: int) -> tuple[dict[int, Floats], str]:
-    """Half widths by level and horizon, in scales of the rung, and what they rest on."""
-    terms, recipe = job.terms, job.terms.recipe
+    """Half widths by level and horizon, in scales of the rung, and what they rest on.
+
+    Where the whole horizon leaves too few windows to check on, half of it, and so on, is checked,
+    and what is beyond is widened with the root of the seasons (as `metrics.seasonal_naive`); so is
+    the series' own spread, taken for normal, where nothing can be checked.
+    """
+    terms, season = job.terms, job.terms.recipe.season
+    cycles = 1 + np.arange(terms.horizon) // season
     sample = job.of(job.drawn(length))
-    latest = sample.grid.y.shape[1] - 1 - terms.horizon
-    origins = range(latest, length - 2, -recipe.check_every)[: recipe.scored + recipe.before]
-    scores = [_missed(sample, rung, length, origin) for origin in origins]
-    if scores:
-        missed = np.concatenate(scores)
-        half = {level: corrections(missed, level) for level in terms.levels}
-        if all(np.isfinite(one).all() for one in half.values()):
+    reach = terms.horizon
+    while reach >= min(season, terms.horizon):
+        for given in _as_little(rung, length, season, terms.recipe.least):
+            missed = _missed(sample, rung, given, reach)
             windows = int(np.isfinite(missed).any(1).sum())
-            return half, f"intervals by what the same rule missed on {windows} windows as short"
-    cycles = 1 + np.arange(terms.horizon) // recipe.season
+            half = {level: corrections(missed, level) for level in terms.levels}
+            if windows < _LEAST_WINDOWS or not all(np.isfinite(x).all() for x in half.values()):
+                continue
+            wider = np.sqrt(cycles[reach:] / cycles[reach - 1])
+            why = f"intervals by what the same rule missed on {windows} windows given as little"
+            if reach < terms.horizon:
+                why += f", widened beyond {reach} {terms.recipe.unit}"
+            return {n: np.concatenate([x, x[-1] * wider]) for n, x in half.items()}, why
+        reach //= 2
     return {
         level: NormalDist().inv_cdf(0.5 + level / 200) * _SD_OVER_DEVIATION * np.sqrt(cycles)
         for level in terms.levels
-    }, "intervals by its own spread, since there is no history to check the rule on"
+    }, "intervals by its own spread, since there is too little to check the rule on"
 
 
-def _missed(job: Job, rung: str, length: int, origin: int) -> Floats:
-    """|truth - point| over the scale, (series, horizon), of windows known as well as the rung's."""
-    window = job.grid.y[:, origin - length + 1 : origin + 1]
-    point, scale = _said(window, rung, job)
-    actual = job.grid.y[:, origin + 1 : origin + 1 + job.terms.horizon]
-    enough = is_known(np.isfinite(window), rung, job.terms.recipe)
-    return np.where(enough[:, None], np.abs(actual - point) / scale[:, None], np.nan)
+def _as_little(rung: str, length: int, season: int, least: int) -> range:
+    """Steps that the rule can be given at most, down to the fewest."""
+    return range(length, least - 1, -1) if rung == LEVEL else range(length, 0, -season)
+
+
+def _missed(job: Job, rung: str, length: int, reach: int) -> Floats:
+    """|truth - point| over the scale, (windows, reach), of windows known as well as the rung's."""
+    y, recipe = job.grid.y, job.terms.recipe
+    origins = range(y.shape[1] - 1 - reach, length - 2, -recipe.check_every)
+    scores = [np.empty((0, reach))]
+    for origin in origins[: recipe.scored + recipe.before]:
+        window = y[:, origin - length + 1 : origin + 1]
+        point, scale = _said(window, rung, job)
+        missed = np.abs(y[:, origin + 1 : origin + 1 + reach] - point[:, :reach]) / scale[:, None]
+        enough = is_known(np.isfinite(window), rung, recipe)
+        scores.append(np.where(enough[:, None], missed, np.nan))
+    return np.concatenate(scores)

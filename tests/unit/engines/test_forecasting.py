@@ -121,6 +121,8 @@ def test_thousands_of_series_are_answered_part_by_part(
     keys = ["unique_id", "ds", "step"]
     pd.testing.assert_frame_equal(parted.frame[keys], result.frame[keys])
     assert list(parted.backtest["unique_id"]) == list(result.backtest["unique_id"])
+    # of the same origins every third is scored
+    assert (set(parted.backtest["windows"]), set(result.backtest["windows"])) == ({4}, {12})
     sums = parted.contributions.groupby(["unique_id", "step"])["contribution"].sum().reset_index()
     joined = sums.merge(parted.frame, on=["unique_id", "step"])
     np.testing.assert_allclose(joined["contribution"], joined["mean"], rtol=1e-12)

@@ -113,6 +113,15 @@ def test_odd_series_leave_the_plain_ones_alone(result: ForecastResult) -> None:
     np.testing.assert_allclose(beside, alone, rtol=0.1)
 
 
+def test_days_that_no_series_knows_have_intervals_too() -> None:
+    """An outage of the bill at the same days ahead of every origin checked left them without."""
+    history = plain(3)
+    outage = history["ds"].dt.dayofweek.isin([3, 4, 5, 6]) & (history["ds"] >= STAMPS[-100])
+    got = told(history.loc[~outage], horizon=7)
+    assert set(got.rungs["rung"]) == {"pooled"}
+    assert np.isfinite(got.frame[BANDS].to_numpy()).all()
+
+
 def test_a_small_floor_tells_tiny_costs_too() -> None:
     """Shares of a cent a day are real where units are."""
     tiny = one("tiny", 1e-7 * (1 + 0.1 * (TIME % 7)))
@@ -224,13 +233,14 @@ def test_a_horizon_is_ahead(horizon: int) -> None:
 
 
 def test_a_horizon_longer_than_history_is_answered_by_a_simpler_rule() -> None:
-    """Nothing of the year ahead can be checked with five months behind."""
+    """Little of the year ahead can be checked with five months behind."""
     got = told(plain(2), horizon=365)
     assert len(got.frame) == 2 * 365
     assert got.rungs["rung"].tolist() == ["seasonal", "seasonal"]
-    assert "own spread" in got.rungs["reason"].iloc[0]
-    width = got.frame["hi95"] - got.frame["lo95"]
-    assert (width.groupby(got.frame["unique_id"]).diff().dropna() >= -1e-9).all()
+    assert "widened beyond 45 days" in got.rungs["reason"].iloc[0]
+    beyond = got.frame.loc[got.frame["step"] > 45]
+    width = beyond["hi95"] - beyond["lo95"]
+    assert (width.groupby(beyond["unique_id"]).diff().dropna() >= -1e-9).all()
     assert np.isfinite(got.frame[BANDS].to_numpy()).all()
 
 

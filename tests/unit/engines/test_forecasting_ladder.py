@@ -141,6 +141,7 @@ def test_what_ended_does_not_make_the_living_old() -> None:
     new["ds"] = np.tile(ds[-50:], 3)
     got = forecast(pd.concat([old, new]), horizon=14, frequency="daily")
     assert set(got.rungs["rung"]) == {"seasonal"}
+    assert "the longest history has 50 steps" in got.rungs["reason"].iloc[0]
     assert [one.subject for one in got.abstained] == ["old"]
 
 
