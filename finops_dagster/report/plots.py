@@ -37,11 +37,11 @@ _TITLE_CHARACTERS = 100
 
 @dataclass(frozen=True)
 class Mark:
-    """A time in which a series was found to be unusual, and in which way."""
+    """What was found of a series: when it was far out, or began to be as it never was."""
 
     since: datetime
     until: datetime
-    kind: str
+    far: bool
 
 
 def render_plot_spend(
@@ -180,25 +180,24 @@ def render_plot_series(
 ) -> bytes:
     """A series of hours or minutes with its usual level and what was found of it.
 
-    `points`: start of each step and its value in `unit`, NaN where it is not known. A mark is
-    shaded from its begin to its end, those of a kind in one colour.
+    `points`: start of each step and its value in `unit`, NaN where it is not known. What is far out
+    is shaded; what is new has a line where it begins.
     """
     figure, axes = _figure()
     if points:
         times = _instants(at for at, _ in points)
         axes.plot(times, [value for _, value in points], color=_BLUE, linewidth=1.1)
         axes.axhline(expected, color=_GREY, linewidth=1, linestyle=":", label="median until then")
-        kinds = dict.fromkeys(mark.kind for mark in marks)
-        for kind, color in zip(kinds, (_ORANGE, _GREY), strict=False):
-            label = kind
-            for mark in marks:
-                if mark.kind == kind:
-                    since, until = _instants((max(mark.since, points[0][0]), mark.until))
-                    axes.axvspan(since, until, color=color, alpha=0.3, linewidth=0, label=label)
-                    label = ""  # a kind stands once in the legend
+        labels = {True: "far out", False: "never seen before"}
+        for mark in marks:
+            since, until = _instants((max(mark.since, points[0][0]), mark.until))
+            label = labels.pop(mark.far, None)  # each stands once in the legend
+            if mark.far:
+                axes.axvspan(since, until, color=_ORANGE, alpha=0.3, linewidth=0, label=label)
+            else:
+                axes.axvline(since, color=_ORANGE, linewidth=1.4, linestyle="--", label=label)
         _value_axes(axes, _TICKS)
-        axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left")
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower left")
     else:
         _say_empty(axes, "no points")
     named = title if len(title) <= _TITLE_CHARACTERS else title[: _TITLE_CHARACTERS - 1] + "…"

@@ -43,7 +43,7 @@ _LOOK = {
 }
 """What to look at where it is high, and where it is low."""
 _NEW = {
-    "value": ("a value", ""),
+    "value": ("a value it never had", ""),
     "spread": (
         "how much it swings in 12 steps",
         "what makes it swing or stand still: autoscaling, retries, stuck work",

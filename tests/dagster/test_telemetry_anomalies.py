@@ -143,7 +143,7 @@ def test_points_are_hours_of_what_is_measured_often_enough(world: World) -> None
     rows = measured(AS_OF)
     half = (rows["time"] < OUTAGE) & (rows["time"] >= OUTAGE - timedelta(hours=1))
     few = rows[~half | (rows["interval_seconds"] == 3600) | (rows["time"].dt.minute < 25)]
-    found = points(_published(world, few), AS_OF)
+    found = points(_published(world, few), AS_OF, AS_OF)
     web = found[found["metric"] == "cpu_cores"].set_index("time")["value"]
     assert len(web) == 23  # the hour before the outage has 25 minutes
     for hour, value in web.items():
@@ -168,7 +168,7 @@ def _published(world: World, rows: pd.DataFrame) -> PublishedReader:
 
 def test_of_grids_the_measured_average_by_location_is_watched(world: World) -> None:
     world.publish(AS_OF, mart=GRID)
-    found = points(world.reader(), AS_OF)
+    found = points(world.reader(), AS_OF, AS_OF)
     grid = found[found["metric"] == "gco2e_per_kwh"]
     assert len(grid) == 23
     assert set(grid["resource"]) == {"eu-west-1"}

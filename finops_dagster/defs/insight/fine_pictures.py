@@ -23,10 +23,7 @@ def fine_plots(found: pd.DataFrame, watches: Watches, as_of: date) -> list[bytes
     first = day_start(as_of - timedelta(days=_DAYS - 1))
     for series in found["series"].drop_duplicates().head(_SERIES):
         rows = found[found["series"] == series].to_dict("records")
-        marks = [
-            Mark(row["from"], row["to"], "far out" if row["class"] == FAR_OUT else "never seen")
-            for row in rows
-        ]
+        marks = [Mark(row["from"], row["to"], far=row["class"] == FAR_OUT) for row in rows]
         shown = [
             (at, value) for at, value in zip(*watches.history(series), strict=True) if at >= first
         ]

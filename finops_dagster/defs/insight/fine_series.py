@@ -7,6 +7,7 @@ restated or backfilled makes another list of versions, and the states are made a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ MEASURED, GRID = "fct_workload_measurements", "fct_grid_intensity_hourly"
 LEAST_STEP_SECONDS = 3600
 """What is measured more often is watched as means of hours: at five minutes a day of a series costs
 twelve times as much to watch and to keep, and nobody is told of it before the day is over."""
+_READ_DAYS = 7
 _KEPT_DAYS = 2
 """Where the last hours of a day come after its decision, the state before it is still good."""
 
@@ -33,23 +35,24 @@ _POINTS = f"""
     with measured as (
         unpivot (
             select
-                resource, cluster, coalesce(container, '') as container, time, interval_seconds,
+                day, resource, cluster, coalesce(container, '') as container,
+                time, interval_seconds,
                 columns(c -> list_contains({list(METRICS)!r}, c))
             from mart
         )
-        on columns(* exclude (resource, cluster, container, time, interval_seconds))
+        on columns(* exclude (day, resource, cluster, container, time, interval_seconds))
         into name metric value value
     ),
     stepped as (
         select
             *,
             greatest({LEAST_STEP_SECONDS}, max(interval_seconds) over (
-                partition by resource, cluster, container, metric
+                partition by day, resource, cluster, container, metric
             )) as step_seconds
         from measured
     )
     select
-        resource, cluster, container, metric, step_seconds,
+        day, resource, cluster, container, metric, step_seconds,
         to_timestamp(floor(epoch(time) / step_seconds) * step_seconds) as time,
         -- in one order: a sum of doubles must not depend on which thread came first
         sum(value * interval_seconds order by time) / sum(interval_seconds) as value
@@ -60,7 +63,7 @@ _POINTS = f"""
 """
 _INTENSITIES = """
     select
-        region as resource, '' as cluster, '' as container, 'gco2e_per_kwh' as metric,
+        day, region as resource, '' as cluster, '' as container, 'gco2e_per_kwh' as metric,
         3600 as step_seconds, hour as time, gco2e_per_kwh as value
     from mart
     where accounting = 'location' and kind = 'average' and basis in ('measured', 'estimated')
@@ -94,20 +97,29 @@ def watch(estate: Estate, reader: PublishedReader, as_of: date) -> Watched | Non
     days = _versions(reader, as_of)
     if as_of not in days:
         return None
-    made = [content_id("watched", [ENGINE, since(as_of), *some]) for some in _prefixes(days)]
+    made = [content_id("watched", [ENGINE, *some]) for some in _prefixes(days)]
     ordered = list(days)
     taken, watches = _taken_up(estate, ordered, made)
-    for day in ordered[taken:]:
-        result = watches.day(points(reader, day), day)
+    for day, rows in _by_day(reader, ordered[taken:]):
+        result = watches.day(rows, day)
     _keep(estate.day(as_of), watches, made[-1])
     return Watched(result, watches, ordered[0], replayed=len(ordered) - taken - 1)
 
 
-def points(reader: PublishedReader, day: date) -> pd.DataFrame:
-    """Points of all series of a day that is published, as the engine takes them."""
+def points(reader: PublishedReader, first: date, last: date) -> pd.DataFrame:
+    """Points of all series of the published days of [first, last], as the engine takes them."""
     queries = ((MEASURED, _POINTS), (GRID, _INTENSITIES))
-    frames = [reader.frame(mart, query, first=day, last=day) for mart, query in queries]
+    frames = [reader.frame(mart, query, first=first, last=last) for mart, query in queries]
     return pd.concat([one for one in frames if one is not None], ignore_index=True)
+
+
+def _by_day(reader: PublishedReader, days: list[date]) -> Iterator[tuple[date, pd.DataFrame]]:
+    """Points of each of these days, read by the week: opening files takes longer than rows do."""
+    for at in range(0, len(days), _READ_DAYS):
+        some = days[at : at + _READ_DAYS]
+        rows = points(reader, some[0], some[-1])
+        for day in some:
+            yield day, rows[rows["day"] == day]
 
 
 def _versions(reader: PublishedReader, as_of: date) -> dict[date, list[str]]:

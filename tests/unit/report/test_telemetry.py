@@ -66,7 +66,7 @@ def test_the_two_classes_are_never_mixed() -> None:
 def test_what_goes_on_and_what_was_known_is_said() -> None:
     old = row(**{"from": SIX - timedelta(days=3), "to": datetime(2026, 4, 11, tzinfo=UTC)})
     said = words(render_text(data(old | {"began": False, "owner": ""})))
-    assert "2026-04-07 06:00 UTC goes on, known before" in said
+    assert "2026-04-07 06:00 UTC goes on, told before" in said
     assert "unknown" in said
 
 
@@ -119,9 +119,9 @@ def test_plots_take_any_name_and_any_value() -> None:
     times = [SIX + timedelta(hours=n) for n in range(48)]
     values = np.r_[np.full(24, np.nan), np.linspace(0, 1e12, 24)].tolist()
     marks = [
-        Mark(SIX - timedelta(days=9), SIX + timedelta(hours=30), "far out"),
-        Mark(times[40], times[41], "never seen"),
-        Mark(times[42], times[43], "never seen"),
+        Mark(SIX - timedelta(days=9), SIX + timedelta(hours=30), far=True),
+        Mark(times[40], times[41], far=False),
+        Mark(times[42], times[43], far=False),
     ]
     for title in ("$x$", r"a $\frac{", "_^{" + HOSTILE, "long " * 100):
         png = render_plot_series(
