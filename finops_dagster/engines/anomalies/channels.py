@@ -28,6 +28,8 @@ _EPISODE_DAYS = 120
 _BACK_SHARE, _BACK_SCALES = 0.3, 4.0
 """It is back within so much of how far it was away."""
 _COMMON_LEAVES, _COMMON_SHARE, _COMMON_Z, _COMMON_ALIKE = 5, 0.05, 3.0, 0.3
+_FURTHER = 1.2
+"""A creep is told again when it is so much further than it was."""
 _TURN_DAYS = 4
 NEVER = -10_000_000
 
@@ -79,10 +81,13 @@ class Memory:
     """Transformed level in cost that the last anomaly began from; NaN without one."""
     furthest: Floats
     """How far the level went from there (transformed)."""
+    told: Floats
+    """How far it was when a creep was last told of."""
 
     FILL: ClassVar[dict[str, float]] = {
         "pointed": NEVER, "crept": NEVER, "creeping": 0, "launched": 0, "missing": NEVER,
         "offset": NEVER, "hit": NEVER, "before": np.nan, "furthest": 0.0,
+        "told": 0.0,
     }  # fmt: skip
 
     @classmethod
@@ -105,6 +110,15 @@ class Memory:
         self.furthest = np.where(fresh, 0.0, self.furthest)
         self.hit[hit] = today.day
 
+    def crept_by(self, hit: np.ndarray, today: Today) -> None:
+        """A creep of leaves that `hit` is told today."""
+        self.crept[hit] = today.day
+        self.told = np.where(hit, np.abs(self.gone(today)), self.told)
+
+    def gone(self, today: Today) -> Floats:
+        """Level less the one that the last anomaly began from (transformed)."""
+        return np.asarray(today.expected.level - np.arcsinh(self.before / today.expected.unit))
+
     def _away(self, today: Today) -> np.ndarray:
         return np.asarray(np.isfinite(self.before) & (today.day - self.hit <= _EPISODE_DAYS))
 
@@ -112,7 +126,7 @@ class Memory:
         """Leaves whose cost is back to what it was before their last anomaly."""
         expected = today.expected
         before = np.arcsinh(self.before / expected.unit)
-        away = np.abs(expected.level - before)
+        away = np.abs(self.gone(today))
         self.furthest = np.where(self._away(today), np.fmax(self.furthest, away), self.furthest)
         now = np.arcsinh(today.cost / expected.unit)
         left = np.abs(now - before - expected.effect)
@@ -247,11 +261,24 @@ def creep(
     away = creeping(statistic, moved, today.spend, today.known, config)
     memory.creeping = np.where(away, memory.creeping + 1, 0)
     hit = (memory.creeping >= config.slow_days) & unsilenced(today, memory, config)
-    memory.crept[hit] = today.day
-    memory.took(hit, today, statistic.before)
+    again = ~hit & _still_creeping(today, memory, config)
+    memory.took(hit | again, today, statistic.before)
+    memory.crept_by(hit | again, today)
     usual = unit * np.sinh(statistic.before)
     onset = today.day - statistic.begun
-    return _hits(hit, today, Channel.SLOW, usual, statistic.score, onset)
+    hits = _hits(hit, today, Channel.SLOW, usual, statistic.score, onset)
+    gone = memory.gone(today) / today.expected.scale
+    return hits + _hits(again, today, Channel.SLOW, memory.before, gone)
+
+
+def _still_creeping(today: Today, memory: Memory, config: DetectionConfig) -> np.ndarray:
+    """Leaves whose creep was told, and that have gone further the same way since."""
+    since = today.day - memory.crept
+    gone = np.nan_to_num(memory.gone(today))
+    further = today.known & (since > config.slow_rest_days) & (since <= _EPISODE_DAYS)
+    further &= np.abs(gone) > _FURTHER * memory.told
+    level = today.expected.unit * np.sinh(today.expected.level)
+    return np.asarray(further & (np.abs(level - memory.before) >= config.slow_share * today.spend))
 
 
 def creeping(

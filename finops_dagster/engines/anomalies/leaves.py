@@ -123,7 +123,9 @@ class Ring:
         return self._figures[: self.rows, self._end - 1 - days]
 
     def put(self, columns: Floats) -> None:
-        """What `last(size)` gave of another."""
+        """What `last(size)` gave of another; raises ValueError where that was of another size."""
+        if columns.shape[1] != self.size:
+            raise ValueError(f"{columns.shape[1]} days were kept, not {self.size}: another config")
         self.grow(len(columns))
         self._figures[: self.rows, : self.size] = columns
         self._end = self.size

@@ -112,12 +112,12 @@ class Meters:
             expect = float(today.cost[leaf] - moved[rows].sum())
             score, onset = float(statistic.score[lead]), day - int(statistic.begun[lead])
             out.append(Hit(leaf, day, Channel.SLOW, expect, score, onset))
-            memory.crept[leaf] = day
         hit = np.zeros(len(today.cost), dtype=bool)
         hit[[one.leaf for one in out]] = True
         extra = np.bincount(self.leaf[told], weights=moved[told], minlength=len(hit))
         level = np.sinh(today.expected.level) - extra / today.expected.unit
         memory.took(hit, today, np.arcsinh(level))
+        memory.crept_by(hit, today)
         return out
 
     def _prices(

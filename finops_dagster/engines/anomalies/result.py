@@ -49,7 +49,8 @@ class DetectionConfig:
     slow_record: float = 1.2
     """Times the largest move of its last 120 days."""
     slow_days: int = 3
-    slow_rest_days: int = 30
+    slow_rest_days: int = 28
+    """A creep that goes on is told again after so long."""
     new_share: float = 0.01
     price_change: float = 0.01
     price_share: float = 0.0025
