@@ -12,19 +12,23 @@ import typer
 from finops_dagster.cli.common import AsJson, AsOf, Config, command
 from finops_dagster.cli.lists import decided_day, print_abstained
 from finops_dagster.cli.output import envelope, print_json, print_table
-from finops_dagster.defs.insight.forecasted import BANDS, forecasted
+from finops_dagster.defs.insight.forecasted import BANDS, exactly, forecasted
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.money import to_decimal
 from finops_dagster.report.data import BacktestRow
-from finops_dagster.report.forecasts import SeriesForecast
-from finops_dagster.report.format import share
+from finops_dagster.report.forecasts import Explained, SeriesForecast
+from finops_dagster.report.format import count, share, words
 
 _OURS = "ours"
 
 
 def register(app: typer.Typer) -> None:
-    """Add this command to `app`."""
+    """Add these commands to `app`."""
     app.command("forecasts")(forecasts_command)
+    one = typer.Typer(help="One forecast.", no_args_is_help=True)
+    one.command("explain")(explain_command)
+    app.add_typer(one, name="forecast")
 
 
 @command("forecasts")
@@ -65,6 +69,56 @@ def forecasts_command(
     return 0
 
 
+@command("forecast")
+def explain_command(
+    series: Annotated[str, typer.Argument(help="Its id, as `finops forecasts --json` lists it.")],
+    step: Annotated[
+        list[int] | None, typer.Option(min=1, help="Days ahead, from 1; may be given again.")
+    ] = None,
+    config: Config = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> int:
+    """Why a forecast says what it says: exact contributions, by the model that was kept."""
+    day, store = decided_day(config, as_of)
+    try:
+        told = exactly(store, series, step or [1])
+    except KeyError as error:
+        hint = "`finops forecasts --json` lists ids such as team|USD|search."
+        raise _unknown(f"No forecast of {series} was made for {day}.", hint) from error
+    except ValueError as error:
+        raise _unknown(f"{error}.", "Give a step within the days that are forecast.") from error
+    if as_json:
+        print_json(envelope("forecast", [_explained(one) for one in told], as_of=day))
+        return 0
+    if not told:
+        typer.echo(f"{series} is too young for the model: it is forecast by its own last days.")
+    for one in told:
+        print_table(
+            f"{series}, {count(one.step, 'day')} ahead: {one.mean:,.2f}",
+            ("what", "moves it by"),
+            [
+                ("base", f"{one.base:,.2f}"),
+                *((words(d.feature), f"{d.contribution:+,.2f}") for d in one.drivers),
+            ],
+        )
+    return 0
+
+
+def _unknown(message: str, hint: str) -> SettingsError:
+    fault = Fault(code="unknown_forecast", expected="Expected a forecast of this day.", hint=hint)
+    return SettingsError(message, (fault,))
+
+
+def _explained(day: Explained) -> dict[str, Any]:
+    return {
+        "step": day.step,
+        "mean": day.mean,
+        "base": day.base,
+        "contributions": {driver.feature: driver.contribution for driver in day.drivers},
+    }
+
+
 def _error(row: BacktestRow | None) -> str:
     return share(row.error_share, 1) if row is not None else "not known"
 
@@ -98,13 +152,5 @@ def _plain(one: SeriesForecast) -> dict[str, Any]:
             }
             for row in one.backtest
         ],
-        "explained": [
-            {
-                "step": day.step,
-                "mean": day.mean,
-                "base": day.base,
-                "contributions": {driver.feature: driver.contribution for driver in day.drivers},
-            }
-            for day in one.explained
-        ],
+        "explained": [_explained(day) for day in one.explained],
     }

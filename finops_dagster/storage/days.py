@@ -45,6 +45,14 @@ class DayStore:
         read: pd.DataFrame = pq.read_table(path).to_pandas(date_as_object=True)
         return read
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file by its name with suffix, such as a model."""
+
+        def write(aside: Path) -> None:
+            aside.write_bytes(content)
+
+        atomically(self.path(name), write)
+
     def drop_frames(self, *names: str) -> None:
         """Forget frames that an earlier look at this day has left."""
         for name in names:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from finops_dagster.defs.insight.forecasted import forecasted
-from finops_dagster.engines.forecasting import BASE
+from finops_dagster.defs.insight.forecasted import ADJUSTED, MODEL_FILE, exactly, forecasted
+from finops_dagster.engines.forecasting import BASE, forecast
 from finops_dagster.report.data import TOTAL
 from finops_dagster.storage.days import DayStore
+from tests.unit.engines.test_forecasting import pool
 
 DAYS = pd.date_range("2026-10-01", periods=30)
 AHEAD = pd.date_range("2026-10-31", periods=2)
@@ -79,3 +81,23 @@ def test_reasons_sum_to_the_forecast_and_the_farthest_is_first(day: DayStore) ->
 def test_a_day_without_forecasts_has_none(tmp_path: Path) -> None:
     """Nothing was forecast is an answer, and no error."""
     assert forecasted(DayStore(tmp_path)) == []
+
+
+def test_a_day_that_was_decided_answers_why(tmp_path: Path) -> None:
+    """Who asks weeks later must be answered by the model of that day, adjustments included."""
+    history = pool()
+    result = forecast(history, horizon=9, frequency="daily")
+    store = DayStore(tmp_path)
+    store.write_frame("cost_series", history.assign(scope="team", currency="USD", name="x"))
+    store.write_frame("forecasts", result.frame.assign(mean=result.frame["mean"] + 5.0))
+    store.write_document("forecast_record", {**asdict(result.record), "events": []})
+    for number, model in enumerate(result.models):
+        store.write_bytes(MODEL_FILE.format(number), model)
+    (told,) = exactly(store, "s01", [4])
+    mean = result.frame.query("unique_id == 's01' and step == 4")["mean"].item()
+    assert told.mean == pytest.approx(mean + 5.0, rel=1e-9)
+    assert {d.feature: d.contribution for d in told.drivers}[ADJUSTED] == pytest.approx(5.0)
+    with pytest.raises(KeyError):
+        exactly(store, "s99", [4])
+    with pytest.raises(ValueError, match="between 1 and 9"):
+        exactly(store, "s01", [10])

@@ -124,7 +124,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.defs.insight.forecasted import forecasts_page
+        from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
         from finops_dagster.defs.insight.outlook import cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import FRAME_COLUMNS, model_inputs
@@ -149,6 +149,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("forecast_backtest", result.backtest)
         day.write_frame("forecast_rungs", result.rungs)
         day.write_document("forecast_record", result.record)
+        for number, model in enumerate(result.models):
+            day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
         abstained = result.abstained
         if isinstance(inputs, Abstained):

@@ -6,6 +6,7 @@ How it is laid out and worded is the report's business.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting import BASE
+from finops_dagster.engines.forecasting import BASE, ModelRecord, explain
 from finops_dagster.report import BacktestRow
 from finops_dagster.report.charts import Point
 from finops_dagster.report.data import TOTAL
@@ -21,8 +22,14 @@ from finops_dagster.report.forecasts import Driver, Explained, ForecastsPage, Se
 from finops_dagster.storage.days import DayStore
 
 BANDS = ("mean", "lo80", "hi80", "lo95", "hi95")
+MODEL_FILE = "forecast_model_{}.ubj"
+"""A member of a day's model, by its number."""
+ADJUSTED = "known events and reconciliation"
+"""The feature that holds what was added to what the model said."""
 SHOWN_DAYS = 120
 """Of history, beside what is ahead."""
+_ROUNDING = 1e-9
+"""Share of a forecast that is no adjustment, but the last bits of sums."""
 _LEVEL_DAYS = 90
 """Whose mean an error is told as a share of."""
 
@@ -101,6 +108,41 @@ def forecasted(day: DayStore) -> list[SeriesForecast]:
     return found
 
 
+def exactly(day: DayStore, series: str, steps: Sequence[int]) -> tuple[Explained, ...]:
+    """Why a series is forecast as it is at some steps (from 1), by the day's own model.
+
+    Nothing where the pooled model does not forecast it. Raises KeyError where the day forecasts no
+    such series, ValueError for a step beyond its horizon.
+    """
+    frame, history = day.frame("forecasts"), day.frame("cost_series")
+    document = day.document("forecast_record")
+    if frame is None or history is None or document is None:
+        raise KeyError(series)
+    means = frame.loc[frame["unique_id"] == series].set_index("step")["mean"]
+    if means.empty:
+        raise KeyError(series)
+    known = {one.name: document[one.name] for one in fields(ModelRecord)}
+    record = ModelRecord(**{**known, "levels": tuple(known["levels"])})
+    models = [
+        day.path(MODEL_FILE.format(number)).read_bytes()
+        for number in range(len(known["parameters"]))
+    ]
+    told = explain(history[["unique_id", "ds", "y"]], models, record, [series], steps)
+    if told.empty:
+        return ()
+    added = means[sorted(set(steps))] - told.groupby("step")["contribution"].sum()
+    adjusted = added[added.abs() > _ROUNDING * means.abs().max()]
+    rows = pd.DataFrame(
+        {
+            "unique_id": series,
+            "step": adjusted.index,
+            "feature": ADJUSTED,
+            "contribution": adjusted.to_numpy(),
+        }
+    )
+    return _by_series(pd.concat([told, rows], ignore_index=True))[series]
+
+
 def forecasts_page(
     day: DayStore, estate: str, as_of: date, abstained: Sequence[Abstained]
 ) -> ForecastsPage:
@@ -123,8 +165,10 @@ def _rungs(day: DayStore) -> dict[str, dict[str, str]]:
 
 def _explained(day: DayStore) -> dict[str, tuple[Explained, ...]]:
     frame = day.frame("forecast_contributions")
-    if frame is None or frame.empty:
-        return {}
+    return {} if frame is None or frame.empty else _by_series(frame)
+
+
+def _by_series(frame: pd.DataFrame) -> dict[str, tuple[Explained, ...]]:
     wide = frame.pivot_table(
         index=["unique_id", "step"], columns="feature", values="contribution", observed=True
     )

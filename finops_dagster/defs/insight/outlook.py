@@ -39,6 +39,8 @@ class Outlook:
     record: dict[str, Any]
     """The model's, with the events that were applied and whether parts sum to their totals."""
     abstained: list[Abstained]
+    models: tuple[bytes, ...]
+    """See ForecastResult."""
 
 
 def cost_outlook(
@@ -59,6 +61,7 @@ def cost_outlook(
         result.rungs,
         _record(result, known, reconciled=not not_held),
         [*result.abstained, *known.abstained, *not_held],
+        result.models,
     )
 
 

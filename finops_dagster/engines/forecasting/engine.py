@@ -73,9 +73,7 @@ def forecast(
     if fitted is None:
         return ForecastResult(
             frame=frame,
-            contributions=pd.DataFrame(
-                columns=["unique_id", "ds", "step", "feature", "contribution"]
-            ),
+            contributions=_no_contributions(),
             backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
             rungs=rungs,
             record=_record(pool, (), [], 0, watch),
@@ -94,7 +92,41 @@ def forecast(
         rungs=rungs,
         record=replace(record, explanation="exact" if exact else "approximate"),
         abstained=abstained,
+        models=tuple(bytes(one.booster.save_raw("ubj")) for one in fitted.trained),
     )
+
+
+def explain(
+    history: pd.DataFrame,
+    models: Sequence[bytes],
+    record: ModelRecord,
+    series: Sequence[str],
+    steps: Sequence[int],
+) -> pd.DataFrame:
+    """Contributions as ForecastResult's, exact, of some `series` at some `steps` (from 1).
+
+    `history`, `models` and `record`: what a forecast was made of and what it left; nothing is
+    trained. Series that the pooled model does not forecast have none. Raises ValueError where the
+    history is another one, or a step is beyond the horizon.
+    """
+    if not all(1 <= step <= record.horizon for step in steps):
+        raise ValueError(f"steps are between 1 and {record.horizon}")
+    terms = Terms(
+        record.frequency, record.horizon, record.levels, record.seed, record.scale_floor, threads=1
+    )
+    pool = _pool(Job(lay_out(history, terms.recipe, terms.horizon), terms))
+    if pool.grid.data_hash != record.data_hash:
+        raise ValueError("this is not the history that the forecast was made of")
+    asked = pool.of(np.flatnonzero(np.isin(np.array(pool.grid.ids, dtype=object), list(series))))
+    if not asked.grid.ids:
+        return _no_contributions()
+    trained = [
+        Trained.kept(member, model)
+        for member, model in zip(terms.recipe.members, models, strict=True)
+    ]
+    point = predict(trained, asked.windows(asked.grid.y.shape[1] - 1)).point
+    _, told = _explained(asked, trained, point, np.array(sorted(set(steps))) - 1, exact=True)
+    return told
 
 
 @dataclass(frozen=True)
@@ -274,6 +306,10 @@ def _explained(
     )
 
 
+def _no_contributions() -> pd.DataFrame:
+    return pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"])
+
+
 def _record(
     job: Job, names: Sequence[str], trained: list[Trained], windows: int, watch: _Watch
 ) -> ModelRecord:
@@ -286,6 +322,7 @@ def _record(
         horizon=terms.horizon,
         levels=terms.levels,
         seed=terms.seed,
+        scale_floor=terms.floor,
         features=tuple(names),
         parameters=tuple(
             {**{k: _plain(v) for k, v in t.parameters.items()}, "rounds": t.member.rounds}

@@ -129,6 +129,13 @@ class Trained:
     parameters: dict[str, Any]
     rows: int
 
+    @classmethod
+    def kept(cls, member: Member, model: bytes) -> Trained:
+        """One that was written as UBJSON; how it was trained is in its record."""
+        import xgboost
+
+        return cls(member, xgboost.Booster(model_file=bytearray(model)), {}, 0)
+
 
 @dataclass(frozen=True)
 class Predicted:

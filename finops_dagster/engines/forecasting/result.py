@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.engines.forecasting.recipes import Frequency
 
 FRAME_COLUMNS = {
     "unique_id": "The series",
@@ -30,10 +31,11 @@ class ModelRecord:
     """How a forecast was made out: enough for a model card and to make it again."""
 
     engine: str
-    frequency: str
+    frequency: Frequency
     horizon: int
     levels: tuple[int, ...]
     seed: int
+    scale_floor: float
     features: tuple[str, ...]
     parameters: tuple[dict[str, float | int | str], ...]
     """One dict of XGBoost parameters and rounds a member."""
@@ -74,3 +76,5 @@ class ForecastResult:
     record: ModelRecord
     abstained: list[Abstained]
     """What is not forecast, and why."""
+    models: tuple[bytes, ...] = ()
+    """XGBoost's UBJSON of each member, in the recipe's order: see `explain`."""
