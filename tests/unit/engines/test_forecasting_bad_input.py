@@ -114,9 +114,9 @@ def test_odd_series_leave_the_plain_ones_alone(result: ForecastResult) -> None:
 
 
 def test_days_that_no_series_knows_have_intervals_too() -> None:
-    """An outage of the bill at the same days ahead of every origin checked left them without."""
+    """A bill of Mondays to Wednesdays alone left the other days without."""
     history = plain(3)
-    outage = history["ds"].dt.dayofweek.isin([3, 4, 5, 6]) & (history["ds"] >= STAMPS[-100])
+    outage = history["ds"].dt.dayofweek >= 3
     got = told(history.loc[~outage], horizon=7)
     assert set(got.rungs["rung"]) == {"pooled"}
     assert np.isfinite(got.frame[BANDS].to_numpy()).all()
