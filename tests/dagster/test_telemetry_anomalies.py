@@ -157,6 +157,16 @@ def test_points_are_hours_of_what_is_measured_often_enough(world: World) -> None
     assert set(found["step_seconds"]) == {3600}
 
 
+def test_a_step_that_does_not_divide_a_day_begins_with_it(world: World) -> None:
+    """Harm: a point of the day before is refused, and with it the day."""
+    rows = measured(AS_OF).tail(1).assign(interval_seconds=50_000)
+    rows = pd.concat([rows.assign(time=pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(hours=h))
+                      for h in (0, 14)])  # fmt: skip
+    found = points(_published(world, rows), AS_OF, AS_OF)
+    assert [one.hour for one in found["time"]] == [0, 13]
+    assert set(found["step_seconds"]) == {50_000}
+
+
 def _published(world: World, rows: pd.DataFrame) -> PublishedReader:
     made = world._version(MEASURED, AS_OF, 9.0)
     pq.write_table(

@@ -53,7 +53,10 @@ _POINTS = f"""
     )
     select
         day, resource, cluster, container, metric, step_seconds,
-        to_timestamp(floor(epoch(time) / step_seconds) * step_seconds) as time,
+        -- of the day, whether its seconds are a multiple of the step or not
+        to_timestamp(
+            epoch(day) + floor((epoch(time) - epoch(day)) / step_seconds) * step_seconds
+        ) as time,
         -- in one order: a sum of doubles must not depend on which thread came first
         sum(value * interval_seconds order by time) / sum(interval_seconds) as value
     from stepped

@@ -47,7 +47,8 @@ FOUND = {
 WARM_UP = timedelta(days=14)
 """Two weekends: a shorter past takes the first Saturday for news."""
 ENDED = timedelta(days=7)
-"""A series without a point for so long is forgotten: all that is looked at of it is blank."""
+"""A series without a point for so long, and two steps, is forgotten: all that is looked at of it is
+blank."""
 MERGE = 12
 """Points between two that are far out of one run, as benchmarks/anomaly.py counts events."""
 _KNOWN_SHARE = 0.5
@@ -243,8 +244,8 @@ class Watches:
             if last is None or last >= day_start(day):
                 continue
             reason = "no point of it on this day"
-            if day_start(day + timedelta(days=1)) - last > ENDED:
-                reason = f"no point of it for {ENDED.days} days: it is watched no more"
+            if day_start(day + timedelta(days=1)) - last > max(ENDED, 2 * one.watch.step):
+                reason = f"no point of it for {ENDED.days} days or more: it is watched no more"
                 del self._series[key]
             yield Abstained(subject=label(key), reason=reason)
 

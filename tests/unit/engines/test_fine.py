@@ -201,7 +201,7 @@ def test_who_is_not_judged_is_named_with_the_reason(whole: list[FineResult]) -> 
     assert begun not in reasons(said[4])  # nobody knew of it
     assert [reasons(said[d]).get(ended) for d in (21, 22, 27, 28, 29)] == [
         None, "no point of it on this day", "no point of it on this day",
-        "no point of it for 7 days: it is watched no more", None,
+        "no point of it for 7 days or more: it is watched no more", None,
     ]  # fmt: skip
     assert reasons(said[30])["cpu_cores of CronJob/shop/nightly (job, main)"] == (
         "measured in fewer than half of its steps: what is usual is not known"
