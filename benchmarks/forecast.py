@@ -193,9 +193,10 @@ def ours(
         "seconds": round(result.record.seconds, 2),
         "training_rows": result.record.training_rows,
         "abstained": len(result.abstained),
-        "backtest": pooled[["model", "mase", "smape", "coverage_80", "coverage_95"]].to_dict(
-            "records"
-        ),
+        "rungs": {str(k): int(v) for k, v in result.rungs["rung"].value_counts().items()},
+        "backtest": pooled.reindex(
+            columns=["model", "mase", "smape", "coverage_80", "coverage_95"]
+        ).to_dict("records"),
     }
     return answers, result.frame, record
 
@@ -315,7 +316,7 @@ def main() -> None:
         print(json.dumps(answer))
     else:
         table = {"ours": answer["ours"], **scores}
-        print(pd.DataFrame(table).drop(index="backtest").to_string())
+        print(pd.DataFrame(table).drop(index=["backtest", "rungs"]).to_string())
 
 
 if __name__ == "__main__":
