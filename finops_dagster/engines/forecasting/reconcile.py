@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting.grid import Floats
+from finops_dagster.engines.known import Floats
 
 RECONCILIATION = "reconciliation"
 """The feature of an explanation that holds what reconciling has added."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.forecasting.engine import Forecaster, fit
-from finops_dagster.engines.forecasting.grid import Floats
+from finops_dagster.engines.known import Floats
 
 SUMS = "sums of days"
 """The subject where they cannot be told."""
