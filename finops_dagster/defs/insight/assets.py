@@ -143,16 +143,17 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             reason = f"the newest cost is of {newest}: the days to come would be days gone by"
             return _nothing(day, "forecasts", "daily cost", reason)
         events = estate.settings.known_events
-        result = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
+        told = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
+        result = told.result
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
         day.write_frame("forecast_rungs", result.rungs)
-        day.write_document("forecast_record", result.record)
+        day.write_document("forecast_record", told.record)
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        abstained = result.abstained
+        abstained = list(result.abstained)
         if isinstance(inputs, Abstained):
             abstained.append(inputs)
         else:

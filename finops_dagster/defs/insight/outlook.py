@@ -31,16 +31,10 @@ LEAST_SERIES = 12
 class Outlook:
     """What is to come of some series."""
 
-    frame: pd.DataFrame
-    contributions: pd.DataFrame
-    backtest: pd.DataFrame
-    rungs: pd.DataFrame
-    """By what each series is forecast, and why: see ForecastResult."""
+    result: ForecastResult
+    """Of which frame, contributions and abstained are those after events and adding up."""
     record: dict[str, Any]
     """The model's, with the events that were applied and whether parts sum to their totals."""
-    abstained: list[Abstained]
-    models: tuple[bytes, ...]
-    """See ForecastResult."""
 
 
 def cost_outlook(
@@ -53,16 +47,13 @@ def cost_outlook(
     ours = result.backtest.loc[result.backtest["model"] == "ours"]
     error = dict(zip(ours["unique_id"], ours["mae"], strict=True)) if "mae" in ours else {}
     held = reconcile(known.frame, known.contributions, error, list(hierarchies(series)))
-    not_held = held.abstained if len(known.frame) else []
-    return Outlook(
-        held.frame,
-        held.contributions,
-        result.backtest,
-        result.rungs,
-        _record(result, known, reconciled=not not_held),
-        [*result.abstained, *known.abstained, *not_held],
-        result.models,
+    told = replace(
+        result,
+        frame=held.frame,
+        contributions=held.contributions,
+        abstained=[*result.abstained, *known.abstained, *held.abstained],
     )
+    return Outlook(told, _record(result, known, reconciled=not held.abstained))
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def reconcile(
     is near it. A grouping with a part that has no forecast is not held to its total; no "others" is
     invented.
     """
+    if frame.empty:
+        return Reconciled(frame, contributions, [])
     error = {**_from_widths(frame), **{k: v for k, v in error.items() if np.isfinite(v)}}
     means = frame.pivot(index="unique_id", columns="step", values="mean")
     moved = pd.DataFrame(0.0, index=means.index, columns=means.columns)
@@ -103,6 +105,8 @@ def explained(
 ) -> pd.DataFrame:
     """Contributions with one more feature: `column` of `added` (unique_id, step), where it is not
     zero, so that they sum to a mean that this was added to."""
+    if contributions.empty:
+        return contributions
     keys = ["unique_id", "ds", "step"]
     at = contributions[keys].drop_duplicates().merge(added, on=["unique_id", "step"])
     rows = at.loc[at[column] != 0, keys].assign(

@@ -108,8 +108,9 @@ def _missed(
     said, _ = model.forecast(history[history["ds"] <= origin])
     joined = said.merge(history[["unique_id", "ds", "y"]], on=["unique_id", "ds"], how="left")
     off = _table(joined, "y") - _table(joined, "mean")
-    known = np.isfinite(off).all(1)
-    return off[known], _half(joined, floor)[known]
+    half = _half(joined, floor)
+    known = np.isfinite(off).all(1) & np.isfinite(half).all(1)
+    return off[known], half[known]
 
 
 def sums(
@@ -139,7 +140,7 @@ def sums(
     for row, name in enumerate(wide.index):
         after = (known or {}).get(name)
         first = 0 if after is None else int(stamps.searchsorted(pd.Timestamp(after), side="right"))
-        if first >= days:
+        if first >= days or not np.isfinite(half[row]).all():
             continue
         if first not in found:
             found[first] = errors.sums(first, days)

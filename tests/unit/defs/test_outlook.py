@@ -89,20 +89,43 @@ def test_events_come_first_and_then_parts_sum_to_the_total() -> None:
         2,
         NEWEST,
     )  # fmt: skip
-    wide = told.frame.pivot(index="step", columns="unique_id", values="mean")
+    wide = told.result.frame.pivot(index="step", columns="unique_id", values="mean")
     for scope in ("team", "service"):
         parts = wide[[name for name in wide if str(name).startswith(f"{scope}|")]]
         np.testing.assert_allclose(parts.sum(axis=1), wide["total|USD|all"], rtol=1e-9)
     before, after = wide["total|USD|all"]
     assert 100 < before < 110
     assert 0.53 < after / before < 0.57
-    explained = told.contributions.groupby(["unique_id", "step"])["contribution"].sum()
-    means = told.frame.set_index(["unique_id", "step"])["mean"]
+    explained = told.result.contributions.groupby(["unique_id", "step"])["contribution"].sum()
+    means = told.result.frame.set_index(["unique_id", "step"])["mean"]
     np.testing.assert_allclose(explained, means.loc[explained.index])
     assert [one["name"] for one in told.record["events"]] == ["cut"]
     assert told.record["events"][0]["from"] == "2026-11-02"
     assert told.record["reconciled"] is True
-    assert [one.subject for one in told.abstained] == ["event: gone"]
+    assert [one.subject for one in told.result.abstained] == ["event: gone"]
+
+
+def test_a_day_without_a_forecast_has_no_more_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first month of bills must end in a reason, not in a fault."""
+    columns = ["unique_id", "ds", "step", "mean", "lo80", "hi80", "lo95", "hi95"]
+    short = [Abstained(subject="total|USD|all", reason="40 days of history")]
+    nothing = ForecastResult(
+        frame=pd.DataFrame(columns=columns),
+        contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
+        backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
+        record=RECORD,
+        abstained=short,
+    )
+    monkeypatch.setattr(outlook, "forecast", lambda *_, **__: nothing)
+    known = history()
+    told = outlook.cost_outlook(known, facts.series(known), [event(change=0.5)], 30, NEWEST)
+    assert told.result.frame.empty
+    assert told.result.abstained == short
+    used = outlook.budget_outlook(
+        budgets(), facts.large_series(None, 1), facts.makeup(known, NEWEST), [event(change=1)], 2,
+        NEWEST,
+    )  # fmt: skip
+    assert used.frame.empty and used.sums.empty
 
 
 def test_what_series_are_made_of_is_of_the_last_weeks() -> None:
