@@ -275,7 +275,8 @@ def _still_creeping(today: Today, memory: Memory, config: DetectionConfig) -> np
     """Leaves whose creep was told, and that have gone further the same way since."""
     since = today.day - memory.crept
     gone = np.nan_to_num(memory.gone(today))
-    further = today.known & (since > config.slow_rest_days) & (since <= _EPISODE_DAYS)
+    until = config.slow_rest_days + config.merge_days
+    further = today.known & (since > config.slow_rest_days) & (since <= until)
     further &= np.abs(gone) > _FURTHER * memory.told
     level = today.expected.unit * np.sinh(today.expected.level)
     return np.asarray(further & (np.abs(level - memory.before) >= config.slow_share * today.spend))
