@@ -66,7 +66,9 @@ def forecast(series: pd.DataFrame, *, horizon: int, **_: Any) -> ForecastResult:
     frame = pd.DataFrame(rows)
     told = frame[["unique_id", "ds", "step"]].assign(feature="base", contribution=frame["mean"])
     backtest = pd.DataFrame({"unique_id": last.index, "model": "ours", "mae": 1.0})
-    return ForecastResult(frame, told, backtest, RECORD, [])
+    return ForecastResult(
+        frame=frame, contributions=told, backtest=backtest, record=RECORD, abstained=[]
+    )
 
 
 @pytest.fixture(autouse=True)
