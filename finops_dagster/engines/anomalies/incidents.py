@@ -80,12 +80,13 @@ def stretches(watch: CostWatch) -> list[list[Hit]]:
 
 def _goes_on(stretch: list[Hit], hit: Hit, config: DetectionConfig) -> bool:
     mine = [one for one in stretch if one.leaf == hit.leaf]
-    gap = hit.day - mine[-1].day
-    again = hit.kind is Channel.SLOW and mine[-1].kind is Channel.SLOW
-    same_way = (hit.score > 0) == (mine[-1].score > 0)
-    return gap <= config.merge_days or (
-        again and same_way and gap <= config.slow_rest_days + config.merge_days
-    )
+    if hit.day - mine[-1].day <= config.merge_days:
+        return True
+    told = [one for one in mine if one.kind is Channel.SLOW]
+    if hit.kind is not Channel.SLOW or not told:
+        return False
+    same_way = (hit.score > 0) == (told[-1].score > 0)
+    return same_way and hit.day - told[-1].day <= config.slow_rest_days + config.merge_days
 
 
 def _together(first: Hit, hit: Hit) -> bool:
