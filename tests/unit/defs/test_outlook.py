@@ -18,8 +18,8 @@ from finops_dagster.engines.forecasting.sums import SUMS, DayErrors
 
 NEWEST = date(2026, 10, 31)
 RECORD = ModelRecord(
-    engine="forecasting/1", frequency="daily", horizon=2, levels=(80, 95), seed=0, features=(),
-    parameters=(), series=5, training_rows=1, training_start="", training_end="",
+    engine="forecasting/1", frequency="daily", horizon=2, levels=(80, 95), seed=0, scale_floor=0.01,
+    features=(), parameters=(), series=5, training_rows=1, training_start="", training_end="",
     calibration_windows=1, data_hash="", xgboost="", seconds=0.0,
 )  # fmt: skip
 
@@ -67,7 +67,12 @@ def forecast(series: pd.DataFrame, *, horizon: int, **_: Any) -> ForecastResult:
     told = frame[["unique_id", "ds", "step"]].assign(feature="base", contribution=frame["mean"])
     backtest = pd.DataFrame({"unique_id": last.index, "model": "ours", "mae": 1.0})
     return ForecastResult(
-        frame=frame, contributions=told, backtest=backtest, record=RECORD, abstained=[]
+        frame=frame,
+        contributions=told,
+        backtest=backtest,
+        rungs=pd.DataFrame(),
+        record=RECORD,
+        abstained=[],
     )
 
 
@@ -115,6 +120,7 @@ def test_a_day_without_a_forecast_has_no_more_to_tell(monkeypatch: pytest.Monkey
         frame=pd.DataFrame(columns=columns),
         contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
         backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
+        rungs=pd.DataFrame(),
         record=RECORD,
         abstained=short,
     )
