@@ -29,7 +29,7 @@ ImageFormat = Literal["png", "svg"]
 _BLUE = "#0b6e99"
 _ORANGE = "#c2571a"
 _GREY = "#5a6672"
-_IN_A_ROW = 3
+_IN_A_ROW, _PANEL_INCHES = 3, 1.9
 _TICKS = 9
 """Days that an axis of full width names at most."""
 _TITLE_CHARACTERS = 100
@@ -68,20 +68,24 @@ class Panel:
     forecast: Sequence[Point]
 
 
-def render_plot_forecasts(
-    panels: Sequence[Panel], currency: str, *, image: ImageFormat = "png"
-) -> bytes:
-    """A small plot of each series with its forecast and bands, three in a row, in `currency`."""
+def render_plot_forecasts(panels: Sequence[Panel], *, image: ImageFormat = "png") -> bytes:
+    """A small plot of each series with its forecast and bands, three in a row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = -(-len(panels) // _IN_A_ROW)
-    figure = Figure(figsize=(10, 2.1 * rows), dpi=90, layout="constrained")
+    high = _PANEL_INCHES * rows
+    # placed by hand: a layout that is worked out takes seconds for a dozen
+    figure = Figure(figsize=(10, high), dpi=90)
     FigureCanvasAgg(figure)
-    for place, panel in enumerate(panels, start=1):
-        axes = figure.add_subplot(rows, _IN_A_ROW, place)
-        _draw_spend(axes, panel.history, panel.forecast, legend=place == 1, ticks=4)
-        _dress(axes, f"{panel.title}, {currency} a day")
+    grid = figure.add_gridspec(
+        rows, _IN_A_ROW, left=0.05, right=0.99, top=1 - 0.25 / high, bottom=0.3 / high,
+        hspace=0.5, wspace=0.18,
+    )  # fmt: skip
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(grid[divmod(place, _IN_A_ROW)])
+        _draw_spend(axes, panel.history, panel.forecast, legend=place == 0, ticks=4)
+        _dress(axes, panel.title)
     return _bytes(figure, image)
 
 

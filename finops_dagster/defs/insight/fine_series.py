@@ -23,6 +23,8 @@ from finops_dagster.storage.publication import PublishedReader
 
 STATES = "telemetry_watches"
 """Frame of a day that the next one takes up."""
+BEFORE = "telemetry_watches_before"
+"""The same of the days before it, where nobody kept them: for a day that is decided again."""
 MEASURED, GRID = "fct_workload_measurements", "fct_grid_intensity_hourly"
 LEAST_STEP_SECONDS = 3600
 """What is measured more often is watched as means of hours: at five minutes a day of a series costs
@@ -104,8 +106,10 @@ def watch(estate: Estate, reader: PublishedReader, as_of: date) -> Watched | Non
     ordered = list(days)
     taken, watches = _taken_up(estate, ordered, made)
     for day, rows in _by_day(reader, ordered[taken:]):
+        if day == as_of and taken < len(ordered) - 1:
+            _keep(estate.day(as_of), BEFORE, watches, made[-2])
         result = watches.day(rows, day)
-    _keep(estate.day(as_of), watches, made[-1])
+    _keep(estate.day(as_of), STATES, watches, made[-1])
     return Watched(result, watches, ordered[0], replayed=len(ordered) - taken - 1)
 
 
@@ -143,17 +147,21 @@ def _taken_up(estate: Estate, days: list[date], made: list[str]) -> tuple[int, W
     """States made of just the first of these days, as many as there are; and of how many."""
     for number in range(len(days) - 1, 0, -1):
         day = days[number - 1]
-        for place in (estate.layout.insight(day), estate.layout.replay(estate.judge.bundle, day)):
-            kept = DayStore(place).frame(STATES)
+        for store, name in (
+            (DayStore(estate.layout.insight(day)), STATES),
+            (DayStore(estate.layout.replay(estate.judge.bundle, day)), STATES),
+            (estate.day(days[-1]), BEFORE),
+        ):
+            kept = store.frame(name)
             if kept is not None and set(kept["made_of"]) == {made[number - 1]}:
                 return number, Watches.restored(kept)
     return 0, Watches()
 
 
-def _keep(day: DayStore, watches: Watches, made_of: str) -> None:
+def _keep(day: DayStore, name: str, watches: Watches, made_of: str) -> None:
     """Write the states of a day, and drop those that nobody will take up."""
-    day.write_frame(STATES, watches.frame().assign(made_of=made_of))
-    beside = day.root.parent.glob(f"*/{STATES}.parquet")
+    day.write_frame(name, watches.frame().assign(made_of=made_of))
+    beside = day.root.parent.glob(f"*/{name}.parquet")
     for old in sorted(beside, key=_written, reverse=True)[_KEPT_DAYS:]:
         old.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from finops_dagster.report.forecasts import SeriesForecast
 from finops_dagster.report.page import visible
 from finops_dagster.report.plots import Panel
 
-_PANELS = 30
+_PANELS = 12
 _SCOPES = {"total": 1, "team": 2}
 _FIGURES = ("smape", "mase", "coverage_80", "coverage_95")
 
@@ -37,8 +37,11 @@ def spend_plots(forecasted: Sequence[SeriesForecast]) -> dict[str, bytes]:
             )
             continue
         largest = sorted(rows, key=lambda one: -one.expected)[:_PANELS]
-        panels = [Panel(visible(one.title), one.history, one.ahead) for one in largest]
-        plots[f"{currency}_{scope}"] = render_plot_forecasts(panels, currency)
+        panels = [
+            Panel(f"{visible(one.title)}, {currency} a day", one.history, one.ahead)
+            for one in largest
+        ]
+        plots[f"{currency}_{scope}"] = render_plot_forecasts(panels)
     return plots
 
 
