@@ -85,7 +85,7 @@ def test_a_day_without_forecasts_has_none(tmp_path: Path) -> None:
 
 def test_a_day_that_was_decided_answers_why(tmp_path: Path) -> None:
     """Who asks weeks later must be answered by the model of that day, adjustments included."""
-    history = pool()
+    history = pool(series=4, length=130)
     result = forecast(history, horizon=9, frequency="daily")
     store = DayStore(tmp_path)
     store.write_frame("cost_series", history.assign(scope="team", currency="USD", name="x"))

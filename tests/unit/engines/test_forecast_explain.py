@@ -12,7 +12,7 @@ from tests.unit.engines.test_forecasting import pool
 
 def test_kept_models_explain_any_day_exactly() -> None:
     """A question asked a week later must have the answer that the forecast had."""
-    history = pool()
+    history = pool(series=4, length=130)
     result = forecast(history, horizon=10, frequency="daily", explain_steps=[4])
     ids = sorted(set(result.frame["unique_id"]))[:2]
     told = explain(history, result.models, result.record, ids, [10, 4])
