@@ -105,16 +105,22 @@ def _said(answers: Iterable[Answer], as_of: date) -> list[Answer]:
 
 
 def _expected(incident: Incident, events: Sequence[Event], as_of: date) -> tuple[Held, str] | None:
-    """Where all its parts, and the day it began, are of one known event."""
-    for event in events:
-        last = event.until or event.from_ + timedelta(days=_SHOWS_DAYS)
-        if (
-            event.from_ <= incident.since <= last
-            and event.is_known(as_of)
-            and all(_is_of(part, event) for part in incident.dimensions)
-        ):
-            return Held.KNOWN_EVENT, f"{event.name}, from {event.from_}"
-    return None
+    """Where each of its parts is of a known event that it began with: one that is not is news."""
+    running = [
+        event
+        for event in events
+        if event.is_known(as_of)
+        and event.from_
+        <= incident.since
+        <= (event.until or event.from_ + timedelta(days=_SHOWS_DAYS))
+    ]
+    found: dict[str, None] = {}
+    for part in incident.dimensions:
+        event = next((one for one in running if _is_of(part, one)), None)
+        if event is None:
+            return None
+        found[f"{event.name}, from {event.from_}"] = None
+    return Held.KNOWN_EVENT, "; ".join(found)
 
 
 def _over(incident: Incident, rules: AlertRules, as_of: date) -> tuple[Held, str] | None:

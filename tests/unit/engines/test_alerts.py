@@ -95,6 +95,16 @@ def test_what_was_known_to_come_is_not_told(of: dict[str, list[str]], held: Held
     assert decided([one], [event(of=of)]) == [held]
 
 
+def test_each_part_may_have_an_event_of_its_own_and_one_without_is_news() -> None:
+    """A migration is told as two events, and what else moved that day is none of them."""
+    one = incident(service="compute", since=DAY)
+    both = (*one.dimensions, *incident(service="storage").dimensions)
+    moved = one.model_copy(update={"dimensions": both})
+    compute, storage = (event(of={"service": [name]}) for name in ("compute", "storage"))
+    assert decided([moved], [compute, storage]) == [Held.KNOWN_EVENT]
+    assert decided([moved], [compute]) == [None]
+
+
 def test_an_event_covers_what_began_in_it_if_it_was_known() -> None:
     """An excuse that is found afterwards, or is over, excuses nothing."""
     early = incident(service="compute", since=DAY - timedelta(days=1))
