@@ -46,9 +46,12 @@ class Figure:
         return _COMPARE[sign](value, float(limit))
 
     def value(self, answer: Any) -> float:
-        """The figure in what the command printed. Raises KeyError or TypeError if it is not."""
+        """The figure in what the command printed; a number in the path is a place in a list.
+
+        Raises LookupError, ValueError or TypeError if it is not there.
+        """
         for part in self.path.split("."):
-            answer = answer[part]
+            answer = answer[int(part) if isinstance(answer, list) else part]
         return float(answer)
 
 
