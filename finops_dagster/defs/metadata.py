@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import dagster as dg
@@ -28,6 +28,9 @@ from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.schemas import TableSchema
 from finops_dagster.quality import AuditResult, Outcome
+
+if TYPE_CHECKING:
+    from finops_dagster.defs.estate import Estate
 
 _SHOWN = 20
 _TOLD = 3
@@ -157,6 +160,11 @@ def _fault(outcome: Outcome) -> Fault:
         + (f" ({rows})." if rows else "."),
         hint=outcome.hint,
     )
+
+
+def day_page(estate: Estate, as_of: date) -> dg.MetadataValue:
+    """The day's page for people; it is there once the day is decided."""
+    return link(estate.layout.root, estate.report_folder(as_of) / "report.html")
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:

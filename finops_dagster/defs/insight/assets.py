@@ -4,7 +4,6 @@ Each body reads one publication, calls one engine, writes what it said and shows
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -17,6 +16,7 @@ from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
+    day_page,
     each_partition,
     frame_schema,
     frame_table,
@@ -167,7 +167,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": len(result.frame),
                 "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
                 "rows_in": len(series),
-                "report": _day_page(estate, as_of),
+                "report": day_page(estate, as_of),
                 "forecasts": link(estate.layout.root, page),
                 **{f"plot_{name}": picture(png) for name, png in spend_plots(shown.series).items()},
                 "backtest": frame_table(backtest_table(result.backtest)),
@@ -220,7 +220,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": len(result.frame),
                 "dagster/column_schema": frame_schema(result.frame, FRAME_COLUMNS),
                 "rows_in": len(used.series),
-                "report": _day_page(estate, as_of),
+                "report": day_page(estate, as_of),
                 "abstained": records_table([one.model_dump() for one in result.abstained]),
             }
         )
@@ -247,7 +247,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.findings),
-                "report": _day_page(estate, as_of),
+                "report": day_page(estate, as_of),
                 "findings": records_table(
                     [
                         {
@@ -321,11 +321,6 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     made = [publication, desired_state, forecasts, budget_forecasts, findings, models]
     return [*made, *incidents, *build_telemetry(PUBLICATION, common)]
-
-
-def _day_page(estate: Estate, as_of: date) -> dg.MetadataValue:
-    """The day's page for people; it is there once the day is decided."""
-    return link(estate.layout.root, estate.report_folder(as_of) / "report.html")
 
 
 def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:

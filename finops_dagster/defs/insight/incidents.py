@@ -12,7 +12,7 @@ import pandas as pd
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import alerting, facts
-from finops_dagster.defs.metadata import each_partition, link, picture, records_table
+from finops_dagster.defs.metadata import day_page, each_partition, link, picture, records_table
 from finops_dagster.defs.shared import Clocks, window
 from finops_dagster.domain.alerts import Alert
 from finops_dagster.domain.decisions import Abstained
@@ -79,7 +79,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
             metadata={
                 "dagster/row_count": len(found),
                 "rows_in": 0 if history is None else len(history),
-                "report": link(estate.layout.root, estate.report_folder(as_of) / "report.html"),
+                "report": day_page(estate, as_of),
                 "incidents": records_table([_row(one, by_incident[one.id]) for one in found]),
                 **{
                     f"page_{number}": link(estate.layout.root, pages[one.id])

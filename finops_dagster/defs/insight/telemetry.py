@@ -11,7 +11,13 @@ import pandas as pd
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
-from finops_dagster.defs.metadata import frame_schema, frame_table, link, picture, records_table
+from finops_dagster.defs.metadata import (
+    day_page,
+    frame_schema,
+    frame_table,
+    picture,
+    records_table,
+)
 from finops_dagster.defs.shared import window
 from finops_dagster.domain.decisions import Abstained
 
@@ -65,7 +71,7 @@ def build_telemetry(upstream: dg.AssetKey, common: dict[str, Any]) -> list[dg.As
                 "points": watched.result.points,
                 "looks_back_to": watched.since.isoformat(),
                 "days_watched_again": watched.replayed,
-                "report": link(estate.layout.root, estate.report_folder(as_of) / "report.html"),
+                "report": day_page(estate, as_of),
                 "far": frame_table(shown[shown["class"] == FAR_OUT].drop(columns="class")),
                 "novel": frame_table(shown[shown["class"] == NOVEL].drop(columns="class")),
                 **{

@@ -11,8 +11,8 @@ from datetime import date
 
 import numpy as np
 
-from finops_dagster.engines.anomalies.leaves import Floats, Ring
-from finops_dagster.engines.known import median
+from finops_dagster.engines.anomalies.leaves import Ring
+from finops_dagster.engines.known import Floats, median
 
 REACH = 182
 """Days looked back on: six months of residuals, four of them for days of the month."""

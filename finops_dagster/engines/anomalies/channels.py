@@ -14,8 +14,8 @@ import numpy as np
 
 from finops_dagster.domain.incidents import Channel
 from finops_dagster.engines.anomalies.baseline import Crept, Expected
-from finops_dagster.engines.anomalies.leaves import Floats
 from finops_dagster.engines.anomalies.result import DetectionConfig
+from finops_dagster.engines.known import Floats
 
 _HEAVY_TAIL_DEGREES = 4
 _MISSING_TOTAL, _MISSING_LEAVES, _MISSING_LOW = 0.5, 0.6, 0.5

@@ -13,8 +13,8 @@ import numpy as np
 from finops_dagster.domain.incidents import Channel, Effects
 from finops_dagster.domain.money import to_decimal
 from finops_dagster.engines.anomalies.channels import Hit
-from finops_dagster.engines.anomalies.leaves import Floats
 from finops_dagster.engines.anomalies.watch import CostWatch
+from finops_dagster.engines.known import Floats
 
 _COUNTED_SHARE = 0.25
 """A day still belongs to an incident while its excess is a quarter of the largest, same sign."""

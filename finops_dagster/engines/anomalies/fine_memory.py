@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from finops_dagster.engines.anomalies.leaves import Floats
+from finops_dagster.engines.known import Floats
 
 MEMORY = 12_000
 """Points looked back on: six weeks at five minutes, a year and four months of hours. What is older

@@ -12,7 +12,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-Floats = np.ndarray
+from finops_dagster.engines.known import Floats
+
 KEYS = ("account", "service", "team", "currency")
 METER = ("meter", "unit")
 _MONEY_LIMIT = 1e18

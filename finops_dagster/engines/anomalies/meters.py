@@ -20,9 +20,9 @@ from finops_dagster.engines.anomalies.channels import (
     pairs,
     unsilenced,
 )
-from finops_dagster.engines.anomalies.leaves import Floats, Ring
+from finops_dagster.engines.anomalies.leaves import Ring
 from finops_dagster.engines.anomalies.result import DetectionConfig
-from finops_dagster.engines.known import median
+from finops_dagster.engines.known import Floats, median
 
 _STOOD_DAYS, _STOOD_LEAST = 14, 10
 _WOBBLE = 5.0

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from finops_dagster.engines.anomalies.fine_memory import MEMORY, TINY, Kept, Record, Tail
-from finops_dagster.engines.anomalies.leaves import Floats
-from finops_dagster.engines.known import mean, median, spread
+from finops_dagster.engines.known import Floats, mean, median, spread
 
 ALARM = 0.5
 """Score from which a point was never seen before; one for all series."""

@@ -19,9 +19,10 @@ from finops_dagster.engines.anomalies import channels
 from finops_dagster.engines.anomalies.alerts import factors
 from finops_dagster.engines.anomalies.baseline import REACH, Baseline, Expected, Slow
 from finops_dagster.engines.anomalies.channels import NEVER, Hit, Memory, Today
-from finops_dagster.engines.anomalies.leaves import KEYS, Charges, Floats, Ring, by_day, tidy
+from finops_dagster.engines.anomalies.leaves import KEYS, Charges, Ring, by_day, tidy
 from finops_dagster.engines.anomalies.meters import Meters
 from finops_dagster.engines.anomalies.result import DetectionConfig
+from finops_dagster.engines.known import Floats
 
 _BEFORE_ONSET_DAYS = 70
 """Kept beside the days reported: what was usual before an incident, and its money since."""
