@@ -12,9 +12,10 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -29,39 +30,83 @@ from finops_dagster.demo import billing, consumption, exports
 from finops_dagster.demo import plan as plans
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.engines.forecasting import forecast
+from finops_dagster.storage.publication import PublishedReader
 
 HORIZON = 28
 SEASON = 7
 RUN_RATE_DAYS = 28
 
 
+class Books:
+    """A seed's bill as the product's queries of costs find it, made of its exports alone."""
+
+    def __init__(self, seed: int, days: int) -> None:
+        plan, hidden = plans.build(seed), consumption.events(seed)
+        first = AS_OF - timedelta(days=days - 1)
+        books = billing.build(plan, {}, {}, hidden, first, AS_OF)
+        self._connection = duckdb.connect()
+        with tempfile.TemporaryDirectory() as folder:
+            exports.write_exports(Path(folder), books, first, AS_OF, since=first)
+            newest = [
+                str(max(month.iterdir(), key=lambda o: (o.name == "final", o.name)) / "*.parquet")
+                for month in sorted(Path(folder).glob("exports/*/*"))
+            ]
+            self._connection.execute(
+                f"create table charges as {_AS_MART} from read_parquet(?, union_by_name = true)",
+                [newest],
+            )
+
+    def frame(
+        self, mart: str, query: str, *, given: Mapping[str, Any] | None = None, **_: Any
+    ) -> pd.DataFrame:
+        """As of `PublishedReader.frame`."""
+        found: pd.DataFrame = self._queried(mart, query, given).to_pandas(date_as_object=True)
+        return found
+
+    def records(self, mart: str, query: str) -> list[dict[str, Any]]:
+        """As of `PublishedReader.records`."""
+        found: list[dict[str, Any]] = self._queried(mart, query, None).to_pylist()
+        return found
+
+    def _queried(self, mart: str, query: str, given: Mapping[str, Any] | None) -> Any:
+        self._connection.execute(f"create or replace view mart as {_MARTS[mart]}")
+        return self._connection.execute(query, given).to_arrow_table()
+
+
+_AS_MART = """
+    select
+        BillingAccountId as billing_account_id, SubAccountId as sub_account_id,
+        ServiceName as service_name, coalesce(Tags['team'], Tags['Team']) as team,
+        BillingCurrency as billing_currency, SkuMeter as sku_meter,
+        ConsumedUnit as consumed_unit, ConsumedQuantity as consumed_quantity,
+        ChargePeriodStart::date as charge_date, ChargeCategory as charge_category,
+        EffectiveCost as effective_cost, ContractedCost as contracted_cost,
+        ResourceId as resource_id,
+        Tags['k8s-workload-kind'] || '/' || Tags['k8s-namespace'] || '/'
+        || Tags['k8s-workload-name'] as resource,
+        CommitmentDiscountStatus as commitment_discount_status,
+        CommitmentDiscountId as commitment_discount_id,
+        CommitmentDiscountName as commitment_discount_name
+"""
+_MARTS = {
+    "fct_costs_daily": "from charges",
+    "fct_commitments_daily": """
+        select *, effective_cost as used_cost from charges
+        where commitment_discount_status = 'Used'
+    """,
+}
+
+
 def usage(seed: int, days: int) -> pd.DataFrame:
-    """A seed's charges of usage by day: account, service, team, currency, meter, unit, ds, cost,
-    quantity (null of charges that name no unit).
-    """
-    plan, hidden = plans.build(seed), consumption.events(seed)
-    first = AS_OF - timedelta(days=days - 1)
-    books = billing.build(plan, {}, {}, hidden, first, AS_OF)
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-        exports.write_exports(Path(folder), books, first, AS_OF, since=first)
-        newest = [
-            str(max(month.iterdir(), key=lambda one: (one.name == "final", one.name)) / "*.parquet")
-            for month in sorted(Path(folder).glob("exports/*/*"))
-        ]
-        return connection.execute(
-            f"""
-            select
-                coalesce(SubAccountId, BillingAccountId) as account, ServiceName as service,
-                coalesce(Tags['team'], Tags['Team'], '{facts.UNTAGGED}') as team,
-                BillingCurrency as currency,
-                coalesce(SkuMeter, '') as meter, coalesce(ConsumedUnit, '') as unit,
-                ChargePeriodStart::date as ds, sum(EffectiveCost) as cost,
-                sum(ConsumedQuantity)::double as quantity
-            from read_parquet(?, union_by_name = true)
-            where ChargeCategory = 'Usage' group by all order by all
-            """,
-            [newest],
-        ).df()
+    """A seed's charges of usage by day, as of `facts.cost_history`."""
+    return cost_history(Books(seed, days))
+
+
+def cost_history(books: Books) -> pd.DataFrame:
+    """The charges of usage of `books`, of every day."""
+    history = facts.cost_history(cast(PublishedReader, books), AS_OF)
+    assert history is not None
+    return history
 
 
 def bill(seed: int, days: int) -> pd.DataFrame:

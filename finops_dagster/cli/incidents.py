@@ -14,7 +14,7 @@ from finops_dagster.cli.common import AsJson, AsOf, Config, command, settings_fo
 from finops_dagster.cli.lists import decided_day, print_abstained
 from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight.alerting import keep_answer
+from finops_dagster.defs.insight.alerting import EXPLAINED, keep_answer
 from finops_dagster.domain.alerts import Alert, Answer, Opinion
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
@@ -42,14 +42,14 @@ def register(app: typer.Typer) -> None:
 def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
     """Anomalies that share a cause, with their money, and who is told of them."""
     day, store = decided_day(config, as_of)
-    items, abstained = (
-        store.items("incidents", Incident),
-        store.items("incidents_abstained", Abstained),
-    )
+    items, explained = (store.items(name, Incident) for name in ("incidents", EXPLAINED))
+    abstained = store.items("incidents_abstained", Abstained)
     alerts = {one.incident: one for one in store.items("alerts", Alert)}
     if as_json:
-        shown = [_plain(item, alerts.get(item.id)) for item in items]
-        print_json(envelope("incidents", shown, as_of=day, abstained=abstained))
+        shown, apart = (
+            [_plain(item, alerts.get(item.id)) for item in some] for some in (items, explained)
+        )
+        print_json(envelope("incidents", shown, as_of=day, abstained=abstained, explained=apart))
         return 0
     print_table(
         f"incidents up to {day.isoformat()}",
@@ -59,6 +59,18 @@ def incidents_command(config: Config = None, as_of: AsOf = None, as_json: AsJson
             for i in items
         ],
     )
+    print_table(
+        "explained: a known event, a commit or a commitment says that they would come",
+        ("id", "since", "money", "by", "told"),
+        [
+            (
+                _short(i), i.since, money_brief(i.money), i.explained.because,
+                _told(alerts.get(i.id)),
+            )
+            for i in explained
+            if i.explained is not None
+        ],
+    )  # fmt: skip
     print_abstained(abstained)
     return 0
 
@@ -82,6 +94,7 @@ def show_command(
         ("a month", money_range(item.saving_per_month) if item.ongoing else "nothing: it is over"),
         ("owner", item.owner or "unknown"),
         ("told", _told(alert)),
+        ("explained", item.explained.because if item.explained else "no"),
         ("what to do", item.what_to_do),
         ("page", page),
     )
@@ -154,7 +167,10 @@ def _answer(
 
 def _find(store: DayStore, wanted: str) -> Incident:
     """The one incident whose id begins so. Raises SettingsError."""
-    items = store.items("incidents", Incident)
+    items = [
+        *store.items("incidents", Incident),
+        *store.items(EXPLAINED, Incident),
+    ]
     found = [
         one for one in items if one.id.startswith(wanted) or one.id.startswith(f"incident-{wanted}")
     ]

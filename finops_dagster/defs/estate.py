@@ -23,8 +23,9 @@ from finops_dagster.desired_state import (
     index_files,
     open_repository,
 )
-from finops_dagster.desired_state.history import commit_before
+from finops_dagster.desired_state.history import commit_before, commits_between
 from finops_dagster.domain.allocation import Allocation
+from finops_dagster.domain.changes import Commit
 from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
@@ -345,33 +346,57 @@ class Estate:
         settings = self.settings.desired_state
         if settings is None:
             return None
-        commit = self._commit(as_of)
-        if commit is None:
-            return None
-        if commit not in self._indexes:
-            forge = self.forge()
-            tags = self.settings.tags
-            keys = TagKeys(
-                owner=tags.team, cost_center=tags.cost_center, environment=tags.environment
-            )
-            self._indexes[commit] = (
-                open_repository(Path(settings.repository), commit, keys)
-                if isinstance(forge, LocalForge)
-                else index_files(forge.files(commit, READ_SUFFIXES), commit, keys)
-            )
-        return self._indexes[commit]
+        if not self.is_replay(as_of):
+            return self._index_of(self.forge().head(settings.branch))
+        return self.index_at(self.cutoff(as_of))
 
-    def _commit(self, as_of: date) -> str | None:
+    def index_at(self, when: datetime) -> RepositoryIndex | None:
+        """The desired state by the newest commit then; None where there was none or none is named.
+
+        Raises SettingsError or Unavailable.
+        """
         settings = self.settings.desired_state
         if settings is None:
             return None
         forge = self.forge()
-        if not self.is_replay(as_of):
-            return forge.head(settings.branch)
-        before = self.cutoff(as_of)
         if isinstance(forge, LocalForge):
-            return commit_before(Path(settings.repository), settings.branch, before)
-        return forge.commit_before(settings.branch, before)
+            commit = commit_before(Path(settings.repository), settings.branch, when)
+        else:
+            commit = forge.commit_before(settings.branch, when)
+        return self._index_of(commit) if commit is not None else None
+
+    def commits_between(
+        self, since: datetime, until: datetime, files: Sequence[str]
+    ) -> list[Commit]:
+        """Commits that touch any of `files`, oldest first. Raises as index_at."""
+        settings, forge = self.settings.desired_state, self.forge()
+        assert settings is not None  # else there is no forge
+        if isinstance(forge, LocalForge):
+            repository = Path(settings.repository)
+            return commits_between(repository, settings.branch, since, until, files)
+        return forge.commits_between(settings.branch, since, until, files)
+
+    def _index_of(self, commit: str) -> RepositoryIndex:
+        if commit not in self._indexes:
+            settings, forge, tags = self.settings.desired_state, self.forge(), self.settings.tags
+            assert settings is not None  # else there is no forge
+            keys = TagKeys(
+                owner=tags.team, cost_center=tags.cost_center, environment=tags.environment
+            )
+            earlier = next(reversed(self._indexes.values()), None)
+            self._indexes[commit] = (
+                open_repository(Path(settings.repository), commit, keys, earlier)
+                if isinstance(forge, LocalForge)
+                else index_files(
+                    forge.files(commit, READ_SUFFIXES, self._blobs), commit, keys, earlier
+                )
+            )
+        return self._indexes[commit]
+
+    @cached_property
+    def _blobs(self) -> dict[str, bytes]:
+        """Files that GitHub was asked for, by their ids: the same in most commits."""
+        return {}
 
     @cached_property
     def _indexes(self) -> dict[str, RepositoryIndex]:

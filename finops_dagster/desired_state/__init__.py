@@ -26,15 +26,19 @@ _KEYS = TagKeys()
 
 
 def open_repository(
-    path: Path | str, commit: str | None = None, keys: TagKeys = _KEYS
+    path: Path | str,
+    commit: str | None = None,
+    keys: TagKeys = _KEYS,
+    earlier: RepositoryIndex | None = None,
 ) -> RepositoryIndex:
     """Index of a Git repository, bare or not, at `commit` (None: HEAD).
 
-    `keys`: which tags say whose a resource is.
+    `keys`: which tags say whose a resource is; `earlier`: an index whose unchanged files need not
+    be read again.
 
     Raises SettingsError if there is no such repository or commit, Unavailable without git.
     """
-    return RepositoryIndex(read_commit(Path(path), commit), keys=keys)
+    return RepositoryIndex(read_commit(Path(path), commit), earlier, keys)
 
 
 def open_directory(path: Path | str) -> RepositoryIndex:
@@ -43,7 +47,10 @@ def open_directory(path: Path | str) -> RepositoryIndex:
 
 
 def index_files(
-    files: Mapping[str, bytes], commit: str = "", keys: TagKeys = _KEYS
+    files: Mapping[str, bytes],
+    commit: str = "",
+    keys: TagKeys = _KEYS,
+    earlier: RepositoryIndex | None = None,
 ) -> RepositoryIndex:
-    """Index of files already in memory, keyed by POSIX path."""
-    return RepositoryIndex(Tree(files, tuple(sorted(files)), {}, commit), keys=keys)
+    """Index of files already in memory, keyed by POSIX path; else as of `open_repository`."""
+    return RepositoryIndex(Tree(files, tuple(sorted(files)), {}, commit), earlier, keys)

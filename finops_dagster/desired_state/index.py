@@ -60,7 +60,7 @@ class RepositoryIndex:
         self._flat: dict[int, tuple[Node, dict[str, Scalar]]] = (
             dict(earlier._flat) if earlier else {}
         )
-        self._known: dict[tuple[str, int], tuple[Node, DeclaredResource]] = (
+        self._known: dict[tuple[str, int, int], tuple[Node, Node | None, DeclaredResource]] = (
             dict(earlier._known) if earlier else {}
         )
         self._leaves = {
@@ -141,6 +141,14 @@ class RepositoryIndex:
         for file in sorted(self._used - owners):
             yield _without_value(file, 0, "it says how others are built, and owns no value itself")
 
+    def values(self, resource: str) -> Mapping[str, Scalar]:
+        """Canonical path -> value of a declared resource. Raises KeyError if there is none."""
+        return self._leaves[resource]
+
+    def makes(self, resource: str) -> frozenset[str]:
+        """Resources that a release makes or is given its values by; none of what is no release."""
+        return frozenset(self._bindings.changing_with(resource))
+
     def refused(self) -> Mapping[str, str]:
         """File -> why some of it is not indexed."""
         return {file: reason for (file, _), reason in sorted(self._refused.items())}
@@ -180,21 +188,23 @@ class RepositoryIndex:
 
     def _declared(self, name: str, rendering: Rendering) -> DeclaredResource:
         resource = rendering.resource
-        key = (name, id(resource.tree))
+        namespace = self._namespace(name)
+        key = (name, id(resource.tree), id(namespace))
         if key not in self._known:
             if rendering.declaration is not None:
                 made = of_declaration(rendering.declaration, self._keys)
             else:
-                made = of_object(name, resource, self._namespace(name), self._keys)
-            self._known[key] = (resource.tree, made)
-        made = self._known[key][1]
+                metadata = mapping(mapping(namespace).get("metadata"))
+                made = of_object(name, resource, metadata, self._keys)
+            self._known[key] = (resource.tree, namespace, made)
+        made = self._known[key][2]
         variants = self._variants(name)
         return made.model_copy(update={"variants": variants}) if variants else made
 
-    def _namespace(self, name: str) -> dict[str, Node]:
-        """Metadata of the Namespace object of a resource's namespace, where it is declared."""
+    def _namespace(self, name: str) -> Node | None:
+        """The Namespace object of a resource's namespace, where it is declared."""
         declared = self._renderings.get(f"Namespace//{name.split('/')[1]}")
-        return mapping(mapping(declared[0].resource.tree).get("metadata")) if declared else {}
+        return declared[0].resource.tree if declared else None
 
     # Who owns what.
 

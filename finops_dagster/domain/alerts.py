@@ -49,6 +49,8 @@ class Held(StrEnum):
     """Why an incident is not told today."""
 
     KNOWN_EVENT = "known_event"
+    DECLARED = "declared"
+    """Git or a commitment explains it."""
     ACKNOWLEDGED = "acknowledged"
     COOLING_OFF = "cooling_off"
     OVER = "over"

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from finops_dagster.domain.changes import By, Change
 from finops_dagster.domain.decisions import Evidence
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.money import Amount, Money, MoneyRange, Range
@@ -70,6 +71,16 @@ class Part(_Frozen):
     """Of its first anomaly."""
 
 
+class Explained(_Frozen):
+    """Why an incident was to be expected: each of its parts is of an event or a change."""
+
+    by: tuple[By, ...]
+    because: str
+    """For people."""
+    changes: tuple[Change, ...] = ()
+    """What was changed on purpose, that the move is of."""
+
+
 class Incident(_Frozen):
     """Anomalies of one account that share their cause, with the money of them."""
 
@@ -119,6 +130,8 @@ class Incident(_Frozen):
     """`money` and what is to come until the month of as_of is over, where it goes on."""
     what_to_do: str = ""
     """One sentence for a person."""
+    explained: Explained | None = None
+    """None: nobody has said that it would come."""
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import github
 from github.GithubException import GithubException
 
+from finops_dagster.domain.changes import Commit
 from finops_dagster.domain.decisions import ChangeSet, PullRequest, PullRequestState
 from finops_dagster.domain.errors import Fault, Stopped, Unavailable
 from finops_dagster.gitops import marker
@@ -245,16 +246,51 @@ class GitHubForge:
 
         return self._calls.attempt(attempt)
 
-    def files(self, commit: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
-        """Path -> bytes of the regular files at a commit whose names end so."""
+    def commits_between(
+        self, branch: str, since: datetime, until: datetime, files: Iterable[str]
+    ) -> list[Commit]:
+        """Commits of `branch` after `since` up to `until` that touch any of `files`, oldest first.
+
+        A call for each file.
+        """
+
+        def attempt(file: str) -> list[Commit]:
+            commits = self._repository().get_commits(
+                sha=branch, path=file, since=since, until=until
+            )
+            return [
+                Commit(
+                    sha=one.sha,
+                    on=one.commit.committer.date.astimezone(UTC).date(),
+                    subject=one.commit.message.partition("\n")[0],
+                )
+                for one in commits
+            ]
+
+        found = {
+            one.sha: one for file in files for one in self._calls.attempt(partial(attempt, file))
+        }
+        return sorted(found.values(), key=lambda one: (one.on, one.sha))
+
+    def files(
+        self, commit: str, suffixes: tuple[str, ...], blobs: dict[str, bytes] | None = None
+    ) -> dict[str, bytes]:
+        """Path -> bytes of the regular files at a commit whose names end so.
+
+        `blobs`: id -> bytes of those read before; each that has to be read is added.
+        """
+        known = blobs if blobs is not None else {}
         tree = self._calls.attempt(lambda: self._repository().get_git_tree(commit, recursive=True))
         if tree.raw_data.get("truncated"):
             raise Unavailable(f"{self._name} is too large to be listed by GitHub; use a clone")
-        return {
-            entry.path: self._blob(entry.sha)
+        wanted = {
+            entry.path: entry.sha
             for entry in tree.tree
             if entry.type == "blob" and entry.mode != "120000" and entry.path.endswith(suffixes)
         }
+        for sha in set(wanted.values()) - known.keys():
+            known[sha] = self._blob(sha)
+        return {path: known[sha] for path, sha in wanted.items()}
 
     # One call, or a few that belong together.
 

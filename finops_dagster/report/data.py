@@ -110,6 +110,8 @@ class ReportData:
     """Of the month that `as_of` is in."""
     gates: tuple[StageGate, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    explained: tuple[Incident, ...] = ()
+    """Incidents that were to be expected."""
     incident_pages: Mapping[str, str] = field(default_factory=dict)
     """By incident id: the page of it, from the folder of the report."""
     telemetry: pd.DataFrame | None = None

@@ -68,6 +68,7 @@ def write_incident(page: IncidentPage, folder: Path) -> Path:
         "found": _FOUND[page.incident.kind],
         "is_fact": page.incident.kind in _FACTS,
         "has_owner": page.incident.owner not in ("", UNTAGGED),
+        "changes": page.incident.explained.changes if page.incident.explained else (),
         "effects": _effects(page.incident),
         "drawn": [(course, _chart(course, page.incident)) for course in page.courses[:_DRAWN]],
     }

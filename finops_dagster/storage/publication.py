@@ -346,12 +346,14 @@ class PublishedReader:
         *,
         first: date | None = None,
         last: date | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame | None:
         """Run `query` over the relation `mart`; None where no partition is published.
 
-        Decimals stay Decimal (object columns), times are UTC.
+        Decimals stay Decimal (object columns), times are UTC. `given`: values of the query's
+        `$name` parameters.
         """
-        found = self._queried(mart, query, first, last)
+        found = self._queried(mart, query, first, last, given)
         return found.to_pandas(date_as_object=True) if found is not None else None
 
     def records(
@@ -370,7 +372,12 @@ class PublishedReader:
         return found.to_pylist() if found is not None else []
 
     def _queried(
-        self, mart: str, query: str, first: date | None, last: date | None
+        self,
+        mart: str,
+        query: str,
+        first: date | None,
+        last: date | None,
+        given: Mapping[str, Any] | None = None,
     ) -> pa.Table | None:
         paths = self.paths(mart, first, last)
         if not paths:
@@ -379,7 +386,7 @@ class PublishedReader:
             connection.execute("set TimeZone = 'UTC'; set threads = 2")
             names = [str(path) for path in paths]
             connection.read_parquet(names, union_by_name=True).create_view("mart")
-            return connection.execute(query).to_arrow_table()
+            return connection.execute(query, given).to_arrow_table()
 
     def rows(self, mart: str, where: str | None, limit: int) -> pd.DataFrame:
         """Rows of a mart that meet a condition that a person typed.

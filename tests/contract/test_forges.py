@@ -452,6 +452,36 @@ def test_the_commit_of_a_past_day_is_the_newest_made_by_then(github_url: str) ->
         host.forge().commit_before("no-such-branch", later)
 
 
+def test_a_file_that_is_in_many_commits_is_read_once(github_url: str) -> None:
+    """Harm: two commits a day of history are asked for file by file until GitHub refuses."""
+    host = GitHubHost(github_url, START)
+    first = host.forge().head("main")
+    second = host.commit("main", {WEB: deployment("web", cpu="3")})
+    blobs: dict[str, bytes] = {}
+    before = host.forge().files(first, (".yaml",), blobs)
+    kept = dict(blobs)
+    assert sorted(kept.values()) == sorted(set(before.values()))
+    after = host.forge().files(second, (".yaml",), blobs)
+    assert {**before, WEB: deployment("web", cpu="3")} == after
+    assert [data for sha, data in blobs.items() if sha not in kept] == [after[WEB]]
+    blobs[next(iter(kept))] = b"kept"
+    assert b"kept" in host.forge().files(second, (".yaml",), blobs).values()
+
+
+def test_commits_of_files_are_told_in_order(github_url: str) -> None:
+    """Harm: an incident accuses a commit that had nothing to do with it, or of another day."""
+    host = GitHubHost(github_url, START)
+    second = host.commit("main", {WEB: deployment("web", cpu="3")})
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    found = host.forge().commits_between("main", now - day, now + day, [WEB])
+    assert (found[-1].sha, found[-1].subject) == (second, "by hand")
+    assert abs(found[-1].on - now.date()) <= day
+    assert host.forge().commits_between("main", now - day, now + day, []) == []
+    with pytest.raises(Unavailable):
+        host.forge().commits_between("no-such-branch", now - day, now, [WEB])
+
+
 def test_an_unreachable_github_is_told_without_the_token() -> None:
     """Harm: a stack trace, or a log with a credential in it."""
     forge = GitHubForge(

@@ -15,6 +15,7 @@ import pandas as pd
 from finops_dagster.defs import line, rebuild, showback
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.alerting import EXPLAINED
 from finops_dagster.defs.insight.forecasted import backtest_rows, named
 from finops_dagster.domain.decisions import (
     Abstained,
@@ -69,7 +70,7 @@ def report_data(
     spend = facts.spend(reader, as_of, by_billing_period=by_billing_period)
     restated = facts.restatements(reader, estate.cutoff(as_of) - _RESTATED_SINCE)
     coverage = facts.tag_coverage(reader, as_of)
-    incidents = day.items("incidents", Incident)
+    incidents, explained = (day.items(name, Incident) for name in ("incidents", EXPLAINED))
     return ReportData(
         estate=estate.settings.estate,
         as_of=as_of,
@@ -83,7 +84,8 @@ def report_data(
         budgets=tuple(showback.budgets(reader, day, month_start(as_of))),
         gates=_gates(estate, day, as_of),
         incidents=tuple(incidents),
-        incident_pages={one.id: incident_pages.place(one) for one in incidents},
+        explained=tuple(explained),
+        incident_pages={one.id: incident_pages.place(one) for one in [*incidents, *explained]},
         telemetry=day.frame("telemetry_anomalies"),
         findings=tuple(day.items("findings", Finding)),
         proposals=tuple(day.items("proposals", Proposal)),

@@ -16,6 +16,8 @@ from finops_dagster.engines.anomalies import AlertRules, decide_alerts
 
 ANSWER = "answer"
 ALERT = "alert"
+EXPLAINED = "incidents_explained"
+"""Items of a day: incidents that were to be expected, listed apart."""
 
 
 def answers(estate: Estate) -> list[Answer]:
@@ -33,6 +35,6 @@ def alerts(estate: Estate, incidents: Sequence[Incident], as_of: date) -> list[A
     settings = estate.settings
     rules = AlertRules(settings.alerts.per_team_and_day, settings.alerts.cool_off_days)
     earlier = [Alert.model_validate(entry.payload) for entry in estate.ledger.entries(ALERT)]
-    made = decide_alerts(incidents, settings.known_events, answers(estate), earlier, rules, as_of)
+    made = decide_alerts(incidents, answers(estate), earlier, rules, as_of)
     estate.record(as_of, ALERT, [one for one in made if one.held is None])
     return made

@@ -3,7 +3,7 @@
 The body reads one publication, calls the engine, writes what it said and shows it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,7 @@ import pandas as pd
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import alerting, facts
+from finops_dagster.defs.insight.declared import changes_around
 from finops_dagster.defs.metadata import day_page, each_partition, link, picture, records_table
 from finops_dagster.defs.shared import Clocks, window
 from finops_dagster.domain.alerts import Alert
@@ -47,11 +48,12 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
     def incidents(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
-        from finops_dagster.engines.anomalies import detect
+        from finops_dagster.engines.anomalies import detect, explain
 
         as_of, _ = window(context)
         day = estate.day(as_of)
-        history = facts.cost_history(rebuild.reader(estate, as_of), as_of)
+        reader = rebuild.reader(estate, as_of)
+        history = facts.cost_history(reader, as_of)
         if history is None or history.empty:
             abstained = [Abstained(subject="daily cost", reason="no usage charges are published")]
             found: list[Incident] = []
@@ -59,10 +61,14 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
         else:
             result = detect(history, as_of, answers=alerting.answers(estate))
             day.write_frame("anomalies", result.anomalies)
-            found, abstained = result.incidents, result.abstained
+            changes, unknown = changes_around(estate, reader, result.incidents, as_of)
+            abstained = [*result.abstained, *unknown]
+            found = explain(result.incidents, estate.settings.known_events, changes, as_of)
             courses = {one.id: _courses(one, result.courses) for one in found}
         made = alerting.alerts(estate, found, as_of)
-        day.write_items("incidents", found)
+        listed, explained = partition(found)
+        day.write_items("incidents", listed)
+        day.write_items(alerting.EXPLAINED, explained)
         day.write_items("incidents_abstained", abstained)
         day.write_items("alerts", made)
         by_incident = {one.incident: one for one in made}
@@ -77,17 +83,18 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
         }
         yield dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(found),
+                "dagster/row_count": len(listed),
                 "rows_in": 0 if history is None else len(history),
                 "report": day_page(estate, as_of),
-                "incidents": records_table([_row(one, by_incident[one.id]) for one in found]),
+                "incidents": records_table([_row(one, by_incident[one.id]) for one in listed]),
+                "explained": records_table([_row(one, by_incident[one.id]) for one in explained]),
                 **{
                     f"page_{number}": link(estate.layout.root, pages[one.id])
-                    for number, one in enumerate(found, start=1)
+                    for number, one in enumerate([*listed, *explained], start=1)
                 },
                 **{
                     f"plot_{number}": picture(render_plot_course(courses[one.id][0], one))
-                    for number, one in enumerate(found[:_DRAWN], start=1)
+                    for number, one in enumerate([*listed, *explained][:_DRAWN], start=1)
                     if courses.get(one.id)
                 },
                 "abstained": records_table([one.model_dump() for one in abstained]),
@@ -107,6 +114,14 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
     return [incidents]
 
 
+def partition(found: Sequence[Incident]) -> tuple[list[Incident], list[Incident]]:
+    """Those that nobody had said would come, and those that are explained; in their order."""
+    return (
+        [one for one in found if one.explained is None],
+        [one for one in found if one.explained is not None],
+    )
+
+
 def _row(one: Incident, alert: Alert) -> dict[str, Any]:
     return {
         "kind": one.kind.value,
@@ -115,6 +130,7 @@ def _row(one: Incident, alert: Alert) -> dict[str, Any]:
         "since": one.since.isoformat(),
         "money": f"{one.money.amount:.2f} {one.currency}",
         "cause": one.cause,
+        "explained": one.explained.because if one.explained else "",
         "alert": alert.because or "told",
     }
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from finops_dagster.domain.alerts import Alert, Answer, Held, LeafKey, Opinion
-from finops_dagster.domain.dated import fits
-from finops_dagster.domain.events import Event
+from finops_dagster.domain.changes import By
 from finops_dagster.domain.incidents import Incident, Part, Severity
 
 LEAST_FACTOR, MOST_FACTOR = 0.8, 2.0
@@ -20,8 +19,6 @@ LEAST_FACTOR, MOST_FACTOR = 0.8, 2.0
 what is twice as far out, and one called useful does not begin to cry at everything."""
 _STEP = {Opinion.NOISE: 1.25, Opinion.USEFUL: 0.9}
 """Three words of noise double a threshold, and two of useful take it down by a fifth."""
-_SHOWS_DAYS = 14
-"""Days within which a lasting change shows in cost: what begins later is not of it."""
 _RANK = {Severity.HIGH: 0, Severity.MEDIUM: 1, Severity.LOW: 2}
 
 
@@ -57,13 +54,12 @@ def factors(answers: Iterable[Answer], as_of: date) -> dict[LeafKey, float]:
 
 def decide_alerts(
     incidents: Sequence[Incident],
-    events: Sequence[Event],
     answers: Iterable[Answer],
     earlier: Iterable[Alert],
     rules: AlertRules,
     as_of: date,
 ) -> list[Alert]:
-    """An alert for each incident, told or held, in their order.
+    """An alert for each incident, as `explain` left it, told or held, in their order.
 
     `earlier`: alerts of days before; those of `as_of` and after, and answers after it, are not
     read. A team's budget goes to the most severe, then to the largest share of its account's month:
@@ -76,7 +72,7 @@ def decide_alerts(
     ranked = sorted(incidents, key=lambda i: (_RANK[i.severity], -i.share_of_month, i.id))
     for incident in ranked:
         reason = (
-            _expected(incident, events, as_of)
+            _expected(incident)
             or _over(incident, rules, as_of)
             or _in_hand(incident, said, as_of)
             or _cooling(incident, told, rules, as_of)
@@ -104,23 +100,17 @@ def _said(answers: Iterable[Answer], as_of: date) -> list[Answer]:
     return sorted(by_then, key=lambda one: (one.said_at, one.incident))
 
 
-def _expected(incident: Incident, events: Sequence[Event], as_of: date) -> tuple[Held, str] | None:
-    """Where each of its parts is of a known event that it began with: one that is not is news."""
-    running = [
-        event
-        for event in events
-        if event.is_known(as_of)
-        and event.from_
-        <= incident.since
-        <= (event.until or event.from_ + timedelta(days=_SHOWS_DAYS))
-    ]
-    found: dict[str, None] = {}
-    for part in incident.dimensions:
-        event = next((one for one in running if _is_of(part, one)), None)
-        if event is None:
-            return None
-        found[f"{event.name}, from {event.from_}"] = None
-    return Held.KNOWN_EVENT, "; ".join(found)
+def _expected(incident: Incident) -> tuple[Held, str] | None:
+    """Where it is explained. What Git declares is told all the same where it is a large one: that a
+    commit asks for ten times as much does not say that anybody meant to pay it.
+    """
+    if incident.explained is None:
+        return None
+    if set(incident.explained.by) == {By.KNOWN_EVENT}:
+        return Held.KNOWN_EVENT, incident.explained.because
+    if incident.severity is Severity.HIGH:
+        return None
+    return Held.DECLARED, incident.explained.because
 
 
 def _over(incident: Incident, rules: AlertRules, as_of: date) -> tuple[Held, str] | None:
@@ -128,10 +118,6 @@ def _over(incident: Incident, rules: AlertRules, as_of: date) -> tuple[Held, str
     if incident.ongoing or as_of - incident.last_seen <= timedelta(days=rules.cool_off_days):
         return None
     return Held.OVER, f"over since {incident.last_seen}"
-
-
-def _is_of(part: Part, event: Event) -> bool:
-    return fits(event.of, {"team": part.team, "service": part.service, "account": part.account})
 
 
 def _in_hand(incident: Incident, said: Sequence[Answer], as_of: date) -> tuple[Held, str] | None:

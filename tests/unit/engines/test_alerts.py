@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from finops_dagster.domain.alerts import Alert, Answer, Held, Opinion
+from finops_dagster.domain.changes import By
 from finops_dagster.domain.events import Event
-from finops_dagster.domain.incidents import Incident, Severity
+from finops_dagster.domain.incidents import Explained, Incident, Severity
+from finops_dagster.engines.anomalies import Changes, explain
 from finops_dagster.engines.anomalies.alerts import AlertRules, decide_alerts, factors
 from tests.builders import incident
 
@@ -30,7 +32,8 @@ def decided(
     earlier: Sequence[Alert] = (),
     as_of: date = DAY,
 ) -> list[Held | None]:
-    return [one.held for one in decide_alerts(incidents, events, answers, earlier, RULES, as_of)]
+    found = explain(incidents, events, Changes(), as_of)
+    return [one.held for one in decide_alerts(found, answers, earlier, RULES, as_of)]
 
 
 def event(**more: object) -> Event:
@@ -40,7 +43,7 @@ def event(**more: object) -> Event:
 def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
     """A lasting rise told every morning is turned off, and the next one with it."""
     one = incident(service="compute", amount="100", ongoing=True)
-    first = decide_alerts([one], (), (), (), RULES, DAY)
+    first = decide_alerts([one], (), (), RULES, DAY)
     assert [alert.held for alert in first] == [None]
     for after in (1, 7, 8, 60):
         day = DAY + timedelta(days=after)
@@ -50,13 +53,13 @@ def test_a_new_incident_is_told_and_the_same_one_not_again() -> None:
 def test_deciding_a_day_again_tells_the_same() -> None:
     """A run that is repeated must not find its own alert and be silent."""
     one = incident(service="compute", amount="100")
-    first = decide_alerts([one], (), (), (), RULES, DAY)
-    assert decide_alerts([one], (), (), first, RULES, DAY) == first
+    first = decide_alerts([one], (), (), RULES, DAY)
+    assert decide_alerts([one], (), first, RULES, DAY) == first
 
 
 def test_one_that_became_more_severe_is_told_again() -> None:
     """Silence must not outlast the size that it was agreed on."""
-    first = decide_alerts([incident(severity=Severity.MEDIUM)], (), (), (), RULES, DAY)
+    first = decide_alerts([incident(severity=Severity.MEDIUM)], (), (), RULES, DAY)
     day = DAY + timedelta(days=2)
     held = [decided([incident(severity=s)], earlier=first, as_of=day) for s in Severity]
     assert held == [[Held.COOLING_OFF], [Held.COOLING_OFF], [None]]
@@ -64,7 +67,7 @@ def test_one_that_became_more_severe_is_told_again() -> None:
 
 def test_the_same_costs_are_not_told_again_within_the_cool_off() -> None:
     """A second incident of a service in a week is most often the first one still going."""
-    first = decide_alerts([incident()], (), (), (), RULES, DAY)
+    first = decide_alerts([incident()], (), (), RULES, DAY)
     again = incident(since=DAY + timedelta(days=1), last_seen=DAY + timedelta(days=8))
     assert decided([again], earlier=first, as_of=DAY + timedelta(days=7)) == [Held.COOLING_OFF]
     assert decided([again], earlier=first, as_of=DAY + timedelta(days=8)) == [None]
@@ -114,6 +117,24 @@ def test_an_event_covers_what_began_in_it_if_it_was_known() -> None:
     assert decided([late], [ends], as_of=DAY + timedelta(days=3)) == [None]
     learnt = event(known_from=DAY + timedelta(days=1))
     assert decided([incident(service="compute", since=DAY)], [learnt]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("by", "severity", "held"),
+    [
+        ((By.GIT,), Severity.MEDIUM, Held.DECLARED),
+        ((By.GIT,), Severity.HIGH, None),
+        ((By.GIT, By.KNOWN_EVENT), Severity.HIGH, None),
+        ((By.KNOWN_EVENT,), Severity.HIGH, Held.KNOWN_EVENT),
+    ],
+)
+def test_what_a_commit_declares_is_told_where_it_is_large(
+    by: tuple[By, ...], severity: Severity, held: Held | None
+) -> None:
+    """Three hundred replicas in place of three are declared, and nobody meant to pay for them."""
+    explained = Explained(by=by, because="spec.replicas 3 to 300")
+    one = incident(severity=severity, explained=explained)
+    assert [alert.held for alert in decide_alerts([one], (), (), RULES, DAY)] == [held]
 
 
 @pytest.mark.parametrize(("after", "held"), [(14, Held.KNOWN_EVENT), (15, None)])
@@ -171,8 +192,8 @@ def test_nothing_later_is_read() -> None:
     """A day that is decided again must not know what people said of it since."""
     one = incident(service="compute", since=DAY - timedelta(days=2))
     later = DAY + timedelta(days=1)
-    told = decide_alerts([one], (), (), (), RULES, later)
+    told = decide_alerts([one], (), (), RULES, later)
     words = [answer(one, opinion, later) for opinion in Opinion]
-    assert decide_alerts([one], (), words, told, RULES, DAY) == decide_alerts(
-        [one], (), (), (), RULES, DAY
+    assert decide_alerts([one], words, told, RULES, DAY) == decide_alerts(
+        [one], (), (), RULES, DAY
     )

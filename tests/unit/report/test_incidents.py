@@ -7,7 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from finops_dagster.domain.alerts import Alert, Held
-from finops_dagster.domain.incidents import Channel, Effects, Incident, Part
+from finops_dagster.domain.changes import By, Change, Commit, FieldChange
+from finops_dagster.domain.incidents import Channel, Effects, Explained, Incident, Part
 from finops_dagster.domain.money import Money, MoneyRange
 from finops_dagster.report import render_plot_course
 from finops_dagster.report.charts import course_chart
@@ -118,3 +119,28 @@ def test_its_plot_is_a_picture() -> None:
     """The asset's page shows it beside the table."""
     one = incident(service="$HOME_$x^2$")
     assert render_plot_course(course(one.dimensions[0]), one).startswith(b"\x89PNG")
+
+
+def test_one_that_is_explained_names_the_change_and_the_commit(tmp_path: Path) -> None:
+    """A rise that somebody merged is looked up in Git by hand unless the page names it."""
+    change = Change(
+        key="Deployment/shop/web",
+        by=By.GIT,
+        fields=(FieldChange(field="spec.replicas", before="2", after="4"),),
+        commits=(Commit(sha="a" * 40, on=SINCE, subject=HOSTILE),),
+    )
+    explained = Explained(by=(By.GIT,), because="web has 4 replicas", changes=(change,))
+    text = page(tmp_path, incident(explained=explained, what_to_do="Undo it."))
+    parsed(text)
+    said = visible(text)
+    for words in (
+        "It was to be expected: web has 4 replicas.",
+        "2 to 4",
+        "aaaaaaaaaa",
+        "If it was not meant",
+        "Undo it.",
+    ):
+        assert words in said
+    assert "Deployment/<wbr>shop/<wbr>web" in text
+    assert "spec.<wbr>replicas" in text
+    assert "<script>" not in text
