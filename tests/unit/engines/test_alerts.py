@@ -194,6 +194,4 @@ def test_nothing_later_is_read() -> None:
     later = DAY + timedelta(days=1)
     told = decide_alerts([one], (), (), RULES, later)
     words = [answer(one, opinion, later) for opinion in Opinion]
-    assert decide_alerts([one], words, told, RULES, DAY) == decide_alerts(
-        [one], (), (), RULES, DAY
-    )
+    assert decide_alerts([one], words, told, RULES, DAY) == decide_alerts([one], (), (), RULES, DAY)
