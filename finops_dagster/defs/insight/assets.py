@@ -4,6 +4,7 @@ Each body reads one publication, calls one engine, writes what it said and shows
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -133,13 +134,16 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         as_of, _ = window(context)
         day = estate.day(as_of)
         day.drop_frames(*_FORECAST_FRAMES)
-        history = facts.cost_history(rebuild.reader(estate, as_of), as_of)
+        reader = rebuild.reader(estate, as_of)
+        history = facts.cost_history(reader, as_of)
         if history is None or history.empty:
             return _nothing(day, "forecasts", "daily cost", "no usage charges are published")
+        oldest = as_of - timedelta(days=estate.settings.limits.publication_age_days)
+        history = facts.billed_in_full(history, facts.billed_until(reader, as_of), oldest)
         series = facts.series(history)
         day.write_frame("cost_series", series)
         newest = series["ds"].max().date()
-        if (as_of - newest).days > estate.settings.limits.publication_age_days:
+        if newest < oldest:
             reason = f"the newest cost is of {newest}: the days to come would be days gone by"
             return _nothing(day, "forecasts", "daily cost", reason)
         events = estate.settings.known_events

@@ -50,6 +50,42 @@ def cost_history(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     )
 
 
+def billed_until(reader: PublishedReader, as_of: date) -> dict[str, date]:
+    """Account -> newest day of which any source that bills it has usage.
+
+    A day after it is one that nothing is known of; one before it without a charge of the account
+    is one that cost nothing.
+    """
+    rows = reader.records(
+        "fct_costs_daily",
+        f"""
+        with usage as (
+            select
+                source,
+                coalesce(sub_account_id, billing_account_id) as account,
+                max(charge_date) as newest
+            from mart
+            where charge_category = 'Usage' and charge_date <= date '{as_of.isoformat()}'
+            group by all
+        ),
+        sources as (select source, max(newest) as newest from usage group by source)
+        select usage.account, max(sources.newest) as newest
+        from usage inner join sources on usage.source = sources.source
+        group by all order by all
+        """,
+    )
+    return {row["account"]: row["newest"] for row in rows}
+
+
+def billed_in_full(history: pd.DataFrame, until: Mapping[str, date], oldest: date) -> pd.DataFrame:
+    """Cost history up to the day that every source has billed.
+
+    One that has billed nothing since `oldest` is not waited for: it may have ended.
+    """
+    newest = min((day for day in until.values() if day >= oldest), default=None)
+    return history if newest is None else history[history["ds"] <= newest]
+
+
 _SCOPES = (("total", None), ("team", "team"), ("service", "service"))
 
 

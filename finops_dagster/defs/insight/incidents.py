@@ -13,6 +13,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import alerting, facts
 from finops_dagster.defs.insight.declared import changes_around
+from finops_dagster.defs.insight.watched import watched
 from finops_dagster.defs.metadata import day_page, each_partition, link, picture, records_table
 from finops_dagster.defs.shared import Clocks, window
 from finops_dagster.domain.alerts import Alert
@@ -48,7 +49,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
     def incidents(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
-        from finops_dagster.engines.anomalies import detect, explain
+        from finops_dagster.engines.anomalies import explain
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -59,7 +60,13 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
             found: list[Incident] = []
             courses: dict[str, list[Course]] = {}
         else:
-            result = detect(history, as_of, answers=alerting.answers(estate))
+            result = watched(
+                history,
+                facts.billed_until(reader, as_of),
+                as_of,
+                estate.settings.limits.publication_age_days,
+                alerting.answers(estate),
+            )
             day.write_frame("anomalies", result.anomalies)
             changes, unknown = changes_around(estate, reader, result.incidents, as_of)
             abstained = [*result.abstained, *unknown]

@@ -4,7 +4,7 @@ Pure and causal: no forecaster, no storage, and no day judged by what came after
 """
 
 from finops_dagster.engines.anomalies.alerts import AlertRules, decide_alerts, factors
-from finops_dagster.engines.anomalies.detect import detect, told
+from finops_dagster.engines.anomalies.detect import detect, joined, told
 from finops_dagster.engines.anomalies.explain import Changes, explain
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
 from finops_dagster.engines.anomalies.watch import CostWatch
@@ -19,5 +19,6 @@ __all__ = [
     "detect",
     "explain",
     "factors",
+    "joined",
     "told",
 ]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from finops_dagster.domain.alerts import Answer
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.anomalies.incidents import Grouped, group
+from finops_dagster.engines.anomalies.incidents import Grouped, group, just_missing, ranked
 from finops_dagster.engines.anomalies.leaves import KEYS
 from finops_dagster.engines.anomalies.result import DetectionConfig, DetectionResult
 from finops_dagster.engines.anomalies.watch import CostWatch
@@ -27,6 +27,7 @@ def detect(
     as_of: date,
     config: DetectionConfig | None = None,
     answers: Sequence[Answer] = (),
+    until: date | None = None,
 ) -> DetectionResult:
     """Anomalies of the last `lookback_days` and the incidents they make, as known on `as_of`.
 
@@ -34,11 +35,12 @@ def detect(
     alone, since fees, taxes and commitment purchases come in lumps by design. With a column
     quantity, unit prices are judged too; with meter and unit beside it, those of each meter, and
     the mix of meters of one unit. Rows after `as_of` are not read, and each day is judged by the
-    days before it alone, so that a verdict never changes with what follows. The same as a
-    `CostWatch` that took the days one after the other.
+    days before it alone, so that a verdict never changes with what follows. A day without rows is
+    one that cost nothing; `until`, `as_of` by default, is the last that is billed at all. The same
+    as a `CostWatch` that took the days one after the other.
     """
     watch = CostWatch(config)
-    watch.take(history, as_of, answers)
+    watch.take(history, min(until or as_of, as_of), answers)
     return told(watch, as_of)
 
 
@@ -51,6 +53,21 @@ def told(watch: CostWatch, as_of: date) -> DetectionResult:
         courses=_courses(watch, found),
         abstained=_abstained(watch),
     )
+
+
+def joined(results: Sequence[DetectionResult]) -> DetectionResult:
+    """As one: of accounts that were watched apart. Raises ValueError where there are none."""
+    return DetectionResult(
+        anomalies=_stacked([one.anomalies for one in results]),
+        incidents=ranked([incident for one in results for incident in one.incidents]),
+        courses=_stacked([one.courses for one in results]),
+        abstained=list(dict.fromkeys(each for one in results for each in one.abstained)),
+    )
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of frames of the same columns; those without rows would blur the columns' types."""
+    return pd.concat([one for one in frames if len(one)] or frames[:1], ignore_index=True)
 
 
 def _courses(watch: CostWatch, found: Sequence[Grouped]) -> pd.DataFrame:
@@ -118,6 +135,13 @@ def _abstained(watch: CostWatch) -> list[Abstained]:
                 f"for a season or a holiday, not for anomalies of each",
             )
         )
+    for account, currency in sorted({watch.keys[hit.leaf][::3] for hit in just_missing(watch)}):
+        day = date.fromordinal(last).isoformat()
+        reason = (
+            f"most of it is absent on {day}, the newest day: it is not billed in full yet, and an "
+            f"incident where it stays so"
+        )
+        out.append(Abstained(subject=f"{account} ({currency})", reason=reason))
     for i, key in sorted(enumerate(watch.keys), key=lambda one: one[1]):
         account, service, team, currency = key
         subject = f"{account}/{service}/{team} ({currency})"

@@ -9,6 +9,7 @@ import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import numpy as np
 
@@ -41,17 +42,40 @@ class Grouped:
 
 
 def group(watch: CostWatch, as_of: date) -> list[Grouped]:
-    """Incidents, heaviest first within a currency; those long over are left out."""
+    """Incidents, heaviest first within a currency; those long over are left out.
+
+    So are accounts of which only the newest day is absent: bills come in during the day.
+    """
     last = watch.day
     if last is None:
         return []
+    waiting = just_missing(watch)
     found = [
         _incident(stretch, watch, as_of)
         for stretch in stretches(watch)
         if last - stretch[-1].day < watch.config.report_days
+        and not all(hit in waiting for hit in stretch)
     ]
-    return sorted(found, key=lambda g: (g.incident.currency, -abs(g.incident.money.amount),
-                                        g.incident.id))  # fmt: skip
+    return sorted(found, key=lambda one: _rank(one.incident))
+
+
+def ranked(incidents: Iterable[Incident]) -> list[Incident]:
+    """Heaviest first within a currency."""
+    return sorted(incidents, key=_rank)
+
+
+def _rank(incident: Incident) -> tuple[str, Decimal, str]:
+    return incident.currency, -abs(incident.money.amount), incident.id
+
+
+def just_missing(watch: CostWatch) -> set[Hit]:
+    """What is absent on the newest day and was there the day before."""
+    last = watch.day
+    if last is None:
+        return set()
+    absent = [hit for hit in watch.hits if hit.kind is Channel.MISSING]
+    before = {hit.leaf for hit in absent if hit.day == last - 1}
+    return {hit for hit in absent if hit.day == last and hit.leaf not in before}
 
 
 def stretches(watch: CostWatch) -> list[list[Hit]]:

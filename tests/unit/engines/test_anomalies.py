@@ -122,6 +122,27 @@ def test_a_missing_delivery_is_one_incident_of_its_own_kind() -> None:
     assert "probably not delivered" in incident.cause
 
 
+def test_a_newest_day_that_is_not_billed_in_full_waits_a_day() -> None:
+    """Bills come in during the day: an alarm every morning that all is missing is turned off."""
+    history = account()
+    last, before = DAYS[-1], DAYS[-2]
+
+    def without(*days: pd.Timestamp) -> DetectionResult:
+        return incidents(history.loc[~history["ds"].isin(days) | (history["service"] == "svc0")])
+
+    waits = without(last)
+    assert waits.incidents == []
+    assert [one.subject for one in waits.abstained if "not billed in full" in one.reason] == [
+        "acc (USD)"
+    ]
+    (told,) = without(before, last).incidents
+    assert told.kind is Channel.MISSING
+    assert told.since == before.date()
+    # two days later it is known of the one day
+    (gone,) = without(DAYS[-3]).incidents
+    assert (gone.kind, gone.since) == (Channel.MISSING, DAYS[-3].date())
+
+
 def test_a_public_holiday_is_no_anomaly() -> None:
     """Every office closes on some Thursday: no service of it has a fault."""
     history = account(leaves=8)
