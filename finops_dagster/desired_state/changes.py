@@ -14,16 +14,17 @@ from finops_dagster.domain.changes import FieldChange
 
 _SIZES = re.compile(
     r"(?:^|[.\]])(?:requests|limits)[.\[]"
-    r"|(?:^|[.\]_])(?:min|max|desired|initial)?_?(?:replicas?|replica_?count|size|count|capacity)$"
-    r"|(?:^|[.\]_])(?:schedule|suspend|parallelism|completions|start|end|recurrence)$"
-    r"|(?:^|[.\]_])(?:storage|size_?(?:in_?)?gi?b|iops|throughput|ttl|retention(?:_?in)?_?days)$"
-    r"|(?:^|[.\]_])(?:instance|machine|node|vm|acquire|accelerator)_?(?:types?|size|class)$"
-    r"|(?:^|[.\]_])(?:sku|sku_?name|tier|memory|memory_?size|timeout|multi_?az|spot|engine)$"
-    r"|(?:^|[.\]_])(?:provisioned|reserved)_?[a-z_]*concurren[a-z_]*$",
+    r"|(?:^|[.\]_])(?:replicas?|size|count|capacity|concurrency|parallelism|completions"
+    r"|schedule|suspend|start|end|recurrence"
+    r"|storage|gi?b|iops|throughput|ttl|days"
+    r"|(?:instance|machine|node|vm|accelerator)_(?:types?|class)"
+    r"|sku|sku_name|tier|memory|timeout|multi_az|spot|engine)$",
     re.IGNORECASE,
 )
 """Fields that say how much, how long or on what something runs: what it costs follows from them.
-Kubernetes, KServe, KEDA, Helm's usual values, Terraform's and CloudFormation's arguments."""
+Kubernetes, KServe, KEDA, Helm's usual values, Terraform's and CloudFormation's arguments; words in
+capitals are read as if `_` stood between them."""
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _differing(
     for path in sorted(was.keys() | now.keys()):
         left, right = was.get(path), now.get(path)
         texts = left.text if left else None, right.text if right else None
-        if texts[0] != texts[1] and _SIZES.search(path):
+        if texts[0] != texts[1] and _SIZES.search(_WORDS.sub("_", path)):
             fields.append(FieldChange(field=path, before=texts[0], after=texts[1]))
             files |= {one.file for one in (left, right) if one is not None}
     return fields, files

@@ -57,6 +57,8 @@ def test_what_is_no_size_is_no_reason() -> None:
         ("memory_size = 512", "memory_size = 3008", "memory_size"),
         ("multi_az = false", "multi_az = true", "multi_az"),
         ("retention_in_days = 7", "retention_in_days = 365", "retention_in_days"),
+        ("diskSizeGb = 10", "diskSizeGb = 100", "diskSizeGb"),
+        ('machineType = "e2"', 'machineType = "n2"', "machineType"),
     ],
 )
 def test_terraform_says_sizes_in_its_own_words(before: str, after: str, field: str) -> None:
