@@ -1,7 +1,8 @@
 """Dagster's event log of a run, with its SQLite files kept open.
 
 Dagster opens a file anew four or five times for each of its thousands of events and compiles each
-statement again: 12 ms an event against 3 ms with a connection kept. What is written is the same.
+statement again: 12 ms an event against 3 ms with a connection kept. And it waits for the disk twice
+or thrice an event, 5 ms. What is written is the same.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class KeptEventLog(SqliteEventLogStorage):
                     connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
                 )
                 self._initdb(engine)
+                with engine.connect() as connection:
+                    # a machine that loses power may lose the last lines, but never the file: SQLite
+                    # writes ahead here, and a process that is killed loses nothing
+                    connection.exec_driver_sql("pragma synchronous = normal")
                 self._engines[shard] = engine
             with self._engines[shard].begin() as connection:
                 yield connection

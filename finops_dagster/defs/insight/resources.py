@@ -63,7 +63,8 @@ def build_resources(manifest: Path, clocks: Clocks) -> list[dg.AssetsDefinition]
         variables = _variables(estate, as_of, rebuild.reader(estate, as_of))
         target = estate.layout.root / "dbt" / line.RESOURCES.name
         arguments = line.dbt_arguments(line.RESOURCES.name, variables, target)
-        yield from described(context, dbt.cli(arguments, context=context, target_path=target))
+        build = dbt.cli(arguments, context=context, target_path=target)
+        yield from described(context, build, _warehouse(estate, as_of))
 
     @dg.asset(
         key=RESOURCES,

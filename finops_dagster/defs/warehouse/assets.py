@@ -74,7 +74,9 @@ def _clock_models(
             rows = warehouse_rows(estate.layout.warehouse, _RESTATED.format(first=first, last=last))
             return {"restated": records_table(rows)}
 
-        yield from described(context, build, {"fct_restatements": restated})
+        yield from described(
+            context, build, estate.layout.warehouse, {"fct_restatements": restated}
+        )
 
     return models
 
@@ -109,7 +111,8 @@ def _ledger_models(manifest: Path) -> dg.AssetsDefinition:
         variables = line.dbt_vars(estate, estate.cutoff(as_of), date.min, as_of, None)
         target = estate.layout.root / "dbt" / "ledger"
         arguments = line.dbt_arguments("ledger", variables, target)
-        yield from described(context, dbt.cli(arguments, context=context, target_path=target))
+        build = dbt.cli(arguments, context=context, target_path=target)
+        yield from described(context, build, estate.layout.warehouse)
 
     return models
 
