@@ -20,7 +20,9 @@ from tests.dbt.landing import Estate, Result, at, measurement
 
 CPU = "container_cpu_usage_seconds_total"
 MONDAY, TUESDAY = "2026-01-05", "2026-01-06"
-SIGNALS = ("--select", "tag:signals")
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+"""They say the same over any data, and all of them run with the warehouse that is empty."""
+SIGNALS = ("--select", "tag:signals", *WITHOUT_UNIT_TESTS)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Estate, list[Result
             [measurement(f"{day}T00:00", CPU, 9.0)],
         )
     tuesday = {"first_day": TUESDAY, "last_day": TUESDAY, "clusters": clusters}
-    results.append(estate.dbt("build", *SIGNALS, "--exclude-resource-type", "unit_test", **tuesday))
+    results.append(estate.dbt("build", *SIGNALS, **tuesday))
     return estate, results
 
 
@@ -209,7 +211,7 @@ def test_the_ledgers_export_becomes_marts(tmp_path: Path) -> None:
         pa.Table.from_pylist([proposal], schema=PROPOSALS),
         estate.layout.ledger / "proposals.parquet",
     )
-    result = estate.dbt("build", "--select", "tag:ledger")
+    result = estate.dbt("build", "--select", "tag:ledger", *WITHOUT_UNIT_TESTS)
     assert result.exit_code == 0, result.output
     assert estate.query("select id, saving_per_month_mid from fct_proposals") == [("p1", saving)]
     assert estate.query("select count(*) from fct_pull_requests") == [(0,)]
