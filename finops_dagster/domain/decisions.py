@@ -23,6 +23,15 @@ class Abstained(_Frozen):
     reason: str
 
 
+class Waiting(Abstained):
+    """A change that is wanted, and that a limit of the day holds up."""
+
+    key: str
+    resource: str
+    since: date
+    """First day on which it was held up."""
+
+
 class FindingKind(StrEnum):
     """What kind of waste or fault a finding tells of."""
 
@@ -95,6 +104,7 @@ class Proposal(_Frozen):
     owner: str
     environment: str
     saving_per_month: MoneyRange
+    """What it saves once the day's other proposals are done: these can be added up."""
     carbon_kg_per_month: Range
     risk: float
     confidence: float
@@ -104,6 +114,10 @@ class Proposal(_Frozen):
     """True when decided for a past day from rebuilt publications; never opens a pull request."""
     publication_id: str
     as_of: date
+    order: int = 0
+    """Place in the order of doing of its day, from 1; 0 where none was kept."""
+    order_reason: str = ""
+    """Why it stands there."""
 
     @property
     def id(self) -> str:

@@ -5,15 +5,21 @@ Whether a proposal is allowed is for policy to say, how many open at once for th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from finops_dagster.domain.decisions import Abstained, Finding, FindingKind, Proposal
-
-_STOPS = (FindingKind.IDLE_WORKLOAD, FindingKind.IDLE_GPU)
-_RAISES = (FindingKind.UNDERPROVISIONED_CPU, FindingKind.UNDERPROVISIONED_MEMORY)
+from finops_dagster.domain.decisions import Abstained, Finding, Proposal, Waiting
+from finops_dagster.domain.money import Range
+from finops_dagster.engines.optimisation.candidates import (
+    Cell,
+    Lever,
+    Relations,
+    candidate_of,
+    lever_of,
+)
+from finops_dagster.engines.optimisation.portfolio import Chosen, choose
+from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
 
 def propose(
@@ -24,47 +30,56 @@ def propose(
     min_saving: Decimal,
     min_confidence: float,
     as_of: date,
+    costs: Mapping[Cell, Decimal] | None = None,
+    relations: Relations | None = None,
+    limits: DailyLimits | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[Proposal], list[Abstained]]:
-    """One proposal a key at most, shortages first, and a reason for each finding left out.
+    """Proposals in the order of doing, shortages first, and a reason for each finding left out.
 
-    Left out: no edit known; confidence below `min_confidence`; saving below `min_saving` a month
-    (each in its own currency) or an interval that reaches down to nothing, save where a request
-    is raised, which costs money on purpose; sizing of a workload that is to be stopped; a second
-    finding on the same value.
+    Left out by itself: no edit known; confidence below `min_confidence`; saving below `min_saving`
+    a month (each in its own currency) or an interval that reaches down to nothing, save where a
+    request is raised, which costs money on purpose. The rest is a portfolio (see `choose`): what
+    does not go together with something better is left out, and each proposal carries what it saves
+    once the others are done. `costs` a month are at the net rate. What only a limit of the day
+    holds up is Waiting: handed in as tomorrow's `progress`, it comes first then.
     """
-    order = sorted(
-        findings,
-        key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.key, f.id),
+    by_id = {one.id: one for one in findings}
+    why = {one.id: _why_not(one, min_saving, min_confidence) for one in by_id.values()}
+    chosen = choose(
+        [candidate_of(one) for one in by_id.values() if not why[one.id]],
+        costs or {},
+        relations,
+        min_saving=min_saving,
+        limits=limits,
+        progress=progress,
     )
-    stopped = {
-        f.resource
-        for f in order
-        if f.kind in _STOPS and not _why_not(f, min_saving, min_confidence)
-    }
-    taken: dict[str, Finding] = {}
-    left: list[Abstained] = []
-    for finding in order:
-        why = _why_not(finding, min_saving, min_confidence)
-        if not why and finding.resource in stopped and finding.kind not in _STOPS:
-            why = "the workload is proposed to be stopped: its size does not matter then"
-        if not why and finding.key in taken:
-            why = f"another finding on the same value saves more: {taken[finding.key].id}"
-        if why:
-            subject = f"{finding.resource} {finding.field or finding.kind.value}"
-            left.append(Abstained(subject=subject, reason=why))
+    left = [Abstained(subject=_subject(by_id[name]), reason=why[name]) for name in why if why[name]]
+    since = progress.waiting if progress else {}
+    for one in chosen.left:
+        finding, reason = by_id[one.candidate.id], one.why.reason
+        subject = _subject(finding)
+        if one.waits:
+            left.append(
+                Waiting(
+                    subject=subject,
+                    reason=reason,
+                    key=finding.key,
+                    resource=finding.resource,
+                    since=since.get(finding.key, as_of),
+                )
+            )
         else:
-            taken[finding.key] = finding
-    # What runs short comes first: it may fail before any saving is made. Then, since amounts of
-    # different currencies have no order among them, the best of each.
-    ranks: Counter[str] = Counter()
-    ranked = []
-    for finding in taken.values():
-        currency = finding.saving_per_month.currency
-        ranked.append((finding.kind not in _RAISES, ranks[currency], currency, finding))
-        ranks[currency] += 1
-    ranked.sort(key=lambda item: item[:3])
-    proposals = [_proposal(finding, reconstructed, publication_id, as_of) for *_, finding in ranked]
+            left.append(Abstained(subject=subject, reason=reason))
+    proposals = [
+        _proposal(by_id[one.candidate.id], one, reconstructed, publication_id, as_of)
+        for one in chosen.chosen
+    ]
     return proposals, left
+
+
+def _subject(finding: Finding) -> str:
+    return f"{finding.resource} {finding.field or finding.kind.value}"
 
 
 def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> str:
@@ -79,7 +94,7 @@ def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> st
             f"measured for {finding.confidence:.0%} of the window, "
             f"{min_confidence:.0%} are asked for"
         )
-    if finding.kind in _RAISES:
+    if lever_of(finding.kind) is Lever.RAISE:
         return ""
     if saving.mid < min_saving:
         return f"saves {saving.mid:.2f} {saving.currency} a month, {min_saving} are asked for"
@@ -91,7 +106,9 @@ def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> st
     return ""
 
 
-def _proposal(finding: Finding, reconstructed: bool, publication_id: str, as_of: date) -> Proposal:
+def _proposal(
+    finding: Finding, chosen: Chosen, reconstructed: bool, publication_id: str, as_of: date
+) -> Proposal:
     return Proposal(
         finding_id=finding.id,
         key=finding.key,
@@ -102,8 +119,8 @@ def _proposal(finding: Finding, reconstructed: bool, publication_id: str, as_of:
         proposed=finding.proposed,
         owner=finding.owner,
         environment=finding.environment,
-        saving_per_month=finding.saving_per_month,
-        carbon_kg_per_month=finding.carbon_kg_per_month,
+        saving_per_month=chosen.saving,
+        carbon_kg_per_month=_part(finding.carbon_kg_per_month, chosen.factor),
         risk=finding.risk,
         confidence=finding.confidence,
         evidence=finding.evidence,
@@ -111,4 +128,14 @@ def _proposal(finding: Finding, reconstructed: bool, publication_id: str, as_of:
         reconstructed=reconstructed,
         publication_id=publication_id,
         as_of=as_of,
+        order=chosen.order,
+        order_reason=chosen.why,
     )
+
+
+def _part(carbon: Range, factor: Decimal) -> Range:
+    """Of the capacity given up, what the others do not give up already: as its money."""
+    if factor == 1:
+        return carbon
+    share = float(factor)
+    return Range(low=carbon.low * share, mid=carbon.mid * share, high=carbon.high * share)
