@@ -26,7 +26,7 @@ from finops_dagster.desired_state import (
 from finops_dagster.desired_state.history import commit_before, commits_between
 from finops_dagster.domain.allocation import Allocation
 from finops_dagster.domain.changes import Commit
-from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest
+from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest, Waiting
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
 from finops_dagster.domain.ids import content_id
@@ -409,12 +409,17 @@ class Estate:
         return index.resources() if index is not None else {}
 
     def undecided(self, as_of: date) -> frozenset[str]:
-        """Resources that could not be judged for a day: their pull requests are left alone."""
+        """Resources that could not be judged for a day, or whose change only waits for room under
+        its limits: their pull requests are left alone.
+        """
         day = self.day(as_of)
-        return frozenset(
+        unjudged = {
             one.subject.split(" ", 1)[0]
             for name in ("findings", "change_sets")
             for one in day.items(f"{name}_abstained", Abstained)
+        }
+        return frozenset(
+            unjudged | {one.resource for one in day.items("proposals_waiting", Waiting)}
         )
 
     def record(self, as_of: date, kind: str, items: Sequence[BaseModel]) -> None:

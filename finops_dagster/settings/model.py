@@ -228,6 +228,26 @@ class LimitSettings(Section):
     new_pull_requests: int = Field(
         default=10, ge=0, le=200, description="Pull requests opened in one run at most."
     )
+    new_changes: int | None = Field(
+        default=None, ge=1, description="Changes newly proposed on a day at most; empty: all."
+    )
+    new_changes_per_team: int | None = Field(
+        default=None,
+        ge=1,
+        description="Changes newly proposed to one team on a day at most; empty: all.",
+    )
+    money_per_change: Decimal | None = Field(
+        default=None,
+        gt=0,
+        description="Expected saving a month above which a change is left to a person, in its own "
+        "currency; empty: none is.",
+    )
+    money_per_day: Decimal | None = Field(
+        default=None,
+        gt=0,
+        description="Expected savings a month of what is newly proposed on a day at most, in each "
+        "currency; empty: all.",
+    )
     min_saving_per_month: Decimal = Field(
         default=Decimal(5),
         ge=0,

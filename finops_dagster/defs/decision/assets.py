@@ -17,7 +17,7 @@ from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECAST
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import OWNERS, Clocks, window
-from finops_dagster.domain.decisions import Decision, Finding, Proposal
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Waiting
 from finops_dagster.domain.periods import month_start
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
@@ -37,7 +37,8 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=PROPOSALS,
-        description="One intended change per value, best saving first; and why the rest is not.",
+        description="The changes that save most together, in the order of doing, each with what it "
+        "saves beside the others; and why the rest is not proposed.",
         deps=[FINDINGS],
         kinds={"python"},
         **common,
@@ -45,25 +46,22 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def proposals(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.engines.optimisation import propose
+        from finops_dagster.defs.decision.portfolio import propose_for
 
         as_of, _ = window(context)
         day = estate.day(as_of)
         findings = day.items("findings", Finding)
         chosen = rebuild.chosen_for(estate, as_of)
-        limits = estate.settings.limits
-        stale = rebuild.stale(chosen, limits.publication_age_days)
-        made, left = propose(
-            [] if stale else findings,
-            reconstructed=chosen["reconstructed"],
-            publication_id=chosen["publication_id"],
-            min_saving=limits.min_saving_per_month,
-            min_confidence=limits.min_confidence,
-            as_of=as_of,
-        )
+        stale = rebuild.stale(chosen, estate.settings.limits.publication_age_days)
+        made, left = propose_for(estate, as_of, [] if stale else findings, chosen)
         left = [*left, *stale]
+        waiting = [one for one in left if isinstance(one, Waiting)]
         day.write_items("proposals", made)
-        day.write_items("proposals_abstained", left)
+        day.write_items("proposals_waiting", waiting)
+        day.write_items(
+            "proposals_abstained",
+            [Abstained(subject=one.subject, reason=one.reason) for one in left],
+        )
         estate.record(as_of, "finding", findings)
         estate.record(as_of, "proposal", made)
         return dg.MaterializeResult(
@@ -79,6 +77,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
                             "saving": f"{one.saving_per_month.mid:.2f} "
                             f"{one.saving_per_month.currency}",
                             "owner": one.owner,
+                            "order": f"{one.order}: {one.order_reason}",
                         }
                         for one in made
                     ]

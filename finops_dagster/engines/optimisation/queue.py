@@ -218,9 +218,11 @@ def _why(one: Candidate, after: Sequence[str], progress: Progress) -> str:
     if one.lever is Lever.RAISE:
         return "it runs short: that comes before any saving"
     if one.lever is Lever.COMMIT and after:
-        return f"after {named(after)}: what they save need not be committed to"
+        return f"after {named(after)}: what is saved there need not be committed to"
+    if one.lever is Lever.STOP and after:
+        return f"after {named(after)}, as it is in use until then"
     if after:
-        return f"after {named(after)}: its saving is counted on what they leave"
+        return f"after {named(after)}: its saving is counted on what is left then"
     if one.key in progress.waiting:
         return f"waited since {progress.waiting[one.key].isoformat()}"
     return "by its saving"

@@ -350,7 +350,7 @@ def test_the_same_in_any_order_is_the_same(random: Random) -> None:
     assert chosen_of(case) == chosen_of(again)
 
 
-@quick
+@settings(quick, max_examples=20)
 @given(st.randoms(use_true_random=False))
 def test_limits_are_kept_and_what_waits_is_first_tomorrow(random: Random) -> None:
     """A change that is always outbid by newer ones is never made."""
