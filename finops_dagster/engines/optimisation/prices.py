@@ -5,6 +5,7 @@ No list prices and no guesses: what was not billed has no price here.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange, to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
+from finops_dagster.engines.optimisation.net_rates import Charge, Reductions, avoidable
 
 DAYS_PER_MONTH = Decimal(365) / 12
 MIN_PRICE_DAYS = 3
@@ -24,6 +26,13 @@ _MONTH_LENGTH_SPREAD = 1.96 * 0.0264
 """A month is 730 hours on average; seven of 31 days, four of 30 and one of 28.25 spread by 2.64 %
 (standard deviation), which no promise "a month" escapes."""
 
+_READ = (
+    "resource", "sku_meter", "consumed_unit", "billing_currency", "charge_category", "charge_date",
+    "consumed_quantity", "effective_cost", "commitment_discount_status", "contracted_cost",
+    "list_cost",
+)  # fmt: skip
+_SCOPE = ("provider_name", "billing_account_id", "service_name", "region_id")
+"""Where a commitment reaches at least: many reach further."""
 PRICE_COLUMNS = ("resource", "meter", "currency", "day", "quantity", "cost", "unit_price")
 
 
@@ -44,52 +53,62 @@ def meter_of(sku_meter: str | None, consumed_unit: str | None = None) -> str | N
 def unit_prices(costs: pd.DataFrame, as_of: date, days: int = 14) -> pd.DataFrame:
     """Net unit price by resource, meter and day from `fct_costs_daily`.
 
-    Usage charges alone, over the last `days` days up to `as_of`. Returns PRICE_COLUMNS: quantity
-    in unit-hours (or GiB-months), cost and unit_price as Decimal in `currency`, where unit_price
-    is effective cost over consumed quantity, so after commitments, discounts and credits applied
-    to the charge. Days without a positive quantity have no price and are left out.
+    Usage charges, over the last `days` days up to `as_of`. Returns PRICE_COLUMNS: quantity in
+    unit-hours (or GiB-months), cost and unit_price as Decimal in `currency`. The cost is what ends
+    with the usage: effective cost after discounts, of what commitments pay for only what could be
+    used elsewhere (`avoidable`), less the credits and discounts that name the resource
+    (`Reductions`). unit_price is that over consumed quantity. Days without a positive quantity
+    have no price and are left out. Columns that are not there count as unknown.
     """
-    frame = costs.loc[costs["resource"].notna() & (costs["charge_category"] == "Usage")]
-    day = pd.to_datetime(frame["charge_date"])
-    frame = frame.loc[
-        (day <= pd.Timestamp(as_of)) & (day > pd.Timestamp(as_of - timedelta(days=days)))
-    ]
+    day = pd.to_datetime(costs["charge_date"])
+    inside = (day <= pd.Timestamp(as_of)) & (day > pd.Timestamp(as_of - timedelta(days=days)))
+    wanted = costs["charge_category"].isin(("Usage", "Credit")) & costs["resource"].notna()
+    frame = costs.loc[inside & wanted].reindex(columns=[*_READ, *_SCOPE])
+    frame["charge_date"] = day.loc[frame.index]
+    # what nobody used of a commitment is paid for, and ends with nobody's usage
+    frame = frame.loc[frame["commitment_discount_status"] != "Unused"]
+    frame = frame.astype(object).mask(frame.isna(), other=None)
     keys = frame[["sku_meter", "consumed_unit"]].drop_duplicates()
-    meters = {
-        (sku, unit): meter_of(_text(sku), _text(unit)) for sku, unit in keys.itertuples(index=False)
-    }
-    sums: dict[tuple[str, str, str, pd.Timestamp], list[Decimal]] = {}
-    for row in frame[
-        [
-            "resource",
-            "sku_meter",
-            "consumed_unit",
-            "billing_currency",
-            "charge_date",
-            "consumed_quantity",
-            "effective_cost",
-        ]
-    ].itertuples(index=False, name=None):
-        resource, sku, unit, currency, charged, quantity, cost = row
-        meter = meters[(sku, unit)] if (sku, unit) in meters else meter_of(_text(sku), _text(unit))
-        if meter is None or pd.isna(cost) or pd.isna(quantity):
+    meters = {(sku, unit): meter_of(sku, unit) for sku, unit in keys.itertuples(index=False)}
+    reductions = Reductions()
+    charges: list[Charge] = []
+    quantities: list[Decimal] = []
+    for row in frame.itertuples(index=False, name=None):
+        resource, sku, unit, currency, category, charged, quantity, cost, status = row[:9]
+        if cost is None:
             continue
-        total = sums.setdefault(
-            (str(resource), meter, str(currency), pd.Timestamp(charged)), [Decimal(0), Decimal(0)]
+        meter, amount = meters[sku, unit], Decimal(str(cost))
+        unmetered = sku is None and unit is None
+        if category == "Credit" or (amount < 0 and (unmetered or quantity is None)):
+            if meter is not None or unmetered:
+                reductions.reduction(resource, meter, currency, amount)
+            continue
+        known = None if quantity is None else meter
+        reductions.usage(resource, known, currency, amount)
+        if known is None:
+            continue
+        committed = status == "Used"
+        full = amount
+        if committed:
+            full = next((Decimal(str(one)) for one in row[9:11] if one is not None), amount)
+        charges.append(
+            Charge(resource, known, currency, charged, row[11:], committed, amount, full)
         )
-        total[0] += Decimal(str(quantity))
-        total[1] += Decimal(str(cost))
+        quantities.append(Decimal(str(quantity)))
+    sums: dict[tuple[str, str, str, Hashable], list[Decimal]] = {}
     rows = []
     with localcontext() as context:
         context.prec = MONEY_PRECISION
+        for one, quantity, cost in zip(charges, quantities, avoidable(charges), strict=True):
+            key = one.resource, one.meter, one.currency, one.day
+            total = sums.setdefault(key, [Decimal(0), Decimal(0)])
+            total[0] += quantity
+            total[1] += cost
         for (resource, meter, currency, charged), (quantity, cost) in sorted(sums.items()):
             if quantity > 0:
-                rows.append((resource, meter, currency, charged, quantity, cost, cost / quantity))
+                net = cost * reductions.factor(resource, meter, currency)
+                rows.append((resource, meter, currency, charged, quantity, net, net / quantity))
     return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 class PriceBook:

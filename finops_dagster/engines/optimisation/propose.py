@@ -96,6 +96,11 @@ def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> st
         )
     if lever_of(finding.kind) is Lever.RAISE:
         return ""
+    if saving.low == saving.high == 0:
+        return (
+            "saves nothing: credits pay for it, or commitments that no other usage known of "
+            "could take over"
+        )
     if saving.mid < min_saving:
         return f"saves {saving.mid:.2f} {saving.currency} a month, {min_saving} are asked for"
     if saving.low <= 0:
