@@ -65,10 +65,7 @@ class Days:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """workload, time (UTC), demand of a Parquet or CSV file, sorted, the last of doubles.
-
-    Ends the program where a column is missing or nothing can be read of one.
-    """
+    """workload, time (UTC), demand of a Parquet or CSV file; ends the program where one is lost."""
     columns = ["workload", "time", "demand"]
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
@@ -77,15 +74,24 @@ def read(path: Path) -> pd.DataFrame:
             usage = pd.read_csv(path, usecols=columns, dtype={"workload": str})
     except (ValueError, KeyError, OSError) as error:
         raise SystemExit(f"{path}: columns {', '.join(columns)} are needed: {error}") from error
+    return read_frame(usage)
+
+
+def read_frame(usage: pd.DataFrame) -> pd.DataFrame:
+    """The rows that name a workload and a time, typed, sorted, the last of doubles.
+
+    What is no number is missing demand. Ends the program where no row is left.
+    """
     when = usage["time"]
     if pd.api.types.is_numeric_dtype(when):
-        usage["time"] = pd.to_datetime(when, utc=True, errors="coerce", unit="s")
+        moments = pd.to_datetime(when, utc=True, errors="coerce", unit="s")
     else:
-        usage["time"] = pd.to_datetime(when, utc=True, errors="coerce", format="mixed")
-    usage["demand"] = pd.to_numeric(usage["demand"], errors="coerce").astype(float)
+        moments = pd.to_datetime(when, utc=True, errors="coerce", format="mixed")
+    demand = pd.to_numeric(usage["demand"], errors="coerce").astype(float)
+    usage = usage.assign(time=moments, demand=demand)
     usage = usage.dropna(subset=["workload", "time"])
     if usage.empty:
-        raise SystemExit(f"{path}: no row has a workload and a time")
+        raise SystemExit("no row has a workload and a time")
     usage["workload"] = usage["workload"].astype(str)
     usage = usage.sort_values(["workload", "time"], kind="stable")
     return usage.drop_duplicates(["workload", "time"], keep="last")
