@@ -86,7 +86,9 @@ _AS_MART = """
         || Tags['k8s-workload-name'] as resource,
         CommitmentDiscountStatus as commitment_discount_status,
         CommitmentDiscountId as commitment_discount_id,
-        CommitmentDiscountName as commitment_discount_name
+        CommitmentDiscountName as commitment_discount_name,
+        coalesce(Tags['environment'], Tags['Environment']) as environment,
+        RegionId as region_id
 """
 _MARTS = {
     "fct_costs_daily": "from charges",
