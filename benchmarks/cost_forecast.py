@@ -87,6 +87,7 @@ _AS_MART = """
         CommitmentDiscountStatus as commitment_discount_status,
         CommitmentDiscountId as commitment_discount_id,
         CommitmentDiscountName as commitment_discount_name,
+        ProviderName as provider_name,
         coalesce(Tags['environment'], Tags['Environment']) as environment,
         RegionId as region_id
 """

@@ -30,6 +30,7 @@ from finops_dagster.demo.truth import build_truth
 from finops_dagster.demo.volumes import claim_series
 from finops_dagster.desired_state import RepositoryIndex, open_repository
 from finops_dagster.desired_state.history import commit_before
+from finops_dagster.domain.decisions import Proposal
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.optimisation import (
     Context,
@@ -37,16 +38,16 @@ from finops_dagster.engines.optimisation import (
     SizingConfig,
     declared_values,
     find,
+    monthly_costs,
+    propose,
+    relations,
     unit_prices,
 )
+from finops_dagster.settings import LimitSettings
 from finops_dagster.storage.publication import PublishedReader
 
 METRICS = Path(__file__).parents[1] / "dbt_project" / "macros" / "values" / "metrics.sql"
 _GRAIN = ["cluster", "namespace", "kind", "name", "container"]
-_REPLICAS = {
-    "cpu_cores": ("cpu_cores_replica_max", "cpu_cores_replica_p95"),
-    "memory_working_set_bytes": ("memory_replica_max_bytes", "memory_replica_p95_bytes"),
-}
 PEAK_DAYS = 76
 WINDOW_DAYS = 14
 FINE, COARSE = 5, 60
@@ -129,24 +130,40 @@ class Company:
             series += claim_series(self.seed, claim, {}, minutes)
         return measured(series, minutes, step)
 
-    def found(self, as_of: date) -> FindResult:
-        """Findings of a day, from what was known on it."""
+    def decided(self, as_of: date) -> tuple[FindResult, list[Proposal]]:
+        """Findings and proposals of a day, from what was known on it, by the default settings."""
         first = as_of - timedelta(days=WINDOW_DAYS - 1)
         before = self.measured(as_of - timedelta(days=PEAK_DAYS), first - timedelta(days=1), COARSE)
-        return self.found_in(self.measured(first, as_of, FINE), utilisation(before), as_of)
+        found = self.found_in(self.measured(first, as_of, FINE), utilisation(before), as_of)
+        limits = LimitSettings()
+        proposals, _ = propose(
+            found.findings,
+            reconstructed=False,
+            publication_id="",
+            min_saving=limits.min_saving_per_month,
+            min_confidence=limits.min_confidence,
+            as_of=as_of,
+            costs=monthly_costs(self.prices(as_of)),
+            relations=relations(self.index(as_of).resources()),
+        )
+        return found, proposals
+
+    def prices(self, as_of: date) -> pd.DataFrame:
+        """Net unit prices paid in the window up to a day."""
+        costs = facts.workload_costs(cast(PublishedReader, self.books), as_of, WINDOW_DAYS)
+        assert costs is not None
+        return unit_prices(costs, as_of, WINDOW_DAYS)
 
     def found_in(self, rows: pd.DataFrame, daily: pd.DataFrame, as_of: date) -> FindResult:
         """Findings of a day: `rows` of its window, `daily` of the two months before."""
-        reader = cast(PublishedReader, self.books)
-        costs = facts.workload_costs(reader, as_of, WINDOW_DAYS)
-        owners = facts.owners(reader, as_of)
-        assert costs is not None and owners is not None
+        owners = facts.owners(cast(PublishedReader, self.books), as_of)
+        assert owners is not None
         index = self.index(as_of)
         resources = index.resources()
         values, managed = declared_values(resources, index.locations())
         return find(
             rows,
-            unit_prices(costs, as_of, WINDOW_DAYS),
+            self.prices(as_of),
             Context(
                 values=values,
                 resources=frozenset(resources),

@@ -1,8 +1,10 @@
 """Findings of many companies as the demo's, held against what is secretly true of each, by kind.
 
-Engines only, on frames of what was measured, billed and declared. A finding is right where the
-truth has the same kind of the same resource. `harmed` counts resources whose truth is that they are
-right as they are, and of which something was found; `short` those cut below what they need.
+Engines only, on frames of what was measured, billed and declared. A finding or proposal is right
+where the truth has the same kind of the same resource; only what one edit of a declared value does
+is proposed, so that recall of proposals is told of those kinds alone. `harmed` counts resources
+whose truth is that they are right as they are, and of which something was found; `short` those cut
+below what they need.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +27,17 @@ from loop import WASTE
 
 from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.demo.seasons import AS_OF
-from finops_dagster.domain.decisions import Finding
+from finops_dagster.domain.decisions import Finding, Proposal
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 
+_PROPOSED = WASTE - {"off_hours", "undeclared_workload", "unused_volume"} | {"right"}
 _CUTS = ("rightsize_cpu", "rightsize_memory")
 _BOOKED_DAYS = 70
 
 
-def judged(found: list[Finding], truth: list[dict[str, Any]]) -> dict[str, Counter[str]]:
+def judged(
+    found: Sequence[Finding | Proposal], truth: list[dict[str, Any]]
+) -> dict[str, Counter[str]]:
     """Of one company, by kind: found, true and both; and what would do harm."""
     said = {(one.kind.value, one.resource) for one in found}
     true = {(one["kind"], one["resource"]) for one in truth if one["kind"] in WASTE}
@@ -87,12 +93,13 @@ def main() -> None:
     arguments = parser.parse_args()
     began = time.perf_counter()
     total: dict[str, Counter[str]] = {}
+    proposed: dict[str, Counter[str]] = {}
     for seed in arguments.seeds:
         print(f"waste  seed {seed}", file=sys.stderr)
         company = Company(seed, _BOOKED_DAYS)
-        result = company.found(AS_OF)
-        for name, counts in judged(result.findings, company.truth).items():
-            total.setdefault(name, Counter()).update(counts)
+        result, proposals = company.decided(AS_OF)
+        _add(total, judged(result.findings, company.truth))
+        _add(proposed, judged(proposals, [t for t in company.truth if t["kind"] in _PROPOSED]))
         if arguments.misses:
             _tell(result.findings, company.truth, [a.model_dump() for a in result.abstained])
     answer = {
@@ -101,7 +108,7 @@ def main() -> None:
         "inputs": {"seeds": arguments.seeds},
         "seconds": round(time.perf_counter() - began, 2),
         "peak_rss_bytes": own_peak_rss_bytes(),
-        "ours": score(total),
+        "ours": {**score(total), "proposals": score(proposed)},
         "baselines": {},
         "floor": {},
         "ratio_to_floor": None,
@@ -109,9 +116,14 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(answer))
         return
-    ours = score(total)
-    print(pd.DataFrame(ours.pop("by_kind")).T.to_string())
-    print(ours)
+    for what, counts in (("findings", total), ("proposals", proposed)):
+        told = score(counts)
+        print(f"\n{what}\n{pd.DataFrame(told.pop('by_kind')).T.to_string()}\n{told}")
+
+
+def _add(total: dict[str, Counter[str]], counts: dict[str, Counter[str]]) -> None:
+    for name, one in counts.items():
+        total.setdefault(name, Counter()).update(one)
 
 
 def _tell(
