@@ -258,12 +258,21 @@ class LimitSettings(Section):
     )
 
 
+_Tier = Literal["production", "staging", "development"]
+
+
 class SizingSettings(Section):
     """How container requests are sized."""
 
     history_days: int = Field(default=14, ge=7, le=60, description="Evidence window, in days.")
     max_change_share: float = Field(
         default=0.5, gt=0, lt=1, description="A request is cut by at most this share at once."
+    )
+    risk_dial: dict[_Tier, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="production, staging, development -> what one more percent of the time short "
+        "is worth, in percent of a request: 1 saves most, 100 is most careful. What is left out is "
+        "16.3, 9 and 2.4.",
     )
 
 

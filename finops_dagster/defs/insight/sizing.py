@@ -20,6 +20,8 @@ from finops_dagster.engines.optimisation import (
     find,
     unit_prices,
 )
+from finops_dagster.engines.optimisation.risk import DIAL
+from finops_dagster.engines.optimisation.rules import Tier
 from finops_dagster.storage.publication import PublishedReader
 
 _PEAK_DAYS = 76
@@ -55,7 +57,11 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
         ),
         as_of,
-        SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
+        SizingConfig(
+            history_days=days,
+            max_change_share=estate.settings.sizing.max_change_share,
+            dials={**DIAL, **{Tier(k): v for k, v in estate.settings.sizing.risk_dial.items()}},
+        ),
         daily=facts.utilisation(reader, as_of, _PEAK_DAYS),
     )
 

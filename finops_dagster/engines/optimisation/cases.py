@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.money import to_decimal
+from finops_dagster.engines.optimisation.fleet import RISK_DAYS
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.quantities import (
     GIB,
@@ -21,7 +23,9 @@ from finops_dagster.engines.optimisation.quantities import (
     neat_cpu,
     neat_memory,
 )
+from finops_dagster.engines.optimisation.risk import Sizing
 from finops_dagster.engines.optimisation.rules import (
+    CPU_FLOOR_CORES,
     RULES,
     Rule,
     cpu_request,
@@ -47,6 +51,8 @@ class Case:
     replicas: pd.Series
     """By day."""
     rule: Rule
+    risked: Sizing | None = None
+    """Of CPU: the size that a model of the fleet's risk chose, in percent of what is declared."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,9 +65,27 @@ class Case:
         return f"{self.resource} {self.container} {self.meter}"
 
     def wanted(self, prefix: str = "") -> Decimal:
-        """What the rule asks for one replica."""
+        """What is asked for one replica: by the fleet's risk where that is learnt, else by rule.
+
+        The rehearsal ("early_") is the rule's: it asks whether use is changing.
+        """
+        if self.risked is not None and not prefix:
+            cores = self.current * to_decimal(self.risked.capacity / 100)
+            return self.neat(max(CPU_FLOOR_CORES, cores))
         ask = cpu_request if self.meter == "cpu" else memory_request
         return self.neat(ask(self.profile, self.rule, prefix))
+
+    @property
+    def by(self) -> str:
+        """What `wanted` goes by, in words."""
+        if self.risked is not None:
+            return (
+                f"the risk that was learnt of the fleet (short in {self.risked.over_risk:.2%} of "
+                f"intervals, at least once in {RISK_DAYS} days with {self.risked.any_risk:.0%})"
+            )
+        if self.meter == "cpu":
+            return self.rule.name
+        return f"peak + drift, {self.rule.memory_headroom - 1:.0%} headroom"
 
     def neat(self, amount: Decimal) -> Decimal:
         """`amount` rounded up to a step of its meter."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding
+from finops_dagster.engines.optimisation.risk import DIAL
+from finops_dagster.engines.optimisation.rules import Tier
 
 ENGINE = "optimisation/1"
 
@@ -28,6 +30,8 @@ class SizingConfig:
     min_change_share: float = 0.25
     """Requests nearer than this to the rule's amount are right as they are: a smaller cut is
     within the error of the rule, and each pull request costs a reviewer's time."""
+    dials: Mapping[Tier, float] = field(default_factory=lambda: dict(DIAL))
+    """Of each tier, what one more percent of intervals short is worth in percent of a request."""
     max_risk: float = 0.05
     """A cut whose rehearsal was exceeded in more than this share of intervals is not made."""
 

@@ -6,6 +6,7 @@ Idle, undeclared and off-hours workloads are judged elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -19,6 +20,7 @@ from finops_dagster.engines.optimisation.cases import (
     declared_cores,
     named_as_declared,
 )
+from finops_dagster.engines.optimisation.fleet import cpu_by_risk
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import (
@@ -32,9 +34,7 @@ from finops_dagster.engines.optimisation.profiles import (
 from finops_dagster.engines.optimisation.quantities import (
     GIB,
 )
-from finops_dagster.engines.optimisation.rules import (
-    Rule,
-)
+from finops_dagster.engines.optimisation.rules import tier_of
 
 _OFTEN = {"cpu": 0.05, "memory": 0.01}
 """Share of intervals over the request that is too little room: a CPU request may be exceeded
@@ -58,6 +58,7 @@ def size(
     cases, abstained = build_cases(ground, profiles, replicas_by_day(samples))
     if not cases:
         return [], abstained
+    cases, unlearnt = _by_risk(ground, samples, cases)
     over = breach_shares(samples, _table(cases, [c.current for c in cases]))
     rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
     late = breach_shares(late_part(samples, ground.window), _table(cases, rehearsed))
@@ -66,12 +67,30 @@ def size(
         over_share = _share(over, case)
         late_share = _share(late, case)
         peak = peaks.get((case.resource, str(case.profile["measured"]), case.meter))
-        judged = _judge(ground, case, over_share, late_share, peak)
+        judged = _judge(ground, case, over_share, late_share, peak, unlearnt)
         if isinstance(judged, Abstained):
             abstained.append(judged)
         elif judged is not None:
             findings.append(judged)
     return findings, abstained
+
+
+def _by_risk(ground: Ground, samples: pd.DataFrame, cases: list[Case]) -> tuple[list[Case], str]:
+    """The cases with CPU sized by the fleet's risk, and why it is not learnt where it is not."""
+    cpu = {case.key: case for case in cases if case.meter == "cpu"}
+    keys = pd.MultiIndex.from_arrays([samples["resource"], samples["container"]])
+    sizes, unlearnt = cpu_by_risk(
+        samples.loc[keys.isin(list(cpu))],
+        ground.window,
+        {key: float(case.current) for key, case in cpu.items()},
+        {
+            key: ground.config.dials[tier_of(ground.environment(case.resource))]
+            for key, case in cpu.items()
+        },
+    )
+    return [
+        replace(case, risked=sizes.get(case.key)) if case.meter == "cpu" else case for case in cases
+    ], unlearnt
 
 
 def _table(cases: list[Case], amounts: list[Decimal]) -> pd.DataFrame:
@@ -100,14 +119,21 @@ def _bounded(ground: Ground, case: Case, wanted: Decimal) -> Decimal:
 
 
 def _judge(
-    ground: Ground, case: Case, over_share: float, late_share: float, peak: Peak | None
+    ground: Ground,
+    case: Case,
+    over_share: float,
+    late_share: float,
+    peak: Peak | None,
+    unlearnt: str,
 ) -> Finding | Abstained | None:
     wanted = case.wanted()
     risk = wilson_upper(
         0.0 if np.isnan(late_share) else late_share, float(case.profile["late_hours"])
     )
+    if case.risked is not None and case.risked.any_risk is not None:
+        risk = case.risked.any_risk
     if over_share > _OFTEN[case.meter] and wanted > case.current:
-        return _raise(ground, case, wanted, over_share, risk)
+        return _raise(ground, case, wanted, over_share, risk, unlearnt)
     proposed = _bounded(ground, case, wanted)
     if proposed > case.current * (1 - Decimal(str(ground.config.min_change_share))):
         return None
@@ -128,11 +154,12 @@ def _judge(
             reason=f"needs only {case.text(proposed)} by the last {ground.window.days} days, but "
             f"used more on {peak.day}, which may come back",
         )
-    return _cut(ground, case, proposed, late_share, risk)
+    return _cut(ground, case, proposed, late_share, risk, unlearnt)
 
 
-def _cut(ground: Ground, case: Case, proposed: Decimal, late_share: float, risk: float) -> Finding:
-    cpu = case.meter == "cpu"
+def _cut(
+    ground: Ground, case: Case, proposed: Decimal, late_share: float, risk: float, unlearnt: str
+) -> Finding:
     wanted = case.wanted()
     step = (
         f"; cut to {case.text(proposed)} now, by at most {ground.config.max_change_share:.0%} "
@@ -142,15 +169,17 @@ def _cut(ground: Ground, case: Case, proposed: Decimal, late_share: float, risk:
     )
     reason = (
         f"Container {case.container} requests {case.declared.text} of {case.meter} and needs "
-        f"{case.text(wanted)} by {case.rule.name if cpu else _memory_rule(case.rule)}{step}. "
-        f"Set on the first two thirds of {ground.window.days} days, the size was exceeded in "
+        f"{case.text(wanted)} by {case.by}{step}. Set on the first two thirds of "
+        f"{ground.window.days} days by the quantile rule, the size was exceeded in "
         f"{late_share:.2%} of the intervals after."
     )
-    kind = FindingKind.RIGHTSIZE_CPU if cpu else FindingKind.RIGHTSIZE_MEMORY
-    return _finding(ground, case, kind, case.declared, proposed, risk, reason, late_share)
+    kind = FindingKind.RIGHTSIZE_CPU if case.meter == "cpu" else FindingKind.RIGHTSIZE_MEMORY
+    return _finding(ground, case, kind, case.declared, proposed, risk, reason, late_share, unlearnt)
 
 
-def _raise(ground: Ground, case: Case, wanted: Decimal, over_share: float, risk: float) -> Finding:
+def _raise(
+    ground: Ground, case: Case, wanted: Decimal, over_share: float, risk: float, unlearnt: str
+) -> Finding:
     cpu = case.meter == "cpu"
     limit = ground.declared.get((case.resource, case.container, f"limits.{case.meter}"))
     value: Declared | None = case.declared
@@ -167,10 +196,10 @@ def _raise(ground: Ground, case: Case, wanted: Decimal, over_share: float, risk:
         f"Container {case.container} requests {case.declared.text} of {case.meter} and used more "
         f"in {over_share:.1%} of the intervals of {ground.window.days} days; "
         f"{_limit_text(limit, wanted, case)} is needed by "
-        f"{case.rule.name if cpu else _memory_rule(case.rule)}.{note}"
+        f"{case.by}.{note}"
     )
     kind = FindingKind.UNDERPROVISIONED_CPU if cpu else FindingKind.UNDERPROVISIONED_MEMORY
-    return _finding(ground, case, kind, value, wanted, risk, reason, over_share, limit)
+    return _finding(ground, case, kind, value, wanted, risk, reason, over_share, unlearnt, limit)
 
 
 def _limit_text(limit: Declared | None, wanted: Decimal, case: Case) -> str:
@@ -178,10 +207,6 @@ def _limit_text(limit: Declared | None, wanted: Decimal, case: Case) -> str:
     if limit is not None and limit.amount == wanted:
         return limit.text
     return case.text(wanted)
-
-
-def _memory_rule(rule: Rule) -> str:
-    return f"peak + drift, {rule.memory_headroom - 1:.0%} headroom"
 
 
 def _finding(
@@ -193,6 +218,7 @@ def _finding(
     risk: float,
     reason: str,
     exceeded: float,
+    unlearnt: str,
     limit: Declared | None = None,
 ) -> Finding:
     profile, cpu = case.profile, case.meter == "cpu"
@@ -230,7 +256,13 @@ def _finding(
         samples=int(profile[f"{case.meter}_samples"]),
         figures=figures,
         reason=reason,
-        rule=f"quantile rule, no learnt risk model: {case.rule.name}"
-        if cpu
-        else f"peak rule, no learnt risk model: {_memory_rule(case.rule)}",
+        rule=_rule(case, unlearnt),
     )
+
+
+def _rule(case: Case, unlearnt: str) -> str:
+    if case.risked is not None:
+        return f"risk model: {case.risked.why}"
+    if case.meter == "cpu":
+        return f"quantile rule, no learnt risk model ({unlearnt}): {case.by}"
+    return f"peak rule, no learnt risk model: {case.by}"
