@@ -297,17 +297,24 @@ def measure(days: Days, whole: float, first_bucket: float) -> dict[str, Any]:
             {"rule": f"ours_{dial:g}", "dial": dial, **replay(capacity, days.future, whole)}
             | stated
         )
+    stand = [against(ours, tens, peer, days, whole) for peer in peers]
     memory = replay(memory_sizes(days.past, np.full(len(days.names), whole)), days.future, whole)
     return {
         "ours": {
             "engine": f"quantile rule, since {ours.refusal}" if ours.refusal else "risk model",
             "rows": tens,
             "memory_rule": memory,
+            "peers_beaten_at_equal_saving": sum(
+                one.get("better_on_all_four", False) for one in stand
+            ),
+            "peers_beaten_by_a_setting": sum(
+                bool(one["settings_better_on_all_four"]) for one in stand
+            ),
         },
         "baselines": {row["rule"]: row for row in peers},
         "rows": [*tens, *peers],
         "pareto": pareto([*tens, *peers]),
-        "against": [against(ours, tens, peer, days, whole) for peer in peers],
+        "against": stand,
     }
 
 
