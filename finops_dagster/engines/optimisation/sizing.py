@@ -169,8 +169,8 @@ def _cut(
     )
     reason = (
         f"Container {case.container} requests {case.declared.text} of {case.meter} and needs "
-        f"{case.text(wanted)} by {case.by}{step}. Set on the first two thirds of "
-        f"{ground.window.days} days by the quantile rule, the size was exceeded in "
+        f"{case.text(wanted)} by {case.by}{step}. Set by the rule on the first two "
+        f"thirds of {ground.window.days} days, the size was exceeded in "
         f"{late_share:.2%} of the intervals after."
     )
     kind = FindingKind.RIGHTSIZE_CPU if case.meter == "cpu" else FindingKind.RIGHTSIZE_MEMORY
