@@ -74,6 +74,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
             courses = {one.id: _courses(one, result.courses) for one in found}
         made = alerting.alerts(estate, found, as_of)
         listed, explained = partition(found)
+        shown = [*listed, *explained]
         day.write_items("incidents", listed)
         day.write_items(alerting.EXPLAINED, explained)
         day.write_items("incidents_abstained", abstained)
@@ -97,11 +98,11 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
                 "explained": records_table([_row(one, by_incident[one.id]) for one in explained]),
                 **{
                     f"page_{number}": link(estate.layout.root, pages[one.id])
-                    for number, one in enumerate([*listed, *explained], start=1)
+                    for number, one in enumerate(shown, start=1)
                 },
                 **{
                     f"plot_{number}": picture(render_plot_course(courses[one.id][0], one))
-                    for number, one in enumerate([*listed, *explained][:_DRAWN], start=1)
+                    for number, one in enumerate(shown[:_DRAWN], start=1)
                     if courses.get(one.id)
                 },
                 "abstained": records_table([one.model_dump() for one in abstained]),

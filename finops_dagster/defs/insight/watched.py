@@ -44,11 +44,8 @@ def watched(
     for newest, accounts in sorted(groups.items(), reverse=True):
         behind = (as_of - newest).days
         if behind > 0:
-            why = (
-                f"billed until {newest.isoformat()}, {behind} days before"
-                if behind > 1
-                else f"billed until {newest.isoformat()}, the day before"
-            )
+            back = f"{behind} days" if behind > 1 else "the day"
+            why = f"billed until {newest.isoformat()}, {back} before"
             more = "too long ago to say what moved" if behind > most_days else "not judged since"
             late.append(Abstained(subject=_named(accounts), reason=f"{why}: {more}"))
         if behind <= most_days:

@@ -104,12 +104,6 @@ class FleetModel:
         return raw.recalibrated(self.over, self.any_over)
 
 
-def split(demand: Floats, share: float = 2 / 3) -> tuple[Floats, Floats]:
-    """A history's first `share` and what followed: what a fleet's model is learnt from."""
-    cut = round(demand.size * share)
-    return demand[:cut], demand[cut:]
-
-
 def learn_fleet(
     names: Sequence[str], past: Sequence[Floats], later: Sequence[Floats], seed: int = 0
 ) -> FleetModel | Abstained:
