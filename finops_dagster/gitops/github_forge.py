@@ -27,6 +27,7 @@ from finops_dagster.gitops.git_objects import Author, is_object_id
 from finops_dagster.gitops.github_calls import Caller, Patience, told
 
 if TYPE_CHECKING:
+    from github.Commit import Commit as CommitOfBranch
     from github.GitCommit import GitCommit
     from github.IssueComment import IssueComment
     from github.PullRequest import PullRequest as GithubPullRequest
@@ -254,23 +255,25 @@ class GitHubForge:
         A call for each file.
         """
 
-        def attempt(file: str) -> list[Commit]:
-            commits = self._repository().get_commits(
-                sha=branch, path=file, since=since, until=until
+        def attempt(file: str) -> list[CommitOfBranch]:
+            return list(
+                self._repository().get_commits(sha=branch, path=file, since=since, until=until)
             )
-            return [
-                Commit(
-                    sha=one.sha,
-                    on=one.commit.committer.date.astimezone(UTC).date(),
-                    subject=one.commit.message.partition("\n")[0],
-                )
-                for one in commits
-            ]
 
+        # GitHub tells the newest first and dates to the second: sorting keeps what it tells of one.
         found = {
-            one.sha: one for file in files for one in self._calls.attempt(partial(attempt, file))
+            one.sha: one
+            for file in files
+            for one in reversed(self._calls.attempt(partial(attempt, file)))
         }
-        return sorted(found.values(), key=lambda one: (one.on, one.sha))
+        return [
+            Commit(
+                sha=one.sha,
+                on=one.commit.committer.date.astimezone(UTC).date(),
+                subject=one.commit.message.partition("\n")[0],
+            )
+            for one in sorted(found.values(), key=lambda one: one.commit.committer.date)
+        ]
 
     def files(
         self, commit: str, suffixes: tuple[str, ...], blobs: dict[str, bytes] | None = None
