@@ -43,7 +43,30 @@ class FindingKind(StrEnum):
     IDLE_GPU = "idle_gpu"
     UNUSED_VOLUME = "unused_volume"
     OFF_HOURS = "off_hours"
+    SCHEDULED_SCALING = "scheduled_scaling"
     UNDECLARED_WORKLOAD = "undeclared_workload"
+    UNDERUSED_GPU = "underused_gpu"
+    GPU_SPOT = "gpu_spot"
+    RIGHTSIZE_MACHINE = "rightsize_machine"
+    UNDERPROVISIONED_MACHINE = "underprovisioned_machine"
+    MACHINE_GENERATION = "machine_generation"
+    MACHINE_ARCHITECTURE = "machine_architecture"
+    RIGHTSIZE_DATABASE = "rightsize_database"
+    UNDERPROVISIONED_DATABASE = "underprovisioned_database"
+    SERVERLESS_MEMORY = "serverless_memory"
+    PROVISIONED_CONCURRENCY = "provisioned_concurrency"
+    IDLE_ADDRESS = "idle_address"
+    IDLE_LOAD_BALANCER = "idle_load_balancer"
+    IDLE_GATEWAY = "idle_gateway"
+    OLD_SNAPSHOT = "old_snapshot"
+    STOPPED_MACHINE = "stopped_machine"
+    EMPTY_CLUSTER = "empty_cluster"
+    UNUSED_ENDPOINT = "unused_endpoint"
+    LOG_RETENTION = "log_retention"
+    STORAGE_TIER = "storage_tier"
+    CARBON_REGION = "carbon_region"
+    CARBON_HOURS = "carbon_hours"
+    COMMITMENT = "commitment"
 
 
 class Evidence(_Frozen):
@@ -80,6 +103,10 @@ class Finding(_Frozen):
     engine: str
     """Name and version of the engine that found it."""
     as_of: date
+    suggestion: str = ""
+    """What to add or run where no edit of one declared value does it: a manifest, a rule."""
+    wrong_if: str = ""
+    """What would make it wrong, in a clause; empty where the reason says it."""
 
     @property
     def id(self) -> str:

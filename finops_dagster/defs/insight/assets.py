@@ -241,7 +241,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def findings(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.defs.insight.sizing import find_waste
+        from finops_dagster.defs.insight.waste.finders import find_waste
 
         as_of, _ = window(context)
         day = estate.day(as_of)

@@ -94,6 +94,7 @@ class Relations:
 
 
 _COMPUTE = (Part.CPU, Part.MEMORY, Part.GPU)
+_WHOLE = tuple(Part)
 _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.RIGHTSIZE_CPU: (Lever.SIZE, (Part.CPU,)),
     FindingKind.RIGHTSIZE_MEMORY: (Lever.SIZE, (Part.MEMORY,)),
@@ -104,6 +105,29 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.UNUSED_VOLUME: (Lever.STOP, (Part.STORAGE,)),
     FindingKind.OFF_HOURS: (Lever.SCHEDULE, _COMPUTE),
     FindingKind.UNDECLARED_WORKLOAD: (Lever.STOP, _COMPUTE),
+    FindingKind.SCHEDULED_SCALING: (Lever.SCHEDULE, _COMPUTE),
+    FindingKind.UNDERUSED_GPU: (Lever.SIZE, (Part.GPU,)),
+    FindingKind.GPU_SPOT: (Lever.SIZE, _COMPUTE),
+    FindingKind.RIGHTSIZE_MACHINE: (Lever.SIZE, _WHOLE),
+    FindingKind.UNDERPROVISIONED_MACHINE: (Lever.RAISE, _WHOLE),
+    FindingKind.MACHINE_GENERATION: (Lever.SIZE, _WHOLE),
+    FindingKind.MACHINE_ARCHITECTURE: (Lever.SIZE, _WHOLE),
+    FindingKind.RIGHTSIZE_DATABASE: (Lever.SIZE, _WHOLE),
+    FindingKind.UNDERPROVISIONED_DATABASE: (Lever.RAISE, _WHOLE),
+    FindingKind.SERVERLESS_MEMORY: (Lever.SIZE, _WHOLE),
+    FindingKind.PROVISIONED_CONCURRENCY: (Lever.SIZE, _WHOLE),
+    FindingKind.IDLE_ADDRESS: (Lever.STOP, _WHOLE),
+    FindingKind.IDLE_LOAD_BALANCER: (Lever.STOP, _WHOLE),
+    FindingKind.IDLE_GATEWAY: (Lever.STOP, _WHOLE),
+    FindingKind.OLD_SNAPSHOT: (Lever.STOP, _WHOLE),
+    FindingKind.STOPPED_MACHINE: (Lever.STOP, _WHOLE),
+    FindingKind.EMPTY_CLUSTER: (Lever.STOP, _WHOLE),
+    FindingKind.UNUSED_ENDPOINT: (Lever.STOP, _WHOLE),
+    FindingKind.LOG_RETENTION: (Lever.SIZE, _WHOLE),
+    FindingKind.STORAGE_TIER: (Lever.SIZE, _WHOLE),
+    FindingKind.CARBON_REGION: (Lever.SIZE, _COMPUTE),
+    FindingKind.CARBON_HOURS: (Lever.SCHEDULE, _COMPUTE),
+    FindingKind.COMMITMENT: (Lever.COMMIT, _WHOLE),
 }
 
 

@@ -5,7 +5,7 @@ No list prices and no guesses: what was not billed has no price here.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 
@@ -50,7 +50,12 @@ def meter_of(sku_meter: str | None, consumed_unit: str | None = None) -> str | N
     return None
 
 
-def unit_prices(costs: pd.DataFrame, as_of: date, days: int = 14) -> pd.DataFrame:
+def unit_prices(
+    costs: pd.DataFrame,
+    as_of: date,
+    days: int = 14,
+    meter_of: Callable[[str | None, str | None], str | None] = meter_of,
+) -> pd.DataFrame:
     """Net unit price by resource, meter and day from `fct_costs_daily`.
 
     Usage charges, over the last `days` days up to `as_of`. Returns PRICE_COLUMNS: quantity in
@@ -58,7 +63,8 @@ def unit_prices(costs: pd.DataFrame, as_of: date, days: int = 14) -> pd.DataFram
     with the usage: effective cost after discounts, of what commitments pay for only what could be
     used elsewhere (`avoidable`), less the credits and discounts that name the resource
     (`Reductions`). unit_price is that over consumed quantity. Days without a positive quantity
-    have no price and are left out. Columns that are not there count as unknown.
+    have no price and are left out. Columns that are not there count as unknown. `meter_of` names
+    the meter of a (SkuMeter, ConsumedUnit).
     """
     day = pd.to_datetime(costs["charge_date"])
     inside = (day <= pd.Timestamp(as_of)) & (day > pd.Timestamp(as_of - timedelta(days=days)))

@@ -1,4 +1,4 @@
-"""Reads what the optimisation engine needs and asks it.
+"""Workloads and volumes of clusters, from telemetry: reads what the engine needs and asks it.
 
 What is waste, and what it costs, is the engine's to say.
 """
@@ -28,8 +28,8 @@ _PEAK_DAYS = 76
 """Two months and a fortnight: what peaks at month ends has peaked twice in them."""
 
 
-def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
-    """Findings of a day, from its publication and its desired state."""
+def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
+    """Findings about what runs in clusters, from a day's publication and its desired state."""
     days = estate.settings.sizing.history_days
     measured = facts.measurements(reader, as_of, days)
     costs = facts.workload_costs(reader, as_of, days)

@@ -1,0 +1,1 @@
+"""Finding waste: one module for each part of the estate that is looked at."""

@@ -1,0 +1,26 @@
+"""Every part of the estate that is looked at for waste, and what all of them found.
+
+How each part is looked at is said in its own module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight.waste.workloads import workloads
+from finops_dagster.engines.optimisation import FindResult
+from finops_dagster.storage.publication import PublishedReader
+
+FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (workloads,)
+
+
+def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
+    """Findings of a day from all parts, best saving first within a currency."""
+    results = [find(estate, reader, as_of) for find in FINDERS]
+    findings = [one for result in results for one in result.findings]
+    findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
+    return FindResult(
+        findings=findings, abstained=[one for result in results for one in result.abstained]
+    )
