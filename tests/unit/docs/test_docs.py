@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from finops_dagster.domain.decisions import FindingKind
+
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -215,3 +217,16 @@ def test_the_pages_make_a_site(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "metrics.html").exists()
+
+
+@pytest.mark.parametrize("kind", list(FindingKind))
+def test_each_kind_of_finding_has_its_page(kind: FindingKind) -> None:
+    """A recommendation that nobody can look up is one that nobody follows."""
+    pages = (ROOT / "docs" / "recommendations").glob("*.md")
+    headings = [
+        line
+        for page in pages
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("#")
+    ]
+    assert sum(f"`{kind.value}`" in line for line in headings) == 1
