@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from finops_dagster.cli.common import AsJson, AsOf, Config, command, settings_for
-from finops_dagster.cli.lists import decided_day, print_abstained
+from finops_dagster.cli.lists import decided_day, one_of, print_abstained
 from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.alerting import EXPLAINED, keep_answer
 from finops_dagster.domain.alerts import Alert, Answer, Opinion
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.incidents import Incident
 from finops_dagster.report.format import money_brief, money_range
 from finops_dagster.report.incidents import place
@@ -166,26 +165,10 @@ def _answer(
 
 
 def _find(store: DayStore, wanted: str) -> Incident:
-    """The one incident whose id begins so. Raises SettingsError."""
-    items = [
-        *store.items("incidents", Incident),
-        *store.items(EXPLAINED, Incident),
-    ]
-    found = [
-        one for one in items if one.id.startswith(wanted) or one.id.startswith(f"incident-{wanted}")
-    ]
-    if len(found) == 1:
-        return found[0]
-    raise SettingsError(
-        f"{len(found) or 'No'} incidents have an id that begins with {wanted}.",
-        (
-            Fault(
-                code="unknown_incident",
-                expected="Expected the id of an incident of this day, or a beginning only it has.",
-                hint="`finops incidents` lists them.",
-            ),
-        ),
-    )
+    """The one incident whose id begins so, explained or not. Raises SettingsError."""
+    items = [*store.items("incidents", Incident), *store.items(EXPLAINED, Incident)]
+    found: Incident = one_of(items, wanted, "incident")
+    return found
 
 
 def _short(item: Incident) -> str:

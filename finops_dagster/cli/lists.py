@@ -1,10 +1,11 @@
-"""Commands that list what was found, proposed, opened and published.
+"""Commands that list what was measured, opened and published.
 
 They read what runs have kept and change nothing, save `pr merge` and `pr close`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -13,13 +14,7 @@ import typer
 from finops_dagster.cli.common import AsJson, AsOf, Config, command, day_of, settings_for
 from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import (
-    Abstained,
-    Finding,
-    Proposal,
-    PullRequest,
-    PullRequestState,
-)
+from finops_dagster.domain.decisions import Abstained, PullRequest, PullRequestState
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.report.format import money_range, quantity
 from finops_dagster.storage.days import DayStore
@@ -29,8 +24,6 @@ _TABLE_ROWS = 50
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    app.command("findings")(findings_command)
-    app.command("proposals")(proposals_command)
     app.command("telemetry-anomalies")(telemetry_anomalies_command)
     app.command("marts")(marts_command)
     app.command("prs")(prs_command)
@@ -60,54 +53,21 @@ def decided_day(config: Any, as_of: Any) -> tuple[date, DayStore]:
     return day, store
 
 
-def _decided(name: str, config: Any, as_of: Any, type_: Any) -> tuple[Any, Any, Any]:
-    day, store = decided_day(config, as_of)
-    return day, store.items(name, type_), store.items(f"{name}_abstained", Abstained)
-
-
-@command("findings")
-def findings_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
-    """Facts worth acting on, with their evidence."""
-    day, items, abstained = _decided("findings", config, as_of, Finding)
-    _print_decided("findings", day, items, abstained, as_json)
-    return 0
-
-
-@command("proposals")
-def proposals_command(config: Config = None, as_of: AsOf = None, as_json: AsJson = False) -> int:
-    """Intended changes with their saving, and why the rest is not proposed."""
-    day, items, abstained = _decided("proposals", config, as_of, Proposal)
-    _print_decided("proposals", day, items, abstained, as_json)
-    return 0
-
-
-def _print_decided(
-    name: str,
-    day: Any,
-    items: list[Finding] | list[Proposal],
-    abstained: list[Abstained],
-    as_json: bool,
-) -> None:
-    if as_json:
-        shown = [{"id": item.id, **item.model_dump(mode="json")} for item in items]
-        print_json(envelope(name, shown, as_of=day, abstained=abstained))
-        return
-    print_table(
-        f"{name} for {day.isoformat()}",
-        ("kind", "resource", "owner", "change", "saving per month", "risk"),
-        [
-            (
-                item.kind.value,
-                item.resource,
-                item.owner,
-                f"{item.current} -> {item.proposed}" if item.proposed else "",
-                money_range(item.saving_per_month),
-                f"{item.risk:.1%}",
-            )
-            for item in items
-        ],
+def one_of(items: Iterable[Any], wanted: str, what: str) -> Any:
+    """The one item whose id begins so, with or without `what-` before. Raises SettingsError."""
+    found = [one for one in items if one.id.startswith((wanted, f"{what}-{wanted}"))]
+    if len(found) == 1:
+        return found[0]
+    raise SettingsError(
+        f"{len(found) or 'No'} {what}s have an id that begins with {wanted}.",
+        (
+            Fault(
+                code=f"unknown_{what}",
+                expected=f"Expected the id of one {what} of this day, or a beginning only it has.",
+                hint=f"`finops {what}s` lists them.",
+            ),
+        ),
     )
-    print_abstained(abstained)
 
 
 def print_abstained(abstained: list[Abstained]) -> None:

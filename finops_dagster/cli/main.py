@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli import ai, costs, focus, forecasts, incidents, lists, showback, tools
+from finops_dagster.cli import (
+    ai,
+    costs,
+    findings,
+    focus,
+    forecasts,
+    incidents,
+    lists,
+    showback,
+    tools,
+)
 from finops_dagster.cli.common import (
     DEMO_DAYS,
     DEMO_FOLDER,
@@ -33,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+findings.register(app)
 lists.register(app)
 forecasts.register(app)
 incidents.register(app)

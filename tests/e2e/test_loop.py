@@ -266,6 +266,19 @@ def test_an_incident_is_shown_and_answered(world: World) -> None:
     assert answered(unknown, "incident", 2)["errors"][0]["code"] == "unknown_incident"
 
 
+def test_a_finding_is_shown_with_its_evidence(world: World) -> None:
+    """A saving without the days, the numbers and the risk behind it is not acted on."""
+    items = answered(world.finops("findings", "--json"), "findings")["items"]
+    one = next(item for item in items if item["proposed"])
+    shown = answered(world.finops("finding", "show", one["id"], "--json"), "finding")["items"]
+    assert shown == [one]
+    text = world.finops("finding", "show", one["id"].removeprefix("finding-")[:8]).out
+    for word in ("why", "a month", "owner", "risk", "wrong if", "measured", one["proposed"]):
+        assert word in text
+    unknown = world.finops("finding", "show", "nothing", "--json")
+    assert answered(unknown, "finding", 2)["errors"][0]["code"] == "unknown_finding"
+
+
 def test_marts_are_whole_and_take_conditions_but_no_commands(world: World) -> None:
     """A silently cut answer makes wrong sums; a condition that writes would be an open door."""
     where = "team = 'ledger' and charge_category = 'Usage'"
