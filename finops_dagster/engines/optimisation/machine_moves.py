@@ -22,8 +22,7 @@ ARCHITECTURE_RISK = 0.05
 publishes a share; these rank the kinds by how much of a system changes (drivers, or every binary),
 under and at the limit of `SizingConfig.max_risk`."""
 
-ARM_SOFTWARE = ("linux",)
-ARM_ENGINES = ("postgres", "mysql", "mariadb", "aurora")
+ARM_ENGINES = ("postgresql", "mysql", "mariadb", "aurora")
 """Engines of RDS and Aurora with classes on Graviton: Amazon RDS user guide, "DB instance class
 types"; Oracle and SQL Server have none."""
 
@@ -82,12 +81,11 @@ def architecture(stand: Stand, machine: Machine) -> Finding | Abstained | None:
 
 
 def _not_on_arm(machine: Machine) -> str:
-    software = machine.market.software.lower()
-    if not software:
+    told = machine.market.software
+    if told in ("", "multi-az"):
         return "cheaper on arm64, but what runs on it is not known"
-    known = ARM_ENGINES if machine.database else ARM_SOFTWARE
-    if not software.startswith(known):
-        return f"cheaper on arm64, but {software} is bound to its architecture or its licence"
+    if not (told.startswith(ARM_ENGINES) if machine.database else told == "linux"):
+        return f"cheaper on arm64, but {told} is bound to its architecture or its licence"
     return ""
 
 

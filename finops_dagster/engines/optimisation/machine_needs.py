@@ -20,10 +20,11 @@ from finops_dagster.engines.optimisation.rules import Rule
 
 USE_COLUMNS = (
     "resource", "time", "interval_seconds", "cpu_cores", "cpu_percent", "memory_used_bytes",
-    "network_bytes_per_second", "disk_bytes_per_second", "connections",
+    "memory_available_bytes", "network_bytes_per_second", "disk_bytes_per_second", "connections",
 )  # fmt: skip
-"""What machines did: `cpu_percent` is of all vCPUs and counts where `cpu_cores` is missing; network
-is the larger direction's, disk the sum of both; memory is what is not available."""
+"""What machines did: `cpu_percent` is of all vCPUs and counts where `cpu_cores` is missing; memory
+in use is, where it is missing, what is not available of its type's; network is the larger
+direction's, disk the sum of both."""
 
 DIMENSIONS = {
     "cpu": "vCPUs",
@@ -107,27 +108,29 @@ class MachineUse:
 
 
 def uses(
-    frame: pd.DataFrame, vcpus: Mapping[str, float], as_of: date, days: int
+    frame: pd.DataFrame, kinds: Mapping[str, MachineType], as_of: date, days: int
 ) -> dict[str, MachineUse]:
     """Each machine's use in the last `days` days up to and including `as_of`.
 
-    `frame`: USE_COLUMNS, of which those not measured may be absent; `vcpus`: of each resource, what
-    its type has. Negative and infinite values count as not measured; rows after `as_of` are not
+    `frame`: USE_COLUMNS, of which those not measured may be absent; `kinds`: each resource's type.
+    Negative and infinite values count as not measured; rows after `as_of` are not
     looked at; of several rows of one time the last holds. Machines without CPU are left out.
     """
     start, end = day_start(as_of - timedelta(days=days - 1)), day_start(as_of + timedelta(days=1))
     rows = frame.reindex(columns=list(USE_COLUMNS))
     rows = rows.assign(time=pd.to_datetime(rows["time"], utc=True))
-    rows = rows.loc[(rows["time"] < pd.Timestamp(end)) & rows["resource"].isin(vcpus)]
+    rows = rows.loc[(rows["time"] < pd.Timestamp(end)) & rows["resource"].isin(kinds)]
     rows = rows.drop_duplicates(["resource", "time"], keep="last").sort_values("time")
-    cores = rows["resource"].map(vcpus).astype(float)
+    cores = rows["resource"].map({name: kind.vcpus for name, kind in kinds.items()}).astype(float)
+    whole = rows["resource"].map({name: kind.memory_gib for name, kind in kinds.items()})
+    left = whole.astype(float) - _clean(rows["memory_available_bytes"]) / GIB
     measured = pd.DataFrame(
         {
             "resource": rows["resource"].astype(str),
             "time": rows["time"],
             "seconds": _clean(rows["interval_seconds"]),
             "cpu": _clean(rows["cpu_cores"]).fillna(_clean(rows["cpu_percent"]) / 100 * cores),
-            "memory": _clean(rows["memory_used_bytes"]) / GIB,
+            "memory": (_clean(rows["memory_used_bytes"]) / GIB).fillna(left.clip(lower=0)),
             "network": _clean(rows["network_bytes_per_second"]) * 8 / 1e9,
             "disk": _clean(rows["disk_bytes_per_second"]) / 1024**2,
             "connections": _clean(rows["connections"]),

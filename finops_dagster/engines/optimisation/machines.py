@@ -62,8 +62,8 @@ def find_machines(
     findings: list[Finding] = []
     machines, abstained = _machines(inputs)
     ground = _ground(inputs, machines, as_of, config)
-    vcpus = {one.name: one.kind.vcpus for one in machines}
-    measured = uses(inputs.use, vcpus, as_of, config.history_days)
+    kinds = {one.name: one.kind for one in machines}
+    measured = uses(inputs.use, kinds, as_of, config.history_days)
     stand = Stand(ground, inputs.catalogue, inputs.type_prices)
     for one in machines:
         if one.held:
