@@ -25,6 +25,7 @@ MARTS = {
         signals.COVERAGE,
         signals.UTILISATION,
         signals.CAPACITY,
+        signals.MACHINES,
         signals.GRID,
         signals.WORKLOAD_LABELS,
         signals.CARBON,

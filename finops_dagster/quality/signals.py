@@ -116,6 +116,33 @@ UTILISATION = Suite(
     ),
 )
 
+MACHINES = Suite(
+    table="fct_machine_measurements",
+    partition="day",
+    grain=("time", "cluster", "kind", "name"),
+    columns=names(
+        "day time interval_seconds cluster kind name cpu_cores cpu_percent memory_used_bytes "
+        "memory_available_bytes network_receive_bytes_per_second network_transmit_bytes_per_second "
+        "disk_read_bytes_per_second disk_written_bytes_per_second connections"
+    ),
+    checks=(
+        *not_null("day", "time", "interval_seconds", "cluster", "kind", "name"),
+        *between("interval_seconds", low=1),
+        *between(
+            "cpu_cores",
+            "memory_available_bytes",
+            "network_receive_bytes_per_second",
+            "network_transmit_bytes_per_second",
+            "disk_read_bytes_per_second",
+            "disk_written_bytes_per_second",
+            "connections",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+    ),
+    always_filled=False,
+)
+
 CAPACITY = Suite(
     table="fct_cluster_capacity_daily",
     partition="day",

@@ -47,6 +47,47 @@
 {% endmacro %}
 
 
+{#- What fct_machine_measurements knows of a machine or a database -> exporter's metric, as landed. -#}
+{% macro machine_columns() %}
+    {{- return({
+        'cpu_cores': 'node_cpu_seconds_total',
+        'cpu_percent': ['aws_ec2_cpuutilization_average', 'aws_rds_cpuutilization_average'],
+        'memory_bytes': 'node_memory_MemTotal_bytes',
+        'memory_available_bytes': [
+            'node_memory_MemAvailable_bytes',
+            'aws_rds_freeable_memory_average',
+        ],
+        'network_receive_bytes_per_second': [
+            'node_network_receive_bytes_total',
+            'aws_rds_network_receive_throughput_average',
+        ],
+        'network_transmit_bytes_per_second': [
+            'node_network_transmit_bytes_total',
+            'aws_rds_network_transmit_throughput_average',
+        ],
+        'disk_read_bytes_per_second': [
+            'node_disk_read_bytes_total',
+            'aws_rds_read_throughput_average',
+        ],
+        'disk_written_bytes_per_second': [
+            'node_disk_written_bytes_total',
+            'aws_rds_write_throughput_average',
+        ],
+        'connections': 'aws_rds_database_connections_average',
+    }) -}}
+{% endmacro %}
+
+
+{#- Every metric that a machine or a database has a column for. -#}
+{% macro machine_metrics() %}
+    {%- set metrics = [] -%}
+    {%- for metric in machine_columns().values() -%}
+        {%- do metrics.extend([metric] if metric is string else metric) -%}
+    {%- endfor -%}
+    {{- return(metrics) -}}
+{% endmacro %}
+
+
 {#- Every metric that has a column. -#}
 {% macro measured_metrics() %}
     {%- set metrics = [] -%}

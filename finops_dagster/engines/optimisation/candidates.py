@@ -131,6 +131,19 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
 }
 
 
+_OF_ONE_TYPE = frozenset(
+    {
+        FindingKind.RIGHTSIZE_MACHINE,
+        FindingKind.UNDERPROVISIONED_MACHINE,
+        FindingKind.MACHINE_GENERATION,
+        FindingKind.MACHINE_ARCHITECTURE,
+        FindingKind.RIGHTSIZE_DATABASE,
+        FindingKind.UNDERPROVISIONED_DATABASE,
+    }
+)
+"""Kinds that set one value of a machine, its type, whether or not somebody declares it."""
+
+
 def lever_of(kind: FindingKind) -> Lever:
     """What a finding's change does to a cost."""
     return _KINDS[kind][0]
@@ -143,7 +156,7 @@ def candidate_of(finding: Finding) -> Candidate:
     """
     lever, parts = _KINDS[finding.kind]
     off = finding.evidence.figures.get("off_share_of_week") if lever is Lever.SCHEDULE else None
-    value = finding.field or finding.kind.value
+    value = "type" if finding.kind in _OF_ONE_TYPE else finding.field or finding.kind.value
     return Candidate(
         id=finding.id,
         key=content_id("key", {"resource": finding.resource, "field": value}),

@@ -139,6 +139,14 @@ class PriceBook:
         group = self._groups.get((resource, meter))
         return 0 if group is None else int(group["day"].nunique())
 
+    def quantities(self, resource: str, meter: str) -> pd.Series[float]:
+        """Units of `resource` on `meter` by the day billed; empty where it has none."""
+        group = self._groups.get((resource, meter))
+        if group is None:
+            return pd.Series(dtype=float)
+        days = pd.DatetimeIndex(group["day"])
+        return pd.Series(group["quantity"].astype(float).to_numpy(), index=days)
+
     def why_not(self, resource: str, meter: str) -> str:
         """Why `resource` has no usable price on `meter`; empty where it has one."""
         group = self._groups.get((resource, meter))

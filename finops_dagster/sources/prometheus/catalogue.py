@@ -110,6 +110,15 @@ _KEPLER_POD = Whose(namespace=("pod_namespace",), pod=("pod_name",))
 _LAMBDA = Whose(
     kind="Function", name=("dimension_FunctionName", "dimension_function_name", "function_name")
 )
+_EC2 = Whose(kind="Machine", name=("dimension_InstanceId", "dimension_instance_id", "instance_id"))
+_RDS = Whose(
+    kind="Database",
+    name=(
+        "dimension_DBInstanceIdentifier",
+        "dimension_dbinstance_identifier",
+        "dbinstance_identifier",
+    ),
+)
 _CLOUD_FUNCTION = Whose(kind="Function", name=("function_name",))
 _CLOUD_RUN = Whose(kind="Function", name=("service_name",))
 _ISTIO = Whose(
@@ -282,6 +291,15 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter(
         "kepler_node_cpu_joules_total", _NODE, parts=("zone", "path"), matchers=('zone="package"',)
     ),
+    # machines and databases: CloudWatch exporters (YACE and cloudwatch_exporter)
+    _gauge("aws_ec2_cpuutilization_average", _EC2, fold="max"),
+    _gauge("aws_rds_cpuutilization_average", _RDS, fold="max"),
+    _gauge("aws_rds_freeable_memory_average", _RDS, fold="max"),
+    _gauge("aws_rds_network_receive_throughput_average", _RDS, fold="max"),
+    _gauge("aws_rds_network_transmit_throughput_average", _RDS, fold="max"),
+    _gauge("aws_rds_read_throughput_average", _RDS, fold="max"),
+    _gauge("aws_rds_write_throughput_average", _RDS, fold="max"),
+    _gauge("aws_rds_database_connections_average", _RDS, fold="max"),
     # functions: CloudWatch exporters (YACE and cloudwatch_exporter), Stackdriver exporter
     _gauge("aws_lambda_invocations_sum", _LAMBDA, fold="max"),
     _gauge("aws_lambda_errors_sum", _LAMBDA, fold="max"),

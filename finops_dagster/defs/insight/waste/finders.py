@@ -10,12 +10,14 @@ from datetime import date
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
+from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.storage.publication import PublishedReader
 
 FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     workloads,
+    machines,
     bill,
 )
 

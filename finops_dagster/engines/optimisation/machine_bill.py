@@ -1,0 +1,199 @@
+"""From a bill's rows and a repository's values to machines, their types and what they go by.
+
+What a bill is, and how it is read, is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.domain.decisions import ValueLocation
+from finops_dagster.engines.optimisation.machines import MACHINE_COLUMNS
+
+KINDS = {"instance_hours": "machine", "database_hours": "database"}
+"""Usage kind of a SKU -> what is billed by the hour."""
+TYPE_FIELDS = frozenset(
+    {"instance_type", "instance_class", "machine_type", "vm_size", "size", "tier", "sku_name",
+     "InstanceType", "DBInstanceClass"}
+)  # fmt: skip
+"""Last part of the path that declares a type: Terraform's AWS, Google and Azure providers, and
+CloudFormation."""
+_HOURS = re.compile(r"(1 )?(hrs?|hours?|instance[- ]hours?)")
+_SYSTEMS = {"windows": "windows", "rhel": "rhel", "red hat": "rhel", "suse": "suse",
+            "ubuntu pro": "ubuntu pro", "linux": "linux"}  # fmt: skip
+_ENGINES = ("aurora postgresql", "aurora mysql", "postgresql", "mysql", "mariadb", "oracle",
+            "sql server", "db2")  # fmt: skip
+
+
+def hourly(billed: pd.DataFrame) -> pd.DataFrame:
+    """Of a bill's rows those of machines and databases by the hour, with `what`, `software`, `spot`
+    and `committed`.
+
+    `billed`: rows of `fct_costs_daily` with usage_kind, charge_description, instance_type,
+    core_count, memory_gib and gpu_count of their SKU, and `resource`. Machines of clusters (their
+    autoscaler sizes them) and with GPUs are left out.
+    """
+    units = billed["consumed_unit"].fillna("").astype(str).str.lower()
+    wanted = (
+        billed["usage_kind"].isin(KINDS)
+        & (billed["charge_category"] == "Usage")
+        & billed["instance_type"].notna()
+        & billed["resource"].notna()
+        & units.map(lambda unit: _HOURS.fullmatch(unit) is not None)
+    )
+    rows = billed.loc[wanted]
+    elsewhere = rows.loc[rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
+    rows = rows.loc[~rows["resource"].isin(elsewhere["resource"])]
+    texts = [
+        f"{meter or ''} {text or ''}".lower()
+        for meter, text in zip(rows["sku_meter"], rows["charge_description"], strict=True)
+    ]
+    whats = [KINDS[kind] for kind in rows["usage_kind"]]
+    return rows.assign(
+        what=whats,
+        software=[
+            software(text, database=what == "database")
+            for text, what in zip(texts, whats, strict=True)
+        ],
+        spot=["spot" in text or "low priority" in text for text in texts],
+        committed=rows["commitment_discount_status"].notna(),
+        instance_type=rows["instance_type"].str.removeprefix("db."),
+    )
+
+
+def software(text: str, *, database: bool) -> str:
+    """What a charge's words, in lower case, say runs there; empty where they say nothing.
+
+    What makes another price is part of it: a database's copy in another zone, a host of one's own.
+    """
+    if database:
+        found = next((engine for engine in _ENGINES if engine in text), "")
+        return f"{found} multi-az".strip() if "multi-az" in text else found
+    found = next((name for word, name in _SYSTEMS.items() if word in text), "")
+    if "sql" in text:
+        found = f"{found} sql server".strip()
+    return f"{found} dedicated".strip() if "dedicated" in text else found
+
+
+def charges(rows: pd.DataFrame) -> pd.DataFrame:
+    """What `billed_prices` asks for, of the rows of `hourly`."""
+    return rows.rename(
+        columns={
+            "region_id": "region",
+            "billing_currency": "currency",
+            "consumed_quantity": "quantity",
+        }
+    )
+
+
+def types(rows: pd.DataFrame) -> pd.DataFrame:
+    """instance_type, vcpus and memory_gib of every type in the rows of `hourly`."""
+    known = rows.assign(
+        vcpus=rows["core_count"].astype(float), memory_gib=rows["memory_gib"].astype(float)
+    )
+    return known.groupby("instance_type", as_index=False)[["vcpus", "memory_gib"]].max()
+
+
+def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.DataFrame:
+    """MACHINE_COLUMNS of every machine in the rows of `hourly`, by its newest charge.
+
+    `declared`: where a resource's type is declared (`declared_types`).
+    """
+    found = []
+    ordered = rows.sort_values("charge_date", kind="stable")
+    for resource, group in ordered.groupby("resource", sort=True):
+        last = group.iloc[-1]
+        value = declared.get(str(resource))
+        found.append(
+            {
+                "resource": str(resource),
+                "what": last["what"],
+                "region": _word(last["region_id"]),
+                "instance_type": last["instance_type"],
+                "software": last["software"],
+                "currency": _word(last["billing_currency"]),
+                "owner": _word(last["team"]),
+                "environment": _word(last["environment"]),
+                "field": value.field if value else "",
+                "declared": value.value if value else "",
+                "held": _held(group),
+            }
+        )
+    return pd.DataFrame(found, columns=list(MACHINE_COLUMNS))
+
+
+def _held(group: pd.DataFrame) -> str:
+    """Why a machine's type is not judged; empty where it is."""
+    if group["spot"].any():
+        return "it runs on spot capacity, whose price moves by itself"
+    names = list(dict.fromkeys(group["instance_type"]))
+    if len(names) > 1:
+        return f"its type changed in the window ({' to '.join(names)}): it is judged after that"
+    if group["software"].nunique() > 1:
+        return "its charges do not agree on what runs on it, so its price is not known"
+    return ""
+
+
+def declared_types(locations: Iterable[ValueLocation]) -> dict[str, ValueLocation]:
+    """Where each resource's type is declared and may be edited; none where several values might."""
+    found: dict[str, list[ValueLocation]] = {}
+    for location in locations:
+        if re.split(r"[.\]]", location.field)[-1] in TYPE_FIELDS:
+            found.setdefault(location.resource, []).append(location)
+    return {
+        resource: values[0]
+        for resource, values in found.items()
+        if len(values) == 1 and values[0].editable
+    }
+
+
+def measured_as(measured: Iterable[str], rows: pd.DataFrame) -> dict[str, str]:
+    """Name that telemetry uses -> the resource that it surely is.
+
+    A machine goes by its resource id, the last part of it, or its resource name, whatever the case;
+    a port after the name does not count. A name that two machines go by is neither's.
+    """
+    known: dict[str, set[str]] = {}
+    names = rows[["resource", "resource_id", "resource_name"]].drop_duplicates()
+    for resource, identifier, name in names.itertuples(index=False, name=None):
+        for alias in _aliases(identifier, name):
+            known.setdefault(alias, set()).add(str(resource))
+    found = {}
+    for name in measured:
+        resources = known.get(re.sub(r":\d+$", "", name.lower()), set())
+        if len(resources) == 1:
+            found[name] = next(iter(resources))
+    return found
+
+
+def _aliases(identifier: object, name: object) -> Iterator[str]:
+    if isinstance(identifier, str) and identifier:
+        yield identifier.lower()
+        yield re.split(r"[/:]", identifier.lower())[-1]
+    if isinstance(name, str) and name:
+        yield name.lower()
+
+
+def use(measured: pd.DataFrame, resources: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of `fct_machine_measurements` as `machine_needs.USE_COLUMNS`, those of known resources.
+
+    Of two names of one machine that are measured at one time the last holds.
+    """
+    known = measured.assign(resource=measured["name"].map(resources))
+    known = known.loc[known["resource"].notna()]
+    return known.assign(
+        network_bytes_per_second=np.fmax(
+            known["network_receive_bytes_per_second"].astype(float),
+            known["network_transmit_bytes_per_second"].astype(float),
+        ),
+        disk_bytes_per_second=known["disk_read_bytes_per_second"].astype(float)
+        + known["disk_written_bytes_per_second"].astype(float),
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""

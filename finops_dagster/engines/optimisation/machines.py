@@ -1,0 +1,154 @@
+"""Machines and databases of a cloud: the type they are, and the one that would do.
+
+What types carry, what they cost and what machines need is each in a module of its own. Nodes of
+clusters are not sized here: their autoscaler does that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+from finops_dagster.domain.decisions import Abstained, Finding
+from finops_dagster.domain.periods import day_start
+from finops_dagster.engines.optimisation.carbon import CarbonBook
+from finops_dagster.engines.optimisation.ground import Ground
+from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
+from finops_dagster.engines.optimisation.machine_moves import architecture, generation
+from finops_dagster.engines.optimisation.machine_needs import MachineUse, uses
+from finops_dagster.engines.optimisation.machine_prices import Market, TypePrices
+from finops_dagster.engines.optimisation.machine_sizes import size
+from finops_dagster.engines.optimisation.machine_stand import METER, Machine, Stand
+from finops_dagster.engines.optimisation.machine_types import Catalogue
+from finops_dagster.engines.optimisation.prices import PriceBook
+from finops_dagster.engines.optimisation.profiles import Window
+
+MACHINE_COLUMNS = (
+    "resource", "what", "region", "instance_type", "software", "currency", "owner", "environment",
+    "field", "declared", "held",
+)  # fmt: skip
+"""A billed machine: `what` is machine or database, `software` its operating system or engine (empty
+where nobody tells), `field` and `declared` the declared value of its type (empty without), `held`
+why its type is not one machine's to change (empty where it is)."""
+
+
+@dataclass(frozen=True)
+class MachineInputs:
+    """What the types of machines are judged by."""
+
+    machines: pd.DataFrame
+    """MACHINE_COLUMNS, one row each."""
+    use: pd.DataFrame
+    """`machine_needs.USE_COLUMNS`; empty where no machine is measured."""
+    catalogue: Catalogue
+    type_prices: TypePrices
+    unit_prices: pd.DataFrame
+    """What `unit_prices` returns, with the meter `machine` in hours."""
+
+
+def find_machines(
+    inputs: MachineInputs, as_of: date, config: SizingConfig | None = None
+) -> FindResult:
+    """Types to change, by use and by price alone, for `as_of`.
+
+    RIGHTSIZE_MACHINE, UNDERPROVISIONED_MACHINE and the same of databases where a machine was
+    measured; MACHINE_GENERATION and MACHINE_ARCHITECTURE also where it was not. The moves of one
+    machine set one value, so that at most one of them is ever proposed. Rows after `as_of` are not
+    looked at.
+    """
+    config = config or SizingConfig()
+    findings: list[Finding] = []
+    machines, abstained = _machines(inputs)
+    ground = _ground(inputs, machines, as_of, config)
+    kinds = {one.name: one.kind for one in machines}
+    measured = uses(inputs.use, kinds, as_of, config.history_days)
+    stand = Stand(ground, inputs.catalogue, inputs.type_prices)
+    for one in machines:
+        if one.held:
+            abstained.append(Abstained(subject=one.name, reason=one.held))
+            continue
+        for judged in _judged(stand, one, measured.get(one.name)):
+            if isinstance(judged, Finding):
+                findings.append(judged)
+            else:
+                abstained.append(judged)
+    blind = sum(1 for one in machines if not one.held and one.name not in measured)
+    if blind:
+        reason = (
+            f"{blind} of {len(machines)} machines and databases that are billed by the hour are "
+            "not measured, so their size is not judged"
+        )
+        abstained.append(Abstained(subject="machines", reason=reason))
+    findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
+    return FindResult(findings=findings, abstained=abstained)
+
+
+def _judged(stand: Stand, one: Machine, use: MachineUse | None) -> list[Finding | Abstained]:
+    sized = size(stand, one, use) if use is not None else None
+    found = [sized, generation(stand, one), architecture(stand, one)]
+    return [judged for judged in found if judged is not None]
+
+
+def _machines(inputs: MachineInputs) -> tuple[list[Machine], list[Abstained]]:
+    """The machines of a known type, and why the rest are not judged."""
+    machines, unknown = [], []
+    rows = inputs.machines.drop_duplicates("resource", keep="last").sort_values("resource")
+    for row in rows[list(MACHINE_COLUMNS)].itertuples(index=False, name=None):
+        resource, what, region, name, software, currency, owner, environment = map(_word, row[:8])
+        kind = inputs.catalogue.get(name)
+        if kind is None:
+            reason = f"what its type {name!r} has is in no catalogue"
+            unknown.append(Abstained(subject=resource, reason=reason))
+            continue
+        machines.append(
+            Machine(
+                name=resource,
+                kind=kind,
+                market=Market(what, region, software, currency),
+                owner=owner,
+                environment=environment or "unknown",
+                field=_word(row[8]),
+                declared=_word(row[9]),
+                held=_word(row[10]),
+            )
+        )
+    return machines, unknown
+
+
+def _ground(
+    inputs: MachineInputs, machines: list[Machine], as_of: date, config: SizingConfig
+) -> Ground:
+    prices = inputs.unit_prices
+    known = pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)
+    start = day_start(as_of - timedelta(days=config.history_days - 1))
+    end = day_start(as_of + timedelta(days=1))
+    return Ground(
+        as_of=as_of,
+        config=config,
+        window=Window(start, end, pd.DataFrame(), config.history_days, {}),
+        prices=PriceBook(prices.loc[known & (prices["meter"] == METER)]),
+        carbon=CarbonBook(_NOTHING),
+        owners={one.name: (one.owner, one.environment) for one in machines},
+        declared={},
+        resources=frozenset(),
+        managed={},
+        undeclared=frozenset(),
+        unsure={},
+    )
+
+
+_NOTHING = Context(
+    values=pd.DataFrame(),
+    resources=frozenset(),
+    managed={},
+    undeclared=frozenset(),
+    unsure={},
+    owners=pd.DataFrame(),
+    intensity=pd.DataFrame(columns=["resource", "gco2e_per_kwh"]),
+)
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
