@@ -29,7 +29,11 @@ _VERBS = {
     FindingKind.IDLE_GPU: "Release idle GPUs",
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
+    FindingKind.CARBON_HOURS: "Move the start",
 }
+
+_RISK = "Estimated probability that demand exceeds the new value in the next 14 days"
+_RISKS = {FindingKind.CARBON_HOURS: "Estimated probability that a run emits more than before"}
 
 _VERDICTS = {
     Decision.ALLOW: "Policy allows this change.",
@@ -47,7 +51,7 @@ def render_title(proposal: Proposal) -> str:
     """`Lower the CPU request of KIND NAMESPACE/NAME: 2 to 500m (saves about 480 USD a month)`."""
     verb = _VERBS.get(proposal.kind, "Change")
     head = f"{verb} of {_spoken(proposal.resource)}: {one_line(proposal.current, 30)} to "
-    return title(f"{head}{one_line(proposal.proposed, 30)} ({_about(proposal.saving_per_month)})")
+    return title(f"{head}{one_line(proposal.proposed, 30)} ({_effect(proposal)})")
 
 
 def render_body(proposal: Proposal, verdict: Verdict, change_set: ChangeSet) -> str:
@@ -81,9 +85,8 @@ def render_body(proposal: Proposal, verdict: Verdict, change_set: ChangeSet) -> 
             ],
         ),
         _figures(proposal),
-        "### Risk\n\n"
-        f"Estimated probability that demand exceeds the new value in the next 14 days: "
-        f"{proposal.risk:.1%}. {proposal.confidence:.0%} of the evidence window was measured.",
+        f"### Risk\n\n{_RISKS.get(proposal.kind, _RISK)}: {proposal.risk:.1%}. "
+        f"{proposal.confidence:.0%} of the evidence window was measured.",
         _policy(verdict),
         _undo(proposal),
         f"Proposed for {proposal.as_of:%Y-%m-%d} to owner {code(proposal.owner or 'unknown')}, "
@@ -107,6 +110,8 @@ def money_sentence(saving: MoneyRange) -> str:
     """`Saves 410 to 560 USD a month (95 %).`, and as honestly where it costs or may cost."""
     currency = _currency(saving)
     low, high = saving.low, saving.high
+    if low == high == 0:
+        return "Saves no money."
     if low >= 0:
         return f"Saves {_span(low, high)} {currency} a month (95 %)."
     if high <= 0:
@@ -198,6 +203,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def _spoken(resource: str) -> str:
     kind, _, rest = one_line(resource, 120).partition("/")
     return f"{kind} {rest.lstrip('/')}"
+
+
+def _effect(proposal: Proposal) -> str:
+    """What it is made for, in half a sentence: its money, or its carbon where it saves none."""
+    saving, carbon = proposal.saving_per_month, proposal.carbon_kg_per_month
+    if saving.low == saving.high == 0 < carbon.mid:
+        return f"avoids about {_number(carbon.mid)} kg CO2e a month"
+    return _about(saving)
 
 
 def _about(saving: MoneyRange) -> str:

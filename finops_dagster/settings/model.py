@@ -25,6 +25,7 @@ from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.cron import cron_fault
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
+from finops_dagster.settings.placement import PlacementSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
     CarbonSettings,
@@ -496,6 +497,11 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
+    placement: PlacementSettings = Field(
+        default=PlacementSettings(),
+        description="Region and hours of work that is labelled movable, by "
+        "docs/recommendations/placement.md.",
+    )
     known_events: Annotated[tuple[EventSettings, ...], AfterValidator(names_differ)] = Field(
         default=(),
         description="What is known of costs to come: an end of a commitment, a migration, a load "

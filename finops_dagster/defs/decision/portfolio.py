@@ -49,6 +49,7 @@ def propose_for(
             money_per_day=limits.money_per_day,
         ),
         progress=_progress(estate, as_of),
+        carbon_prices=estate.settings.placement.carbon_prices_per_kg,
     )
 
 

@@ -69,6 +69,8 @@ class Candidate:
     risk: float = 0.0
     share: Decimal | None = None
     """Of what is left of its cost when its turn comes, in [0, 1]; None: `saving` over cost."""
+    for_carbon: bool = False
+    """Made for its carbon alone: it saves no money, and takes no share of any cost."""
     scope: frozenset[str] = frozenset()
     """Resources that it reaches beside its own: what a commitment would pay for."""
 
@@ -168,7 +170,14 @@ def candidate_of(finding: Finding) -> Candidate:
         saving=finding.saving_per_month,
         risk=finding.risk,
         share=None if off is None else to_decimal(off),
+        for_carbon=for_carbon(finding),
     )
+
+
+def for_carbon(finding: Finding) -> bool:
+    """Whether a change is worth its carbon alone: no money either way, and surely less carbon."""
+    saving = finding.saving_per_month
+    return saving.low == saving.high == 0 < finding.carbon_kg_per_month.low
 
 
 def known_costs(

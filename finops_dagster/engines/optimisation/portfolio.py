@@ -89,7 +89,8 @@ def choose(
 
     Raises (of what runs short) are taken first, whatever they cost: one of each value, the one
     with the most room; what they exclude is left. The rest is an integer programme for each
-    connected component of `components`. The same input in any order gives the same answer.
+    connected component of `components`. What is made for its carbon alone comes beside them where
+    nothing in the set excludes it. The same input in any order gives the same answer.
     Raises ValueError for two candidates of one id, RuntimeError if the solver fails.
     """
     relations = relations or Relations()
@@ -103,6 +104,7 @@ def choose(
     raised = _raises(candidates)
     blocked = {other for one in raised for other in ruled.excludes[one.id]}
     fits: list[Candidate] = []
+    for_carbon: list[Candidate] = []
     reasons: dict[str, str] = {}
     for one in candidates:
         if one.lever is Lever.RAISE or one.id in blocked:
@@ -110,6 +112,8 @@ def choose(
         too_large = "" if one.key in progress.begun else limits.too_large(one)
         if too_large:
             reasons[one.id] = too_large
+        elif one.for_carbon:
+            for_carbon.append(one)
         elif book.alone(one) <= 0:
             reasons[one.id] = "nothing that it reaches costs anything, so it saves nothing"
         else:
@@ -120,6 +124,9 @@ def choose(
         for one in best(group, book, ruled, min_saving)
     ]
     plan = [*raised, *taken]
+    for one in for_carbon:
+        if not ruled.excludes[one.id] & {other.id for other in plan}:
+            plan.append(one)
     why_not = Reasons(plan, book, ruled, relations, min_saving)
     places, waits = line_up(plan, book, relations, limits, progress)
     done = {place.candidate.id for place in places}

@@ -213,8 +213,8 @@ def money_range(mid: Decimal, daily: np.ndarray, currency: str) -> MoneyRange:
     return MoneyRange(low=mid - half, mid=mid, high=mid + half, currency=currency)
 
 
-def half_width(daily: np.ndarray) -> float:
-    """Half the 95 % prediction interval for the mean of the next 30 days.
+def half_width(daily: np.ndarray, coming: float = _FORECAST_DAYS) -> float:
+    """Half the 95 % prediction interval for the mean of the next 30 days, or of `coming` values.
 
     t(.975, n - 1) s sqrt(1/n + 1/30), Hahn and Meeker, Statistical Intervals (1991), 4.8.
     """
@@ -225,7 +225,7 @@ def half_width(daily: np.ndarray) -> float:
         raise ValueError("a spread takes two days or more")
     spread = float(np.std(daily, ddof=1))
     t = float(special.stdtrit(n - 1, 0.975))
-    return float(t * spread * np.sqrt(1 / n + 1 / _FORECAST_DAYS))
+    return float(t * spread * np.sqrt(1 / n + 1 / coming))
 
 
 def times(money: MoneyRange, factor: float) -> MoneyRange:

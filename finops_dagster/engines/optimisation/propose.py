@@ -10,12 +10,13 @@ from datetime import date
 from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Finding, Proposal, Waiting
-from finops_dagster.domain.money import Range
+from finops_dagster.domain.money import Range, to_decimal
 from finops_dagster.engines.optimisation.candidates import (
     Cell,
     Lever,
     Relations,
     candidate_of,
+    for_carbon,
     lever_of,
 )
 from finops_dagster.engines.optimisation.portfolio import Chosen, choose
@@ -34,18 +35,24 @@ def propose(
     relations: Relations | None = None,
     limits: DailyLimits | None = None,
     progress: Progress | None = None,
+    carbon_prices: Mapping[str, Decimal] | None = None,
 ) -> tuple[list[Proposal], list[Abstained]]:
     """Proposals in the order of doing, shortages first, and a reason for each finding left out.
 
     Left out by itself: no edit known; confidence below `min_confidence`; saving below `min_saving`
     a month (each in its own currency) or an interval that reaches down to nothing, save where a
-    request is raised, which costs money on purpose. The rest is a portfolio (see `choose`): what
+    request is raised, which costs money on purpose. A change that saves carbon and no money counts
+    with what `carbon_prices` (currency -> worth of a kg) say that is worth a month; without a price
+    it is left to a person. The rest is a portfolio (see `choose`): what
     does not go together with something better is left out, and each proposal carries what it saves
     once the others are done. `costs` a month are at the net rate. What only a limit of the day
     holds up is Waiting: handed in as tomorrow's `progress`, it comes first then.
     """
     by_id = {one.id: one for one in findings}
-    why = {one.id: _why_not(one, min_saving, min_confidence) for one in by_id.values()}
+    why = {
+        one.id: _why_not(one, min_saving, min_confidence, carbon_prices or {})
+        for one in by_id.values()
+    }
     chosen = choose(
         [candidate_of(one) for one in by_id.values() if not why[one.id]],
         costs or {},
@@ -82,7 +89,12 @@ def _subject(finding: Finding) -> str:
     return f"{finding.resource} {finding.field or finding.kind.value}"
 
 
-def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> str:
+def _why_not(
+    finding: Finding,
+    min_saving: Decimal,
+    min_confidence: float,
+    carbon_prices: Mapping[str, Decimal],
+) -> str:
     """Why a finding by itself is not proposed; empty where it may be."""
     saving = finding.saving_per_month
     if not finding.field or not finding.proposed:
@@ -96,6 +108,8 @@ def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> st
         )
     if lever_of(finding.kind) is Lever.RAISE:
         return ""
+    if for_carbon(finding):
+        return _too_little_carbon(finding, min_saving, carbon_prices.get(saving.currency))
     if saving.low == saving.high == 0:
         return (
             "saves nothing: credits pay for it, or commitments that no other usage known of "
@@ -108,6 +122,18 @@ def _why_not(finding: Finding, min_saving: Decimal, min_confidence: float) -> st
             f"may save nothing: 95 % interval {saving.low:.2f} to {saving.high:.2f} "
             f"{saving.currency} a month"
         )
+    return ""
+
+
+def _too_little_carbon(finding: Finding, min_saving: Decimal, price: Decimal | None) -> str:
+    """Why a change that saves carbon and no money is not proposed; empty where it is worth it."""
+    kg, currency = finding.carbon_kg_per_month.mid, finding.saving_per_month.currency
+    saves = f"saves {kg:.3g} kg of carbon a month and no money"
+    if price is None:
+        return f"{saves}, and no setting says what a kg is worth in {currency}"
+    worth = to_decimal(kg) * price
+    if worth < min_saving:
+        return f"{saves}: worth {worth:.2f} {currency}, {min_saving} are asked for"
     return ""
 
 

@@ -223,6 +223,8 @@ def _why(one: Candidate, after: Sequence[str], progress: Progress) -> str:
         return f"after {named(after)}, as it is in use until then"
     if after:
         return f"after {named(after)}: its saving is counted on what is left then"
+    if one.for_carbon:
+        return "by its carbon, after what saves money"
     if one.key in progress.waiting:
         return f"waited since {progress.waiting[one.key].isoformat()}"
     return "by its saving"

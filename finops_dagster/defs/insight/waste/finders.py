@@ -11,6 +11,7 @@ from datetime import date
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.storage.publication import PublishedReader
@@ -19,6 +20,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     workloads,
     machines,
     bill,
+    placement,
 )
 
 
