@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from finops_dagster.settings.alerts import AlertSettings
+from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.settings.cron import cron_fault
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
@@ -496,6 +497,10 @@ class Settings(BaseSettings):
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
+    commitments: CommitmentSettings = Field(
+        default=CommitmentSettings(),
+        description="What commitments are sold at, by docs/recommendations/commitments.md.",
+    )
     known_events: Annotated[tuple[EventSettings, ...], AfterValidator(names_differ)] = Field(
         default=(),
         description="What is known of costs to come: an end of a commitment, a migration, a load "

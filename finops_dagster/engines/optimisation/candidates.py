@@ -42,6 +42,8 @@ class Lever(StrEnum):
 
 
 LEVERS = tuple(Lever)
+REST_OF_SCOPE = "rest_of_scope_cost_per_month"
+"""Figure of a commitment's finding: what its scope costs beside the resources that it names."""
 
 
 class Cell(NamedTuple):
@@ -71,6 +73,8 @@ class Candidate:
     """Of what is left of its cost when its turn comes, in [0, 1]; None: `saving` over cost."""
     scope: frozenset[str] = frozenset()
     """Resources that it reaches beside its own: what a commitment would pay for."""
+    own_cost: Decimal = Decimal(0)
+    """A month, of a commitment: what it would pay for and no other change speaks of."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.STORAGE_TIER: (Lever.SIZE, _WHOLE),
     FindingKind.CARBON_REGION: (Lever.SIZE, _COMPUTE),
     FindingKind.CARBON_HOURS: (Lever.SCHEDULE, _COMPUTE),
-    FindingKind.COMMITMENT: (Lever.COMMIT, _WHOLE),
+    FindingKind.COMMITMENT: (Lever.COMMIT, _COMPUTE),
 }
 
 
@@ -143,6 +147,7 @@ def candidate_of(finding: Finding) -> Candidate:
     """
     lever, parts = _KINDS[finding.kind]
     off = finding.evidence.figures.get("off_share_of_week") if lever is Lever.SCHEDULE else None
+    rest = finding.evidence.figures.get(REST_OF_SCOPE, 0.0) if lever is Lever.COMMIT else 0.0
     value = finding.field or finding.kind.value
     return Candidate(
         id=finding.id,
@@ -155,6 +160,8 @@ def candidate_of(finding: Finding) -> Candidate:
         saving=finding.saving_per_month,
         risk=finding.risk,
         share=None if off is None else to_decimal(off),
+        scope=frozenset(finding.reaches),
+        own_cost=to_decimal(rest),
     )
 
 
@@ -166,9 +173,12 @@ def known_costs(
     A resource without any cost in a currency costs at least what slices of its different values
     save together in one part, and at least what any one change of it saves. So the sum of savings
     stays at or under the true cost where only findings tell of it. What contains others gets no
-    such cost: its findings tell of theirs.
+    such cost: its findings tell of theirs. A commitment brings the rest of its scope.
     """
     found = {cell: cost for cell, cost in costs.items() if cost > 0}
+    for one in candidates:
+        if one.own_cost > 0:
+            found[Cell(one.resource, Part.OTHER, one.saving.currency)] = one.own_cost
     priced = {(cell.resource, cell.currency) for cell in costs}
     slices: dict[Cell, dict[str, Decimal]] = {}
     least: dict[tuple[str, str], Decimal] = {}
