@@ -6,17 +6,27 @@ How a file becomes these types is the business of `reading`; the other keys are 
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from finops_dagster.settings.types import Section
 
+# AWS: partial upfront is half at least
 _UPFRONT = {
     "no_upfront": Decimal(0),
     "partial_upfront": Decimal("0.5"),
     "all_upfront": Decimal(1),
 }
+
+
+class Bound(StrEnum):
+    """What one commitment may have one value of."""
+
+    SERVICE = "service"
+    REGION = "region"
+    FAMILY = "family"
 
 
 class OfferSettings(Section):
@@ -33,10 +43,11 @@ class OfferSettings(Section):
     families: tuple[str, ...] = Field(
         default=(), description="Patterns of instance families; empty: all."
     )
-    bound_to: tuple[Literal["service", "region", "family"], ...] = Field(
+    bound_to: tuple[Bound, ...] = Field(
         default=(),
         description="What one commitment has one value of: region and family of an instance plan; "
         "empty: it pays for all of the above.",
+        examples=[["region", "family"]],
     )
     term_months: int = Field(ge=1, le=60, description="Term, in months.", examples=[12])
     payment: Literal["no_upfront", "partial_upfront", "all_upfront"] = Field(
@@ -64,7 +75,11 @@ class OfferSettings(Section):
     @model_validator(mode="after")
     def _upfront_fits_payment(self) -> OfferSettings:
         given = self.upfront_share
-        if given is not None and self.payment != "partial_upfront" and given != self.upfront:
+        if (
+            given is not None
+            and self.payment != "partial_upfront"
+            and given != _UPFRONT[self.payment]
+        ):
             raise ValueError("upfront_share is for payment: partial_upfront")
         if given is not None and self.payment == "partial_upfront" and given in (0, 1):
             raise ValueError("partial_upfront is more than nothing and less than all")

@@ -7,7 +7,8 @@
 {%- set grain = keys + rest -%}
 {%- set hourly = '(charge_period_end > charge_period_start'
     ~ ' and charge_period_end <= charge_period_start + interval 1 hour)' -%}
-{%- set bound = "(commitment_discount_status is not null or coalesce(pricing_category, '') = 'Committed')" -%}
+{%- set bound = "(commitment_discount_status is not null"
+    ~ " or coalesce(pricing_category, '') = 'Committed')" -%}
 
 with
 
@@ -21,7 +22,10 @@ charges as (
         billing_currency,
         effective_cost,
         {{ hourly }} as is_hourly,
-        date_trunc(case when {{ hourly }} then 'hour' else 'day' end, charge_period_start) as used_at,
+        case
+            when {{ hourly }} then date_trunc('hour', charge_period_start)
+            else date_trunc('day', charge_period_start)
+        end as used_at,
         case
             when commitment_discount_status = 'Unused' then 'unused'
             when commitment_discount_status = 'Used' or pricing_category = 'Committed'
@@ -71,9 +75,9 @@ named as (
     left join {{ ref('dim_skus') }} as skus
         on
             {% for column in keys + sku -%}
-            summed.{{ column }} is not distinct from skus.{{ column }}
-            {% if not loop.last %}and {% endif %}
-            {%- endfor %}
+                summed.{{ column }} is not distinct from skus.{{ column }}
+                {%- if not loop.last %} and {% endif %}
+            {% endfor %}
 
 ),
 

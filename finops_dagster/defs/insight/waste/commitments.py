@@ -66,7 +66,7 @@ def _terms(one: OfferSettings) -> Terms:
         services=one.services,
         regions=one.regions,
         families=one.families,
-        bound_to=one.bound_to,
+        bound_to=tuple(bound.value for bound in one.bound_to),
     )
 
 
