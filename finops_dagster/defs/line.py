@@ -64,6 +64,7 @@ BILLING = Clock(
         "dim_skus",
         "fct_commitments_daily",
         "fct_commitment_coverage_daily",
+        "fct_committable_usage_hourly",
         "fct_tag_coverage_daily",
         "fct_bill_conservation",
         "fct_restatements",

@@ -107,6 +107,8 @@ class Finding(_Frozen):
     """What to add or run where no edit of one declared value does it: a manifest, a rule."""
     wrong_if: str = ""
     """What would make it wrong, in a clause; empty where the reason says it."""
+    reaches: tuple[str, ...] = ()
+    """Resources of the day's other findings that it reaches beside its own."""
 
     @property
     def id(self) -> str:

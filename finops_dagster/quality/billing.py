@@ -155,9 +155,9 @@ COMMITMENTS = Suite(
     partition="billing_period",
     grain=names(_COMMITMENT),
     columns=names(
-        f"{_COMMITMENT} commitment_discount_name used_quantity unused_quantity purchased_quantity "
-        "used_cost unused_cost purchase_cost used_list_cost used_contracted_cost "
-        "utilisation_basis utilisation"
+        f"{_COMMITMENT} commitment_discount_name term_ends used_quantity unused_quantity "
+        "purchased_quantity used_cost unused_cost purchase_cost used_list_cost "
+        "used_contracted_cost utilisation_basis utilisation"
     ),
     money=("used_cost", "unused_cost", "purchase_cost", "used_list_cost", "used_contracted_cost"),
     checks=(
@@ -202,6 +202,24 @@ COMMITMENT_COVERAGE = Suite(
             severity="warn",
             hint="List costs of usage are below zero: look at corrections of the day.",
         ),
+    ),
+    always_filled=False,
+)
+
+_COMMITTABLE = (
+    "source billing_period used_at is_hourly provider_name billing_account_id service_category "
+    "service_name region_id instance_family kind commitment_discount_id billing_currency"
+)
+
+COMMITTABLE_USAGE = Suite(
+    table="fct_committable_usage_hourly",
+    partition="billing_period",
+    grain=names(_COMMITTABLE),
+    columns=names(f"{_COMMITTABLE} effective_cost on_demand_cost"),
+    money=("effective_cost", "on_demand_cost"),
+    checks=(
+        *not_null("source", "billing_period", "used_at", "is_hourly", "effective_cost"),
+        one_of("kind", ("committed", "unused", "dynamic", "on_demand", "other")),
     ),
     always_filled=False,
 )

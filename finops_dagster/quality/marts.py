@@ -17,6 +17,7 @@ MARTS = {
         billing.SKUS,
         billing.COMMITMENTS,
         billing.COMMITMENT_COVERAGE,
+        billing.COMMITTABLE_USAGE,
         billing.COVERAGE,
         billing.CONSERVATION,
         billing.RESTATEMENTS,

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from finops_dagster.settings.alerts import AlertSettings
+from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.settings.cron import cron_fault
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
@@ -501,6 +502,10 @@ class Settings(BaseSettings):
         default=PlacementSettings(),
         description="Region and hours of work that is labelled movable, by "
         "docs/recommendations/placement.md.",
+    )
+    commitments: CommitmentSettings = Field(
+        default=CommitmentSettings(),
+        description="What commitments are sold at, by docs/recommendations/commitments.md.",
     )
     known_events: Annotated[tuple[EventSettings, ...], AfterValidator(names_differ)] = Field(
         default=(),

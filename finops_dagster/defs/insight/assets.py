@@ -233,8 +233,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=FINDINGS,
-        description="Waste and shortage in what runs, priced at the rate really paid.",
-        deps=[PUBLICATION, DESIRED_STATE, RESOURCES],
+        description="Waste and shortage in what runs, priced at the rate really paid, and what is "
+        "worth committing to of the rest.",
+        deps=[PUBLICATION, DESIRED_STATE, RESOURCES, FORECASTS],
         kinds={"python"},
         **common,
     )

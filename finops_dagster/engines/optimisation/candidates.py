@@ -42,6 +42,8 @@ class Lever(StrEnum):
 
 
 LEVERS = tuple(Lever)
+REST_OF_SCOPE = "rest_of_scope_cost_per_month"
+"""Figure of a commitment's finding: what its scope costs beside the resources that it names."""
 
 
 class Cell(NamedTuple):
@@ -73,6 +75,8 @@ class Candidate:
     """Made for its carbon alone: it saves no money, and takes no share of any cost."""
     scope: frozenset[str] = frozenset()
     """Resources that it reaches beside its own: what a commitment would pay for."""
+    own_cost: Decimal = Decimal(0)
+    """A month, of a commitment: what it would pay for and no other change speaks of."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.STORAGE_TIER: (Lever.SIZE, _WHOLE),
     FindingKind.CARBON_REGION: (Lever.SIZE, _COMPUTE),
     FindingKind.CARBON_HOURS: (Lever.SCHEDULE, _COMPUTE),
-    FindingKind.COMMITMENT: (Lever.COMMIT, _WHOLE),
+    FindingKind.COMMITMENT: (Lever.COMMIT, _COMPUTE),
 }
 
 
@@ -159,6 +163,7 @@ def candidate_of(finding: Finding) -> Candidate:
     lever, parts = _KINDS[finding.kind]
     off = finding.evidence.figures.get("off_share_of_week") if lever is Lever.SCHEDULE else None
     value = "type" if finding.kind in _OF_ONE_TYPE else finding.field or finding.kind.value
+    rest = finding.evidence.figures.get(REST_OF_SCOPE, 0.0) if lever is Lever.COMMIT else 0.0
     return Candidate(
         id=finding.id,
         key=content_id("key", {"resource": finding.resource, "field": value}),
@@ -171,6 +176,8 @@ def candidate_of(finding: Finding) -> Candidate:
         risk=finding.risk,
         share=None if off is None else to_decimal(off),
         for_carbon=for_carbon(finding),
+        scope=frozenset(finding.reaches),
+        own_cost=to_decimal(rest),
     )
 
 
@@ -188,9 +195,12 @@ def known_costs(
     A resource without any cost in a currency costs at least what slices of its different values
     save together in one part, and at least what any one change of it saves. So the sum of savings
     stays at or under the true cost where only findings tell of it. What contains others gets no
-    such cost: its findings tell of theirs.
+    such cost: its findings tell of theirs. A commitment brings the rest of its scope.
     """
     found = {cell: cost for cell, cost in costs.items() if cost > 0}
+    for one in candidates:
+        if one.own_cost > 0:
+            found[Cell(one.resource, Part.OTHER, one.saving.currency)] = one.own_cost
     priced = {(cell.resource, cell.currency) for cell in costs}
     slices: dict[Cell, dict[str, Decimal]] = {}
     least: dict[tuple[str, str], Decimal] = {}

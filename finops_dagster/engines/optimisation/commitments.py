@@ -108,8 +108,8 @@ def advise(
     that offers of the scope could pay for, what commitments pay for already included, at its price
     on demand. Missing times between the first and the last were not used. `in_force` is taken off
     while it lasts, `planned_per_month` (what sizing and stops will take away, at the same price)
-    throughout. `outlooks`: from a forecast; without one the level of usage is a random walk of its
-    own weekly changes.
+    throughout. `outlooks`: from a forecast; beyond it, or without one, the level of usage is a
+    random walk of its own weekly changes.
 
     With price p a unit and usage D, c committed saves min(c, D) - p c an hour. Its mean is highest
     where P(D <= c) = 1 - p: understocking costs 1 - p a unit, overstocking p (Arrow, Harris,
@@ -212,19 +212,25 @@ def _offers(scope: Scope, offers: Sequence[Offer]) -> list[Offer]:
     raise _Unfit("no rates of commitments that could pay for it are known")
 
 
-def _walk(days: np.ndarray, term_months: int) -> Outlook:
-    """The level as a random walk: ln of the mean over h weeks has variance s^2 h / 3.
+def _over_term(outlook: Outlook | None, days: np.ndarray, term_months: int) -> Outlook:
+    """The outlook for the whole term: what it does not look at is a random walk of the level.
 
-    s is the standard deviation of weekly changes of ln usage; h/3 is the variance of the mean of a
-    standard Brownian motion over [0, h].
+    ln of the mean of such a walk over h weeks has variance s^2 h / 3: s is the standard deviation
+    of weekly changes of ln usage, h / 3 the variance of the mean of a standard Brownian motion
+    over [0, h]. It is independent of how far off the outlook is, so variances add up.
     """
+    outlook = outlook or Outlook(1.0, 1.0, 1.0, 0.0)
+    if outlook.days is None:
+        return outlook
     weeks = days[len(days) % 7 :].reshape(-1, 7).mean(axis=1)
     if (weeks <= 0).any():
         raise _Unfit("there are weeks without any usage: nothing steady to commit to")
     spread = float(np.std(np.diff(np.log(weeks)), ddof=1))
-    horizon = term_months * DAYS_PER_MONTH / 7
-    far = float(np.exp(1.96 * spread * np.sqrt(horizon / 3)))
-    return Outlook(1 / far, 1.0, far)
+    ahead = max(0.0, term_months * DAYS_PER_MONTH - outlook.days) / 7
+    walk = 1.96 * spread * np.sqrt(ahead / 3)
+    below = float(np.exp(np.hypot(np.log(outlook.mid / outlook.low), walk)))
+    above = float(np.exp(np.hypot(np.log(outlook.high / outlook.mid), walk)))
+    return Outlook(outlook.mid / below, outlook.mid, outlook.mid * above)
 
 
 def _levels(outlook: Outlook) -> np.ndarray:
@@ -248,7 +254,7 @@ def _advise(
 ) -> Advice:
     options = []
     for offer in offers:
-        levels = _levels(outlook or _walk(history.days, offer.term_months))
+        levels = _levels(_over_term(outlook, history.days, offer.term_months))
         option = _option(offer, history, levels, segments(in_force, as_of, offer.term_months),
                          planned, config)  # fmt: skip
         if option is not None:

@@ -76,6 +76,8 @@ class Outlook:
     low: float
     mid: float
     high: float
+    days: float | None = None
+    """How far it looks; what comes after is a random walk. None: to the end of the term."""
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.mid <= self.high:

@@ -24,6 +24,12 @@ summed as (
     select
         {{ grain | join(',\n        ') }},
         max(commitment_discount_name) as commitment_discount_name,
+        max(
+            case
+                when {{ bought }} and charge_frequency = 'One-Time'
+                    then cast(charge_period_end as date)
+            end
+        ) as term_ends,
         {%- for name, condition in {'used': used, 'unused': unused, 'purchased': bought}.items() %}
         sum(case when {{ condition }} then commitment_discount_quantity end)
             as {{ name }}_quantity,

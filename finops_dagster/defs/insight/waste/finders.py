@@ -5,14 +5,16 @@ How each part is looked at is said in its own module.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
+from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.workloads import workloads
+from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.storage.publication import PublishedReader
 
@@ -22,11 +24,17 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     bill,
     placement,
 )
+AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
+    commitments,
+)
+"""Those that look at what the findings of all others leave to be paid for."""
 
 
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings of a day from all parts, best saving first within a currency."""
     results = [find(estate, reader, as_of) for find in FINDERS]
+    before = [one for result in results for one in result.findings]
+    results += [find(estate, reader, as_of, before) for find in AFTERWARDS]
     findings = [one for result in results for one in result.findings]
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
     return FindResult(
