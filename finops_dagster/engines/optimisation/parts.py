@@ -1,4 +1,4 @@
-"""An estate's measurements as parts that fit in memory: all that is known of some workloads at once.
+"""An estate's measurements in parts that fit in memory: all that is known of some workloads each.
 
 Where the rows come from, and what is found in them, is known elsewhere.
 """

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
     taken = inside[order]
     pair, _ = numbered(pair[order])
     moment, moments = numbered(resource.codes[order] * np.int64(span) + since[taken])
-    rows = {
+    rows: dict[str, Any] = {
         "time": time.iloc[taken].reset_index(drop=True),
         "interval_seconds": measurements["interval_seconds"].to_numpy()[taken],
         "resource": resource[order].remove_unused_categories(),
@@ -118,7 +119,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
 
 def naive(time: pd.Series) -> np.ndarray:
     """UTC times without their zone, as numbers that NumPy compares."""
-    return time.dt.tz_convert(None).to_numpy()
+    return np.asarray(time.dt.tz_convert(None))
 
 
 def _words(column: pd.Series, places: np.ndarray) -> pd.Categorical:

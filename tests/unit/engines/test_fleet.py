@@ -12,8 +12,8 @@ import pytest
 
 from finops_dagster.domain.decisions import Abstained, FindingKind
 from finops_dagster.engines.optimisation import SizingConfig, find
-from finops_dagster.engines.optimisation import sizing as by_rule
 from finops_dagster.engines.optimisation import fleet as by_fleet
+from finops_dagster.engines.optimisation import sizing as by_rule
 from finops_dagster.engines.optimisation.fleet import Demand, School, demands, sizes_by_risk
 from finops_dagster.engines.optimisation.profiles import Key, Samples, Window
 from finops_dagster.engines.optimisation.quantities import parse_quantity
