@@ -347,14 +347,20 @@ class PublishedReader:
         first: date | None = None,
         last: date | None = None,
         given: Mapping[str, Any] | None = None,
+        categories: bool = False,
     ) -> pd.DataFrame | None:
         """Run `query` over the relation `mart`; None where no partition is published.
 
         Decimals stay Decimal (object columns), times are UTC. `given`: values of the query's
-        `$name` parameters.
+        `$name` parameters. `categories`: text as categories, for many rows of few words.
         """
         found = self._queried(mart, query, first, last, given)
-        return found.to_pandas(date_as_object=True) if found is not None else None
+        if found is None:
+            return None
+        frame: pd.DataFrame = found.to_pandas(
+            date_as_object=True, strings_to_categorical=categories
+        )
+        return frame
 
     def records(
         self,

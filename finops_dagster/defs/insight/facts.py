@@ -13,6 +13,7 @@ import pandas as pd
 
 from finops_dagster.domain.dated import DIMENSIONS, Conditions, fits
 from finops_dagster.engines.forecasting.events import RECENT_DAYS, Makeup, records
+from finops_dagster.engines.optimisation import MEASURED
 from finops_dagster.storage.publication import PublishedReader
 
 UNTAGGED = "(untagged)"
@@ -259,18 +260,49 @@ def month_to_date(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     )
 
 
-def workload_costs(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
-    """Rows of fct_costs_daily that name a workload, for its net unit prices."""
-    first = as_of - timedelta(days=days)
+def workload_costs(
+    reader: PublishedReader, as_of: date, days: int, names: Sequence[str] | None = None
+) -> pd.DataFrame | None:
+    """Rows of fct_costs_daily that name a workload (one of `names`), for its net unit prices."""
+    wanted = "" if names is None else "and resource in (select unnest($names))"
     return reader.frame(
         "fct_costs_daily",
         f"""
         select * from mart
-        where resource is not null
-          and charge_date > date '{first.isoformat()}'
+        where resource is not null {wanted}
+          and charge_date > date '{(as_of - timedelta(days=days)).isoformat()}'
           and charge_date <= date '{as_of.isoformat()}'
         """,
-        first=first.replace(day=1),
+        first=(as_of - timedelta(days=days)).replace(day=1),
+        given=None if names is None else {"names": list(names)},
+    )
+
+
+def commitment_use(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """Usage that names a workload by where a commitment could pay for it, summed by day.
+
+    Columns of fct_costs_daily that `unit_prices` reads, no resource; effective_cost is of what is
+    paid on demand, contracted_cost of what commitments pay for: its cost on demand.
+    """
+    committed = "coalesce(commitment_discount_status, '') = 'Used'"
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            provider_name, billing_account_id, service_name, region_id,
+            sku_meter, consumed_unit, billing_currency, charge_date,
+            sum(effective_cost) filter (not {committed}) as effective_cost,
+            sum(coalesce(contracted_cost, list_cost, effective_cost)) filter ({committed})
+                as contracted_cost
+        from mart
+        where resource is not null and charge_category = 'Usage'
+          and coalesce(commitment_discount_status, '') <> 'Unused'
+          and effective_cost is not null and consumed_quantity is not null
+          and charge_date > date '{(as_of - timedelta(days=days)).isoformat()}'
+          and charge_date <= date '{as_of.isoformat()}'
+        group by all order by all
+        """,
+        first=(as_of - timedelta(days=days)).replace(day=1),
     )
 
 
@@ -292,17 +324,84 @@ def owners(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     )
 
 
-def measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
-    """fct_workload_measurements of the last `days` days."""
-    return reader.frame(
-        "fct_workload_measurements", first=as_of - timedelta(days=days - 1), last=as_of
+def measured_rows(reader: PublishedReader, as_of: date, days: int) -> dict[str, int]:
+    """Resource -> its rows of fct_workload_measurements of the last `days` days."""
+    rows = reader.records(
+        "fct_workload_measurements",
+        "select resource, count(*) as n from mart group by resource order by resource",
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
     )
+    return {row["resource"]: row["n"] for row in rows}
 
 
-def utilisation(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
-    """fct_workload_utilisation_daily of the last `days` days: for peaks before the window."""
+def billed_resources(reader: PublishedReader, as_of: date, days: int) -> list[str]:
+    """Workloads and volumes that a charge of the last `days` days names."""
+    rows = reader.records(
+        "fct_costs_daily",
+        f"""
+        select distinct resource from mart
+        where resource is not null
+          and charge_date > date '{(as_of - timedelta(days=days)).isoformat()}'
+          and charge_date <= date '{as_of.isoformat()}'
+        order by resource
+        """,
+        first=(as_of - timedelta(days=days)).replace(day=1),
+    )
+    return [row["resource"] for row in rows]
+
+
+def measurements(
+    reader: PublishedReader, as_of: date, days: int, names: Sequence[str]
+) -> pd.DataFrame:
+    """What is looked at of fct_workload_measurements, of `names` over the last `days` days.
+
+    The mart's files are sorted by resource: those between two names are a few of its row groups.
+    """
+    found = reader.frame(
+        "fct_workload_measurements",
+        """
+        select columns(c -> list_contains($columns, c)) from mart
+        where resource between $least and $greatest and resource in (select unnest($names))
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+        given={
+            "columns": [*_GRAIN, *MEASURED],
+            "names": list(names),
+            "least": min(names),
+            "greatest": max(names),
+        },
+        categories=True,
+    )
+    return found if found is not None else pd.DataFrame(columns=[*_GRAIN, *MEASURED])
+
+
+_GRAIN = ("time", "interval_seconds", "resource", "cluster", "kind", "container")
+
+
+def peaks(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
+    """Of fct_workload_utilisation_daily in [first, last], the first of each container's highest
+    days: of CPU, and of memory.
+    """
     return reader.frame(
-        "fct_workload_utilisation_daily", first=as_of - timedelta(days=days - 1), last=as_of
+        "fct_workload_utilisation_daily",
+        """
+        select day, resource, container, cpu_cores_p95, memory_bytes_max from mart
+        qualify
+            row_number() over (
+                partition by resource, container
+                order by case when isfinite(cpu_cores_p95) then cpu_cores_p95 end
+                    desc nulls last, day
+            ) = 1
+            or row_number() over (
+                partition by resource, container
+                order by case when isfinite(memory_bytes_max) then memory_bytes_max end
+                    desc nulls last, day
+            ) = 1
+        """,
+        first=first,
+        last=last,
     )
 
 

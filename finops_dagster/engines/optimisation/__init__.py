@@ -5,26 +5,33 @@ Pure: frames in, domain types out. Policy, Git and the forge are not known here.
 
 from finops_dagster.engines.optimisation.costs import monthly_costs, relations
 from finops_dagster.engines.optimisation.declared import declared_values
-from finops_dagster.engines.optimisation.find import find
+from finops_dagster.engines.optimisation.find import find, find_in_parts
 from finops_dagster.engines.optimisation.inputs import (
     Context,
     EnergyCoefficients,
     FindResult,
     SizingConfig,
 )
-from finops_dagster.engines.optimisation.prices import unit_prices
+from finops_dagster.engines.optimisation.parts import Measured, Part
+from finops_dagster.engines.optimisation.prices import commitment_places, unit_prices
+from finops_dagster.engines.optimisation.profiles import MEASURED
 from finops_dagster.engines.optimisation.propose import propose
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
 __all__ = [
+    "MEASURED",
     "Context",
     "DailyLimits",
     "EnergyCoefficients",
     "FindResult",
+    "Measured",
+    "Part",
     "Progress",
     "SizingConfig",
+    "commitment_places",
     "declared_values",
     "find",
+    "find_in_parts",
     "monthly_costs",
     "propose",
     "relations",

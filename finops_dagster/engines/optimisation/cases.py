@@ -97,38 +97,15 @@ class Case:
         return write(amount, self.declared.text)
 
 
-def declared_cores(ground: Ground) -> pd.Series:
-    cores = [
-        (resource, container, float(value.amount))
-        for (resource, container, what), value in ground.declared.items()
-        if what == "requests.cpu" and value.amount
-    ]
-    frame = pd.DataFrame(cores, columns=["resource", "container", "cores"])
-    frame = frame.drop_duplicates(["resource", "container"])
-    return frame.set_index(["resource", "container"])["cores"].astype(float)
-
-
-def named_as_declared(ground: Ground) -> pd.DataFrame:
-    """Rows of the window, a lone measured container renamed to the lone declared one.
-
-    Charts and operators name the container of a single-container workload as they please.
-    """
-    rows = ground.window.rows
-    declared: dict[str, set[str]] = {}
-    for resource, container, what in ground.declared:
+def declared_cores(ground: Ground) -> dict[str, dict[str, float]]:
+    """Cores that one replica requests (0: none is declared) by resource and container."""
+    found: dict[str, dict[str, float]] = {}
+    for (resource, container, what), value in ground.declared.items():
         if what != "replicas":
-            declared.setdefault(resource, set()).add(container)
-    used = rows.loc[rows["cpu_cores"].notna() | rows["memory_working_set_bytes"].notna()]
-    lone = used.groupby("resource")["container"].agg(["nunique", "first"])
-    names = {
-        resource: next(iter(declared[resource]))
-        for resource in lone.index[lone["nunique"] == 1]
-        if len(declared.get(resource, ())) == 1
-    }
-    renamed = rows["resource"].map(names)
-    return rows.assign(
-        container=renamed.where(renamed.notna(), rows["container"]), measured=rows["container"]
-    )
+            own = found.setdefault(resource, {})
+            cores = float(value.amount or 0) if what == "requests.cpu" else 0.0
+            own[container] = max(own.get(container, 0.0), cores)
+    return found
 
 
 def build_cases(

@@ -5,7 +5,8 @@ What a capacity risks is told by risk; which sizes become findings, by sizing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -13,72 +14,134 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.known import Floats
-from finops_dagster.engines.optimisation.profiles import REHEARSAL_SHARE, Window
+from finops_dagster.engines.optimisation.profiles import (
+    REHEARSAL_SHARE,
+    Key,
+    Samples,
+    Window,
+    naive,
+)
 from finops_dagster.engines.optimisation.risk import (
+    MAX_WORKLOADS,
     FleetModel,
     Sizing,
     Workload,
+    digest,
     learn_fleet,
     size_by_risk,
+    usable,
 )
 
 RISK_DAYS = 14
 """What `Finding.risk` looks ahead."""
-Key = tuple[str, str]
-"""(resource, container)."""
 
 
-def cpu_by_risk(
-    samples: pd.DataFrame, window: Window, declared: Mapping[Key, float], dials: Mapping[Key, float]
-) -> tuple[dict[Key, Sizing], str]:
-    """Sizes of one replica's CPU by (resource, container), in cores; and why there are none.
+@dataclass(frozen=True)
+class Demand:
+    """One container's use in percent of what is declared, evenly spaced, gaps as NaN."""
 
-    `samples` of `per_replica`; `declared` cores and `dials` by container. Demand is counted in
-    percent of what is declared, so that a small container's risk weighs as much as a large one's.
-    The model is learnt from what the last third of the window showed of the first two, and asked
-    about the newest two thirds: histories of one length.
-    """
-    length = window.end - window.start
-    split = pd.Timestamp(window.start) + length * REHEARSAL_SHARE
-    newest = pd.Timestamp(window.end) - length * REHEARSAL_SHARE
-    series: dict[Key, pd.Series] = {}
-    for (resource, container), group in samples.groupby(["resource", "container"], sort=True):
-        key = str(resource), str(container)
-        percent = _percent(group, declared.get(key, 0.0))
-        if percent is not None:
-            series[key] = percent
-    keys = list(series)
-    model: FleetModel | Abstained = learn_fleet(
-        ["/".join(key) for key in keys],
-        [_values(series[key], pd.Timestamp(window.start), split) for key in keys],
-        [_values(series[key], split, pd.Timestamp(window.end)) for key in keys],
-    )
-    if isinstance(model, Abstained):
-        return {}, model.reason
-    asked = [
-        Workload(
-            name="/".join(key),
-            demand=_values(series[key], newest, pd.Timestamp(window.end)),
-            dial=dials[key],
-            declared=100.0,
+    key: Key
+    first: np.datetime64
+    """Where the first interval begins, UTC."""
+    step: np.timedelta64
+    values: Floats
+
+    @property
+    def name(self) -> str:
+        """By which the fleet knows it."""
+        return "/".join(self.key)
+
+    def between(self, first: pd.Timestamp, end: pd.Timestamp) -> Floats:
+        """Of the intervals that begin from `first` to before `end`."""
+        ends = (
+            max(0, int(np.ceil((one.tz_convert(None).to_datetime64() - self.first) / self.step)))
+            for one in (first, end)
         )
-        for key in keys
-    ]
-    horizons = timedelta(days=RISK_DAYS) / (length * (1 - REHEARSAL_SHARE))
-    found = size_by_risk(model, asked, horizons)
-    sizes = {key: one for key, one in zip(keys, found, strict=True) if isinstance(one, Sizing)}
-    return sizes, ""
+        return self.values[slice(*ends)]
 
 
-def _percent(group: pd.DataFrame, declared: float) -> pd.Series | None:
-    """Demand in percent of what is declared on an even grid of its usual interval, or None."""
-    seconds = float(group["interval_seconds"].median())
-    if not (declared > 0 and seconds > 0) or group["cpu"].notna().sum() == 0:
-        return None
-    use = pd.Series(group["cpu"].to_numpy(dtype=float) * 100 / declared, index=group["time"])
-    return use.resample(pd.Timedelta(seconds=seconds)).max()
+def demands(samples: Samples, declared: Mapping[Key, float]) -> list[Demand]:
+    """Demand of each of the `declared` containers (cores of one replica) that was measured.
+
+    Counted in percent of what is declared, so that a small container's risk weighs as much as a
+    large one's; the highest of each interval of its usual length, counted from midnight.
+    """
+    rows, ends = samples.rows, samples.bounds()
+    time, cpu = naive(rows["time"]), rows["cpu"].to_numpy()
+    seconds = rows["interval_seconds"].to_numpy(dtype=float)
+    found = []
+    for place, key in enumerate(samples.keys):
+        part = slice(ends[place], ends[place + 1])
+        cores, use = declared.get(key, 0.0), cpu[part]
+        usual = float(np.median(seconds[part])) if use.size else 0.0
+        if not (cores > 0 and usual > 0) or np.isnan(use).all():
+            continue
+        step = np.timedelta64(round(usual * 1e6), "us")
+        midnight = time[part][0].astype("datetime64[D]").astype("datetime64[us]")
+        at = (time[part] - midnight) // step
+        values = np.full(int(at[-1] - at[0]) + 1, np.nan)
+        np.fmax.at(values, at - at[0], use * 100 / cores)
+        found.append(Demand(key, midnight + at[0] * step, step, values))
+    return found
 
 
-def _values(series: pd.Series, first: pd.Timestamp, end: pd.Timestamp) -> Floats:
-    """Of the grid from `first` to before `end`, as measured."""
-    return np.asarray(series[(series.index >= first) & (series.index < end)], dtype=float)
+class School:
+    """What of some resources is learnt from, kept to MAX_WORKLOADS while more is shown to it.
+
+    The last third of the window shows what followed the first two. Which containers are kept does
+    not depend on the order in which they come.
+    """
+
+    def __init__(self, window: Window, resources: frozenset[str]) -> None:
+        self._window, self._resources = window, resources
+        self._kept: list[tuple[int, str, Floats, Floats]] = []
+
+    def show(self, some: Iterable[Demand]) -> None:
+        """Look at some containers more."""
+        start, end = pd.Timestamp(self._window.start), pd.Timestamp(self._window.end)
+        for one in some:
+            past = one.between(start, self._window.split)
+            later = one.between(self._window.split, end)
+            if one.key[0] in self._resources and usable(past, later):
+                self._kept.append((digest(one.name), one.name, past, later))
+        self._kept.sort(key=lambda kept: kept[0])
+        del self._kept[MAX_WORKLOADS:]
+
+    def learnt(self) -> FleetModel | Abstained:
+        """The model, or why there is none."""
+        columns = list(zip(*self._kept, strict=True)) or [(), (), (), ()]
+        return learn_fleet(*columns[1:])
+
+
+def sizes_by_risk(
+    model: FleetModel | Abstained,
+    window: Window,
+    asked: Iterable[Demand],
+    dials: Mapping[Key, float],
+) -> dict[Key, Sizing]:
+    """Sizes of one replica's CPU by (resource, container), in percent of what is declared.
+
+    None where no model was learnt. It is asked about the newest two thirds of the window, so that
+    histories are as long as those it was learnt from.
+    """
+    if isinstance(model, Abstained):
+        return {}
+    length = window.end - window.start
+    newest = pd.Timestamp(window.end) - length * REHEARSAL_SHARE
+    some = list(asked)
+    found = size_by_risk(
+        model,
+        [
+            Workload(
+                name=one.name,
+                demand=one.between(newest, pd.Timestamp(window.end)),
+                dial=dials[one.key],
+                declared=100.0,
+            )
+            for one in some
+        ],
+        timedelta(days=RISK_DAYS) / (length * (1 - REHEARSAL_SHARE)),
+    )
+    return {
+        one.key: size for one, size in zip(some, found, strict=True) if isinstance(size, Sizing)
+    }

@@ -5,6 +5,7 @@ Sizes are set elsewhere; here is only what they must not fall below.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -51,7 +52,11 @@ def older_peaks(daily: pd.DataFrame | None, window: Window) -> dict[tuple[str, s
     return peaks
 
 
-def busiest(peaks: dict[tuple[str, str, str], Peak], resource: str) -> Peak | None:
-    """The highest CPU day of any container of `resource`, None where nothing is known."""
-    own = [p for (name, _, meter), p in peaks.items() if name == resource and meter == "cpu"]
-    return max(own, key=lambda p: (p.amount, p.day), default=None)
+def busiest(peaks: Mapping[tuple[str, str, str], Peak]) -> dict[str, Peak]:
+    """The highest CPU day of any container by resource."""
+    found: dict[str, Peak] = {}
+    for (resource, _, meter), peak in peaks.items():
+        held = found.get(resource)
+        if meter == "cpu" and (held is None or (peak.amount, peak.day) > (held.amount, held.day)):
+            found[resource] = peak
+    return found

@@ -6,6 +6,7 @@ are judged elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
+from finops_dagster.engines.known import Floats
 from finops_dagster.engines.optimisation.carbon import add
 from finops_dagster.engines.optimisation.ground import Ground
+from finops_dagster.engines.optimisation.grouped import bounds, highest, means, sums
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import NOT_WORKLOADS, wilson_upper
 
@@ -29,15 +32,16 @@ against the 99th percentile over the whole window, not the mean."""
 IDLE_GPU_PERCENT = 2.0
 IDLE_GPU_BLOCK = "4h"
 """Every 4-hour mean under 2 %: on real duty cycles one such block already has precision .79."""
-_SHORT = {
-    "cpu_cores": "cpu",
-    "cpu_request_cores": "request",
-    "memory_request_bytes": "memory",
-    "network_receive_bytes_per_second": "network",
-    "gpu_power_watts": "watts",
-    "gpu_utilisation_percent": "gpu",
-    "interval_seconds": "seconds",
+_OF_MOMENT: dict[str, tuple[str, Callable[[Floats, np.ndarray, int], Floats]]] = {
+    "cpu_cores": ("cpu", sums),
+    "cpu_request_cores": ("request", sums),
+    "memory_request_bytes": ("memory", sums),
+    "network_receive_bytes_per_second": ("network", highest),
+    "gpu_power_watts": ("watts", highest),
+    "gpu_utilisation_percent": ("gpu", means),
+    "interval_seconds": ("seconds", means),
 }
+"""Column -> its name in `Activity`, and how a workload's containers make one figure."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +74,31 @@ def activities(ground: Ground) -> list[Activity]:
     """The use of each measured workload, summed over its containers."""
     rows = ground.window.rows
     rows = rows.loc[~rows["kind"].isin(NOT_WORKLOADS)]
-    groups = rows.groupby(["resource", "time"], sort=True)
-    sums = groups[["cpu_cores", "cpu_request_cores", "memory_request_bytes"]].sum(min_count=1)
-    highest = groups[["network_receive_bytes_per_second", "gpu_power_watts"]].max()
-    others = groups[["gpu_utilisation_percent", "interval_seconds"]].mean()
-    grouped = pd.concat([sums, highest, others], axis=1).rename(columns=_SHORT)
+    if rows.empty:
+        return []
+    of = rows["moment"].to_numpy()
+    count = int(of.max()) + 1
+    table = {
+        short: figure(rows[column].to_numpy(dtype=float), of, count)
+        for column, (short, figure) in _OF_MOMENT.items()
+    }
+    known = np.flatnonzero(~(np.isnan(table["cpu"]) & np.isnan(table["gpu"])))
+    place = np.empty(count, dtype=np.int64)
+    place[of] = np.arange(len(of))
+    of_known = rows.iloc[place[known]]
+    resource = of_known["resource"].cat
+    times = pd.DatetimeIndex(of_known["time"], name="time")
+    figures = np.stack([one[known] for one in table.values()])
     length = (ground.window.end - ground.window.start).total_seconds()
     out = []
-    for resource, frame in grouped.groupby(level=0):
-        use = frame.droplevel(0)
-        known = use["cpu"].notna() | use["gpu"].notna()
-        if not known.any():
-            continue
-        use = use.loc[known]
-        seconds = use["seconds"].to_numpy(dtype=float)
-        coverage = min(1.0, float(seconds.sum()) / length)
-        out.append(Activity(str(resource), use, coverage, float(np.median(seconds))))
+    ends = bounds(resource.codes.to_numpy(), len(resource.categories))
+    for name, start, end in zip(resource.categories, ends[:-1], ends[1:], strict=True):
+        if start < end:
+            part = figures[:, start:end].T
+            frame = pd.DataFrame(part, index=times[start:end], columns=list(table), copy=False)
+            seconds = frame["seconds"].to_numpy()
+            coverage = min(1.0, float(seconds.sum()) / length)
+            out.append(Activity(str(name), frame, coverage, float(np.median(seconds))))
     return out
 
 

@@ -6,7 +6,7 @@ Prices for a unit are made of it elsewhere.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -29,7 +29,38 @@ class Charge(NamedTuple):
     on_demand_cost: Decimal
 
 
-def avoidable(charges: Sequence[Charge]) -> list[Decimal]:
+class Place(NamedTuple):
+    """Where usage on demand could take what is freed of a commitment."""
+
+    scope: tuple[Hashable, ...]
+    day: Hashable
+    meter: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What is used in each place where commitments pay for some of it."""
+
+    replaced: Mapping[Place, Decimal]
+    """What usage that commitments pay for would cost on demand."""
+    on_demand: Mapping[Place, Decimal]
+    """What usage beside it costs on demand."""
+
+
+def committed(charges: Iterable[Charge]) -> Committed:
+    """The places of `charges`, which are all of their estate's, or its sums by place."""
+    replaced: dict[Place, Decimal] = defaultdict(Decimal)
+    on_demand: dict[Place, Decimal] = defaultdict(Decimal)
+    for one in charges:
+        if one.committed:
+            replaced[_place(one)] += one.on_demand_cost
+        else:
+            on_demand[_place(one)] += one.cost
+    return Committed(replaced, {place: on_demand[place] for place in replaced})
+
+
+def avoidable(charges: Sequence[Charge], places: Committed | None = None) -> list[Decimal]:
     """What ends with each charge's usage, in its order: all of it on demand; of what a commitment
     pays for, as much as could be used elsewhere.
 
@@ -37,30 +68,31 @@ def avoidable(charges: Sequence[Charge]) -> list[Decimal]:
     where it takes the place of other usage on demand: of other resources on the same day, meter and
     currency and in the same scope. Their cost on demand over what all committed usage there would
     cost on demand is the share that counts, at most 1, the same for all who would free some. Never
-    more counts than the effective cost, though what is replaced is dearer.
+    more counts than the effective cost, though what is replaced is dearer. `places`: those of the
+    whole estate, where `charges` are only all of some resources'.
     """
-    replaced: dict[Hashable, Decimal] = defaultdict(Decimal)
-    open_: dict[Hashable, Decimal] = defaultdict(Decimal)
-    own: dict[Hashable, Decimal] = defaultdict(Decimal)
+    if not any(one.committed for one in charges):
+        return [one.cost for one in charges]
+    places = places or committed(charges)
+    own: dict[tuple[Place, str], Decimal] = defaultdict(Decimal)
     for one in charges:
-        if one.committed:
-            replaced[one.scope, one.day, one.meter, one.currency] += one.on_demand_cost
-    for one in charges if replaced else ():
-        place = one.scope, one.day, one.meter, one.currency
-        if not one.committed and place in replaced:
-            open_[place] += one.cost
-            own[place, one.resource] += one.cost
+        if not one.committed:
+            own[_place(one), one.resource] += one.cost
     found = []
     for one in charges:
         if not one.committed:
             found.append(one.cost)
             continue
-        place = one.scope, one.day, one.meter, one.currency
-        elsewhere = max(Decimal(0), open_[place] - own[place, one.resource])
-        whole = replaced[place]
+        place = _place(one)
+        elsewhere = max(Decimal(0), places.on_demand[place] - own[place, one.resource])
+        whole = places.replaced[place]
         share = min(Decimal(1), elsewhere / whole) if whole > 0 else Decimal(0)
         found.append(one.cost * share)
     return found
+
+
+def _place(one: Charge) -> Place:
+    return Place(one.scope, one.day, one.meter, one.currency)
 
 
 @dataclass

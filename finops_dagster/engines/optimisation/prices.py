@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange, to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
-from finops_dagster.engines.optimisation.net_rates import Charge, Reductions, avoidable
+from finops_dagster.engines.optimisation.net_rates import (
+    Charge,
+    Committed,
+    Reductions,
+    avoidable,
+    committed,
+)
 
 DAYS_PER_MONTH = Decimal(365) / 12
 MIN_PRICE_DAYS = 3
@@ -55,6 +62,7 @@ def unit_prices(
     as_of: date,
     days: int = 14,
     meter_of: Callable[[str | None, str | None], str | None] = meter_of,
+    places: Committed | None = None,
 ) -> pd.DataFrame:
     """Net unit price by resource, meter and day from `fct_costs_daily`.
 
@@ -64,7 +72,8 @@ def unit_prices(
     used elsewhere (`avoidable`), less the credits and discounts that name the resource
     (`Reductions`). unit_price is that over consumed quantity. Days without a positive quantity
     have no price and are left out. Columns that are not there count as unknown. `meter_of` names
-    the meter of a (SkuMeter, ConsumedUnit).
+    the meter of a (SkuMeter, ConsumedUnit). `places`: `commitment_places` of the whole estate,
+    where `costs` are only all of some resources'.
     """
     day = pd.to_datetime(costs["charge_date"])
     inside = (day <= pd.Timestamp(as_of)) & (day > pd.Timestamp(as_of - timedelta(days=days)))
@@ -105,7 +114,9 @@ def unit_prices(
     rows = []
     with localcontext() as context:
         context.prec = MONEY_PRECISION
-        for one, quantity, cost in zip(charges, quantities, avoidable(charges), strict=True):
+        for one, quantity, cost in zip(
+            charges, quantities, avoidable(charges, places), strict=True
+        ):
             key = one.resource, one.meter, one.currency, one.day
             total = sums.setdefault(key, [Decimal(0), Decimal(0)])
             total[0] += quantity
@@ -117,14 +128,58 @@ def unit_prices(
     return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
 
 
+def commitment_places(
+    use: pd.DataFrame,
+    meter_of: Callable[[str | None, str | None], str | None] = meter_of,
+) -> Committed:
+    """Where commitments pay for usage, of an estate whose charges are summed already.
+
+    `use`: by _SCOPE, sku_meter, consumed_unit, billing_currency and charge_date, effective_cost of
+    what is paid on demand and contracted_cost of what commitments pay for.
+    """
+    frame = use.assign(charge_date=pd.to_datetime(use["charge_date"])).astype(object)
+    frame = frame.mask(frame.isna(), other=None)
+    keys = ["billing_currency", "charge_date", "sku_meter", "consumed_unit", *_SCOPE]
+    charges = []
+    for paid, replaced, currency, day, sku, unit, *scope in frame[
+        ["effective_cost", "contracted_cost", *keys]
+    ].itertuples(index=False, name=None):
+        meter = meter_of(sku, unit)
+        for amount, by_commitment in ((paid, False), (replaced, True)):
+            if meter is not None and amount is not None:
+                cost = Decimal(str(amount))
+                charges.append(
+                    Charge("", meter, currency, day, tuple(scope), by_commitment, cost, cost)
+                )
+    with localcontext() as context:
+        context.prec = MONEY_PRECISION
+        return committed(charges)
+
+
+class _Billed(NamedTuple):
+    """The days of one resource and meter on which it was billed, rising."""
+
+    currency: list[str]
+    day: np.ndarray
+    quantity: list[Decimal]
+    cost: list[Decimal]
+    unit_price: list[Decimal]
+
+
 class PriceBook:
     """Prices by resource and meter, with the reason where there is none to use."""
 
     def __init__(self, prices: pd.DataFrame) -> None:
-        self._groups = {
-            (str(resource), str(meter)): group.sort_values("day")
-            for (resource, meter), group in prices.groupby(["resource", "meter"], sort=True)
-        }
+        ordered = prices.sort_values(["resource", "meter", "day"], kind="stable")
+        columns = {name: ordered[name].tolist() for name in PRICE_COLUMNS if name != "day"}
+        days = pd.to_datetime(ordered["day"]).to_numpy(dtype="datetime64[ns]")
+        keys = list(zip(columns.pop("resource"), columns.pop("meter"), strict=True))
+        begins = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
+        self._groups: dict[tuple[str, str], _Billed] = {}
+        for start, end in zip(begins, [*begins, len(keys)][1:], strict=True):
+            self._groups[str(keys[start][0]), str(keys[start][1])] = _Billed(
+                day=days[start:end], **{name: all_[start:end] for name, all_ in columns.items()}
+            )
 
     def meters(self, resource: str) -> list[str]:
         """Meters that `resource` was billed on."""
@@ -137,7 +192,7 @@ class PriceBook:
     def days(self, resource: str, meter: str) -> int:
         """Days on which `resource` was billed on `meter`."""
         group = self._groups.get((resource, meter))
-        return 0 if group is None else int(group["day"].nunique())
+        return 0 if group is None else len(np.unique(group.day))
 
     def quantities(self, resource: str, meter: str) -> pd.Series[float]:
         """Units of `resource` on `meter` by the day billed; empty where it has none."""
@@ -152,11 +207,11 @@ class PriceBook:
         group = self._groups.get((resource, meter))
         if group is None:
             return f"no {meter} charge of its own in the window, so no price really paid is known"
-        if group["currency"].nunique() > 1:
+        if len(set(group.currency)) > 1:
             return f"its {meter} is billed in more than one currency"
-        if len(group) < MIN_PRICE_DAYS:
-            return f"its {meter} is billed on {len(group)} days, {MIN_PRICE_DAYS} are needed"
-        if sum(group["cost"], Decimal(0)) < 0:
+        if len(group.day) < MIN_PRICE_DAYS:
+            return f"its {meter} is billed on {len(group.day)} days, {MIN_PRICE_DAYS} are needed"
+        if sum(group.cost, Decimal(0)) < 0:
             return f"its net {meter} cost in the window is negative"
         return ""
 
@@ -173,33 +228,44 @@ class PriceBook:
         hours = Decimal(1) if meter == "storage" else Decimal(HOURS_PER_MONTH)
         with localcontext() as context:
             context.prec = MONEY_PRECISION
-            price = sum(group["cost"], Decimal(0)) / sum(group["quantity"], Decimal(0))
+            price = sum(group.cost, Decimal(0)) / sum(group.quantity, Decimal(0))
             units = to_decimal(float(units_by_day.mean()))
             mid = units * price * hours
-        by_day = pd.Series(
-            group["unit_price"].astype(float).to_numpy(), index=pd.DatetimeIndex(group["day"])
-        )
-        joined = pd.concat([units_by_day, by_day], axis=1, keys=["units", "price"])
-        joined = joined.sort_index().ffill().bfill()
-        daily = (joined["units"] * joined["price"]).to_numpy(dtype=float) * float(hours)
-        return money_range(mid, daily, str(group["currency"].iloc[0])), price
+        measured = units_by_day.index.to_numpy(dtype="datetime64[ns]")
+        days = np.union1d(measured, group.day)
+        prices = _every_day(days, group.day, np.array(group.unit_price, dtype=float))
+        daily = _every_day(days, measured, units_by_day.to_numpy(dtype=float)) * prices
+        return money_range(mid, daily * float(hours), group.currency[0]), price
 
     def cost_per_month(self, resource: str, meters: tuple[str, ...]) -> MoneyRange | None:
         """What `resource` costs a month on `meters`, from its days billed; None if no usable."""
         usable = [m for m in meters if (resource, m) in self._groups]
         if not usable or any(self.why_not(resource, m) for m in usable):
             return None
-        frame = pd.concat([self._groups[(resource, m)] for m in usable])
-        if frame["currency"].nunique() > 1:
+        groups = [self._groups[resource, m] for m in usable]
+        if len({group.currency[0] for group in groups}) > 1:
             return None
         by_day: dict[object, Decimal] = {}
-        for day, cost in zip(frame["day"], frame["cost"], strict=True):
-            by_day[day] = by_day.get(day, Decimal(0)) + cost
+        for group in groups:
+            for day, cost in zip(group.day.tolist(), group.cost, strict=True):
+                by_day[day] = by_day.get(day, Decimal(0)) + cost
         with localcontext() as context:
             context.prec = MONEY_PRECISION
             mid = sum(by_day.values(), Decimal(0)) / len(by_day) * DAYS_PER_MONTH
         daily = np.array([float(v) for v in by_day.values()]) * float(DAYS_PER_MONTH)
-        return money_range(mid, daily, str(frame["currency"].iloc[0]))
+        return money_range(mid, daily, groups[0].currency[0])
+
+
+def _every_day(days: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` of the `known` days on each of `days` (rising): the last one known, else the next.
+
+    Missing values are days not known.
+    """
+    there = ~np.isnan(values)
+    known, values = known[there], values[there]
+    if not known.size:
+        return np.full(days.size, np.nan)
+    return values[np.maximum(np.searchsorted(known, days, side="right") - 1, 0)]
 
 
 def money_range(mid: Decimal, daily: np.ndarray, currency: str) -> MoneyRange:

@@ -5,13 +5,27 @@ Facts alone: which of them are waste is decided elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.periods import day_start
+from finops_dagster.engines.known import Floats
+from finops_dagster.engines.optimisation.grouped import (
+    bounds,
+    highest,
+    means,
+    numbered,
+    quantiles,
+)
+
+Key = tuple[str, str]
+"""(resource, container)."""
 
 QUANTILES = (0.5, 0.95, 0.99, 0.995, 1.0)
 REHEARSAL_SHARE = 2 / 3
@@ -20,7 +34,7 @@ REHEARSAL_SHARE = 2 / 3
 NOT_WORKLOADS = frozenset({"Node", "PersistentVolumeClaim", "PersistentVolume", "Pod", "Job"})
 """Kinds measured that nobody sizes: machines, volumes and what another object makes."""
 
-_NUMBERS = (
+MEASURED = (
     "cpu_cores",
     "cpu_request_cores",
     "memory_working_set_bytes",
@@ -33,6 +47,7 @@ _NUMBERS = (
     "volume_used_bytes",
     "volume_capacity_bytes",
 )
+"""Columns of numbers that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +57,17 @@ class Window:
     start: datetime
     end: datetime
     rows: pd.DataFrame
+    """Columns time, interval_seconds, resource, container, kind (text as categories), MEASURED;
+    and the numbers of what a row is of, from 0: pair (resource and container), rising, and
+    moment (resource and time)."""
     days: int
     clustered: dict[str, str]
     """Resources measured in several clusters, and which: one declared name, several workloads."""
+
+    @property
+    def split(self) -> pd.Timestamp:
+        """Where the last third begins, which a rehearsal on the first two has not seen."""
+        return pd.Timestamp(self.start) + (self.end - self.start) * REHEARSAL_SHARE
 
 
 def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
@@ -55,61 +78,158 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
     """
     start = day_start(as_of - timedelta(days=days - 1))
     end = day_start(as_of + timedelta(days=1))
-    time = pd.to_datetime(measurements["time"], utc=True)
-    inside = (time >= pd.Timestamp(start)) & (time < pd.Timestamp(end))
-    rows = measurements.loc[inside].assign(time=time.loc[inside])
-    for column in _NUMBERS:
-        if column not in rows.columns:
-            rows[column] = np.nan
-        values = rows[column].to_numpy(dtype=float, na_value=np.nan)
-        rows[column] = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
-    rows["container"] = rows["container"].fillna("").astype(str)
-    clustered: dict[str, str] = {}
-    if "cluster" in rows.columns:
-        pairs = rows[["resource", "cluster"]].drop_duplicates().dropna().sort_values("cluster")
-        names = pairs.groupby("resource")["cluster"].agg(["nunique", ", ".join])
-        several = names.loc[names["nunique"] > 1, "join"]
-        clustered = {str(r): str(c) for r, c in several.items()}
-        rows = rows.loc[~rows["resource"].isin(clustered)]
-    rows = rows.drop_duplicates(["resource", "container", "time"], keep="last")
-    rows = rows.sort_values(["resource", "container", "time"], kind="stable", ignore_index=True)
-    return Window(start=start, end=end, rows=_with_replicas(rows), days=days, clustered=clustered)
-
-
-def _with_replicas(rows: pd.DataFrame) -> pd.DataFrame:
-    """Replica counts belong to the workload: give them to each of its containers' rows."""
-    counts = rows.groupby(["resource", "time"], sort=False)["replicas"].transform("max")
-    return rows.assign(replicas=counts.where(counts > 0))
-
-
-def per_replica(rows: pd.DataFrame, declared_cores: pd.Series) -> pd.DataFrame:
-    """Container rows of a window with one replica's `cpu` (cores) and `memory` (bytes).
-
-    Where no replica count is measured it is what is requested in all over what one replica
-    declares (`declared_cores`, index (resource, container)). Rows without either are dropped.
-    The mean over replicas hides a replica that works harder: the rules' headroom is for that.
-    """
-    rows = rows.loc[
-        (rows["cpu_cores"].notna() | rows["memory_working_set_bytes"].notna())
-        & ~rows["kind"].isin(NOT_WORKLOADS)
-    ]
-    keys = pd.MultiIndex.from_arrays([rows["resource"], rows["container"]])
-    declared = declared_cores.reindex(keys).to_numpy(dtype=float)
-    requested = rows["cpu_request_cores"].to_numpy(dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        derived = np.round(requested / declared)
-    replicas = rows["replicas"].to_numpy(dtype=float)
-    replicas = np.where(np.isnan(replicas) & (derived >= 1), derived, replicas)
-    out = rows.assign(
-        replicas=replicas,
-        cpu=rows["cpu_cores"].to_numpy(dtype=float) / replicas,
-        memory=rows["memory_working_set_bytes"].to_numpy(dtype=float) / replicas,
+    time = pd.to_datetime(measurements["time"], utc=True).dt.as_unit("us")
+    since = (time - pd.Timestamp(start)).to_numpy() // np.timedelta64(1, "us")
+    span = (end - start) // timedelta(microseconds=1)
+    inside = np.flatnonzero((since >= 0) & (since < span) & measurements["resource"].notna())
+    resource, container = (_words(measurements[n], inside) for n in ("resource", "container"))
+    clustered = _clustered(measurements, resource, inside)
+    pair, _ = numbered(
+        resource.codes.astype(np.int64) * len(container.categories) + container.codes
     )
-    known: pd.DataFrame = out.loc[~np.isnan(replicas)]
-    return known
+    place = pair * span + since[inside]
+    order = np.flatnonzero(~resource.isin(list(clustered)))
+    if not np.all(np.diff(place[order]) > 0):
+        order = order[np.argsort(place[order], kind="stable")]
+        # of two rows of one time, the later one
+        order = order[np.append(np.diff(place[order]) > 0, [True] * min(1, order.size))]
+    taken = inside[order]
+    pair, _ = numbered(pair[order])
+    moment, moments = numbered(resource.codes[order] * np.int64(span) + since[taken])
+    rows: dict[str, Any] = {
+        "time": time.iloc[taken].reset_index(drop=True),
+        "interval_seconds": measurements["interval_seconds"].to_numpy()[taken],
+        "resource": resource[order].remove_unused_categories(),
+        "container": container[order],
+        "kind": _words(measurements["kind"], taken),
+        "pair": pair,
+        "moment": moment,
+    }
+    for column in MEASURED:
+        values = np.full(order.size, np.nan)
+        if column in measurements.columns:
+            values = measurements[column].to_numpy(dtype=float, na_value=np.nan)[taken]
+            values = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
+        rows[column] = values
+    # replica counts belong to the workload: they are given to each of its containers' rows
+    counts = highest(rows["replicas"], moment, len(moments))[moment]
+    rows["replicas"] = np.where(counts > 0, counts, np.nan)
+    return Window(start, end, pd.DataFrame(rows, copy=False), days, clustered)
 
 
-def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
+def naive(time: pd.Series) -> np.ndarray:
+    """UTC times without their zone, as numbers that NumPy compares."""
+    return np.asarray(time.dt.tz_convert(None))
+
+
+def _words(column: pd.Series, places: np.ndarray) -> pd.Categorical:
+    """The words at some places, empty where there is none, as categories that rise."""
+    found = pd.Categorical(column.iloc[places]).remove_unused_categories()
+    if (found.codes < 0).any():
+        found = found.add_categories([""]) if "" not in found.categories else found
+        found = found.fillna("")
+    return found.reorder_categories(sorted(found.categories))
+
+
+def _clustered(
+    measurements: pd.DataFrame, resource: pd.Categorical, inside: np.ndarray
+) -> dict[str, str]:
+    """Resources measured in several clusters, and these."""
+    if "cluster" not in measurements.columns:
+        return {}
+    cluster, clusters = numbered(measurements["cluster"].iloc[inside])
+    known = cluster >= 0
+    _, pairs = numbered((resource.codes.astype(np.int64) * len(clusters) + cluster)[known])
+    of: dict[str, list[str]] = {}
+    for one in pairs.tolist():
+        name = str(resource.categories[one // len(clusters)])
+        of.setdefault(name, []).append(clusters[one % len(clusters)])
+    return {name: ", ".join(several) for name, several in of.items() if len(several) > 1}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What one replica of each container used, one row an interval measured."""
+
+    keys: list[Key]
+    """The containers, as they are declared."""
+    measured: list[str]
+    """What telemetry calls each."""
+    rows: pd.DataFrame
+    """of (place in `keys`, rising), time (rising within), interval_seconds, cpu (cores), memory
+    (bytes), replicas, running_cpu and running_memory (what is requested)."""
+
+    def late(self, window: Window) -> Samples:
+        """Those of the last third of the window."""
+        return replace(self, rows=self.rows.loc[self.rows["time"] >= window.split])
+
+    def bounds(self) -> np.ndarray:
+        """Where each container's rows begin, and the last one's end."""
+        return bounds(self.rows["of"].to_numpy(), len(self.keys))
+
+
+def per_replica(
+    window: Window,
+    declared: Mapping[str, Mapping[str, float]],
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> Samples:
+    """The rows of a window's `wanted` workloads, of one replica.
+
+    `declared`: container -> cores that one replica declares (0: none), by resource. A lone
+    measured container is the lone declared one: charts and operators name it as they please.
+    Where no replica count is measured it is what is requested in all over what one replica
+    declares. Rows without either are dropped. The mean over replicas hides a replica that works
+    harder: the rules' headroom is for that.
+    """
+    rows = window.rows
+    of = rows["pair"].to_numpy()
+    count = int(of[-1]) + 1 if of.size else 0
+    first = rows.iloc[bounds(of, count)[:-1]]
+    resources = first["resource"].astype(str).tolist()
+    measured = first["container"].astype(str).tolist()
+    sized = ~first["kind"].isin(NOT_WORKLOADS).to_numpy()
+    used = (rows["cpu_cores"].notna() | rows["memory_working_set_bytes"].notna()).to_numpy()
+    any_use = np.bincount(of, used, minlength=count) > 0
+    lone = Counter(name for name, use in zip(resources, any_use, strict=True) if use)
+    keys, cores, taken = [], [], []
+    for place, (resource, container) in enumerate(zip(resources, measured, strict=True)):
+        own = declared.get(resource, {})
+        name = next(iter(own)) if lone[resource] == 1 and len(own) == 1 else container
+        keys.append((resource, name))
+        cores.append(own.get(name, 0.0))
+        taken.append(bool(any_use[place] and sized[place] and wanted(resource)))
+    kept = used & np.array(taken, dtype=bool)[of]
+    replicas = rows["replicas"].to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        derived = np.round(rows["cpu_request_cores"].to_numpy() / np.array(cores)[of])
+    replicas = np.where(np.isnan(replicas) & (derived >= 1), derived, replicas)
+    places = np.flatnonzero(kept & np.isfinite(replicas))
+    kept_pairs = np.unique(of[places])
+    replicas = replicas[places]
+    columns: dict[str, object] = {
+        "of": np.searchsorted(kept_pairs, of[places]),
+        "time": rows["time"].iloc[places].reset_index(drop=True),
+        "interval_seconds": rows["interval_seconds"].to_numpy()[places],
+        "replicas": replicas,
+    }
+    for name, column in _OF_REPLICA.items():
+        columns[name] = rows[column].to_numpy()[places] / replicas
+    return Samples(
+        keys=[keys[pair] for pair in kept_pairs],
+        measured=[measured[pair] for pair in kept_pairs],
+        rows=pd.DataFrame(columns, copy=False),
+    )
+
+
+_OF_REPLICA = {
+    "cpu": "cpu_cores",
+    "memory": "memory_working_set_bytes",
+    "running_cpu": "cpu_request_cores",
+    "running_memory": "memory_request_bytes",
+}
+
+
+def container_profiles(samples: Samples, window: Window) -> pd.DataFrame:
     """One row per (resource, container) of `per_replica` samples.
 
     Columns: measured (the container's own name), samples, first, last, coverage (share of the
@@ -118,84 +238,91 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
     mean, or 0 if lower), memory_mean, the same early_, late_samples, late_hours, running_cpu and
     running_memory (the last request seen, of one replica).
     """
-    keys = ["resource", "container"]
-    split = pd.Timestamp(window.start) + (window.end - window.start) * REHEARSAL_SHARE
-    third = (window.end - window.start) / 3
-    samples = samples.assign(
-        early=samples["time"] < split,
-        running_cpu=samples["cpu_request_cores"] / samples["replicas"],
-        running_memory=samples["memory_request_bytes"] / samples["replicas"],
+    rows, count = samples.rows, len(samples.keys)
+    of, time = rows["of"].to_numpy(), naive(rows["time"])
+    cpu, memory = rows["cpu"].to_numpy(), rows["memory"].to_numpy()
+    start, end, split = (
+        pd.Timestamp(one).tz_convert(None).to_datetime64()
+        for one in (window.start, window.end, window.split)
     )
-    grouped = samples.groupby(keys, sort=True)
-    base = grouped.agg(
-        samples=("time", "size"),
-        first=("time", "min"),
-        last=("time", "max"),
-        seconds=("interval_seconds", "sum"),
-        replicas=("replicas", "mean"),
-        measured=("measured", "first"),
-        cpu_mean=("cpu", "mean"),
-        cpu_samples=("cpu", "count"),
-        memory_samples=("memory", "count"),
-        memory_mean=("memory", "mean"),
-        running_cpu=("running_cpu", "last"),
-        running_memory=("running_memory", "last"),
-    )
-    base["coverage"] = (
-        base["seconds"].astype(float) / (window.end - window.start).total_seconds()
-    ).clip(upper=1.0)
-    parts = [base]
-    for prefix, part in (("", samples), ("early_", samples.loc[samples["early"]])):
-        quantiles = part.groupby(keys)["cpu"].quantile(np.array(QUANTILES)).unstack()
-        quantiles.columns = pd.Index([f"{prefix}cpu_q{level:g}" for level in QUANTILES])
-        parts.append(quantiles)
-        start, end = (
-            (pd.Timestamp(window.start), pd.Timestamp(window.end))
-            if not prefix
-            else (pd.Timestamp(window.start), split)
+    ends = bounds(of, count)
+    seconds = np.bincount(of, rows["interval_seconds"].to_numpy(dtype=float), minlength=count)
+    out: dict[str, object] = {
+        "samples": np.diff(ends),
+        "first": rows["time"].iloc[ends[:-1]].to_numpy(),
+        "last": rows["time"].iloc[ends[1:] - 1].to_numpy(),
+        "coverage": np.minimum(seconds / (window.end - window.start).total_seconds(), 1.0),
+        "replicas": means(rows["replicas"].to_numpy(), of, count),
+        "measured": samples.measured,
+        "cpu_samples": np.bincount(of, ~np.isnan(cpu), minlength=count).astype(int),
+        "memory_samples": np.bincount(of, ~np.isnan(memory), minlength=count).astype(int),
+        "memory_mean": means(memory, of, count),
+        "running_cpu": _last(rows["running_cpu"].to_numpy(), of, count),
+        "running_memory": _last(rows["running_memory"].to_numpy(), of, count),
+    }
+    early = time < split
+    for prefix, part, until in (("", slice(None), end), ("early_", early, split)):
+        own, when, used = of[part], time[part], memory[part]
+        found = quantiles(cpu[part], own, count, QUANTILES)
+        out |= {f"{prefix}cpu_q{level:g}": found[:, i] for i, level in enumerate(QUANTILES)}
+        width = (until - start) / 3
+        first, last = (
+            means(used[one], own[one], count)
+            for one in (when < start + width, when >= until - width)
         )
-        width = third if not prefix else (split - start) / 3
-        first = part.loc[part["time"] < start + width].groupby(keys)["memory"].mean()
-        last = part.loc[part["time"] >= end - width].groupby(keys)["memory"].mean()
-        memory = part.groupby(keys)["memory"].max().to_frame(f"{prefix}memory_max")
-        memory[f"{prefix}memory_drift"] = (last - first).clip(lower=0).fillna(0.0)
-        parts.append(memory)
-    late = samples.loc[~samples["early"]]
-    hours = late.assign(hour=late["time"].dt.floor("h")).groupby(keys)
-    parts.append(hours.agg(late_samples=("time", "size"), late_hours=("hour", "nunique")))
-    return pd.concat(parts, axis=1)
+        out[f"{prefix}memory_max"] = highest(used, own, count)
+        out[f"{prefix}memory_drift"] = np.nan_to_num(np.maximum(last - first, 0.0))
+    late, hour = of[~early], time[~early].astype("datetime64[h]")
+    begun = np.append(True, (np.diff(late) != 0) | (np.diff(hour) != np.timedelta64(0)))[
+        : late.size
+    ]
+    out["late_samples"] = np.bincount(late, minlength=count)
+    out["late_hours"] = np.bincount(late, begun, minlength=count)
+    index = pd.MultiIndex.from_tuples(samples.keys, names=["resource", "container"])
+    return pd.DataFrame(out, index=index)
 
 
-def replicas_by_day(samples: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
+def _last(values: Floats, of: np.ndarray, count: int) -> Floats:
+    """The last known value of each group of rising numbers."""
+    known = np.flatnonzero(~np.isnan(values))
+    out = np.full(count, np.nan)
+    out[of[known]] = values[known]
+    return out
+
+
+def replicas_by_day(samples: Samples, window: Window) -> dict[Key, pd.Series]:
     """Mean replicas by day (naive UTC midnights) of each (resource, container)."""
-    day = samples["time"].dt.floor("D").dt.tz_localize(None).rename("day")
-    means = samples.groupby(["resource", "container", day])["replicas"].mean().reset_index()
+    start = pd.Timestamp(window.start).tz_convert(None).to_datetime64()
+    day = (naive(samples.rows["time"]) - start) // np.timedelta64(1, "D")
+    count = len(samples.keys) * window.days
+    values = means(
+        samples.rows["replicas"].to_numpy(),
+        samples.rows["of"].to_numpy() * window.days + day,
+        count,
+    )
+    by_day = values.reshape(-1, window.days)
+    days = pd.date_range(start, periods=window.days, freq="D", name="day")
     return {
-        (str(resource), str(container)): group.set_index("day")["replicas"]
-        for (resource, container), group in means.groupby(["resource", "container"])
+        key: pd.Series(one, index=days, name="replicas").dropna()
+        for key, one in zip(samples.keys, by_day, strict=True)
     }
 
 
-def late_part(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """The samples of the last third of the window, which the rehearsal has not seen."""
-    split = pd.Timestamp(window.start) + (window.end - window.start) * REHEARSAL_SHARE
-    return samples.loc[samples["time"] >= split]
-
-
-def breach_shares(samples: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+def breach_shares(samples: Samples, limits: pd.DataFrame) -> pd.DataFrame:
     """Share of samples above `limits`, as columns cpu and memory.
 
     `limits` has index (resource, container) and columns cpu, memory in per-replica cores and
     bytes. NaN where nothing was measured or nothing is asked.
     """
-    keys = pd.MultiIndex.from_arrays([samples["resource"], samples["container"]])
-    above = pd.DataFrame({"resource": samples["resource"], "container": samples["container"]})
+    of, count = samples.rows["of"].to_numpy(), len(samples.keys)
+    index = pd.MultiIndex.from_tuples(samples.keys, names=["resource", "container"])
+    shares = {}
     for column in ("cpu", "memory"):
-        values = samples[column].to_numpy(dtype=float)
-        bound = limits[column].reindex(keys).to_numpy(dtype=float)
-        unknown = np.isnan(values) | np.isnan(bound)
-        above[column] = np.where(unknown, np.nan, (values > bound).astype(float))
-    return above.groupby(["resource", "container"])[["cpu", "memory"]].mean()
+        values = samples.rows[column].to_numpy()
+        bound = limits[column].reindex(index).to_numpy(dtype=float)[of]
+        above = np.where(np.isnan(values) | np.isnan(bound), np.nan, values > bound)
+        shares[column] = means(above, of, count)
+    return pd.DataFrame(shares, index=index)
 
 
 def wilson_upper(share: float, n: float, z: float = 1.959964) -> float:

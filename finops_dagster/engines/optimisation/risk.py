@@ -137,6 +137,11 @@ def learn_fleet(
     return FleetModel(trees, over, any_over, unit, step, len(kept))
 
 
+def usable(past: Floats, later: Floats) -> bool:
+    """Whether what followed a past can be learnt from."""
+    return not why_not(cleaned(past)) and bool(_known(later).size)
+
+
 def _corrections(
     trees: Sequence[Trees],
     fold: np.ndarray,

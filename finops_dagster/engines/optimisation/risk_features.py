@@ -133,14 +133,14 @@ def rows(of: History, capacity: Floats) -> Floats:
 def exceedance(ordered: Floats, known: np.ndarray, level: Floats) -> Floats:
     """Share of each row's known values above its levels (n, g); nan where none is known.
 
-    `ordered`: rows rising, missing last. One search for all rows, each moved to its own range.
+    `ordered`: rows rising, missing last.
     """
-    n, length = ordered.shape
-    top = float(max(np.nanmax(ordered, initial=0.0), level.max(initial=0.0))) + 1.0
-    shift = np.arange(n)[:, None] * 2 * top
-    filled = np.where(np.isnan(ordered), top, ordered) + shift
-    below = np.searchsorted(filled.ravel(), (level + shift).ravel(), side="right")
-    below = below.reshape(level.shape) - np.arange(n)[:, None] * length
+    below = np.stack(
+        [
+            np.searchsorted(row[:count], asked, side="right")
+            for row, count, asked in zip(ordered, known, level, strict=True)
+        ]
+    )
     counts = known[:, None].astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(counts > 0, (counts - below) / counts, np.nan))

@@ -6,7 +6,7 @@ Idle, undeclared and off-hours workloads are judged elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -18,22 +18,20 @@ from finops_dagster.engines.optimisation.cases import (
     Case,
     build_cases,
     declared_cores,
-    named_as_declared,
 )
-from finops_dagster.engines.optimisation.fleet import cpu_by_risk
+from finops_dagster.engines.optimisation.fleet import Demand, demands, sizes_by_risk
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import (
+    Samples,
     breach_shares,
     container_profiles,
-    late_part,
     per_replica,
     replicas_by_day,
     wilson_upper,
 )
-from finops_dagster.engines.optimisation.quantities import (
-    GIB,
-)
+from finops_dagster.engines.optimisation.quantities import GIB
+from finops_dagster.engines.optimisation.risk import FleetModel
 from finops_dagster.engines.optimisation.rules import tier_of
 
 _OFTEN = {"cpu": 0.05, "memory": 0.01}
@@ -41,56 +39,73 @@ _OFTEN = {"cpu": 0.05, "memory": 0.01}
 now and then (a scheduler shares what is free), a memory request only at the risk of eviction."""
 
 
-def size(
-    ground: Ground, skip: frozenset[str], peaks: Mapping[tuple[str, str, str], Peak]
-) -> tuple[list[Finding], list[Abstained]]:
-    """Findings on the requests of every declared container; resources in `skip` are left out.
+@dataclass(frozen=True)
+class Sizeable:
+    """What of some workloads can be sized, and why the rest cannot."""
 
-    `peaks` of days before the window (all replicas together) are not cut below.
-    """
-    samples = per_replica(named_as_declared(ground), declared_cores(ground))
-    samples = samples.loc[
-        samples["resource"].isin(ground.resources) & ~samples["resource"].isin(skip)
-    ]
-    if samples.empty:
-        return [], []
-    profiles = container_profiles(samples, ground.window)
-    cases, abstained = build_cases(ground, profiles, replicas_by_day(samples))
-    if not cases:
-        return [], abstained
-    cases, unlearnt = _by_risk(ground, samples, cases)
-    over = breach_shares(samples, _table(cases, [c.current for c in cases]))
-    rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
-    late = breach_shares(late_part(samples, ground.window), _table(cases, rehearsed))
-    findings = []
-    for case in cases:
-        over_share = _share(over, case)
-        late_share = _share(late, case)
-        peak = peaks.get((case.resource, str(case.profile["measured"]), case.meter))
-        judged = _judge(ground, case, over_share, late_share, peak, unlearnt)
-        if isinstance(judged, Abstained):
-            abstained.append(judged)
-        elif judged is not None:
-            findings.append(judged)
-    return findings, abstained
+    ground: Ground
+    samples: Samples
+    cases: list[Case]
+    abstained: list[Abstained]
+    demands: list[Demand]
+    """CPU of those cases that risk can be told of."""
+
+    def sized(
+        self, model: FleetModel | Abstained, peaks: Mapping[tuple[str, str, str], Peak]
+    ) -> tuple[list[Finding], list[Abstained]]:
+        """Findings on the requests of each, by what the fleet taught (or by rule where nothing).
+
+        `peaks` of days before the window (all replicas together) are not cut below.
+        """
+        if not self.cases:
+            return [], self.abstained
+        ground, samples = self.ground, self.samples
+        cases = self._by_risk(model)
+        unlearnt = model.reason if isinstance(model, Abstained) else ""
+        over = breach_shares(samples, _table(cases, [c.current for c in cases]))
+        rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
+        late = breach_shares(samples.late(ground.window), _table(cases, rehearsed))
+        findings, abstained = [], list(self.abstained)
+        for case in cases:
+            shares = _share(over, case), _share(late, case)
+            peak = peaks.get((case.resource, str(case.profile["measured"]), case.meter))
+            judged = _judge(ground, case, *shares, peak, unlearnt)
+            if isinstance(judged, Abstained):
+                abstained.append(judged)
+            elif judged is not None:
+                findings.append(judged)
+        return findings, abstained
+
+    def _by_risk(self, model: FleetModel | Abstained) -> list[Case]:
+        """The cases with CPU sized by the fleet's risk, where it is learnt."""
+        sizes = sizes_by_risk(
+            model,
+            self.ground.window,
+            self.demands,
+            {
+                one.key: self.ground.config.dials[tier_of(self.ground.environment(one.key[0]))]
+                for one in self.demands
+            },
+        )
+        return [
+            replace(case, risked=sizes.get(case.key)) if case.meter == "cpu" else case
+            for case in self.cases
+        ]
 
 
-def _by_risk(ground: Ground, samples: pd.DataFrame, cases: list[Case]) -> tuple[list[Case], str]:
-    """The cases with CPU sized by the fleet's risk, and why it is not learnt where it is not."""
-    cpu = {case.key: case for case in cases if case.meter == "cpu"}
-    keys = pd.MultiIndex.from_arrays([samples["resource"], samples["container"]])
-    sizes, unlearnt = cpu_by_risk(
-        samples.loc[keys.isin(list(cpu))],
+def sizeable(ground: Ground, skip: frozenset[str]) -> Sizeable:
+    """Every declared container that can be sized; resources in `skip` are left out."""
+    samples = per_replica(
         ground.window,
-        {key: float(case.current) for key, case in cpu.items()},
-        {
-            key: ground.config.dials[tier_of(ground.environment(case.resource))]
-            for key, case in cpu.items()
-        },
+        declared_cores(ground),
+        lambda resource: resource in ground.resources and resource not in skip,
     )
-    return [
-        replace(case, risked=sizes.get(case.key)) if case.meter == "cpu" else case for case in cases
-    ], unlearnt
+    if not samples.keys:
+        return Sizeable(ground, samples, [], [], [])
+    profiles = container_profiles(samples, ground.window)
+    cases, abstained = build_cases(ground, profiles, replicas_by_day(samples, ground.window))
+    cores = {case.key: float(case.current) for case in cases if case.meter == "cpu"}
+    return Sizeable(ground, samples, cases, abstained, demands(samples, cores))
 
 
 def _table(cases: list[Case], amounts: list[Decimal]) -> pd.DataFrame:

@@ -5,6 +5,8 @@ What runs is judged elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pandas as pd
@@ -20,18 +22,29 @@ EMPTY_VOLUME_SHARE = 0.01
 """A fresh file system's own bookkeeping takes less than 1 % of the volume."""
 
 
-def unused_volumes(ground: Ground) -> tuple[list[Finding], list[Abstained]]:
+@dataclass(frozen=True)
+class Volumes:
+    """What was found of the volumes of a part of an estate."""
+
+    billed: list[str]
+    measured: bool
+    """Whether any is."""
+    findings: list[Finding]
+    abstained: list[Abstained]
+
+
+def unused_volumes(ground: Ground) -> Volumes:
     """UNUSED_VOLUME for volumes billed all window long that hold nothing or are not mounted.
 
     A kubelet reports a volume only while a pod mounts it. So a billed volume without a single
-    sample is unmounted, provided that volumes are reported at all.
+    sample is unmounted, provided that volumes are reported at all (`together`).
     """
     rows = ground.window.rows
     volumes = rows.loc[rows["volume_capacity_bytes"].notna() | rows["volume_used_bytes"].notna()]
     seen = {
         str(resource): group
         for resource, group in volumes.loc[volumes["kind"] == "PersistentVolumeClaim"].groupby(
-            "resource"
+            "resource", observed=True
         )
     }
     billed = [
@@ -41,10 +54,6 @@ def unused_volumes(ground: Ground) -> tuple[list[Finding], list[Abstained]]:
     abstained: list[Abstained] = []
     for resource in sorted(set(billed) | set(seen)):
         group = seen.get(resource)
-        if group is None and volumes.empty:
-            reason = "billed, but no volume of the estate is measured"
-            abstained.append(Abstained(subject=resource, reason=reason))
-            continue
         if group is not None and not _empty(group, ground):
             continue
         why = ground.prices.why_not(resource, "storage")
@@ -56,7 +65,18 @@ def unused_volumes(ground: Ground) -> tuple[list[Finding], list[Abstained]]:
         cost = ground.prices.cost_per_month(resource, ("storage",))
         if cost is not None:
             findings.append(_unused(ground, resource, group, cost, days))
-    return findings, abstained
+    return Volumes(billed, not volumes.empty, findings, abstained)
+
+
+def together(parts: Sequence[Volumes]) -> tuple[list[Finding], list[Abstained]]:
+    """What all parts of an estate found; nothing is unmounted where no volume is measured."""
+    if any(part.measured for part in parts):
+        return (
+            [one for part in parts for one in part.findings],
+            [one for part in parts for one in part.abstained],
+        )
+    reason = "billed, but no volume of the estate is measured"
+    return [], [Abstained(subject=name, reason=reason) for part in parts for name in part.billed]
 
 
 def _empty(group: pd.DataFrame, ground: Ground) -> bool:

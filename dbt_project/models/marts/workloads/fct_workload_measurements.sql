@@ -9,16 +9,17 @@ measurements as (
 final as (
 
     select
-        -- ids and times of the grain
+        -- ids and times of the grain: a file is sorted in this order, so that the rows of some
+        -- resources are a few of its row groups
         day,
-        time,
-        interval_seconds,
         resource,
         cluster,
         namespace,
         kind,
         name,
         container,
+        time,
+        interval_seconds,
 
         -- numbers
         {{ measured_columns().keys() | join(',\n        ') }},

@@ -5,7 +5,8 @@ What is waste, and what it costs, is the engine's to say.
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -15,9 +16,12 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import (
     Context,
     FindResult,
+    Measured,
+    Part,
     SizingConfig,
+    commitment_places,
     declared_values,
-    find,
+    find_in_parts,
     unit_prices,
 )
 from finops_dagster.engines.optimisation.risk import DIAL
@@ -31,11 +35,11 @@ _PEAK_DAYS = 76
 def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings about what runs in clusters, from a day's publication and its desired state."""
     days = estate.settings.sizing.history_days
-    measured = facts.measurements(reader, as_of, days)
-    costs = facts.workload_costs(reader, as_of, days)
-    if measured is None or measured.empty:
+    rows = facts.measured_rows(reader, as_of, days)
+    billed = facts.billed_resources(reader, as_of, days)
+    if not rows:
         return _abstain("workloads", "no telemetry is published for the evidence window")
-    if costs is None or costs.empty:
+    if not billed:
         return _abstain("workloads", "no charge names a workload, so no saving can be priced")
     index = estate.index(as_of)
     values, managed = declared_values(
@@ -44,9 +48,9 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
     intensity = facts.intensity(reader, as_of, days)
     owners = facts.owners(reader, as_of)
     undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
-    return find(
-        measured,
-        unit_prices(costs, as_of, days),
+    volumes = (name for name in billed if name.startswith("PersistentVolumeClaim/"))
+    return find_in_parts(
+        Measured({**dict.fromkeys(volumes, 0), **rows}, part_reader(reader, as_of, days)),
         Context(
             values=values,
             resources=frozenset(index.resources()) if index else frozenset(),
@@ -62,8 +66,26 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
             max_change_share=estate.settings.sizing.max_change_share,
             dials={**DIAL, **{Tier(k): v for k, v in estate.settings.sizing.risk_dial.items()}},
         ),
-        daily=facts.utilisation(reader, as_of, _PEAK_DAYS),
+        daily=facts.peaks(
+            reader, as_of - timedelta(days=_PEAK_DAYS - 1), as_of - timedelta(days=days)
+        ),
     )
+
+
+def part_reader(reader: PublishedReader, as_of: date, days: int) -> Callable[[Sequence[str]], Part]:
+    """Reads all that a publication has of some resources: what was measured, and their prices."""
+    use = facts.commitment_use(reader, as_of, days)
+    places = None if use is None else commitment_places(use)
+
+    def read(names: Sequence[str]) -> Part:
+        costs = facts.workload_costs(reader, as_of, days, names)
+        assert costs is not None  # a resource is billed, so there is a bill
+        return Part(
+            facts.measurements(reader, as_of, days, names),
+            unit_prices(costs, as_of, days, places=places),
+        )
+
+    return read
 
 
 def _abstain(subject: str, reason: str) -> FindResult:

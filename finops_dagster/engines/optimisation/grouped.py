@@ -1,0 +1,66 @@
+"""Figures of rows by the number of the group that each is in, missing values left out.
+
+pandas hashes the names of groups anew for each figure; numbers made once do for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finops_dagster.engines.known import Floats
+
+
+def numbered(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The place of each value among the distinct ones, and these, rising. Missing ones get -1."""
+    codes, distinct = pd.factorize(values)
+    distinct = np.asarray(distinct)
+    order = np.argsort(distinct)
+    place = np.empty(len(order) + 1, dtype=np.int64)
+    place[order] = np.arange(len(order))
+    place[-1] = -1
+    return place[codes], distinct[order]
+
+
+def sums(values: Floats, of: np.ndarray, count: int) -> Floats:
+    """Sum by group; NaN where nothing is known."""
+    known = ~np.isnan(values)
+    total = np.bincount(of, np.where(known, values, 0.0), minlength=count)
+    return np.where(np.bincount(of, known, minlength=count) > 0, total, np.nan)
+
+
+def means(values: Floats, of: np.ndarray, count: int) -> Floats:
+    """Mean by group; NaN where nothing is known."""
+    number = np.bincount(of, ~np.isnan(values), minlength=count)
+    return sums(values, of, count) / np.maximum(number, 1)
+
+
+def highest(values: Floats, of: np.ndarray, count: int) -> Floats:
+    """Largest by group; NaN where nothing is known."""
+    known = np.flatnonzero(~np.isnan(values))
+    top = np.full(count, -np.inf)
+    np.maximum.at(top, of[known], values[known])
+    return np.where(np.isneginf(top), np.nan, top)
+
+
+def bounds(of: np.ndarray, count: int) -> np.ndarray:
+    """Where each group of rising numbers begins, and the last ends: count + 1 places."""
+    return np.searchsorted(of, np.arange(count + 1))
+
+
+def quantiles(values: Floats, of: np.ndarray, count: int, levels: Sequence[float]) -> Floats:
+    """(group, level) by linear interpolation of rising groups; NaN where nothing is known."""
+    out = np.full((count, len(levels)), np.nan)
+    ends = bounds(of, count)
+    for group in range(count):
+        ordered = np.sort(values[ends[group] : ends[group + 1]])
+        known = ordered[: ordered.size - int(np.isnan(ordered).sum())]
+        if known.size:
+            place = np.asarray(levels) * (known.size - 1)
+            low = np.floor(place).astype(int)
+            above = known[np.minimum(low + 1, known.size - 1)]
+            out[group] = known[low] + (above - known[low]) * (place - low)
+    return out
