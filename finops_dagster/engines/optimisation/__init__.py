@@ -3,6 +3,7 @@
 Pure: frames in, domain types out. Policy, Git and the forge are not known here.
 """
 
+from finops_dagster.engines.optimisation.bounds import declared_bounds
 from finops_dagster.engines.optimisation.costs import monthly_costs, relations
 from finops_dagster.engines.optimisation.declared import declared_values
 from finops_dagster.engines.optimisation.find import find
@@ -23,6 +24,7 @@ __all__ = [
     "FindResult",
     "Progress",
     "SizingConfig",
+    "declared_bounds",
     "declared_values",
     "find",
     "monthly_costs",

@@ -21,6 +21,7 @@ from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.sizing import size
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
+from finops_dagster.engines.optimisation.unfit import unfit
 from finops_dagster.engines.optimisation.volumes import unused_volumes
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
@@ -59,12 +60,20 @@ def find(
         managed=context.managed,
         undeclared=context.undeclared,
         unsure=context.unsure,
+        bounds=context.bounds,
     )
     findings: list[Finding] = []
     abstained: list[Abstained] = []
 
     peaks = older_peaks(daily, ground.window)
-    used = activities(ground)
+    measured = activities(ground)
+    untold = unfit(ground, measured)
+    abstained += [
+        Abstained(subject=resource, reason=why)
+        for resource, why in untold.items()
+        if resource in ground.resources
+    ]
+    used = [use for use in measured if use.resource not in untold]
     for use in used:
         _take(idle(ground, use, busiest(peaks, use.resource)), findings, abstained)
         _take(undeclared(ground, use), findings, abstained)
@@ -72,7 +81,7 @@ def find(
     # one that only looks idle is not sized either: its use tells nothing yet
     unsure = frozenset(a.subject for a in abstained)
 
-    sized, unsized = size(ground, stopped | unsure, peaks)
+    sized, unsized = size(ground, stopped | unsure | untold.keys(), peaks)
     findings += sized
     abstained += unsized
     for use in used:
@@ -90,7 +99,10 @@ def find(
         )
         for resource, names in clustered.items()
     ]
-    abstained += unmeasured(ground, frozenset(u.resource for u in used) | set(clustered))
+    rows = ground.window.rows
+    seen = rows.loc[rows["memory_working_set_bytes"].notna(), "resource"]
+    known = {use.resource for use in measured} | clustered.keys() | set(seen)
+    abstained += unmeasured(ground, frozenset(known))
     for resource in sorted({f.resource for f in findings if f.kind in _COUNTED}):
         abstained += ground.no_carbon(resource)
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))

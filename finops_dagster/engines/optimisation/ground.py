@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
@@ -44,6 +45,7 @@ class Ground:
     managed: Mapping[str, str]
     undeclared: frozenset[str]
     unsure: Mapping[str, str]
+    bounds: Bounds
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""

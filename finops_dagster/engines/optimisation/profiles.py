@@ -26,6 +26,12 @@ _NUMBERS = (
     "memory_working_set_bytes",
     "memory_request_bytes",
     "memory_limit_bytes",
+    "memory_replica_max_bytes",
+    "cpu_limit_cores",
+    "cpu_periods_per_second",
+    "cpu_throttled_periods_per_second",
+    "restarts_per_second",
+    "oom_kills_per_second",
     "replicas",
     "gpu_utilisation_percent",
     "gpu_power_watts",
@@ -33,6 +39,8 @@ _NUMBERS = (
     "volume_used_bytes",
     "volume_capacity_bytes",
 )
+_HIGHEST = 1e18
+"""Of any of them; what is published is held to it, too."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         if column not in rows.columns:
             rows[column] = np.nan
         values = rows[column].to_numpy(dtype=float, na_value=np.nan)
-        rows[column] = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
+        rows[column] = np.where((values >= 0) & (values <= _HIGHEST), values, np.nan)
     rows["container"] = rows["container"].fillna("").astype(str)
     clustered: dict[str, str] = {}
     if "cluster" in rows.columns:
@@ -116,7 +124,7 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
     window measured), replicas (mean), cpu_q<level> and early_cpu_q<level> for QUANTILES over the
     whole and the first two thirds, memory_max, memory_drift (last-third mean less first-third
     mean, or 0 if lower), memory_mean, the same early_, late_samples, late_hours, running_cpu and
-    running_memory (the last request seen, of one replica).
+    running_memory (the last request seen, of one replica), limit_cpu and limit_memory likewise.
     """
     keys = ["resource", "container"]
     split = pd.Timestamp(window.start) + (window.end - window.start) * REHEARSAL_SHARE
@@ -125,6 +133,8 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
         early=samples["time"] < split,
         running_cpu=samples["cpu_request_cores"] / samples["replicas"],
         running_memory=samples["memory_request_bytes"] / samples["replicas"],
+        limit_cpu=samples["cpu_limit_cores"] / samples["replicas"],
+        limit_memory=samples["memory_limit_bytes"] / samples["replicas"],
     )
     grouped = samples.groupby(keys, sort=True)
     base = grouped.agg(
@@ -140,6 +150,8 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
         memory_mean=("memory", "mean"),
         running_cpu=("running_cpu", "last"),
         running_memory=("running_memory", "last"),
+        limit_cpu=("limit_cpu", "last"),
+        limit_memory=("limit_memory", "last"),
     )
     base["coverage"] = (
         base["seconds"].astype(float) / (window.end - window.start).total_seconds()
