@@ -53,12 +53,16 @@ def propose_for(
 
 
 def _progress(estate: Estate, as_of: date) -> Progress:
-    """What the newest decided day before `as_of` proposed, and what it had no room for."""
+    """What the newest decided day before `as_of` proposed, and what it had no room for.
+
+    A day of neither, as one on data that were too old, has begun and held up nothing.
+    """
     for back in range(1, _LOOK_BACK_DAYS + 1):
         day = estate.decided(as_of - timedelta(days=back))
-        if day is not None:
-            return Progress(
-                begun=frozenset(one.key for one in day.items("proposals", Proposal)),
-                waiting={one.key: one.since for one in day.items("proposals_waiting", Waiting)},
-            )
+        if day is None:
+            continue
+        begun = frozenset(one.key for one in day.items("proposals", Proposal))
+        waiting = {one.key: one.since for one in day.items("proposals_waiting", Waiting)}
+        if begun or waiting:
+            return Progress(begun=begun, waiting=waiting)
     return Progress()
