@@ -17,7 +17,14 @@ import pytest
 from finops_dagster.defs.decision.assets import PROPOSALS, build_decision
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.shared import clocks
-from finops_dagster.domain.decisions import Evidence, Finding, FindingKind, Proposal, Waiting
+from finops_dagster.domain.decisions import (
+    Counted,
+    Evidence,
+    Finding,
+    FindingKind,
+    Proposal,
+    Waiting,
+)
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.settings import load
 
@@ -53,6 +60,8 @@ class Days:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "bills").mkdir()
+        self.counted: Decimal | int = 0
+        """What the findings of the day decided last add up to."""
 
     def decide(
         self, number: int, limits: str, given: Sequence[tuple[str, int, str]], age: int = 0
@@ -81,6 +90,9 @@ class Days:
         run = dg.materialize([asset], partition_key=as_of.isoformat(), resources={"estate": estate})
         assert run.success
         day.write_items("verdicts", [])
+        self.counted = sum(
+            one.saving_per_month.mid for one in day.items("findings_counted", Counted)
+        )
         made = sorted(day.items("proposals", Proposal), key=lambda one: one.order)
         waiting = {
             one.resource.rsplit("/", 1)[1]: one.since
@@ -125,6 +137,7 @@ def test_what_is_over_a_limit_waits_and_is_first_tomorrow(days: Days) -> None:
     made, waiting = days.decide(0, "new_changes: 2", GIVEN)
     assert made == ["a40", "a30"]
     assert waiting == {"b20": FIRST, "b10": FIRST}
+    assert days.counted == 100, "a limit of the day is none of the total"
     made, waiting = days.decide(1, "new_changes: 2", [*GIVEN, NEW])
     assert set(made) == {"a40", "a30", "b20", "b10"}
     assert waiting == {"new": FIRST + timedelta(days=1)}

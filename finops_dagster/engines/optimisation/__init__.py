@@ -14,7 +14,7 @@ from finops_dagster.engines.optimisation.inputs import (
     SizingConfig,
 )
 from finops_dagster.engines.optimisation.prices import unit_prices
-from finops_dagster.engines.optimisation.propose import propose
+from finops_dagster.engines.optimisation.propose import propose, together
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "monthly_costs",
     "propose",
     "relations",
+    "together",
     "unit_prices",
 ]
