@@ -125,7 +125,7 @@ class Case:
             return most.by
         if quota is not None:
             more = (wanted - self.current) * to_decimal(float(self.profile["replicas"]))
-            if _requested(ground, *where) + more > quota.amount:
+            if ground.requested.get(where, Decimal(0)) + more > quota.amount:
                 return quota.by
         return "a machine's room for pods" if machine is not None and wanted > machine else ""
 
@@ -137,17 +137,6 @@ class Case:
         """`amount` as it is written in a manifest, in the unit that is there where it can be."""
         write = cpu_text if self.meter == "cpu" else memory_text
         return write(amount, self.declared.text)
-
-
-def _requested(ground: Ground, namespace: str, meter: str) -> Decimal:
-    """What the declared workloads of a namespace request together, each replica counted."""
-    total = Decimal(0)
-    for (resource, _, what), value in ground.declared.items():
-        if what == f"requests.{meter}" and resource.split("/")[1] == namespace and value.amount:
-            replicas = ground.declared.get((resource, "", "replicas"))
-            count = Decimal(1) if replicas is None or replicas.amount is None else replicas.amount
-            total += value.amount * count
-    return total
 
 
 def declared_cores(ground: Ground) -> pd.Series:

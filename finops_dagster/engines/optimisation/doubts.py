@@ -5,7 +5,7 @@ What it should request by its use is told elsewhere; here is only why that may n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -44,21 +44,19 @@ class Doubts:
     """How often each was killed for want of memory, where it was."""
 
 
-def doubts(ground: Ground, samples: pd.DataFrame) -> Doubts:
-    """All doubts about `samples` of `per_replica`."""
-    unsure = _weekly(ground, samples) | _held(ground, samples)
-    rows = samples.loc[samples["oom_kills_per_second"] > 0]
-    count = rows["oom_kills_per_second"] * rows["interval_seconds"].astype(float)
-    return Doubts(unsure, dict(_rows(count.groupby([rows["resource"], rows["container"]]).sum())))
+def doubts(ground: Ground, keys: Sequence[Key], of: np.ndarray, rows: pd.DataFrame) -> Doubts:
+    """All doubts about the containers `keys`; `of`: the place in them of each row.
 
-
-def _rows(by_container: pd.Series) -> list[tuple[Key, float]]:
-    return [
-        ((str(resource), str(container)), float(value))
-        for resource, container, value in by_container.reset_index().itertuples(
-            index=False, name=None
-        )
-    ]
+    `rows`, one an interval: time, interval_seconds; of one replica cpu and limit_cpu (cores),
+    memory and limit_memory (bytes), limits as they ran; memory_replica_max_bytes,
+    cpu_periods_per_second, cpu_throttled_periods_per_second, oom_kills_per_second.
+    """
+    kills = rows["oom_kills_per_second"] * rows["interval_seconds"].astype(float)
+    total = np.bincount(of, np.nan_to_num(kills.to_numpy(dtype=float)), minlength=len(keys))
+    return Doubts(
+        unsure=_weekly(ground, keys, of, rows) | _held(ground, keys, of, rows),
+        kills={key: float(count) for key, count in zip(keys, total, strict=True) if count > 0},
+    )
 
 
 def after_kill(size_bytes: Decimal) -> Decimal:
@@ -69,77 +67,80 @@ def after_kill(size_bytes: Decimal) -> Decimal:
     return max(size_bytes * Decimal("1.2"), size_bytes + 100 * MIB)
 
 
-def _held(ground: Ground, samples: pd.DataFrame) -> dict[tuple[str, str, str], str]:
+def _held(
+    ground: Ground, keys: Sequence[Key], of: np.ndarray, rows: pd.DataFrame
+) -> dict[tuple[str, str, str], str]:
     """Use that a limit holds down: what it would be without is not known."""
-    cpu = samples["cpu"].to_numpy(dtype=float)
+    cpu = rows["cpu"].to_numpy(dtype=float)
     peak = np.fmax(
-        samples["memory"].to_numpy(dtype=float),
-        samples["memory_replica_max_bytes"].to_numpy(dtype=float),
+        rows["memory"].to_numpy(dtype=float), rows["memory_replica_max_bytes"].to_numpy(dtype=float)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         throttled = (
-            samples["cpu_throttled_periods_per_second"] / samples["cpu_periods_per_second"]
+            rows["cpu_throttled_periods_per_second"] / rows["cpu_periods_per_second"]
         ).to_numpy(dtype=float)
-        at_cpu = cpu >= AT_LIMIT_SHARE * _limits(ground, samples, "cpu", "cpu_limit_cores")
+        at_cpu = cpu >= AT_LIMIT_SHARE * _limits(ground, keys, of, rows, "cpu")
         held = np.where(np.isnan(cpu), np.nan, at_cpu | (throttled > THROTTLED_SHARE))
-        at_memory = peak >= AT_LIMIT_SHARE * _limits(
-            ground, samples, "memory", "memory_limit_bytes"
-        )
+        at_memory = peak >= AT_LIMIT_SHARE * _limits(ground, keys, of, rows, "memory")
         touched = np.where(np.isnan(peak), np.nan, at_memory)
-    frame = pd.DataFrame({"cpu": held, "memory": touched})
-    keys = [samples["resource"].to_numpy(), samples["container"].to_numpy()]
-    words = {
-        "cpu": "its limit held it back",
-        "memory": f"its working set was at {AT_LIMIT_SHARE:.0%} of its limit or more",
-    }
-    return {
-        (*key, meter): f"{words[meter]} in {share:.1%} of intervals: what "
-        "it would use with more room is not known"
-        for meter in words
-        for key, share in _rows(frame[meter].groupby(keys).mean())
-        if share > OFTEN[meter]
-    }
+    found = {}
+    for meter, values, words in (
+        ("cpu", held, "its limit held it back"),
+        ("memory", touched, f"its working set was at {AT_LIMIT_SHARE:.0%} of its limit or more"),
+    ):
+        known = np.bincount(of, ~np.isnan(values), minlength=len(keys))
+        shares = np.bincount(of, np.nan_to_num(values), minlength=len(keys)) / np.fmax(known, 1)
+        for key, share in zip(keys, shares, strict=True):
+            if share > OFTEN[meter]:
+                found[*key, meter] = (
+                    f"{words} in {share:.1%} of intervals: what it would use with more room is "
+                    "not known"
+                )
+    return found
 
 
-def _limits(ground: Ground, samples: pd.DataFrame, meter: str, running: str) -> Floats:
-    """Limit of one replica at each sample: as it ran, else as declared, NaN where there is none."""
-    declared = {
-        (resource, container): float(value.amount)
-        for (resource, container, what), value in ground.declared.items()
-        if what == f"limits.{meter}" and value.amount
-    }
-    keys = zip(samples["resource"], samples["container"], strict=True)
-    known = np.array([declared.get(key, np.nan) for key in keys], dtype=float)
-    ran = samples[running].to_numpy(dtype=float) / samples["replicas"].to_numpy(dtype=float)
-    return np.where(ran > 0, ran, known)
+def _limits(
+    ground: Ground, keys: Sequence[Key], of: np.ndarray, rows: pd.DataFrame, meter: str
+) -> Floats:
+    """Limit of one replica at each row: as it ran, else as declared, NaN where there is none."""
+    declared = np.full(len(keys), np.nan)
+    for at, key in enumerate(keys):
+        value = ground.declared.get((*key, f"limits.{meter}"))
+        if value is not None and value.amount:
+            declared[at] = float(value.amount)
+    ran = rows[f"limit_{meter}"].to_numpy(dtype=float)
+    return np.where(ran > 0, ran, declared[of])
 
 
-def _weekly(ground: Ground, samples: pd.DataFrame) -> dict[tuple[str, str, str], str]:
+def _weekly(
+    ground: Ground, keys: Sequence[Key], of: np.ndarray, rows: pd.DataFrame
+) -> dict[tuple[str, str, str], str]:
     """Use that differs between working days and weekends, seen for less than two weeks.
 
     It differs where the highest day of one is under the lowest of the other by the share that a
     change is worth: days of no pattern are apart like that in one week of ten, and seldom as far.
     """
-    times = samples.groupby(["resource", "container"])["time"].agg(["min", "max"])
-    short = times.loc[times["max"] - times["min"] < TWO_WEEKS]
-    if short.empty:
+    times = rows["time"].groupby(of)
+    span = times.max() - times.min()
+    short = np.isin(of, span.index[span < TWO_WEEKS])
+    if not short.any():
         return {}
-    keys = pd.MultiIndex.from_arrays([samples["resource"], samples["container"]])
-    rows = samples.loc[keys.isin(short.index)]
-    days = rows.groupby(["resource", "container", rows["time"].dt.floor("D")]).agg(
+    seen = rows.loc[short]
+    days = seen.groupby([of[short], seen["time"].dt.floor("D")]).agg(
         cpu=("cpu", "mean"), memory=("memory", "mean"), seconds=("interval_seconds", "sum")
     )
     days = days.loc[days["seconds"].astype(float) >= _HALF_DAY]
     apart = 1 - ground.config.min_change_share
     found = {}
-    for (resource, container), group in days.groupby(level=[0, 1]):
-        weekend = pd.DatetimeIndex(group.index.get_level_values(2)).dayofweek.isin(_WEEKEND)
+    for at in np.unique(days.index.get_level_values(0)).tolist():
+        group = days.loc[at]
+        weekend = pd.DatetimeIndex(group.index).dayofweek.isin(_WEEKEND)
         if weekend.sum() < 2 or (~weekend).sum() < 2:
             continue
         for meter in OFTEN:
             off, on = group[meter][weekend], group[meter][~weekend]
             if off.max() < apart * on.min() or on.max() < apart * off.min():
-                found[str(resource), str(container), meter] = (
+                found[*keys[at], meter] = (
                     "its weekends differ from its working days, which takes two weeks to know, and "
                     f"it was measured on {len(group)} days"
                 )

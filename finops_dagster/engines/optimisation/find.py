@@ -12,7 +12,7 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import CarbonBook
-from finops_dagster.engines.optimisation.ground import Ground, declared_amounts
+from finops_dagster.engines.optimisation.ground import Ground, declared_amounts, requested_together
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import activities, idle
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
@@ -45,6 +45,7 @@ def find(
     """
     config = config or SizingConfig()
     owners = context.owners[["resource", "owner", "environment"]]
+    declared = declared_amounts(context)
     ground = Ground(
         as_of=as_of,
         config=config,
@@ -55,12 +56,13 @@ def find(
             str(resource): (_word(owner), _word(environment) or "unknown")
             for resource, owner, environment in owners.itertuples(index=False, name=None)
         },
-        declared=declared_amounts(context),
+        declared=declared,
         resources=context.resources,
         managed=context.managed,
         undeclared=context.undeclared,
         unsure=context.unsure,
         bounds=context.bounds,
+        requested=requested_together(declared),
     )
     findings: list[Finding] = []
     abstained: list[Abstained] = []

@@ -71,6 +71,8 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
             rows[column] = np.nan
         values = rows[column].to_numpy(dtype=float, na_value=np.nan)
         rows[column] = np.where((values >= 0) & (values <= _HIGHEST), values, np.nan)
+    seconds = rows["interval_seconds"].to_numpy(dtype=float, na_value=np.nan)
+    rows["interval_seconds"] = np.where((seconds > 0) & (seconds <= _HIGHEST), seconds, 0.0)
     rows["container"] = rows["container"].fillna("").astype(str)
     clustered: dict[str, str] = {}
     if "cluster" in rows.columns:
@@ -112,6 +114,8 @@ def per_replica(rows: pd.DataFrame, declared_cores: pd.Series) -> pd.DataFrame:
         replicas=replicas,
         cpu=rows["cpu_cores"].to_numpy(dtype=float) / replicas,
         memory=rows["memory_working_set_bytes"].to_numpy(dtype=float) / replicas,
+        limit_cpu=rows["cpu_limit_cores"].to_numpy(dtype=float) / replicas,
+        limit_memory=rows["memory_limit_bytes"].to_numpy(dtype=float) / replicas,
     )
     known: pd.DataFrame = out.loc[~np.isnan(replicas)]
     return known
@@ -133,8 +137,6 @@ def container_profiles(samples: pd.DataFrame, window: Window) -> pd.DataFrame:
         early=samples["time"] < split,
         running_cpu=samples["cpu_request_cores"] / samples["replicas"],
         running_memory=samples["memory_request_bytes"] / samples["replicas"],
-        limit_cpu=samples["cpu_limit_cores"] / samples["replicas"],
-        limit_memory=samples["memory_limit_bytes"] / samples["replicas"],
     )
     grouped = samples.groupby(keys, sort=True)
     base = grouped.agg(

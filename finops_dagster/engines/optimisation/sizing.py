@@ -72,7 +72,8 @@ def size(
     over = breach_shares(samples, _table(cases, [c.current for c in cases]))
     rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
     late = breach_shares(late_part(samples, ground.window), _table(cases, rehearsed))
-    doubted = doubts(ground, samples)
+    places = samples.groupby(["resource", "container"], sort=True).ngroup().to_numpy()
+    doubted = doubts(ground, list(profiles.index), places, samples)
     findings = []
     for case in cases:
         signs = _Signs(

@@ -14,7 +14,7 @@ from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.idle import Activity
 
 GONE_DAYS = 3
-"""Not measured for so long while others are, it has ended: a weekend off is shorter."""
+"""Not measured for so long, it has ended: a weekend off is shorter."""
 CRASHES_A_DAY = 3.0
 """Restarts a day of one replica. One that ends itself every night restarts less; one that the
 kubelet holds back after crashes (ten seconds doubling to five minutes, Pod Lifecycle of the
@@ -24,10 +24,9 @@ Kubernetes documentation) restarts hundreds of times."""
 def unfit(ground: Ground, used: Sequence[Activity]) -> dict[str, str]:
     """Why workloads of `used` are neither idle nor to be sized, by resource."""
     found = _crashing(ground)
-    newest = max((use.times[-1] for use in used), default=None)
     for use in used:
         last = use.times[-1]
-        if newest is not None and newest - last > timedelta(days=GONE_DAYS):
+        if pd.Timestamp(ground.window.end) - last > timedelta(days=GONE_DAYS):
             found[use.resource] = (
                 f"not measured since {last:%Y-%m-%d}: stopped, renamed or no longer looked at"
             )
@@ -41,9 +40,9 @@ def _crashing(ground: Ground) -> dict[str, str]:
         return {}
     seconds = rows["interval_seconds"].astype(float)
     restarts = (rows["restarts_per_second"] * seconds / rows["replicas"].fillna(1.0)).groupby(
-        [rows["resource"], rows["container"]]
+        [rows["resource"], rows["container"]], observed=True
     )
-    most: pd.Series = restarts.sum().groupby(level=0).max()
+    most: pd.Series = restarts.sum().groupby(level=0, observed=True).max()
     return {
         str(resource): f"restarted {count:.0f} times a replica in {ground.window.days} days: "
         "what it uses between crashes is not what it needs"

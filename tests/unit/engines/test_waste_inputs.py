@@ -219,6 +219,7 @@ TABLE: dict[str, tuple[Callable[[], Estate], tuple[str, ...]]] = {
     ),
     "no rows": (kept(lambda frame: frame["time"] < FIRST), ("? declared, but not measured",)),
     "interval not known": (rows(interval_seconds=np.nan), CUT),
+    "interval without end": (rows(interval_seconds=np.inf), CUT),
     "no interval": (
         rows(interval_seconds=0), (CUT_CPU, CUT_MEMORY),
     ),
