@@ -14,7 +14,14 @@ import pandas as pd
 
 from finops_dagster.cli.output import console, envelope, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
+from finops_dagster.domain.decisions import (
+    Abstained,
+    Counted,
+    Finding,
+    GateResult,
+    Proposal,
+    Verdict,
+)
 from finops_dagster.domain.incidents import Incident
 from finops_dagster.domain.money import Money, MoneyRange, to_decimal
 from finops_dagster.report.format import money, money_brief, money_range, seconds, size, words
@@ -148,15 +155,17 @@ def _incidents(day: DayStore) -> None:
 
 
 def _findings(day: DayStore) -> None:
+    counted = {one.finding_id: one for one in day.items("findings_counted", Counted)}
     kinds: dict[tuple[str, str], list[Finding]] = {}
     for one in day.items("findings", Finding):
         kinds.setdefault((one.kind.value, one.saving_per_month.currency), []).append(one)
     print_table(
         "Findings",
-        ("kind", "findings", "saving per month, 95 %"),
+        ("kind", "findings", "saving per month beside the others, 95 %"),
         [
-            (words(kind), len(found), money_range(_sum([f.saving_per_month for f in found])))
+            (words(kind), len(found), money_range(_sum(added)) if added else "–")
             for (kind, _), found in sorted(kinds.items())
+            for added in [[counted[f.id].saving_per_month for f in found if f.id in counted]]
         ],
     )
 

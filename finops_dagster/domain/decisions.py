@@ -120,6 +120,14 @@ class Finding(_Frozen):
         return content_id("key", {"resource": self.resource, "field": self.field})
 
 
+class Counted(_Frozen):
+    """What a finding adds where every finding that goes together is acted on: these add up."""
+
+    finding_id: str
+    saving_per_month: MoneyRange
+    """Negative where it costs money."""
+
+
 class Proposal(_Frozen):
     """One intended change of desired state, made from one finding."""
 

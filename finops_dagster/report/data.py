@@ -20,6 +20,7 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
+from finops_dagster.domain.money import MoneyRange
 from finops_dagster.report.landing import Landing
 
 SPEND_COLUMNS = ("charge_date", "billing_currency", "team", "service_name", "effective_cost")
@@ -118,6 +119,8 @@ class ReportData:
     """Columns TELEMETRY_COLUMNS at least, a row for each thing found: class is far or novel, `from`
     and `to` are times (UTC), value and expected in `unit`. None where nothing was watched."""
     findings: tuple[Finding, ...] = ()
+    counted: Mapping[str, MoneyRange] = field(default_factory=dict)
+    """By finding id, what it adds where all that go together are acted on; the rest add nothing."""
     proposals: tuple[Proposal, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By proposal id."""

@@ -14,7 +14,6 @@ from finops_dagster.domain.decisions import (
     Abstained,
     Decision,
     Finding,
-    FindingKind,
     Proposal,
     PullRequest,
     Verdict,
@@ -22,16 +21,6 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.money import Money, MoneyRange
 from finops_dagster.report.data import ReportData
 from finops_dagster.report.format import total as _sum
-
-_WHOLE = frozenset(
-    {
-        FindingKind.IDLE_WORKLOAD,
-        FindingKind.IDLE_GPU,
-        FindingKind.OFF_HOURS,
-        FindingKind.UNDECLARED_WORKLOAD,
-    }
-)
-"""Kinds that free a whole workload for some of the time: its sizing is not saved on top."""
 
 
 @dataclass(frozen=True)
@@ -83,49 +72,28 @@ def add(ranges: Sequence[MoneyRange]) -> MoneyRange | None:
     )
 
 
-def without_overlap(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings whose savings can be added: per resource, stopping it or sizing it, not both."""
-    by_resource: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        if finding.saving_per_month.mid > 0:
-            by_resource[finding.resource, finding.saving_per_month.currency].append(finding)
-    kept: list[Finding] = []
-    for group in by_resource.values():
-        whole = [f for f in group if f.kind in _WHOLE]
-        parts = [f for f in group if f.kind not in _WHOLE]
-        best = max(whole, key=lambda f: f.saving_per_month.mid, default=None)
-        apart = _sum(f.saving_per_month.mid for f in parts)
-        if best is not None and best.saving_per_month.mid >= apart:
-            kept.append(best)
-        else:
-            kept.extend(parts)
-    return kept
-
-
-def waste_by_owner(findings: Sequence[Finding]) -> dict[str, list[WasteRow]]:
-    """By currency, owners with the most to save first."""
-    counted = {f.id for f in without_overlap(findings)}
+def waste_by_owner(
+    findings: Sequence[Finding], counted: Mapping[str, MoneyRange]
+) -> dict[str, list[WasteRow]]:
+    """By currency, owners with the most to save first; `counted`: as of `ReportData`."""
     found: dict[str, list[WasteRow]] = {}
     for currency in _currencies(findings):
         rows = []
         here = [f for f in findings if f.saving_per_month.currency == currency]
         for owner in sorted({f.owner for f in here}):
             mine = [f for f in here if f.owner == owner]
+            added = [counted[f.id] for f in mine if f.id in counted]
             rows.append(
                 WasteRow(
                     owner=owner,
                     findings=len(mine),
-                    saving=add([f.saving_per_month for f in mine if f.id in counted]),
-                    cost=add([_turned(f.saving_per_month) for f in mine if _costs(f)]),
+                    saving=add([one for one in added if one.mid > 0]),
+                    cost=add([_turned(one) for one in added if one.mid < 0]),
                 )
             )
         rows.sort(key=lambda row: (-(row.saving.mid if row.saving else Decimal(0)), row.owner))
         found[currency] = rows
     return found
-
-
-def _costs(finding: Finding) -> bool:
-    return finding.saving_per_month.mid < 0
 
 
 def _turned(saving: MoneyRange) -> MoneyRange:
@@ -148,15 +116,14 @@ def by_currency(findings: Sequence[Finding], order: Sequence[str]) -> dict[str, 
     return {currency: rows for currency, rows in found.items() if rows}
 
 
-def waste_total(findings: Sequence[Finding]) -> dict[str, MoneyRange]:
-    """What all findings together could save a month, by currency, overlaps counted once."""
-    kept = without_overlap(findings)
-    found: dict[str, MoneyRange] = {}
-    for currency in _currencies(kept):
-        total = add([f.saving_per_month for f in kept if f.saving_per_month.currency == currency])
-        if total is not None:
-            found[currency] = total
-    return found
+def waste_total(counted: Mapping[str, MoneyRange]) -> dict[str, MoneyRange]:
+    """What all findings together could save a month, by currency; `counted`: as of `ReportData`."""
+    found: dict[str, list[MoneyRange]] = defaultdict(list)
+    for one in counted.values():
+        if one.mid > 0:
+            found[one.currency].append(one)
+    totals = {currency: add(found[currency]) for currency in sorted(found)}
+    return {currency: total for currency, total in totals.items() if total is not None}
 
 
 def judged(

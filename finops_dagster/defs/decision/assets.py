@@ -46,16 +46,18 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def proposals(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
-        from finops_dagster.defs.decision.portfolio import propose_for
+        from finops_dagster.defs.decision.portfolio import count, propose_for, weights
 
         as_of, _ = window(context)
         day = estate.day(as_of)
         findings = day.items("findings", Finding)
         chosen = rebuild.chosen_for(estate, as_of)
         stale = rebuild.stale(chosen, estate.settings.limits.publication_age_days)
-        made, left = propose_for(estate, as_of, [] if stale else findings, chosen)
+        against = weights(estate, as_of)
+        made, left = propose_for(estate, as_of, [] if stale else findings, chosen, against)
         left = [*left, *stale]
         waiting = [one for one in left if isinstance(one, Waiting)]
+        day.write_items("findings_counted", count(findings, against))
         day.write_items("proposals", made)
         day.write_items("proposals_waiting", waiting)
         day.write_items(

@@ -19,6 +19,7 @@ from finops_dagster.defs.insight.alerting import EXPLAINED
 from finops_dagster.defs.insight.forecasted import backtest_rows, named
 from finops_dagster.domain.decisions import (
     Abstained,
+    Counted,
     Finding,
     GateResult,
     Proposal,
@@ -88,6 +89,9 @@ def report_data(
         incident_pages={one.id: incident_pages.place(one) for one in [*incidents, *explained]},
         telemetry=day.frame("telemetry_anomalies"),
         findings=tuple(day.items("findings", Finding)),
+        counted={
+            one.finding_id: one.saving_per_month for one in day.items("findings_counted", Counted)
+        },
         proposals=tuple(day.items("proposals", Proposal)),
         verdicts={one.subject: one for one in day.items("verdicts", Verdict)},
         pull_requests=tuple(pull_requests),

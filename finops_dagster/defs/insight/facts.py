@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pandas as pd
 
 from finops_dagster.domain.dated import DIMENSIONS, Conditions, fits
+from finops_dagster.domain.money import to_decimal
 from finops_dagster.engines.forecasting.events import RECENT_DAYS, Makeup, records
 from finops_dagster.engines.optimisation import MEASURED
 from finops_dagster.storage.publication import PublishedReader
@@ -403,6 +405,31 @@ def peaks(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | No
         first=first,
         last=last,
     )
+
+
+def machine_room(reader: PublishedReader, as_of: date, days: int) -> dict[str, Decimal]:
+    """What a machine has for pods, cpu (cores) and memory (bytes): nothing where not measured.
+
+    The mean of a cluster's machines, of the cluster and day with the most: the largest machine has
+    that at least, and a pod as large fits on it.
+    """
+    rows = reader.records(
+        "fct_cluster_capacity_daily",
+        """
+        select
+            max(allocatable_cpu_core_hours / nullif(node_hours, 0)) as cpu,
+            max(allocatable_memory_gib_hours / nullif(node_hours, 0)) * 1073741824 as memory
+        from mart
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+    return {
+        meter: to_decimal(value, 3)
+        for row in rows
+        for meter, value in row.items()
+        if value is not None
+    }
 
 
 def intensity(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:

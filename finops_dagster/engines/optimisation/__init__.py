@@ -3,6 +3,7 @@
 Pure: frames in, domain types out. Policy, Git and the forge are not known here.
 """
 
+from finops_dagster.engines.optimisation.bounds import declared_bounds
 from finops_dagster.engines.optimisation.costs import monthly_costs, relations
 from finops_dagster.engines.optimisation.declared import declared_values
 from finops_dagster.engines.optimisation.find import find, find_in_parts
@@ -15,7 +16,7 @@ from finops_dagster.engines.optimisation.inputs import (
 from finops_dagster.engines.optimisation.parts import Measured, Part
 from finops_dagster.engines.optimisation.prices import commitment_places, unit_prices
 from finops_dagster.engines.optimisation.profiles import MEASURED
-from finops_dagster.engines.optimisation.propose import propose
+from finops_dagster.engines.optimisation.propose import propose, together
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "Progress",
     "SizingConfig",
     "commitment_places",
+    "declared_bounds",
     "declared_values",
     "find",
     "find_in_parts",
     "monthly_costs",
     "propose",
     "relations",
+    "together",
     "unit_prices",
 ]

@@ -73,6 +73,9 @@ def _scale_target(manifest: Any) -> str | None:
     if not isinstance(manifest, dict) or manifest.get("kind") not in _SCALERS:
         return None
     spec = manifest.get("spec")
+    policy = spec.get("updatePolicy") if isinstance(spec, dict) else None
+    if isinstance(policy, dict) and policy.get("updateMode") == "Off":
+        return None  # it only recommends
     target = (spec.get("scaleTargetRef") or spec.get("targetRef")) if isinstance(spec, dict) else {}
     metadata = manifest.get("metadata")
     namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""

@@ -5,7 +5,7 @@ The rules themselves live in the modules that this one calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -15,7 +15,12 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.fleet import School
-from finops_dagster.engines.optimisation.ground import Declared, Ground, declared_amounts
+from finops_dagster.engines.optimisation.ground import (
+    Declared,
+    Ground,
+    declared_amounts,
+    requested_together,
+)
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import Activity, activities, idle
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
@@ -26,6 +31,7 @@ from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.risk import MAX_WORKLOADS, FleetModel, digest
 from finops_dagster.engines.optimisation.sizing import Sizeable, sizeable
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
+from finops_dagster.engines.optimisation.unfit import unfit
 from finops_dagster.engines.optimisation.volumes import Volumes, together, unused_volumes
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
@@ -93,6 +99,7 @@ class _Looked:
     abstained: list[Abstained]
     left: frozenset[str]
     """Resources that nothing more is said of."""
+    measured: Set[str]
     sizeable: Sizeable
 
 
@@ -103,7 +110,7 @@ class _Judged:
     findings: list[Finding]
     abstained: list[Abstained]
     volumes: Volumes
-    measured: frozenset[str]
+    measured: Set[str]
 
 
 class _Estate:
@@ -120,6 +127,7 @@ class _Estate:
         self._measured = measured
         owners = context.owners[["resource", "owner", "environment"]]
         window = evidence(_NOTHING, as_of, config.history_days)
+        declared = declared_amounts(context)
         self.ground = Ground(
             as_of=as_of,
             config=config,
@@ -130,14 +138,16 @@ class _Estate:
                 str(resource): (_word(owner), _word(environment) or "unknown")
                 for resource, owner, environment in owners.itertuples(index=False, name=None)
             },
-            declared=declared_amounts(context),
+            declared=declared,
             resources=context.resources,
             managed=context.managed,
             undeclared=context.undeclared,
             unsure=context.unsure,
+            bounds=context.bounds,
+            requested=requested_together(declared),
         )
         self._declared: dict[str, dict[tuple[str, str, str], Declared]] = {}
-        for key, value in self.ground.declared.items():
+        for key, value in declared.items():
             self._declared.setdefault(key[0], {})[key] = value
         self._peaks = older_peaks(daily, window)
         self._busiest = busiest(self._peaks)
@@ -157,13 +167,32 @@ class _Estate:
         )
         findings: list[Finding] = []
         abstained: list[Abstained] = []
-        used = activities(ground)
+        measured = activities(ground)
+        untold = unfit(ground, measured)
+        abstained += [
+            Abstained(subject=resource, reason=why)
+            for resource, why in untold.items()
+            if resource in ground.resources
+        ]
+        used = [use for use in measured if use.resource not in untold]
         for use in used:
             _take(idle(ground, use, self._busiest.get(use.resource)), findings, abstained)
             _take(undeclared(ground, use), findings, abstained)
         # one that only looks idle is not sized either: its use tells nothing yet
         left = frozenset(f.resource for f in findings) | {a.subject for a in abstained}
-        return _Looked(ground, used, findings, abstained, left, sizeable(ground, left))
+        left |= untold.keys()
+        rows = ground.window.rows
+        with_memory = rows["resource"].loc[rows["memory_working_set_bytes"].notna()].unique()
+        seen = {use.resource for use in measured} | ground.window.clustered.keys()
+        return _Looked(
+            ground,
+            used,
+            findings,
+            abstained,
+            left,
+            seen.union(with_memory.astype(str)),
+            sizeable(ground, left),
+        )
 
     def learnt(self, only: _Looked | None) -> FleetModel | Abstained:
         """What the fleet teaches: `only`, where that is all of it."""
@@ -199,7 +228,7 @@ class _Estate:
             findings,
             abstained,
             unused_volumes(ground),
-            frozenset(use.resource for use in used) | set(clustered),
+            looked.measured,
         )
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
@@ -44,6 +45,9 @@ class Ground:
     managed: Mapping[str, str]
     undeclared: frozenset[str]
     unsure: Mapping[str, str]
+    bounds: Bounds
+    requested: Mapping[tuple[str, str], Decimal]
+    """(namespace, meter): cores or bytes that its declared workloads request together."""
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""
@@ -96,6 +100,23 @@ class Ground:
             return []
         reason = "no grid intensity is known for where it runs: its carbon is not counted"
         return [Abstained(subject=f"{resource} carbon", reason=reason)]
+
+
+def requested_together(
+    declared: Mapping[tuple[str, str, str], Declared],
+) -> dict[tuple[str, str], Decimal]:
+    """What the declared workloads of each (namespace, meter) request, each replica counted.
+
+    Where no replica count is declared it is one.
+    """
+    found: dict[tuple[str, str], Decimal] = {}
+    for (resource, _, what), value in declared.items():
+        if what.startswith("requests.") and value.amount:
+            where = resource.split("/")[1], what.removeprefix("requests.")
+            replicas = declared.get((resource, "", "replicas"))
+            count = Decimal(1) if replicas is None or replicas.amount is None else replicas.amount
+            found[where] = found.get(where, Decimal(0)) + value.amount * count
+    return found
 
 
 def declared_amounts(context: Context) -> dict[tuple[str, str, str], Declared]:

@@ -69,6 +69,11 @@ class Activity:
         span: timedelta = self.times[-1] - self.times[0]
         return span / timedelta(days=1) + self.seconds / 86400
 
+    @property
+    def days_seen(self) -> int:
+        """Days on which anything was measured: fewer than `days` where there are gaps."""
+        return self.times.floor("D").nunique()
+
 
 def activities(ground: Ground) -> list[Activity]:
     """The use of each measured workload, summed over its containers."""
@@ -118,6 +123,11 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
             subject=use.resource,
             reason=f"looks idle, but measured for {use.days:.1f} days only, "
             f"{ground.config.min_history_days} are needed",
+        )
+    if use.days_seen < ground.config.min_history_days:
+        return Abstained(
+            subject=use.resource,
+            reason=f"looks idle, but measured on {use.days_seen} days of {use.days:.0f} only",
         )
     if use.resource in ground.managed:
         return Abstained(

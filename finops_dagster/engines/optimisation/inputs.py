@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding
+from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
 
@@ -69,6 +70,7 @@ class Context:
     intensity: pd.DataFrame
     """resource, gco2e_per_kwh: mean over the evidence window."""
     energy: EnergyCoefficients = field(default_factory=EnergyCoefficients)
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding
 from finops_dagster.domain.periods import day_start
+from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
@@ -136,6 +137,8 @@ def _ground(
         managed={},
         undeclared=frozenset(),
         unsure={},
+        bounds=Bounds(),
+        requested={},
     )
 
 

@@ -199,8 +199,7 @@ class PriceBook:
         group = self._groups.get((resource, meter))
         if group is None:
             return pd.Series(dtype=float)
-        days = pd.DatetimeIndex(group["day"])
-        return pd.Series(group["quantity"].astype(float).to_numpy(), index=days)
+        return pd.Series([float(one) for one in group.quantity], pd.DatetimeIndex(group.day))
 
     def why_not(self, resource: str, meter: str) -> str:
         """Why `resource` has no usable price on `meter`; empty where it has one."""

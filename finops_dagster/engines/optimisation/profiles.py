@@ -40,6 +40,12 @@ MEASURED = (
     "memory_working_set_bytes",
     "memory_request_bytes",
     "memory_limit_bytes",
+    "memory_replica_max_bytes",
+    "cpu_limit_cores",
+    "cpu_periods_per_second",
+    "cpu_throttled_periods_per_second",
+    "restarts_per_second",
+    "oom_kills_per_second",
     "replicas",
     "gpu_utilisation_percent",
     "gpu_power_watts",
@@ -48,6 +54,8 @@ MEASURED = (
     "volume_capacity_bytes",
 )
 """Columns of numbers that are looked at."""
+_HIGHEST = 1e18
+"""Of any of them; what is published is held to it, too."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,10 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
     taken = inside[order]
     pair, _ = numbered(pair[order])
     moment, moments = numbered(resource.codes[order] * np.int64(span) + since[taken])
+    seconds = measurements["interval_seconds"].to_numpy(dtype=float, na_value=np.nan)[taken]
     rows: dict[str, Any] = {
         "time": time.iloc[taken].reset_index(drop=True),
-        "interval_seconds": measurements["interval_seconds"].to_numpy()[taken],
+        "interval_seconds": np.where((seconds > 0) & (seconds <= _HIGHEST), seconds, 0.0),
         "resource": resource[order].remove_unused_categories(),
         "container": container[order],
         "kind": _words(measurements["kind"], taken),
@@ -109,7 +118,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         values = np.full(order.size, np.nan)
         if column in measurements.columns:
             values = measurements[column].to_numpy(dtype=float, na_value=np.nan)[taken]
-            values = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
+            values = np.where((values >= 0) & (values <= _HIGHEST), values, np.nan)
         rows[column] = values
     # replica counts belong to the workload: they are given to each of its containers' rows
     counts = highest(rows["replicas"], moment, len(moments))[moment]
@@ -157,7 +166,8 @@ class Samples:
     """What telemetry calls each."""
     rows: pd.DataFrame
     """of (place in `keys`, rising), time (rising within), interval_seconds, cpu (cores), memory
-    (bytes), replicas, running_cpu and running_memory (what is requested)."""
+    (bytes), replicas, running_cpu and running_memory (what is requested), limit_cpu and
+    limit_memory; and of the whole workload _SIGNS."""
 
     def late(self, window: Window) -> Samples:
         """Those of the last third of the window."""
@@ -214,6 +224,8 @@ def per_replica(
     }
     for name, column in _OF_REPLICA.items():
         columns[name] = rows[column].to_numpy()[places] / replicas
+    for name in _SIGNS:
+        columns[name] = rows[name].to_numpy()[places]
     return Samples(
         keys=[keys[pair] for pair in kept_pairs],
         measured=[measured[pair] for pair in kept_pairs],
@@ -226,7 +238,16 @@ _OF_REPLICA = {
     "memory": "memory_working_set_bytes",
     "running_cpu": "cpu_request_cores",
     "running_memory": "memory_request_bytes",
+    "limit_cpu": "cpu_limit_cores",
+    "limit_memory": "memory_limit_bytes",
 }
+_SIGNS = (
+    "memory_replica_max_bytes",
+    "cpu_periods_per_second",
+    "cpu_throttled_periods_per_second",
+    "oom_kills_per_second",
+)
+"""Of all replicas, or of the highest one: signs that use is not what was wanted."""
 
 
 def container_profiles(samples: Samples, window: Window) -> pd.DataFrame:
@@ -236,7 +257,7 @@ def container_profiles(samples: Samples, window: Window) -> pd.DataFrame:
     window measured), replicas (mean), cpu_q<level> and early_cpu_q<level> for QUANTILES over the
     whole and the first two thirds, memory_max, memory_drift (last-third mean less first-third
     mean, or 0 if lower), memory_mean, the same early_, late_samples, late_hours, running_cpu and
-    running_memory (the last request seen, of one replica).
+    running_memory (the last request seen, of one replica), limit_cpu and limit_memory likewise.
     """
     rows, count = samples.rows, len(samples.keys)
     of, time = rows["of"].to_numpy(), naive(rows["time"])
@@ -259,6 +280,8 @@ def container_profiles(samples: Samples, window: Window) -> pd.DataFrame:
         "memory_mean": means(memory, of, count),
         "running_cpu": _last(rows["running_cpu"].to_numpy(), of, count),
         "running_memory": _last(rows["running_memory"].to_numpy(), of, count),
+        "limit_cpu": _last(rows["limit_cpu"].to_numpy(), of, count),
+        "limit_memory": _last(rows["limit_memory"].to_numpy(), of, count),
     }
     early = time < split
     for prefix, part, until in (("", slice(None), end), ("early_", early, split)):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from finops_dagster.domain.decisions import Abstained, Finding, Proposal, Waiting
+from finops_dagster.domain.decisions import Abstained, Counted, Finding, Proposal, Waiting
 from finops_dagster.domain.money import Range, to_decimal
 from finops_dagster.engines.optimisation.candidates import (
     Cell,
@@ -83,6 +83,25 @@ def propose(
         for one in chosen.chosen
     ]
     return proposals, left
+
+
+def together(
+    findings: Sequence[Finding],
+    costs: Mapping[Cell, Decimal] | None = None,
+    relations: Relations | None = None,
+) -> list[Counted]:
+    """What each finding adds to a total, without any limit and whether or not an edit does it.
+
+    Those that exclude something better, or add nothing, are left out. Savings sum to at most the
+    `costs` a month of every resource and team; where nobody knows what it costs, its own findings
+    tell the least (see `known_costs`).
+    """
+    by_id = {one.id: one for one in findings}
+    portfolio = choose([candidate_of(one) for one in by_id.values()], costs or {}, relations)
+    return [
+        Counted(finding_id=one.candidate.id, saving_per_month=one.saving)
+        for one in portfolio.chosen
+    ]
 
 
 def _subject(finding: Finding) -> str:

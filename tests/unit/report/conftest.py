@@ -259,6 +259,7 @@ def full() -> ReportData:
                      cause="Storage of mobile fell away."),
         ),
         findings=tuple(found),
+        counted={one.id: one.saving_per_month for one in found},
         proposals=tuple(made),
         verdicts=verdicts,
         pull_requests=(pull,),

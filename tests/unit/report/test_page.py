@@ -167,20 +167,28 @@ def test_credits_below_zero_are_drawn_and_shown(sparse: ReportData) -> None:
     assert re.search(r"-5\d,\d{3} USD spent in Oct 2026", text)
 
 
-def test_overlapping_savings_count_once(full: ReportData) -> None:
+def test_totals_are_of_what_each_finding_adds(full: ReportData) -> None:
     """Stopping a workload and halving it do not save one and a half of it."""
-    first = full.findings[0]
-    stop = first.model_copy(
-        update={
-            "kind": FindingKind.IDLE_WORKLOAD,
-            "saving_per_month": MoneyRange(
-                low=Decimal(900), mid=Decimal(950), high=Decimal(990), currency="USD"
-            ),
-        }
+
+    def money(low: int, mid: int, high: int) -> MoneyRange:
+        return MoneyRange(low=Decimal(low), mid=Decimal(mid), high=Decimal(high), currency="USD")
+
+    sized, short, other = full.findings[0], full.findings[4], full.findings[3]
+    stop = sized.model_copy(
+        update={"kind": FindingKind.IDLE_WORKLOAD, "saving_per_month": money(900, 950, 990)}
     )
-    assert summary.without_overlap([first, stop]) == [stop]
-    total = summary.waste_total([first, stop])["USD"]
-    assert total == stop.saving_per_month
+    found = [sized, stop, short, other]
+    counted = {
+        stop.id: stop.saving_per_month,
+        short.id: short.saving_per_month,
+        other.id: money(50, 60, 70),
+    }
+    assert summary.waste_total(counted) == {"USD": money(950, 1010, 1060)}
+    rows = {row.owner: row for row in summary.waste_by_owner(found, counted)["USD"]}
+    assert rows[stop.owner].findings == 2
+    assert rows[stop.owner].saving == stop.saving_per_month
+    assert rows[other.owner].saving == money(50, 60, 70)
+    assert (rows[short.owner].saving, rows[short.owner].cost) == (None, money(31, 40, 48))
 
 
 def test_reasons_are_grouped_and_complete() -> None:

@@ -20,6 +20,7 @@ from finops_dagster.engines.optimisation import (
     Part,
     SizingConfig,
     commitment_places,
+    declared_bounds,
     declared_values,
     find_in_parts,
     unit_prices,
@@ -59,6 +60,9 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
             unsure=unsure,
             owners=_or_empty(owners, ["resource", "owner", "environment"]),
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
+            bounds=declared_bounds(
+                index.resources() if index else {}, facts.machine_room(reader, as_of, days)
+            ),
         ),
         as_of,
         SizingConfig(
