@@ -423,7 +423,7 @@ def test_bad_input_is_said_and_never_sizes_in_silence(case: str) -> None:
     hold(find(one.rows, one.prices, one.context, AS_OF, CONFIG), expected)
 
 
-def manifest(name: str, spec: dict[str, object]) -> DeclaredResource:
+def manifest(name: str, spec: Mapping[str, object]) -> DeclaredResource:
     """A declared object of the namespace `shop`."""
     kind = name.split("/")[0]
     return DeclaredResource(
