@@ -19,7 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_dagster.domain.decisions import DeclaredResource
-from finops_dagster.engines.optimisation import Context, FindResult, SizingConfig, find
+from finops_dagster.engines.optimisation import (
+    Context,
+    FindResult,
+    SizingConfig,
+    declared_values,
+    find,
+)
 from finops_dagster.engines.optimisation.bounds import declared_bounds
 from tests.unit.engines.estates import (
     AS_OF,
@@ -417,7 +423,7 @@ def test_bad_input_is_said_and_never_sizes_in_silence(case: str) -> None:
     hold(find(one.rows, one.prices, one.context, AS_OF, CONFIG), expected)
 
 
-def manifest(name: str, spec: dict[str, object]) -> DeclaredResource:
+def manifest(name: str, spec: Mapping[str, object]) -> DeclaredResource:
     """A declared object of the namespace `shop`."""
     kind = name.split("/")[0]
     return DeclaredResource(
@@ -536,3 +542,17 @@ def test_no_garbage_crashes_or_sizes_beyond_reason(data: st.DataObject) -> None:
         assert 0 <= one.confidence <= 1
         assert one.saving_per_month.low <= one.saving_per_month.mid <= one.saving_per_month.high
     assert said(result)
+
+
+def test_an_autoscaler_that_only_recommends_sets_nothing() -> None:
+    """Its target would never be sized, by anybody."""
+    name = "VerticalPodAutoscaler/shop/api"
+    target = {"kind": "Deployment", "name": "api"}
+    found = {}
+    for mode in ("Off", "Auto"):
+        spec = {"targetRef": target, "updatePolicy": {"updateMode": mode}}
+        one = manifest(name, spec)
+        whole = json.loads(one.manifest) | {"metadata": {"namespace": "shop", "name": "api"}}
+        given = one.model_copy(update={"manifest": json.dumps(whole)})
+        found[mode] = declared_values({name: given}, [])[1]
+    assert found == {"Off": {}, "Auto": {NAME: name}}
