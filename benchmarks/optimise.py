@@ -71,7 +71,7 @@ class Block:
         wobble = 1 + 0.05 * self._rng.random((self.count, self._minutes.size), dtype=np.float32)
         self.memory = np.round(level * wobble / 4096) * 4096
         high = np.quantile(self.cpu[:, ::8], 0.98, axis=1)
-        self.millicores = np.ceil(np.maximum(high * self._between(0.8, 5), 0.01) * 1000)
+        self.millicores = np.ceil(np.maximum(high * self._between(0.8, 5), 0.05) * 1000)
         self.mebibytes = np.ceil(self.memory.max(axis=1) * self._between(0.97, 3) / 2**20)
 
     def _between(self, low: float, high: float) -> np.ndarray:

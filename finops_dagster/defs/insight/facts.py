@@ -369,17 +369,17 @@ def measurements(
         first=as_of - timedelta(days=days - 1),
         last=as_of,
         given={
-            "columns": [*_GRAIN, *MEASURED],
+            "columns": [*GRAIN, *MEASURED],
             "names": list(names),
             "least": min(names),
             "greatest": max(names),
         },
         categories=True,
     )
-    return found if found is not None else pd.DataFrame(columns=[*_GRAIN, *MEASURED])
+    return found if found is not None else pd.DataFrame(columns=[*GRAIN, *MEASURED])
 
 
-_GRAIN = ("time", "interval_seconds", "resource", "cluster", "kind", "container")
+GRAIN = ("time", "interval_seconds", "resource", "cluster", "kind", "container")
 
 
 def peaks(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:

@@ -27,15 +27,23 @@ def numbered(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def sums(values: Floats, of: np.ndarray, count: int) -> Floats:
     """Sum by group; NaN where nothing is known."""
-    known = ~np.isnan(values)
-    total = np.bincount(of, np.where(known, values, 0.0), minlength=count)
-    return np.where(np.bincount(of, known, minlength=count) > 0, total, np.nan)
+    total, number = _totals(values, of, count)
+    return np.where(number > 0, total, np.nan)
 
 
 def means(values: Floats, of: np.ndarray, count: int) -> Floats:
     """Mean by group; NaN where nothing is known."""
-    number = np.bincount(of, ~np.isnan(values), minlength=count)
-    return sums(values, of, count) / np.maximum(number, 1)
+    total, number = _totals(values, of, count)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def _totals(values: Floats, of: np.ndarray, count: int) -> tuple[Floats, np.ndarray]:
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        return np.zeros(count), np.zeros(count, dtype=int)
+    if known.size < values.size:
+        of, values = of[known], values[known]
+    return np.bincount(of, values, minlength=count), np.bincount(of, minlength=count)
 
 
 def highest(values: Floats, of: np.ndarray, count: int) -> Floats:
@@ -49,6 +57,11 @@ def highest(values: Floats, of: np.ndarray, count: int) -> Floats:
 def bounds(of: np.ndarray, count: int) -> np.ndarray:
     """Where each group of rising numbers begins, and the last ends: count + 1 places."""
     return np.searchsorted(of, np.arange(count + 1))
+
+
+def quantile(values: Floats, level: float) -> float:
+    """Of what is known, by linear interpolation; NaN where nothing is."""
+    return float(quantiles(values, np.zeros(values.size, dtype=int), 1, (level,))[0, 0])
 
 
 def quantiles(values: Floats, of: np.ndarray, count: int, levels: Sequence[float]) -> Floats:

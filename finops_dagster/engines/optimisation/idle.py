@@ -17,7 +17,7 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.known import Floats
 from finops_dagster.engines.optimisation.carbon import add
 from finops_dagster.engines.optimisation.ground import Ground
-from finops_dagster.engines.optimisation.grouped import bounds, highest, means, sums
+from finops_dagster.engines.optimisation.grouped import bounds, highest, means, quantile, sums
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import NOT_WORKLOADS, wilson_upper
 
@@ -60,8 +60,9 @@ class Activity:
 
     def mean(self, column: str) -> float:
         """Mean of what is known of a column, 0 where nothing is."""
-        values = self.frame[column]
-        return float(values.mean()) if values.notna().any() else 0.0
+        values = self.frame[column].to_numpy(dtype=float)
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if known.size else 0.0
 
     @property
     def days(self) -> float:
@@ -78,7 +79,8 @@ class Activity:
 def activities(ground: Ground) -> list[Activity]:
     """The use of each measured workload, summed over its containers."""
     rows = ground.window.rows
-    rows = rows.loc[~rows["kind"].isin(NOT_WORKLOADS)]
+    others = rows["kind"].isin(NOT_WORKLOADS)
+    rows = rows.loc[~others] if others.any() else rows
     if rows.empty:
         return []
     of = rows["moment"].to_numpy()
@@ -177,12 +179,13 @@ def _gpu_quiet(use: Activity) -> bool:
 
 def _quiet(use: Activity) -> bool:
     """CPU and network both measured and both next to nothing, at the 99th percentile."""
-    cpu, network = use.frame["cpu"], use.frame["network"]
-    if network.notna().mean() < 0.5 or not use.mean("request") > 0:
+    cpu, network = (use.frame[name].to_numpy() for name in ("cpu", "network"))
+    request = use.mean("request")
+    if np.isnan(network).mean() > 0.5 or not request > 0:
         return False
-    return bool(
-        cpu.quantile(0.99) < IDLE_CPU_SHARE * use.mean("request")
-        and network.quantile(0.99) < IDLE_NETWORK_BYTES_PER_SECOND
+    return (
+        quantile(cpu, 0.99) < IDLE_CPU_SHARE * request
+        and quantile(network, 0.99) < IDLE_NETWORK_BYTES_PER_SECOND
     )
 
 
@@ -200,9 +203,9 @@ def _idle_words(use: Activity, gpu: bool) -> tuple[dict[str, float], str]:
             f"Its GPUs were never busier than {highest:.2g} % over any 4 hours of {days}."
         )
     figures = {
-        "cpu_p99_cores": float(use.frame["cpu"].quantile(0.99)),
+        "cpu_p99_cores": quantile(use.frame["cpu"].to_numpy(), 0.99),
         "cpu_request_cores": use.mean("request"),
-        "network_p99_bytes_per_second": float(use.frame["network"].quantile(0.99)),
+        "network_p99_bytes_per_second": quantile(use.frame["network"].to_numpy(), 0.99),
     }
     return figures, (
         f"99 % of the time over {days} it used under {figures['cpu_p99_cores']:.2g} of "

@@ -87,7 +87,8 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
     start = day_start(as_of - timedelta(days=days - 1))
     end = day_start(as_of + timedelta(days=1))
     time = pd.to_datetime(measurements["time"], utc=True).dt.as_unit("us")
-    since = (time - pd.Timestamp(start)).to_numpy() // np.timedelta64(1, "us")
+    zero = pd.Timestamp(start).tz_convert(None).to_datetime64()
+    since = (naive(time) - zero).astype("timedelta64[us]").astype(np.int64)
     span = (end - start) // timedelta(microseconds=1)
     inside = np.flatnonzero((since >= 0) & (since < span) & measurements["resource"].notna())
     resource, container = (_words(measurements[n], inside) for n in ("resource", "container"))
@@ -102,7 +103,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         # of two rows of one time, the later one
         order = order[np.append(np.diff(place[order]) > 0, [True] * min(1, order.size))]
     taken = inside[order]
-    pair, _ = numbered(pair[order])
+    pair = np.cumsum(np.diff(pair[order], prepend=pair[order][:1]) > 0)
     moment, moments = numbered(resource.codes[order] * np.int64(span) + since[taken])
     seconds = measurements["interval_seconds"].to_numpy(dtype=float, na_value=np.nan)[taken]
     rows: dict[str, Any] = {
@@ -118,7 +119,7 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         values = np.full(order.size, np.nan)
         if column in measurements.columns:
             values = measurements[column].to_numpy(dtype=float, na_value=np.nan)[taken]
-            values = np.where((values >= 0) & (values <= _HIGHEST), values, np.nan)
+            values[~((values >= 0) & (values <= _HIGHEST))] = np.nan
         rows[column] = values
     # replica counts belong to the workload: they are given to each of its containers' rows
     counts = highest(rows["replicas"], moment, len(moments))[moment]
