@@ -224,7 +224,10 @@ def per_replica(
         "replicas": replicas,
     }
     for name, column in _OF_REPLICA.items():
-        columns[name] = rows[column].to_numpy()[places] / replicas
+        with np.errstate(over="ignore"):
+            values = rows[column].to_numpy()[places] / replicas
+        values[np.isinf(values)] = np.nan
+        columns[name] = values
     for name in _SIGNS:
         columns[name] = rows[name].to_numpy()[places]
     return Samples(

@@ -304,8 +304,8 @@ TABLE: dict[str, tuple[Callable[[], Estate], tuple[str, ...]]] = {
     ),
     "container renamed after ten days": (
         rows(container=np.where(T[10 * 288] > T, "app", "server")),
-        ("? no cpu request is declared", "? no memory request is declared",
-         "? measured for 4.0 days, 7 are needed"),
+        ("? measured for 4.0 days, 7 are needed", "? no cpu request is declared",
+         "? no memory request is declared"),
     ),
     # timezones
     "times in another zone": (
