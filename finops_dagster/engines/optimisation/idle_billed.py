@@ -15,7 +15,7 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.bills import OTHER, Bill
 
 ADDRESS_DAYS = 7
-"""OptScale and Azure Advisor look at abandoned resources over a week."""
+"""A week, as OptScale asks of what it calls abandoned: machines that stop at weekends are used."""
 USE_A_DAY = 0.001
 """AWS Trusted Advisor: a load balancer with less than 100 requests a day over 7 days is idle. That
 is 1 MB of 10 kB each, or .001 of the capacity units that take 25 new connections a second for an
@@ -171,7 +171,7 @@ def _judged(bill: Bill, of: Hourly, resource: str) -> Finding | Abstained | None
 STANDING = ("database_storage", "volume", "licence", "address", "used_address", "idle_address")
 """What of a stopped machine or database is paid on."""
 STOPPED_DAYS = 30
-"""AWS Trusted Advisor and Azure Advisor: stopped for 30 days."""
+"""Default of the rule ec2-stopped-instance of AWS Config (AllowedDays)."""
 HOURS = ("instance_hours", "database_hours")
 
 

@@ -15,7 +15,7 @@ from finops_dagster.engines.optimisation.bills import Bill, gigabytes, stored
 from finops_dagster.engines.optimisation.prices import times
 
 SNAPSHOT_DAYS = 90
-"""CloudHealth and Azure Advisor tell of snapshots older than 30 to 90 days; the longest of them."""
+"""Default of Turbot's AWS Thrifty (ebs_snapshot_age_max_days)."""
 SAME_SIZE = 0.01
 """A snapshot does not change: what changes more is a backup that goes on."""
 KEPT_DAYS = 400
