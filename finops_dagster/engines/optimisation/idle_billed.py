@@ -67,9 +67,10 @@ def idle_addresses(bill: Bill) -> tuple[list[Finding], list[Abstained]]:
         idle = bill.billed_on(resource, "idle_address") & set(days)
         if not bill.still(resource, "idle_address") or len(idle) <= len(days) / 2:
             continue
+        ever = bill.billed_on(resource, "idle_address") | bill.billed_on(resource, "used_address")
         used = bill.billed_on(resource, "used_address") & set(days)
-        if len(days) < ADDRESS_DAYS or used:
-            why = f"used on {len(used)} of them" if used else f"{ADDRESS_DAYS} are needed"
+        if len(days) < ADDRESS_DAYS or used or min(ever) > days[0]:
+            why = f"used on {len(used)} of them" if used else f"known for less than {ADDRESS_DAYS}"
             reason = f"billed as idle on {len(idle)} of {len(days)} days, and {why}"
             abstained.append(Abstained(subject=resource, reason=reason))
             continue

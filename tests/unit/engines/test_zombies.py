@@ -100,8 +100,10 @@ def test_an_address_that_was_used_for_a_day_is_not_judged() -> None:
 
 
 def test_a_young_bill_tells_of_no_address() -> None:
-    """Three days idle are a deployment."""
-    assert why(judged(idle_ip(5), covered=5)) == "billed as idle on 5 of 5 days, and 7 are needed"
+    """Some days idle are a deployment."""
+    reason = "billed as idle on 5 of 5 days, and known for less than 7"
+    assert why(judged(idle_ip(5), covered=5)) == reason
+    assert "known for less than 7" in why(judged(idle_ip(6)))
 
 
 # --- what is billed by the hour -----------------------------------------------------------------
