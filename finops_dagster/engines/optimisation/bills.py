@@ -29,6 +29,8 @@ may be late."""
 STILL_DAYS = 2
 """Not billed on the last so many days that a source has billed, a resource is gone; the newest day
 alone is often not complete."""
+LEAST_COST = Decimal("0.01")
+"""A month: a hundredth is the smallest coin of most currencies."""
 OTHER = "other"
 """Meter of usage whose kind is not known."""
 _COLUMNS = (
@@ -134,14 +136,16 @@ class Bill:
         return self._units.get((resource, kind), "")
 
     def cost(self, resource: str, kinds: Sequence[str]) -> MoneyRange | Abstained | None:
-        """Its own net cost a month of kinds; None where it costs nothing, so nothing is saved."""
+        """Its own net cost a month of kinds; None where it costs next to nothing, so nothing is
+        saved.
+        """
         meters = tuple(k for k in kinds if self.prices.days(resource, k))
         found = self.prices.cost_per_month(resource, meters)
         if found is None:
             reasons = [self.prices.why_not(resource, kind) for kind in meters or kinds]
             told = next((one for one in reasons if one), "it is billed in several currencies")
             return Abstained(subject=resource, reason=f"looks unused, but {told}")
-        return found if found.mid > 0 else None
+        return found if found.mid >= LEAST_COST else None
 
     def price(self, resources: Iterable[str], kind: str) -> tuple[Decimal, str] | None:
         """(net price, currency) of a unit of a kind over resources; None where it is not one."""

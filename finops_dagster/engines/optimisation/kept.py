@@ -96,6 +96,7 @@ def long_logs(bill: Bill, history: pd.DataFrame) -> tuple[list[Finding], list[Ab
     """
     findings: list[Finding] = []
     abstained: list[Abstained] = []
+    ageless: dict[str, list[int]] = {}
     logs = history.loc[history["kind"].isin(("log_storage", "log_ingestion"))]
     months = {str(resource): group for resource, group in logs.groupby("resource")}
     for resource in bill.resources("log_storage"):
@@ -104,12 +105,21 @@ def long_logs(bill: Bill, history: pd.DataFrame) -> tuple[list[Finding], list[Ab
         judged = _long(bill, months[resource], resource)
         if isinstance(judged, Finding):
             findings.append(judged)
+        elif isinstance(judged, int):
+            ageless.setdefault(bill.whose[resource].account, []).append(judged)
         elif judged is not None:
             abstained.append(judged)
+    for account, known in sorted(ageless.items()):
+        reason = (
+            f"{len(known)} into which nothing was ingested in the {max(known)} days that are "
+            "published: how old what they store is is not known"
+        )
+        abstained.append(Abstained(subject=f"logs of {account}", reason=reason))
     return findings, abstained
 
 
-def _long(bill: Bill, months: pd.DataFrame, resource: str) -> Finding | Abstained | None:
+def _long(bill: Bill, months: pd.DataFrame, resource: str) -> Finding | Abstained | int | None:
+    """One resource; days that are known of one whose age is not."""
     days = bill.days(resource, RECENT_DAYS)
     amounts = bill.quantity(resource, "log_storage")
     amounts = amounts.loc[amounts.index.isin(days)]
@@ -130,11 +140,7 @@ def _long(bill: Bill, months: pd.DataFrame, resource: str) -> Finding | Abstaine
         return None
     known = len(bill.days_since(resource, _first(months)))
     if per_day == 0 and known < RETENTION_DAYS:
-        reason = (
-            f"stored, and nothing ingested in the {known} days that are published: how old it is "
-            "is not known"
-        )
-        return Abstained(subject=resource, reason=reason)
+        return known
     cost = bill.cost(resource, ("log_storage",))
     if isinstance(cost, Abstained) or cost is None:
         return cost

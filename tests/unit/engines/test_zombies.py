@@ -384,7 +384,7 @@ def test_logs_that_expire_or_are_of_a_year_are_right() -> None:
 
 def test_logs_that_nobody_writes_any_more_are_as_old_as_is_known() -> None:
     """Written last year or yesterday: only a bill of a year tells."""
-    assert "nothing ingested in the 45 days that are published" in why(judged(logs(1460, None)))
+    assert "nothing was ingested in the 45 days that are published" in why(judged(logs(1460, None)))
     found = only(judged(logs(1460, None, 366), covered=366), FindingKind.LOG_RETENTION)
     assert found.evidence.figures["share_deleted"] == 1
     assert found.saving_per_month.mid == Decimal("91.25")
@@ -475,6 +475,7 @@ def test_a_bucket_that_is_deleted_from_or_young_is_right() -> None:
         row["consumed_quantity"] *= 1 - Decimal(number) / 500
     assert nothing(judged(falling, busy))
     assert nothing(judged(bucket(count=20), busy))
+    assert nothing(judged(bucket(size=99), busy))
 
 
 def test_buckets_without_any_request_billed_are_not_judged() -> None:
