@@ -6,7 +6,8 @@ No judgement is made here: quantities, prices and days are looked up, and findin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import NamedTuple
@@ -28,6 +29,8 @@ may be late."""
 STILL_DAYS = 2
 """Not billed on the last so many days that a source has billed, a resource is gone; the newest day
 alone is often not complete."""
+LEAST_COST = Decimal("0.01")
+"""A month: a hundredth is the smallest coin of most currencies."""
 OTHER = "other"
 """Meter of usage whose kind is not known."""
 _COLUMNS = (
@@ -71,10 +74,11 @@ class Bill:
         # a credit without a SKU is of all that its resource is billed for
         told = known | rows["sku_meter"].notna() | rows["sku_id"].notna()
         meters = rows["usage_kind"].where(known, OTHER).where(told)
-        self._priced = unit_prices(
+        priced = unit_prices(
             rows.assign(sku_meter=meters), as_of, WINDOW_DAYS, meter_of=lambda meter, _: meter
         )
-        self.prices = PriceBook(self._priced)
+        self.prices = PriceBook(priced)
+        self._paid = _totals(priced)
         usage = rows.loc[rows["charge_category"].eq("Usage")].reindex(columns=list(_COLUMNS))
         usage = usage.loc[usage["commitment_discount_status"].ne("Unused")]
         self.rows = usage.assign(
@@ -82,7 +86,7 @@ class Bill:
             consumed_quantity=amounts.where(finite).loc[usage.index],
         )
         self.whose = _whose(self.rows)
-        self._quantities = _by_day(self.rows)
+        self._days, self._amounts, self._spans = _by_day(self.rows)
         units = self.rows.groupby(["resource", "usage_kind"])["consumed_unit"]
         one = units.first()[units.nunique().eq(1)].reset_index()
         self._units = {
@@ -92,20 +96,25 @@ class Bill:
 
     def resources(self, kind: str) -> list[str]:
         """Resources billed for usage of a kind, sorted."""
-        return sorted(r for r, kinds in self._quantities.items() if kind in kinds)
+        return sorted(r for r, kinds in self._spans.items() if kind in kinds)
 
     def kinds(self, resource: str) -> frozenset[str]:
         """Usage kinds that a resource is billed for."""
-        return frozenset(self._quantities.get(resource, ()))
+        return frozenset(self._spans.get(resource, ()))
 
     def quantity(self, resource: str, kind: str) -> pd.Series[float]:
         """Net quantity by day (index) of what is billed of a kind; NaN where it is not told."""
-        found = self._quantities.get(resource, {}).get(kind)
-        return pd.Series(dtype=float) if found is None else found
+        span = self._spans.get(resource, {}).get(kind, slice(0))
+        return pd.Series(self._amounts[span], index=self._days[span])
 
     def days(self, resource: str, last: int = 0) -> list[pd.Timestamp]:
         """The last so many days, or all, that the source of a resource has billed anything on."""
         return self.covered.get(self.whose[resource].source, [])[-last:]
+
+    def days_since(self, resource: str, first: pd.Timestamp) -> list[pd.Timestamp]:
+        """Those of the days that its source has billed that are not before `first`."""
+        covered = self.days(resource)
+        return covered[bisect_left(covered, first) :]
 
     def billed_on(self, resource: str, kind: str) -> frozenset[pd.Timestamp]:
         """Days with a positive, or an untold, net quantity of a kind."""
@@ -126,26 +135,29 @@ class Bill:
         """The unit of a kind's quantities; empty where there is none or several."""
         return self._units.get((resource, kind), "")
 
-    def cost(self, resource: str, kinds: Iterable[str]) -> MoneyRange | Abstained | None:
-        """Its own net cost a month of kinds; None where it costs nothing, so nothing is saved."""
+    def cost(self, resource: str, kinds: Sequence[str]) -> MoneyRange | Abstained | None:
+        """Its own net cost a month of kinds; None where it costs next to nothing, so nothing is
+        saved.
+        """
         meters = tuple(k for k in kinds if self.prices.days(resource, k))
         found = self.prices.cost_per_month(resource, meters)
         if found is None:
-            reasons = [self.prices.why_not(resource, meter) for meter in meters]
+            reasons = [self.prices.why_not(resource, kind) for kind in meters or kinds]
             told = next((one for one in reasons if one), "it is billed in several currencies")
             return Abstained(subject=resource, reason=f"looks unused, but {told}")
-        return found if found.mid > 0 else None
+        return found if found.mid >= LEAST_COST else None
 
     def price(self, resources: Iterable[str], kind: str) -> tuple[Decimal, str] | None:
         """(net price, currency) of a unit of a kind over resources; None where it is not one."""
-        of = self._priced
-        of = of.loc[of["resource"].isin(list(resources)) & of["meter"].eq(kind)]
-        if of["currency"].nunique() != 1:
+        found = [paid for one in resources for paid in self._paid.get((one, kind), ())]
+        if len({paid.currency for paid in found}) != 1:
             return None
         with localcontext() as context:
             context.prec = MONEY_PRECISION
-            price = sum(of["cost"], Decimal(0)) / sum(of["quantity"], Decimal(0))
-        return price, str(of["currency"].iloc[0])
+            cost, quantity = (
+                sum(of, Decimal(0)) for of in zip(*(p[:2] for p in found), strict=True)
+            )
+            return cost / quantity, found[0].currency
 
     def finding(
         self,
@@ -208,15 +220,36 @@ def _whose(rows: pd.DataFrame) -> dict[str, Whose]:
     }
 
 
-def _by_day(rows: pd.DataFrame) -> dict[str, dict[str, pd.Series[float]]]:
-    found: dict[str, dict[str, pd.Series[float]]] = {}
+def _by_day(
+    rows: pd.DataFrame,
+) -> tuple[pd.DatetimeIndex, np.ndarray, dict[str, dict[str, slice]]]:
+    """Days and amounts, those of one resource and kind beside each other, and where they are."""
     keys = ["resource", "usage_kind", "charge_date"]
     amounts = rows.groupby(keys, sort=True)["consumed_quantity"]
     # a day with a quantity that is not told has none
-    sums = amounts.sum().where(amounts.count().eq(amounts.size()))
-    for resource, of in sums.groupby(level=0):
-        kinds = of.droplevel(0).groupby(level=0)
-        found[str(resource)] = {str(kind): group.droplevel(0) for kind, group in kinds}
+    sums = amounts.sum().where(amounts.count().eq(amounts.size())).reset_index()
+    ends = sums.groupby(keys[:2], sort=True).size().cumsum()
+    spans: dict[str, dict[str, slice]] = {}
+    start = 0
+    for (resource, kind), end in zip(ends.index, ends.to_numpy(), strict=True):
+        spans.setdefault(str(resource), {})[str(kind)] = slice(start, end)
+        start = int(end)
+    days = pd.DatetimeIndex(pd.to_datetime(sums["charge_date"]))
+    return days, sums["consumed_quantity"].to_numpy(float), spans
+
+
+class _Paid(NamedTuple):
+    cost: Decimal
+    quantity: Decimal
+    currency: str
+
+
+def _totals(prices: pd.DataFrame) -> dict[tuple[str, str], list[_Paid]]:
+    """(resource, meter) -> what was paid for how much, of each day."""
+    found: dict[tuple[str, str], list[_Paid]] = {}
+    columns = prices[["resource", "meter", "cost", "quantity", "currency"]]
+    for resource, meter, *paid in columns.itertuples(index=False, name=None):
+        found.setdefault((str(resource), str(meter)), []).append(_Paid(*paid))
     return found
 
 

@@ -15,7 +15,7 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.bills import OTHER, Bill
 
 ADDRESS_DAYS = 7
-"""OptScale and Azure Advisor look at abandoned resources over a week."""
+"""A week, as OptScale asks of what it calls abandoned: machines that stop at weekends are used."""
 USE_A_DAY = 0.001
 """AWS Trusted Advisor: a load balancer with less than 100 requests a day over 7 days is idle. That
 is 1 MB of 10 kB each, or .001 of the capacity units that take 25 new connections a second for an
@@ -67,9 +67,10 @@ def idle_addresses(bill: Bill) -> tuple[list[Finding], list[Abstained]]:
         idle = bill.billed_on(resource, "idle_address") & set(days)
         if not bill.still(resource, "idle_address") or len(idle) <= len(days) / 2:
             continue
+        ever = bill.billed_on(resource, "idle_address") | bill.billed_on(resource, "used_address")
         used = bill.billed_on(resource, "used_address") & set(days)
-        if len(days) < ADDRESS_DAYS or used:
-            why = f"used on {len(used)} of them" if used else f"{ADDRESS_DAYS} are needed"
+        if len(days) < ADDRESS_DAYS or used or min(ever) > days[0]:
+            why = f"used on {len(used)} of them" if used else f"known for less than {ADDRESS_DAYS}"
             reason = f"billed as idle on {len(idle)} of {len(days)} days, and {why}"
             abstained.append(Abstained(subject=resource, reason=reason))
             continue
@@ -171,7 +172,7 @@ def _judged(bill: Bill, of: Hourly, resource: str) -> Finding | Abstained | None
 STANDING = ("database_storage", "volume", "licence", "address", "used_address", "idle_address")
 """What of a stopped machine or database is paid on."""
 STOPPED_DAYS = 30
-"""AWS Trusted Advisor and Azure Advisor: stopped for 30 days."""
+"""Default of the rule ec2-stopped-instance of AWS Config (AllowedDays)."""
 HOURS = ("instance_hours", "database_hours")
 
 

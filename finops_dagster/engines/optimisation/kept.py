@@ -15,7 +15,7 @@ from finops_dagster.engines.optimisation.bills import Bill, gigabytes, stored
 from finops_dagster.engines.optimisation.prices import times
 
 SNAPSHOT_DAYS = 90
-"""CloudHealth and Azure Advisor tell of snapshots older than 30 to 90 days; the longest of them."""
+"""Default of Turbot's AWS Thrifty (ebs_snapshot_age_max_days)."""
 SAME_SIZE = 0.01
 """A snapshot does not change: what changes more is a backup that goes on."""
 KEPT_DAYS = 400
@@ -40,11 +40,11 @@ def old_snapshots(bill: Bill, history: pd.DataFrame) -> tuple[list[Finding], lis
         found = months.get(resource)
         if found is None or not bill.still(resource, "snapshot"):
             continue
-        covered = bill.days(resource)
         first = pd.Timestamp(found["first_day"].min())
-        lived = [day for day in covered if day >= first]
+        lived = bill.days_since(resource, first)
+        from_the_start = first == bill.days(resource)[0]
         if len(lived) <= SNAPSHOT_DAYS:
-            if first == covered[0]:
+            if from_the_start:
                 account = bill.whose[resource].account
                 young[account] = young.get(account, 0) + 1
             continue
@@ -56,7 +56,7 @@ def old_snapshots(bill: Bill, history: pd.DataFrame) -> tuple[list[Finding], lis
         if isinstance(cost, Abstained):
             abstained.append(cost)
         elif cost is not None:
-            since = "or longer" if first == covered[0] else f"since {first.date()}"
+            since = "or longer" if from_the_start else f"since {first.date()}"
             findings.append(
                 bill.finding(
                     FindingKind.OLD_SNAPSHOT, resource, saving=cost, days=lived, samples=billed,
@@ -96,18 +96,30 @@ def long_logs(bill: Bill, history: pd.DataFrame) -> tuple[list[Finding], list[Ab
     """
     findings: list[Finding] = []
     abstained: list[Abstained] = []
+    ageless: dict[str, list[int]] = {}
+    logs = history.loc[history["kind"].isin(("log_storage", "log_ingestion"))]
+    months = {str(resource): group for resource, group in logs.groupby("resource")}
     for resource in bill.resources("log_storage"):
-        if not bill.still(resource, "log_storage"):
+        if resource not in months or not bill.still(resource, "log_storage"):
             continue
-        judged = _long(bill, history, resource)
+        judged = _long(bill, months[resource], resource)
         if isinstance(judged, Finding):
             findings.append(judged)
+        elif isinstance(judged, int):
+            ageless.setdefault(bill.whose[resource].account, []).append(judged)
         elif judged is not None:
             abstained.append(judged)
+    for account, known in sorted(ageless.items()):
+        reason = (
+            f"{len(known)} into which nothing was ingested in the {max(known)} days that are "
+            "published: how old what they store is is not known"
+        )
+        abstained.append(Abstained(subject=f"logs of {account}", reason=reason))
     return findings, abstained
 
 
-def _long(bill: Bill, history: pd.DataFrame, resource: str) -> Finding | Abstained | None:
+def _long(bill: Bill, months: pd.DataFrame, resource: str) -> Finding | Abstained | int | None:
+    """One resource; days that are known of one whose age is not."""
     days = bill.days(resource, RECENT_DAYS)
     amounts = bill.quantity(resource, "log_storage")
     amounts = amounts.loc[amounts.index.isin(days)]
@@ -120,20 +132,15 @@ def _long(bill: Bill, history: pd.DataFrame, resource: str) -> Finding | Abstain
     whole = held.iloc[:-2]
     if whole.iloc[-7:].mean() < 0.995 * whole.iloc[:7].mean():
         return None
-    per_day = _ingested(bill, history, resource)
+    per_day = _ingested(bill, months, resource)
     if per_day is None:
         return Abstained(subject=resource, reason="how much is ingested is not told in GB")
     size = float(whole.mean())
     if not size > KEPT_DAYS * per_day:
         return None
-    first = pd.to_datetime(history.loc[history["resource"].eq(resource), "first_day"]).min()
-    known = len([day for day in bill.days(resource) if day >= first])
+    known = len(bill.days_since(resource, _first(months)))
     if per_day == 0 and known < RETENTION_DAYS:
-        reason = (
-            f"stored, and nothing ingested in the {known} days that are published: how old it is "
-            "is not known"
-        )
-        return Abstained(subject=resource, reason=reason)
+        return known
     cost = bill.cost(resource, ("log_storage",))
     if isinstance(cost, Abstained) or cost is None:
         return cost
@@ -155,18 +162,20 @@ def _long(bill: Bill, history: pd.DataFrame, resource: str) -> Finding | Abstain
     )  # fmt: skip
 
 
-def _ingested(bill: Bill, history: pd.DataFrame, resource: str) -> float | None:
+def _first(months: pd.DataFrame) -> pd.Timestamp:
+    return pd.Timestamp(pd.to_datetime(months["first_day"]).min())
+
+
+def _ingested(bill: Bill, months: pd.DataFrame, resource: str) -> float | None:
     """GB a day over the last year that is published; None where its unit is not told."""
-    rows = history.loc[history["resource"].eq(resource)]
-    writes = rows.loc[rows["kind"].eq("log_ingestion")]
-    first = pd.to_datetime(rows["first_day"]).min()
-    covered = [day for day in bill.days(resource, RETENTION_DAYS) if day >= first]
+    writes = months.loc[months["kind"].eq("log_ingestion")]
     if writes.empty:
         return 0.0
+    covered = bill.days_since(resource, _first(months))[-RETENTION_DAYS:]
     factors = [gigabytes(str(unit)) for unit in writes["unit"]]
-    since = pd.Timestamp(covered[0]).replace(day=1)
     if any(factor is None for factor in factors) or writes["quantity"].isna().any():
         return None
+    since = covered[0].replace(day=1)
     inside = (pd.to_datetime(writes["month"]) >= since).to_numpy()
     amounts = writes["quantity"].to_numpy(float) * np.array(factors, dtype=float)
     return float(amounts[inside].sum()) / len(covered)

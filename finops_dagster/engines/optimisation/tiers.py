@@ -19,6 +19,9 @@ TIER_DAYS = 30
 REQUESTS_PER_GB = 0.1
 """Of a month and GB stored. Were each to read a whole GB, a tenth of the data would be retrieved:
 at the retrieval fees below that costs a tenth of what the tier saves, and is taken off."""
+LEAST_GB = 100
+"""Less saves under a unit of money a month at the list prices below, the least that nOps tells of,
+and moving small objects costs as much."""
 SHRINKS = 0.98
 """A bucket that loses more is deleted from, and would pay for 30 days of what is deleted."""
 STANDARD, INFREQUENT = "object_storage_standard", "object_storage_infrequent"
@@ -145,9 +148,11 @@ def _seldom(bill: Bill, resource: str, tier: Tier) -> Finding | Abstained | None
     # the newest days are often not complete
     whole = held.iloc[:-2]
     size = float(whole.mean())
-    per_gb = requests / size if size > 0 else float("inf")
+    per_gb = requests / size if size > 0 else math.inf
     moved = bill.used(resource, ["data_transfer", "object_retrieval", OTHER], days)
-    if per_gb > REQUESTS_PER_GB or whole.iloc[-7:].mean() < SHRINKS * whole.iloc[:7].mean():
+    if size < LEAST_GB or per_gb > REQUESTS_PER_GB:
+        return None
+    if whole.iloc[-7:].mean() < SHRINKS * whole.iloc[:7].mean():
         return None
     if math.isnan(moved) or moved > REQUESTS_PER_GB * size:
         return None
