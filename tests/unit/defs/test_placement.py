@@ -49,7 +49,7 @@ class Reader:
             connection.execute("set TimeZone = 'UTC'")
             connection.register("mart", self.marts[name])
             found = connection.execute(query, dict(given or {}))
-            return found.fetch_arrow_table().to_pandas(date_as_object=True)
+            return found.to_arrow_table().to_pandas(date_as_object=True)
 
 
 def published(**labels: str) -> dict[str, pd.DataFrame]:
