@@ -612,3 +612,20 @@ def test_a_start_is_not_moved_where_the_work_is_stopped_or_the_day_is_full() -> 
     proposals, left = propose([hours_, other], limits=DailyLimits(changes=1), **shared)
     assert len(proposals) == 1
     assert "over today's limit of 1 change" in left[0].reason
+
+
+def test_a_better_hour_that_may_save_nothing_is_told_and_not_proposed() -> None:
+    """Weather of one month is not that of the next: what may be nothing is no pull request."""
+    (sure,) = judged(HOURS).findings
+    unsure = sure.model_copy(update={"carbon_kg_per_month": Range(low=-1.0, mid=20.0, high=41.0)})
+    proposals, left = propose(
+        [unsure],
+        reconstructed=False,
+        publication_id="p",
+        min_saving=Decimal(5),
+        min_confidence=0.7,
+        as_of=AS_OF,
+        carbon_prices={"EUR": Decimal(1)},
+    )
+    assert proposals == []
+    assert left[0].reason == "may save no carbon: 95 % interval -1 to 41 kg a month"

@@ -88,9 +88,9 @@ def replay(grid: str) -> dict[str, float]:
         "findings": findings,
         "worse": worse,
         "inside": inside,
-        "saved": 1 - chosen / now,
-        "hindsight": 1 - best / now,
-        "told_over_realised": told / realised if realised else float("nan"),
+        "saved": float(1 - chosen / now),
+        "hindsight": float(1 - best / now),
+        "told_over_realised": float(told / realised) if realised else 0.0,
     }
 
 
@@ -99,10 +99,10 @@ def replay(grid: str) -> dict[str, float]:
     ("grid", "least_saved", "most_regret"),
     [
         ("CISO", 0.2, 0.02),
-        ("DE", 0.08, 0.03),
-        ("ERCO", 0.05, 0.03),
-        ("PJM", 0.02, 0.03),
-        ("SE", 0.0, 0.03),
+        ("DE", 0.09, 0.03),
+        ("ERCO", 0.06, 0.03),
+        ("PJM", 0.03, 0.02),
+        ("SE", 0.005, 0.02),
     ],
 )
 def test_hours_chosen_before_emit_less_afterwards(
@@ -113,4 +113,5 @@ def test_hours_chosen_before_emit_less_afterwards(
     print(grid, {name: round(value, 4) for name, value in found.items()})
     assert found["saved"] >= least_saved
     assert found["hindsight"] - found["saved"] <= most_regret
-    assert found["worse"] <= 0.1 * found["findings"]
+    assert found["worse"] <= 0.05 * found["findings"]
+    assert found["inside"] >= 0.85 * found["findings"]
