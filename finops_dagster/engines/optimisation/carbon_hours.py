@@ -75,8 +75,9 @@ def carbon_hours(
     `energy`: the resource's rows of `hourly_energy`; `intensity`: what `by_hour` gives for its
     region. Each run of the window is moved to every allowed hour of its own day, at the intensity
     of that very hour, so the saving is what the window would have saved; it must be more than its
-    spread from run to run (95 %). Its interval is wider than that, by `DRIFT`. The risk is the upper
-    end (Wilson, 95 %) of the share of runs that would have emitted more. None where it is right.
+    spread from run to run (95 %). Its interval is wider than that, by `DRIFT`. The risk is the
+    upper end (Wilson, 95 %) of the share of runs that would have emitted more. None where it is
+    right.
     """
     schedule = simple_schedule(place.declared.schedule)
     runs = _of_one_start(energy, place, schedule, as_of)

@@ -15,8 +15,9 @@ import pandas as pd
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.domain.decisions import DeclaredResource, FindingKind
 from finops_dagster.engines.optimisation import FindResult
+from finops_dagster.engines.optimisation.placement_inputs import Declared
 from finops_dagster.settings.placement import PlacementSettings
-from tests.unit.engines import test_placement as small
+from tests.unit.engines import movable_work as small
 
 SETTINGS = PlacementSettings.model_validate(
     {
@@ -132,7 +133,7 @@ def test_the_reader_hands_the_engine_what_its_own_tests_do() -> None:
     config = replace(small.CONFIG, regions={"payments": ("dirty", "clean")})
     same = small.judged(
         small.AWAY,
-        small.place(declared=small.Declared()),
+        small.place(declared=Declared()),
         config=config,
         priced=small.priced(dirty="1", clean="1"),
         intensity=pd.concat([small.grid(), small.grid("clean", (), 20.0)]),
