@@ -184,7 +184,7 @@ def _whole_runs(energy: pd.DataFrame, as_of: date) -> pd.DataFrame:
     stretch = (on["hour"].diff() != pd.Timedelta(hours=1)).cumsum()
     start, end = (pd.Timestamp(edge) for edge in window(as_of))
     first, last = (on.groupby(stretch)["hour"].transform(end_) for end_ in ("min", "max"))
-    whole = on.loc[(first > start) & (last < end - pd.Timedelta(hours=1))]
+    whole: pd.DataFrame = on.loc[(first > start) & (last < end - pd.Timedelta(hours=1))]
     return whole.assign(run=pd.factorize(stretch.loc[whole.index])[0])
 
 
