@@ -182,9 +182,9 @@ def candidate_of(finding: Finding) -> Candidate:
 
 
 def for_carbon(finding: Finding) -> bool:
-    """Whether a change is worth its carbon alone: no money either way, and surely less carbon."""
+    """Whether a change is made for its carbon alone: no money either way, and less carbon."""
     saving = finding.saving_per_month
-    return saving.low == saving.high == 0 < finding.carbon_kg_per_month.low
+    return saving.low == saving.high == 0 < finding.carbon_kg_per_month.mid
 
 
 def known_costs(

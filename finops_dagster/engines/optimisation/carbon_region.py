@@ -43,6 +43,10 @@ from finops_dagster.engines.optimisation.region_prices import RegionPrices, pres
 
 MIN_DAYS = 14
 """Days on which cost, carbon and traffic must all be known: two weeks have every weekday twice."""
+DRIFT = 2.9
+"""By what the spread from day to day of what another grid emits less is widened. Learnt on the
+twenty pairs of five grids in 2020 (95 % of the next 28 days within 2.88 times the interval, 2.44 in
+2021)."""
 _KEY = "topology.kubernetes.io/region"
 """Well-known label of a node's region (Kubernetes documentation: well-known labels)."""
 
@@ -186,7 +190,7 @@ def _there(
     mid = sum(saved, Decimal(0)) / len(saved) * DAYS_PER_MONTH
     daily = np.array([float(one * DAYS_PER_MONTH) for one in saved])
     less = np.array([(now.kg[day] - kg[day]) * float(DAYS_PER_MONTH) for day in days])
-    mean, half = float(less.mean()), half_width(less)
+    mean, half = float(less.mean()), DRIFT * half_width(less)
     before = sum(now.costs.values(), Decimal(0)) / len(saved) * DAYS_PER_MONTH
     transfer = sum(now.transfer.values(), Decimal(0)) / len(saved) * DAYS_PER_MONTH
     return Option(

@@ -125,6 +125,11 @@ def by_hour(intensity: pd.DataFrame, region: str | None, as_of: date) -> pd.Seri
     return value[~value.index.duplicated(keep="last")].sort_index()
 
 
+def scaled(kg: Range, factor: float) -> Range:
+    """`kg` times a positive factor."""
+    return Range(low=kg.low * factor, mid=kg.mid * factor, high=kg.high * factor)
+
+
 def with_energy(kg: Range, kwh: float, low_kwh: float, high_kwh: float) -> Range:
     """`kg` with the energy's own uncertainty: each end at the energy that is worse for it."""
     low_share = low_kwh / kwh if np.isfinite(low_kwh) else 1.0

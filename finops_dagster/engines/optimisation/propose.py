@@ -146,11 +146,13 @@ def _why_not(
 
 def _too_little_carbon(finding: Finding, min_saving: Decimal, price: Decimal | None) -> str:
     """Why a change that saves carbon and no money is not proposed; empty where it is worth it."""
-    kg, currency = finding.carbon_kg_per_month.mid, finding.saving_per_month.currency
-    saves = f"saves {kg:.3g} kg of carbon a month and no money"
+    carbon, currency = finding.carbon_kg_per_month, finding.saving_per_month.currency
+    saves = f"saves {carbon.mid:.3g} kg of carbon a month and no money"
+    if carbon.low <= 0:
+        return f"may save no carbon: 95 % interval {carbon.low:.3g} to {carbon.high:.3g} kg a month"
     if price is None:
         return f"{saves}, and no setting says what a kg is worth in {currency}"
-    worth = to_decimal(kg) * price
+    worth = to_decimal(carbon.mid) * price
     if worth < min_saving:
         return f"{saves}: worth {worth:.2f} {currency}, {min_saving} are asked for"
     return ""
