@@ -17,7 +17,7 @@ from finops_dagster.defs.insight.waste import commitments as reading
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.storage.publication import PublishedReader
-from tests.unit.engines.test_commit import PLACE, TODAY, other, rows
+from tests.unit.engines.committing import PLACE, TODAY, other, rows
 
 
 class Marts:
