@@ -152,13 +152,13 @@ def test_no_more_is_bought_of_a_kind_that_lies_idle() -> None:
         [
             rows(40),
             rows(3, kind="committed", paid=0.7, **plan),
-            rows(0.3, kind="unused", **plan).assign(on_demand_cost=0.0),
+            rows(0.9, kind="unused", **plan).assign(on_demand_cost=0.0),
         ]
     )
     result = found(usage, kinds={"plan": Kind("Savings Plan", True)})
     assert result.findings == []
     (why,) = result.abstained
-    assert why.reason.startswith("12% of the commitments in force of this kind are used by nobody")
+    assert why.reason.startswith("30% of the commitments in force of this kind are used by nobody")
 
 
 def test_a_commitment_that_ended_is_not_taken_off() -> None:
