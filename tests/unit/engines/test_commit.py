@@ -130,7 +130,7 @@ def test_what_is_committed_already_is_taken_off_until_it_ends() -> None:
 
 def test_an_idle_commitment_is_taken_off_with_what_nobody_used() -> None:
     """Half of it idle could pay for what is on demand: it is bought already."""
-    plan = {"commitment_discount_id": "plan"}
+    plan: dict[str, Any] = {"commitment_discount_id": "plan"}
     usage = pd.concat(
         [
             rows(4),
@@ -147,7 +147,7 @@ def test_an_idle_commitment_is_taken_off_with_what_nobody_used() -> None:
 
 def test_no_more_is_bought_of_a_kind_that_lies_idle() -> None:
     """A plan that leaves usage on demand beside itself does not pay for that usage."""
-    plan = {"commitment_discount_id": "plan"}
+    plan: dict[str, Any] = {"commitment_discount_id": "plan"}
     usage = pd.concat(
         [
             rows(40),
