@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tests.dbt.landing import Estate, at, charge
 
@@ -11,7 +12,7 @@ from tests.dbt.landing import Estate, at, charge
 def test_hours_are_kept_and_sum_to_the_bill(tmp_path: Path) -> None:
     """An hour counted twice would be committed to twice, and one lost never."""
     estate = Estate(tmp_path)
-    compute = {"service_category": "Compute", "consumed_unit": "Hours"}
+    compute: dict[str, Any] = {"service_category": "Compute", "consumed_unit": "Hours"}
     rows = [
         charge(
             hour, "2026-01-05", "1.5", **compute, contracted_cost=Decimal(2),
@@ -20,7 +21,7 @@ def test_hours_are_kept_and_sum_to_the_bill(tmp_path: Path) -> None:
         )
         for hour in range(3)
     ]  # fmt: skip
-    day = {"charge_period_end": at("2026-01-07T00:00")}
+    day: dict[str, Any] = {"charge_period_end": at("2026-01-07T00:00")}
     rows += [
         charge(7, "2026-01-06", "5", **compute, **day),
         charge(8, "2026-01-06", "-1", **compute, **day, charge_class="Correction"),

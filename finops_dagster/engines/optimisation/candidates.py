@@ -200,7 +200,8 @@ def known_costs(
     found = {cell: cost for cell, cost in costs.items() if cost > 0}
     for one in candidates:
         if one.own_cost > 0:
-            found[Cell(one.resource, Part.OTHER, one.saving.currency)] = one.own_cost
+            own = Cell(one.resource, Part.OTHER, one.saving.currency)
+            found[own] = max(found.get(own, Decimal(0)), one.own_cost)
     priced = {(cell.resource, cell.currency) for cell in costs}
     slices: dict[Cell, dict[str, Decimal]] = {}
     least: dict[tuple[str, str], Decimal] = {}

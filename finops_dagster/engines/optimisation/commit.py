@@ -25,10 +25,11 @@ from finops_dagster.engines.optimisation.committable import (
     on_demand_per_month,
     paid_for,
     planned,
+    unused_share,
 )
 from finops_dagster.engines.optimisation.inputs import FindResult
 from finops_dagster.engines.optimisation.offers import Outlook
-from finops_dagster.engines.optimisation.purchase import Case, finding_of
+from finops_dagster.engines.optimisation.purchase import MOST_UNUSED, Case, finding_of
 from finops_dagster.engines.optimisation.terms import (
     COMPUTE,
     Kind,
@@ -90,11 +91,8 @@ def find_commitments(
         if on_demand_per_month(used, places) < floor:
             continue
         case = _case(used, pool, frozenset(places), terms, market, spoken, findings, as_of)
-        if all(one.price_share >= case.net for one in case.terms):
-            reason = (
-                f"discounts and credits leave {float(case.net):.0%} of its price on demand to be "
-                "paid: no offer known is below that"
-            )
+        reason = _no_case(case)
+        if reason:
             abstained.append(Abstained(subject=pool.resource, reason=reason))
         else:
             cases[pool.resource, pool.currency] = case
@@ -136,7 +134,22 @@ def _case(
     ends = {name: kind.ends for name, kind in market.kinds.items() if kind.ends}
     held = in_force(used, pool, places, net, ends, as_of)
     taken = planned(spoken, findings, places, net)
-    return Case(pool, places, tuple(mine), net, tuple(held), taken)
+    return Case(pool, places, tuple(mine), net, tuple(held), unused_share(used, places), taken)
+
+
+def _no_case(case: Case) -> str:
+    """Why nothing is to be bought whatever the usage; empty where something may be."""
+    if all(one.price_share >= case.net for one in case.terms):
+        return (
+            f"discounts and credits leave {float(case.net):.0%} of its price on demand to be "
+            "paid: no offer known is below that"
+        )
+    if case.unused > MOST_UNUSED and all(one.seen for one in case.terms):
+        return (
+            f"{case.unused:.0%} of the commitments in force of this kind are used by nobody: what "
+            "is on demand beside them may be nothing that they pay for"
+        )
+    return ""
 
 
 def _no_rates(used: Committable, left: Sequence[Place], floor: Decimal) -> list[Abstained]:

@@ -24,6 +24,8 @@ HISTORY_DAYS = 91
 """Thirteen whole weeks: a quarter, with each day of the week alike often."""
 RECENT_DAYS = 28
 """Of these, prices really paid and what commitments in force pay for."""
+LASTING = timedelta(days=round(LONGEST_MONTHS * DAYS_PER_MONTH))
+"""How long one whose end nobody knows is taken to last."""
 _ENDED_DAYS = 3
 """A commitment that was neither used nor unused for so long has ended."""
 _PLACE = (
@@ -169,7 +171,7 @@ def in_force(
     """Commitments that pay for a pool, each with what all of it would pay for in it.
 
     What it paid for an hour since it was first seen lately, more by what of it nobody used. One
-    whose end nobody knows is taken to last as long as the longest term.
+    whose end nobody knows is taken to last as long as the longest term, `LASTING`.
     """
     recent = used.recent
     covered = recent.at(places, "committed").groupby("commitment")
@@ -186,10 +188,21 @@ def in_force(
         covers = float(mine["on_demand_cost"].sum()) * whole / (24 * days) * float(net)
         end = ends.get(str(name))
         if end is None or end <= as_of:
-            end = as_of + timedelta(days=round(LONGEST_MONTHS * DAYS_PER_MONTH))
+            end = as_of + LASTING
         if covers > 0:
             found.append(InForce(pool.resource, pool.currency, to_decimal(covers, 6), end))
     return found
+
+
+def unused_share(used: Committable, places: Collection[Place]) -> float:
+    """Of what commitments cost that pay for some places, the share that nobody used lately."""
+    recent = used.recent
+    names = set(recent.at(places, "committed")["commitment"]) - {""}
+    rows = recent.rows.loc[recent.rows["commitment"].isin(names)]
+    by_kind = rows.groupby("kind")["effective_cost"].sum()
+    idle = max(0.0, float(by_kind.get("unused", 0.0)))
+    paid = float(by_kind.get("committed", 0.0))
+    return idle / (idle + paid) if paid > 0 else 0.0
 
 
 @dataclass(frozen=True)

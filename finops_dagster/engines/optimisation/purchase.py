@@ -18,6 +18,7 @@ from finops_dagster.engines.optimisation.candidates import REST_OF_SCOPE
 from finops_dagster.engines.optimisation.commitments import Advice
 from finops_dagster.engines.optimisation.committable import (
     HISTORY_DAYS,
+    LASTING,
     RECENT_DAYS,
     Committable,
     Spoken,
@@ -25,6 +26,9 @@ from finops_dagster.engines.optimisation.committable import (
 from finops_dagster.engines.optimisation.inputs import ENGINE
 from finops_dagster.engines.optimisation.offers import DAYS_PER_MONTH, InForce, Offer
 from finops_dagster.engines.optimisation.terms import Place, Pool, Terms
+
+MOST_UNUSED = 0.1
+"""Of commitments in force: one used by less than the rest is called underused, as in advice."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Case:
     terms: tuple[Terms, ...]
     net: Decimal
     held: tuple[InForce, ...]
+    unused: float
+    """Of what is in force, the share that nobody uses."""
     planned: Decimal
     """A month, at the price on demand less discounts and credits."""
 
@@ -69,6 +75,7 @@ def finding_of(
         "price_share": float(terms.price_share),
         "net_share_of_on_demand_price": net,
         "in_force_per_hour": sum(float(one.covers_per_hour) for one in case.held) / net,
+        "in_force_unused_share": case.unused,
         "planned_away_per_month": float(case.planned),
         "utilisation_low": best.utilisation.low,
         "utilisation": best.utilisation.mid,
@@ -103,7 +110,7 @@ def finding_of(
         engine=f"{ENGINE} (commitment)",
         as_of=as_of,
         suggestion=_suggestion(best.offer, terms, case, covers, best.pays_per_hour, best.upfront),
-        wrong_if=_wrong_if(advice, case, terms),
+        wrong_if=_wrong_if(advice, case, terms, as_of),
         reaches=tuple(reached),
     )
 
@@ -124,14 +131,18 @@ def _reason(advice: Advice, case: Case, covers: float) -> str:
     )
 
 
-def _wrong_if(advice: Advice, case: Case, terms: Terms) -> str:
+def _wrong_if(advice: Advice, case: Case, terms: Terms, as_of: date) -> str:
     said = [advice.wrong_if]
     if terms.seen:
         said.append("the price seen on the bill is not offered any more")
     if terms.seen and terms.upfront_share == 0:
         said.append("its term is not the 36 months that are taken where the bill does not say")
-    if case.held:
-        said.append("a commitment in force whose end is not on the bill ends within the term")
+    if any(one.ends == as_of + LASTING for one in case.held):
+        said.append("a commitment in force, whose end is not on the bill, ends within the term")
+    if case.unused > MOST_UNUSED:
+        said.append(
+            f"what nobody uses of commitments in force ({case.unused:.0%}) could pay for it"
+        )
     return "; ".join(said)
 
 

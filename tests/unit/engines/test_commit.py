@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finops_dagster.domain.decisions import Evidence, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange, Range
-from finops_dagster.domain.periods import day_start
+from finops_dagster.domain.decisions import Finding, FindingKind
+from finops_dagster.domain.money import MoneyRange
 from finops_dagster.engines.optimisation.candidates import Cell, Lever, Part, candidate_of
 from finops_dagster.engines.optimisation.commit import Market, find_commitments
 from finops_dagster.engines.optimisation.commitments import CommitmentConfig
@@ -25,40 +24,9 @@ from finops_dagster.engines.optimisation.outlooks import outlooks
 from finops_dagster.engines.optimisation.portfolio import choose
 from finops_dagster.engines.optimisation.propose import propose
 from finops_dagster.engines.optimisation.terms import Kind, Terms
+from tests.unit.engines.committing import DAYS, PLACE, TODAY, other, rows
 
-TODAY = date(2026, 3, 29)
-DAYS = 91
-PLACE = {
-    "provider_name": "AWS",
-    "billing_account_id": "11/22",
-    "service_category": "Compute",
-    "service_name": "EC2",
-    "region_id": "eu-west-1",
-    "instance_family": "m5",
-    "billing_currency": "USD",
-}
 POOL = "Commitment/11:22/AWS-compute-USD"
-
-
-def rows(
-    per_hour: np.ndarray | float, freq: str = "h", paid: float = 1.0, **more: Any
-) -> pd.DataFrame:
-    """Usage up to the end of TODAY; `paid`: effective cost over cost on demand."""
-    step = 24 if freq == "D" else 1
-    if isinstance(per_hour, int | float):
-        per_hour = np.full(DAYS * 24 // step, float(per_hour))
-    end = pd.Timestamp(TODAY + timedelta(days=1), tz="UTC")
-    times = pd.date_range(end=end, periods=len(per_hour) + 1, freq=freq)[:-1]
-    given = {
-        "used_at": times,
-        "is_hourly": freq == "h",
-        "kind": "on_demand",
-        "commitment_discount_id": None,
-        "on_demand_cost": per_hour * step,
-        "effective_cost": per_hour * step * paid,
-        **PLACE,
-    }
-    return pd.DataFrame(given | more)
 
 
 def terms(price: str, months: int = 12, payment: str = "no_upfront", **more: Any) -> Terms:
@@ -91,30 +59,6 @@ def only(usage: pd.DataFrame, *offers: Terms, **more: Any) -> Finding:
     assert result.abstained == []
     (finding,) = result.findings
     return finding
-
-
-def other(saving: str, resource: str = "Deployment/shop/web") -> Finding:
-    """A finding of another kind that saves so much a month."""
-    amount = Decimal(saving)
-    return Finding(
-        kind=FindingKind.IDLE_WORKLOAD,
-        resource=resource,
-        field="",
-        current="",
-        proposed="",
-        owner="",
-        environment="",
-        saving_per_month=MoneyRange(low=amount, mid=amount, high=amount, currency="USD"),
-        carbon_kg_per_month=Range(low=0, mid=0, high=0),
-        risk=0,
-        confidence=1,
-        evidence=Evidence(
-            window_start=day_start(TODAY), window_end=day_start(TODAY), samples=1, figures={}
-        ),
-        reason="",
-        engine="",
-        as_of=TODAY,
-    )
 
 
 def costs(per_hour: float, resource: str = "Deployment/shop/web", **more: Any) -> pd.DataFrame:
@@ -178,14 +122,15 @@ def test_what_is_committed_already_is_taken_off_until_it_ends() -> None:
     one = only(usage, terms("0.7"), kinds=held)
     assert one.evidence.figures["in_force_per_hour"] == 6
     assert one.saving_per_month.mid == Decimal("1314")
+    assert "whose end" not in one.wrong_if
     lasting = only(usage, terms("0.7"), kinds={"plan": Kind("Savings Plan", True)})
     assert lasting.saving_per_month.mid == Decimal("4") * Decimal("0.3") * 730
-    assert "whose end is not on the bill" in lasting.wrong_if
+    assert "whose end is not on the bill, ends" in lasting.wrong_if
 
 
 def test_an_idle_commitment_is_taken_off_with_what_nobody_used() -> None:
     """Half of it idle could pay for what is on demand: it is bought already."""
-    plan = {"commitment_discount_id": "plan"}
+    plan: dict[str, Any] = {"commitment_discount_id": "plan"}
     usage = pd.concat(
         [
             rows(4),
@@ -196,6 +141,24 @@ def test_an_idle_commitment_is_taken_off_with_what_nobody_used() -> None:
     one = only(usage, terms("0.7"), kinds={"plan": Kind("Savings Plan", True)})
     assert one.evidence.figures["in_force_per_hour"] == 6
     assert one.evidence.figures["covers_per_hour"] == 1
+    assert one.evidence.figures["in_force_unused_share"] == 0.5
+    assert "what nobody uses of commitments in force (50%)" in one.wrong_if
+
+
+def test_no_more_is_bought_of_a_kind_that_lies_idle() -> None:
+    """A plan that leaves usage on demand beside itself does not pay for that usage."""
+    plan: dict[str, Any] = {"commitment_discount_id": "plan"}
+    usage = pd.concat(
+        [
+            rows(40),
+            rows(3, kind="committed", paid=0.7, **plan),
+            rows(0.9, kind="unused", **plan).assign(on_demand_cost=0.0),
+        ]
+    )
+    result = found(usage, kinds={"plan": Kind("Savings Plan", True)})
+    assert result.findings == []
+    (why,) = result.abstained
+    assert why.reason.startswith("30% of the commitments in force of this kind are used by nobody")
 
 
 def test_a_commitment_that_ended_is_not_taken_off() -> None:

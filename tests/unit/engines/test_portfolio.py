@@ -93,18 +93,20 @@ def a_case(random: Random, resources: int, changes: int, currencies: Sequence[st
         mid = Decimal(random.randint(1, 60_000)) / 100
         share = Decimal(random.randint(5, 80)) / 100
         scope = random.sample(names, random.randint(1, resources))
+        rest = lever is Lever.COMMIT and random.random() < 0.5
         found.append(
             Candidate(
                 id=f"c{n:02d}",
                 key=f"k{random.randint(0, changes)}",
                 lever=lever,
-                resource=resource,
+                resource=f"Commitment/a/c{n}" if rest else resource,
                 what=f"c{n:02d}",
                 team=f"team{names.index(resource) % 2}",
                 parts=parts,
                 saving=money(-mid if lever is Lever.RAISE else mid, random.choice(currencies)),
                 share=share if lever in (Lever.SCHEDULE, Lever.COMMIT) else None,
                 scope=frozenset(scope) if lever is Lever.COMMIT else frozenset(),
+                own_cost=mid * 2 if rest else Decimal(0),
             )
         )
     least = Decimal(random.choice([0, 5, 40]))
@@ -123,6 +125,10 @@ class Oracle:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.costs = {cell: Fraction(cost) for cell, cost in case.costs.items()}
+        for one in case.candidates:
+            if one.own_cost:
+                rest = Cell(one.resource, Part.OTHER, one.saving.currency)
+                self.costs[rest] = Fraction(one.own_cost)
         priced = {(cell.resource, cell.currency) for cell in case.costs}
         for name in sorted({one.resource for one in case.candidates}):
             for currency in ("EUR", "USD"):
@@ -282,7 +288,11 @@ def test_savings_never_exceed_what_anything_costs(random: Random) -> None:
     oracle = Oracle(case)
     found = chosen_of(case)
     teams = {f"Deployment/a/w{n}": f"team{n % 2}" for n in range(8)}
-    for groups in (lambda name: name, lambda name: teams[name], lambda _: "estate"):
+    for groups in (
+        lambda name: name,
+        lambda name: teams.get(name, "platform"),
+        lambda _: "estate",
+    ):
         saved: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
         cost: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
         for cell, amount in oracle.costs.items():

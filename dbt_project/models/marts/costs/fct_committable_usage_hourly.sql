@@ -74,10 +74,14 @@ named as (
     from summed
     left join {{ ref('dim_skus') }} as skus
         on
-            {% for column in keys + sku -%}
-                summed.{{ column }} is not distinct from skus.{{ column }}
-                {%- if not loop.last %} and {% endif %}
-            {% endfor %}
+            summed.source = skus.source
+            and summed.billing_period = skus.billing_period
+            and summed.provider_name is not distinct from skus.provider_name
+            and summed.service_category is not distinct from skus.service_category
+            and summed.service_name is not distinct from skus.service_name
+            and summed.sku_id is not distinct from skus.sku_id
+            and summed.sku_meter is not distinct from skus.sku_meter
+            and summed.consumed_unit is not distinct from skus.consumed_unit
 
 ),
 

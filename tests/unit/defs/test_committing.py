@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import resources
 from finops_dagster.defs.insight.waste import commitments as reading
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.storage.publication import PublishedReader
-from tests.unit.engines.test_commit import PLACE, TODAY, other, rows
+from tests.unit.engines.committing import PLACE, TODAY, other, rows
 
 
 class Marts:
@@ -41,7 +42,8 @@ class Marts:
             return []
         with duckdb.connect() as connection:
             connection.register("mart", self.marts[mart])
-            return connection.execute(query).to_arrow_table().to_pylist()
+            found: list[dict[str, Any]] = connection.execute(query).to_arrow_table().to_pylist()
+            return found
 
 
 def a_bill() -> Marts:
@@ -98,7 +100,7 @@ def a_bill() -> Marts:
 def found(
     marts: Marts, monkeypatch: pytest.MonkeyPatch, as_of: date = TODAY, **told: Any
 ) -> FindResult:
-    monkeypatch.setattr(reading.resources, "reader", lambda *_: None)
+    monkeypatch.setattr(resources, "reader", lambda *_: None)
     settings = SimpleNamespace(
         commitments=CommitmentSettings.model_validate(told),
         limits=SimpleNamespace(min_saving_per_month=Decimal(5)),
