@@ -15,6 +15,7 @@ from finops_dagster.engines.optimisation.inputs import (
 from finops_dagster.engines.optimisation.prices import unit_prices
 from finops_dagster.engines.optimisation.propose import propose
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
+from finops_dagster.engines.optimisation.scalers import declared_scaling
 
 __all__ = [
     "Context",
@@ -23,6 +24,7 @@ __all__ = [
     "FindResult",
     "Progress",
     "SizingConfig",
+    "declared_scaling",
     "declared_values",
     "find",
     "monthly_costs",

@@ -19,11 +19,13 @@ from finops_dagster.engines.optimisation.inputs import Context, FindResult, Sizi
 from finops_dagster.engines.optimisation.off_hours import off_hours
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import evidence
+from finops_dagster.engines.optimisation.scaling import scheduled_scaling
 from finops_dagster.engines.optimisation.sizing import size
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
 from finops_dagster.engines.optimisation.volumes import unused_volumes
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
+_OF_CPU = (FindingKind.RIGHTSIZE_CPU, FindingKind.UNDERPROVISIONED_CPU)
 
 
 def find(
@@ -59,6 +61,7 @@ def find(
         managed=context.managed,
         undeclared=context.undeclared,
         unsure=context.unsure,
+        scaling=context.scaling,
     )
     findings: list[Finding] = []
     abstained: list[Abstained] = []
@@ -75,9 +78,16 @@ def find(
     sized, unsized = size(ground, stopped | unsure, peaks)
     findings += sized
     abstained += unsized
+    resized = frozenset(f.resource for f in sized if f.kind in _OF_CPU)
     for use in used:
-        if use.resource not in stopped | unsure:
-            _take(off_hours(ground, use, _saved(sized, use.resource)), findings, abstained)
+        if use.resource in stopped | unsure:
+            continue
+        saved = _saved(sized, use.resource)
+        asleep = off_hours(ground, use, saved)
+        _take(asleep, findings, abstained)
+        # one schedule at a time, and none by a request that is about to change
+        if asleep is None and use.resource not in resized:
+            _take(scheduled_scaling(ground, use, saved), findings, abstained)
 
     volumes, unjudged = unused_volumes(ground)
     findings += volumes

@@ -17,6 +17,7 @@ from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingCo
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import Window
 from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.engines.optimisation.scalers import Scaling
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Ground:
     managed: Mapping[str, str]
     undeclared: frozenset[str]
     unsure: Mapping[str, str]
+    scaling: Scaling
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""
@@ -64,12 +66,18 @@ class Ground:
         figures: Mapping[str, float],
         reason: str,
         rule: str,
+        edited: str = "",
+        suggestion: str = "",
+        wrong_if: str = "",
     ) -> Finding:
-        """A finding on this ground; `value` is None where no edit is known."""
+        """A finding on this ground; `value` is None where no edit is known.
+
+        `edited` is the resource that declares the value, where it is another than the owner's.
+        """
         owner, environment = self.owners.get(resource, ("", "unknown"))
         return Finding(
             kind=kind,
-            resource=resource,
+            resource=edited or resource,
             field=value.field if value else "",
             current=value.text if value else "",
             proposed=proposed if value else "",
@@ -88,6 +96,8 @@ class Ground:
             reason=reason,
             engine=f"{ENGINE} ({rule})",
             as_of=self.as_of,
+            suggestion=suggestion,
+            wrong_if=wrong_if,
         )
 
     def no_carbon(self, resource: str) -> list[Abstained]:

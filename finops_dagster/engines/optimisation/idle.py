@@ -37,12 +37,15 @@ _SHORT = {
     "gpu_power_watts": "watts",
     "gpu_utilisation_percent": "gpu",
     "interval_seconds": "seconds",
+    "replicas": "replicas",
 }
 
 
 @dataclass(frozen=True)
 class Activity:
-    """One workload's use, one row a time (index `time`): cpu, request, network, gpu, watts."""
+    """One workload's use, one row a time (index `time`): cpu, request, network, gpu, watts,
+    replicas.
+    """
 
     resource: str
     frame: pd.DataFrame
@@ -72,7 +75,7 @@ def activities(ground: Ground) -> list[Activity]:
     rows = rows.loc[~rows["kind"].isin(NOT_WORKLOADS)]
     groups = rows.groupby(["resource", "time"], sort=True)
     sums = groups[["cpu_cores", "cpu_request_cores", "memory_request_bytes"]].sum(min_count=1)
-    highest = groups[["network_receive_bytes_per_second", "gpu_power_watts"]].max()
+    highest = groups[["network_receive_bytes_per_second", "gpu_power_watts", "replicas"]].max()
     others = groups[["gpu_utilisation_percent", "interval_seconds"]].mean()
     grouped = pd.concat([sums, highest, others], axis=1).rename(columns=_SHORT)
     length = (ground.window.end - ground.window.start).total_seconds()

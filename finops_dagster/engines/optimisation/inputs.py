@@ -13,6 +13,7 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained, Finding
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
+from finops_dagster.engines.optimisation.scalers import Scaling
 
 ENGINE = "optimisation/1"
 
@@ -69,6 +70,8 @@ class Context:
     intensity: pd.DataFrame
     """resource, gco2e_per_kwh: mean over the evidence window."""
     energy: EnergyCoefficients = field(default_factory=EnergyCoefficients)
+    scaling: Scaling = field(default_factory=Scaling)
+    """Declared autoscalers and schedules."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from finops_dagster.engines.optimisation import (
     Context,
     FindResult,
     SizingConfig,
+    declared_scaling,
     declared_values,
     find,
     unit_prices,
@@ -38,9 +39,9 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
     if costs is None or costs.empty:
         return _abstain("workloads", "no charge names a workload, so no saving can be priced")
     index = estate.index(as_of)
-    values, managed = declared_values(
-        index.resources() if index else {}, index.locations() if index else []
-    )
+    declared = index.resources() if index else {}
+    locations = list(index.locations()) if index else []
+    values, managed = declared_values(declared, locations)
     intensity = facts.intensity(reader, as_of, days)
     owners = facts.owners(reader, as_of)
     undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
@@ -49,12 +50,13 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         unit_prices(costs, as_of, days),
         Context(
             values=values,
-            resources=frozenset(index.resources()) if index else frozenset(),
+            resources=frozenset(declared),
             managed=managed,
             undeclared=undeclared,
             unsure=unsure,
             owners=_or_empty(owners, ["resource", "owner", "environment"]),
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
+            scaling=declared_scaling(declared, locations),
         ),
         as_of,
         SizingConfig(
