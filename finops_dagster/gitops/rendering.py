@@ -29,6 +29,7 @@ _VERBS = {
     FindingKind.IDLE_GPU: "Release idle GPUs",
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
+    FindingKind.SCHEDULED_SCALING: "Change the minimum of replicas",
 }
 
 _VERDICTS = {

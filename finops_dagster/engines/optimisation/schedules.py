@@ -88,7 +88,7 @@ def _joined(
 
 
 def _bridged(on: np.ndarray) -> np.ndarray:
-    out = np.array(on)
+    out = on.copy()
     for start, length in _runs(~on):
         if length < MIN_OFF_HOURS:
             out[np.arange(start, start + length) % HOURS_OF_WEEK] = True
@@ -118,7 +118,7 @@ def hour_of_week(times: pd.DatetimeIndex) -> np.ndarray:
 
 def minute_of_week(times: pd.DatetimeIndex) -> np.ndarray:
     """0 to 10,079 of each time in its own zone, Monday 0:00 first."""
-    return hour_of_week(times) * 60 + np.asarray(times.minute)
+    return np.asarray(hour_of_week(times) * 60 + times.minute)
 
 
 def words(schedule: Sequence[Window], zone: str) -> str:
