@@ -101,7 +101,9 @@ def find(
         for resource, names in clustered.items()
     ]
     abstained += unmeasured(ground, frozenset(u.resource for u in used) | set(clustered))
-    for resource in sorted({f.resource for f in findings if f.kind in _COUNTED}):
+    scaled = {scaler.resource: name for name, scaler in ground.scaling.scalers.items()}
+    counted = {scaled.get(f.resource, f.resource) for f in findings if f.kind in _COUNTED}
+    for resource in sorted(counted):
         abstained += ground.no_carbon(resource)
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
     return FindResult(findings=findings, abstained=abstained)

@@ -46,8 +46,8 @@ OFF_BUSY_MIN_SHARE_OF_WEEK = 0.05
 ONE_OFF_SHARE = 0.1
 """Used once in an hour of the week that is quiet else, and on no more than so many of the working
 days (or of the weekends' days) at that hour: an exception, and no pattern."""
-MAX_EXCEPTION_SHARE = 0.02
-"""Of the hours off; with more exceptions there is no schedule to keep."""
+MAX_EXCEPTION_SHARE = 0.15
+"""Of the days, two in a fortnight: with exceptions on more there is no schedule to keep."""
 _TOLD = 3
 """Dates of exceptions that a reason names."""
 
@@ -150,7 +150,9 @@ def week_of(frame: pd.DataFrame) -> Week | None:
     off = ~on[cpu.index.get_level_values("hour").to_numpy()]
     odd = cpu.index[off & used.to_numpy()]
     off_seen = int(off.sum())
-    if len(odd) > MAX_EXCEPTION_SHARE * off_seen or off_seen == len(odd):
+    days = cpu.index.get_level_values("day")
+    odd_days = odd.get_level_values("day").nunique()
+    if odd_days > MAX_EXCEPTION_SHARE * days.nunique() or off_seen == len(odd):
         return None
     return Week(
         on=on,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,11 @@ from finops_dagster.engines.optimisation.schedules import (
 
 MIN_DAYS = 13.5
 """Two weekly cycles."""
-MIN_GAIN = 10.0
-"""Percent of the usual size that another minimum must be worth, shortage counted by the dial."""
-MIN_GAIN_OF_A_SCHEDULE = 5.0
-"""Percent that a schedule must be worth more than the best constant minimum."""
+MIN_GAIN = 5.0
+"""Percent of the usual size that another minimum must be worth, shortage counted by the dial; and
+that a schedule must be worth more than the best constant one."""
+MIN_GAIN_OF_A_SCALER = 20.0
+"""The same where there is no autoscaler yet: that is more to keep than a number."""
 MAX_STEP_SECONDS = 900.0
 """Coarser measurements do not show how an autoscaler follows."""
 MAX_UNLIKE = 0.15
@@ -62,6 +64,7 @@ class Case:
     load: Load
     scaler: Scaler | None
     least: int
+    """No fewer at any time: what production keeps, and what may be taken away at once."""
     dial: float
     usual: float
     """Mean replicas today."""
@@ -126,7 +129,8 @@ def _case(
     replicas = use.frame["replicas"]
     if replicas.notna().mean() < 0.5:
         return "how many replicas ran is not measured"
-    request = float((use.frame["request"] / replicas).median())
+    requests = (use.frame["request"] / replicas).dropna()
+    request = float(requests.median()) if len(requests) else 0.0
     if not request > 0:
         return "no CPU request is measured, so there is no utilisation to hold it to"
     cost = ground.prices.cost_per_month(use.resource, COMPUTE)
@@ -137,11 +141,12 @@ def _case(
     tier = tier_of(ground.environment(use.resource))
     now = scaler.minimum if scaler else int(replicas.median())
     load = _load(ground, use, scaler, request)
+    lowest = min(max(1, now), _PRODUCTION_LEAST if tier is Tier.PRODUCTION else 1)
     case = Case(
         use=use,
         load=load,
         scaler=scaler,
-        least=min(max(1, now), _PRODUCTION_LEAST if tier is Tier.PRODUCTION else 1),
+        least=max(lowest, ceil(now * (1 - ground.config.max_change_share))),
         dial=ground.config.dials[tier],
         usual=float(np.nanmean(load.replicas)),
         cost=cost,
@@ -176,23 +181,23 @@ def _chosen(case: Case, load: Load) -> Floor | None:
     constant = [Floor(replicas) for replicas in _constants(case)]
     plain = _best(case, load, constant)
     by_hour = _best(case, load, _schedules(case, load))
-    if by_hour is not None and now - by_hour[0] >= _least_gain(case, plain, now):
+    if by_hour is not None and now - by_hour[0] >= _least_gain(plain, now):
         return by_hour[1]
     if plain is not None and now - plain[0] >= MIN_GAIN:
         return plain[1]
     return None
 
 
-def _least_gain(case: Case, plain: tuple[float, Floor] | None, now: float) -> float:
-    if plain is None:  # a new autoscaler is more to keep than a number
-        return 2 * MIN_GAIN
-    return max(MIN_GAIN, now - plain[0] + MIN_GAIN_OF_A_SCHEDULE)
+def _least_gain(plain: tuple[float, Floor] | None, now: float) -> float:
+    if plain is None:
+        return MIN_GAIN_OF_A_SCALER
+    return max(0.0, now - plain[0]) + MIN_GAIN
 
 
 def _constants(case: Case) -> Sequence[int]:
     if case.scaler is None:
         return ()
-    return range(case.least, min(case.scaler.maximum, int(np.nanmax(case.load.needed))) + 1)
+    return range(case.least, max(case.least, int(np.nanmax(case.load.needed))) + 1)
 
 
 def _schedules(case: Case, load: Load) -> list[Floor]:
