@@ -25,6 +25,7 @@ WASTE = frozenset(
         "idle_workload",
         "idle_gpu",
         "off_hours",
+        "scheduled_scaling",
         "unused_volume",
         "undeclared_workload",
     }

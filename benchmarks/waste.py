@@ -30,7 +30,8 @@ from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.domain.decisions import Finding, Proposal
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 
-_PROPOSED = WASTE - {"off_hours", "undeclared_workload", "unused_volume"} | {"right"}
+_NOT_EDITS = {"off_hours", "scheduled_scaling", "undeclared_workload", "unused_volume"}
+_PROPOSED = WASTE - _NOT_EDITS | {"right"}
 _CUTS = ("rightsize_cpu", "rightsize_memory")
 _BOOKED_DAYS = 70
 

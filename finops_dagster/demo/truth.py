@@ -35,6 +35,10 @@ OVER_RATIO = 1.5
 """A request this many times the peak need is waste."""
 HEADROOM = 1.15
 """What a careful person would leave above the peak need."""
+FULL = 0.8
+"""Share of its request at which a replica has enough to do."""
+QUIET_SHARE = 0.2
+"""Replica-hours without enough to do, as a share, that are worth a schedule."""
 _KUSTOMIZED = (Layout.OVERLAY, Layout.INLINE_PATCH, Layout.MANIFEST)
 
 Item = dict[str, Any]
@@ -167,8 +171,38 @@ def _workload(
         cores, gib, _ = _whole(sizing)
         saved = _monthly(workload, sizing, cores * 108 / 168, gib * 108 / 168, 0)
         found.append(_item("off_hours", resource, "spec.replicas", since, last, saved))
-    found += _sizes(seed, workload, sizing, timeline, last)
-    return found
+    sizes = _sizes(seed, workload, sizing, timeline, last)
+    if not truth.dark and all(one["kind"] == "right" for one in sizes if "cpu" in one["field"]):
+        found += _quiet_hours(seed, workload, sizing, timeline, last)
+    return found + sizes
+
+
+def _quiet_hours(
+    seed: int, workload: Workload, sizing: Sizing, timeline: Timeline, last: date
+) -> list[Item]:
+    """A fixed number of replicas, many of which the working week's nights do not need.
+
+    Pods of the cluster that is billed by its machines have no price of their own.
+    """
+    spec, least = workload.spec, 2 if workload.environment == "prod" else 1
+    fixed = spec.kind == "Deployment" and sizing.hpa is None and spec.profile == "office"
+    if not fixed or workload.cluster.pools or sizing.replicas <= least:
+        return []
+    since = last - timedelta(days=CALIBRATION_DAYS - 1)
+    minutes = minutes_of(since, last, FINE_MINUTES)
+    use = sum(
+        np.nan_to_num(one.values)
+        for one in workload_series(seed, workload, timeline, minutes, FINE_MINUTES)
+        if one.metric == "container_cpu_usage_seconds_total"
+    )
+    request = sum(container.cpu_millis for container in sizing.containers) / 1000
+    needed = np.clip(np.ceil(use / (FULL * request)), least, sizing.replicas)
+    share = 1 - float(needed.mean()) / sizing.replicas
+    if share < QUIET_SHARE:
+        return []
+    cores, gib, gpus = (amount * share for amount in _whole(sizing))
+    saved = _monthly(workload, sizing, cores, gib, gpus)
+    return [_item("scheduled_scaling", workload.resource, "spec.replicas", since, last, saved)]
 
 
 def _sizes(

@@ -30,6 +30,7 @@ _VERBS = {
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
     FindingKind.CARBON_HOURS: "Move the start",
+    FindingKind.SCHEDULED_SCALING: "Change the minimum of replicas",
 }
 
 _RISK = "Estimated probability that demand exceeds the new value in the next 14 days"

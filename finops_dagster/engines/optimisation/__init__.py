@@ -18,6 +18,7 @@ from finops_dagster.engines.optimisation.prices import commitment_places, unit_p
 from finops_dagster.engines.optimisation.profiles import MEASURED
 from finops_dagster.engines.optimisation.propose import propose, together
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
+from finops_dagster.engines.optimisation.scalers import declared_scaling
 
 __all__ = [
     "MEASURED",
@@ -31,6 +32,7 @@ __all__ = [
     "SizingConfig",
     "commitment_places",
     "declared_bounds",
+    "declared_scaling",
     "declared_values",
     "find",
     "find_in_parts",

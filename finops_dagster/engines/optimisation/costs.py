@@ -18,6 +18,7 @@ from finops_dagster.domain.money import MONEY_PRECISION
 from finops_dagster.engines.optimisation.candidates import Cell, Part, Relations
 from finops_dagster.engines.optimisation.idle import COMPUTE
 from finops_dagster.engines.optimisation.prices import DAYS_PER_MONTH
+from finops_dagster.engines.optimisation.scalers import HPA, SCALED_OBJECT, scale_target
 
 
 def monthly_costs(prices: pd.DataFrame) -> dict[Cell, Decimal]:
@@ -46,10 +47,15 @@ def monthly_costs(prices: pd.DataFrame) -> dict[Cell, Decimal]:
 def relations(resources: Mapping[str, DeclaredResource]) -> Relations:
     """Which declared workloads use which volumes, by the claims that their pods name.
 
-    What runs on which machine is not declared, so nothing is said to contain anything.
+    What runs on which machine is not declared. An autoscaler stands for what it scales: a change
+    of it is paid of that workload's cost.
     """
-    uses = {}
+    uses, contains = {}, {}
     for name, declared in resources.items():
+        if name.startswith((f"{HPA}/", f"{SCALED_OBJECT}/")):
+            target = scale_target(json.loads(declared.manifest))
+            if target is not None:
+                contains[name] = frozenset({target})
         if '"claimName"' in declared.manifest:
             manifest = json.loads(declared.manifest)
             namespace = name.split("/")[1]
@@ -58,7 +64,7 @@ def relations(resources: Mapping[str, DeclaredResource]) -> Relations:
             )
             if claims:
                 uses[name] = claims
-    return Relations(uses=uses)
+    return Relations(contains=contains, uses=uses)
 
 
 def _claims(node: Any) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
+from finops_dagster.engines.optimisation.scalers import scale_target
 
 VALUE_COLUMNS = ("resource", "field", "container", "current")
 REPLICA_FIELDS = ("spec.replicas", "spec.predictor.minReplicas")
@@ -48,9 +49,10 @@ def declared_values(
         rows.append((location.resource, location.field, name, location.value))
     managed = {}
     for name, manifest in manifests.items():
-        target = _scale_target(manifest)
-        if target is not None:
-            managed[target] = name
+        if isinstance(manifest, dict) and manifest.get("kind") in _SCALERS:
+            target = scale_target(manifest)
+            if target is not None:
+                managed[target] = name
     return pd.DataFrame(rows, columns=list(VALUE_COLUMNS)), managed
 
 
@@ -66,19 +68,3 @@ def _name_at(manifest: Any, owner: str, position: str | None) -> str:
     if isinstance(node, dict) and isinstance(node.get("name"), str):
         return str(node["name"])
     return owner.rsplit(".", 1)[-1]
-
-
-def _scale_target(manifest: Any) -> str | None:
-    """KIND/NAMESPACE/NAME that an autoscaler scales, None for anything else."""
-    if not isinstance(manifest, dict) or manifest.get("kind") not in _SCALERS:
-        return None
-    spec = manifest.get("spec")
-    policy = spec.get("updatePolicy") if isinstance(spec, dict) else None
-    if isinstance(policy, dict) and policy.get("updateMode") == "Off":
-        return None  # it only recommends
-    target = (spec.get("scaleTargetRef") or spec.get("targetRef")) if isinstance(spec, dict) else {}
-    metadata = manifest.get("metadata")
-    namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
-    if not isinstance(target, dict) or "name" not in target:
-        return None
-    return f"{target.get('kind', 'Deployment')}/{namespace}/{target['name']}"

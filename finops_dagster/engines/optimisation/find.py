@@ -29,12 +29,14 @@ from finops_dagster.engines.optimisation.parts import Measured, whole
 from finops_dagster.engines.optimisation.prices import PRICE_COLUMNS, PriceBook
 from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.risk import MAX_WORKLOADS, FleetModel, digest
+from finops_dagster.engines.optimisation.scaling import scheduled_scaling
 from finops_dagster.engines.optimisation.sizing import Sizeable, sizeable
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
 from finops_dagster.engines.optimisation.unfit import unfit
 from finops_dagster.engines.optimisation.volumes import Volumes, together, unused_volumes
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
+_OF_CPU = (FindingKind.RIGHTSIZE_CPU, FindingKind.UNDERPROVISIONED_CPU)
 
 
 def find(
@@ -82,7 +84,8 @@ def find_in_parts(
     findings += volumes
     abstained += unjudged
     abstained += unmeasured(ground, frozenset().union(*(part.measured for part in judged)))
-    for resource in {f.resource for f in findings if f.kind in _COUNTED}:
+    scaled = {scaler.resource: name for name, scaler in ground.scaling.scalers.items()}
+    for resource in {scaled.get(f.resource, f.resource) for f in findings if f.kind in _COUNTED}:
         abstained += ground.no_carbon(resource)
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
     abstained.sort(key=lambda a: (a.subject, a.reason))
@@ -145,6 +148,7 @@ class _Estate:
             unsure=context.unsure,
             bounds=context.bounds,
             requested=requested_together(declared),
+            scaling=context.scaling,
         )
         self._declared: dict[str, dict[tuple[str, str, str], Declared]] = {}
         for key, value in declared.items():
@@ -212,9 +216,16 @@ class _Estate:
         sized, unsized = looked.sizeable.sized(model, self._peaks)
         findings = looked.findings + sized
         abstained = looked.abstained + unsized
+        resized = frozenset(f.resource for f in sized if f.kind in _OF_CPU)
         for use in used:
-            if use.resource not in looked.left:
-                _take(off_hours(ground, use, _saved(sized, use.resource)), findings, abstained)
+            if use.resource in looked.left:
+                continue
+            saved = _saved(sized, use.resource)
+            asleep = off_hours(ground, use, saved)
+            _take(asleep, findings, abstained)
+            # one schedule at a time, and none by a request that is about to change
+            if asleep is None and use.resource not in resized:
+                _take(scheduled_scaling(ground, use, saved), findings, abstained)
         clustered = ground.window.clustered
         abstained += [
             Abstained(

@@ -18,6 +18,7 @@ from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingCo
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import Window
 from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.engines.optimisation.scalers import Scaling
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Ground:
     bounds: Bounds
     requested: Mapping[tuple[str, str], Decimal]
     """(namespace, meter): cores or bytes that its declared workloads request together."""
+    scaling: Scaling
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""
@@ -68,12 +70,18 @@ class Ground:
         figures: Mapping[str, float],
         reason: str,
         rule: str,
+        edited: str = "",
+        suggestion: str = "",
+        wrong_if: str = "",
     ) -> Finding:
-        """A finding on this ground; `value` is None where no edit is known."""
+        """A finding on this ground; `value` is None where no edit is known.
+
+        `edited` is the resource that declares the value, where it is another than the owner's.
+        """
         owner, environment = self.owners.get(resource, ("", "unknown"))
         return Finding(
             kind=kind,
-            resource=resource,
+            resource=edited or resource,
             field=value.field if value else "",
             current=value.text if value else "",
             proposed=proposed if value else "",
@@ -92,6 +100,8 @@ class Ground:
             reason=reason,
             engine=f"{ENGINE} ({rule})",
             as_of=self.as_of,
+            suggestion=suggestion,
+            wrong_if=wrong_if,
         )
 
     def no_carbon(self, resource: str) -> list[Abstained]:

@@ -40,13 +40,16 @@ _OF_MOMENT: dict[str, tuple[str, Callable[[Floats, np.ndarray, int], Floats]]] =
     "gpu_power_watts": ("watts", highest),
     "gpu_utilisation_percent": ("gpu", means),
     "interval_seconds": ("seconds", means),
+    "replicas": ("replicas", highest),
 }
 """Column -> its name in `Activity`, and how a workload's containers make one figure."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """One workload's use, one row a time (index `time`): cpu, request, network, gpu, watts."""
+    """One workload's use, one row a time (index `time`): cpu, request, network, gpu, watts,
+    replicas.
+    """
 
     resource: str
     frame: pd.DataFrame

@@ -14,6 +14,7 @@ from finops_dagster.domain.decisions import Abstained, Finding
 from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
+from finops_dagster.engines.optimisation.scalers import Scaling
 
 ENGINE = "optimisation/1"
 
@@ -71,6 +72,8 @@ class Context:
     """resource, gco2e_per_kwh: mean over the evidence window."""
     energy: EnergyCoefficients = field(default_factory=EnergyCoefficients)
     bounds: Bounds = field(default_factory=Bounds)
+    scaling: Scaling = field(default_factory=Scaling)
+    """Declared autoscalers and schedules."""
 
 
 @dataclass(frozen=True)

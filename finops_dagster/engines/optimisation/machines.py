@@ -25,6 +25,7 @@ from finops_dagster.engines.optimisation.machine_stand import METER, Machine, St
 from finops_dagster.engines.optimisation.machine_types import Catalogue
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.profiles import Window
+from finops_dagster.engines.optimisation.scalers import Scaling
 
 MACHINE_COLUMNS = (
     "resource", "what", "region", "instance_type", "software", "currency", "owner", "environment",
@@ -139,6 +140,7 @@ def _ground(
         unsure={},
         bounds=Bounds(),
         requested={},
+        scaling=Scaling(),
     )
 
 

@@ -225,7 +225,7 @@ def test_a_development_workload_asleep_at_night_is_found_and_production_is_not()
     finding = only(judged([sleepy]), FindingKind.OFF_HOURS)
     share = finding.evidence.figures["off_share_of_week"]
     assert share == pytest.approx(1 - 60 / 168, abs=0.01)
-    assert "between 07:00 and 19:00 UTC" in finding.reason
+    assert "it is used on Mon-Fri 07:00-19:00 UTC" in finding.reason
     kinds = {f.kind for f in judged([replace(sleepy, environment="prod")]).findings}
     assert FindingKind.OFF_HOURS not in kinds
 

@@ -21,6 +21,7 @@ from finops_dagster.engines.optimisation import (
     SizingConfig,
     commitment_places,
     declared_bounds,
+    declared_scaling,
     declared_values,
     find_in_parts,
     unit_prices,
@@ -43,9 +44,9 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
     if not billed:
         return _abstain("workloads", "no charge names a workload, so no saving can be priced")
     index = estate.index(as_of)
-    values, managed = declared_values(
-        index.resources() if index else {}, index.locations() if index else []
-    )
+    declared = index.resources() if index else {}
+    locations = list(index.locations()) if index else []
+    values, managed = declared_values(declared, locations)
     intensity = facts.intensity(reader, as_of, days)
     owners = facts.owners(reader, as_of)
     undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
@@ -54,15 +55,14 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         Measured({**dict.fromkeys(volumes, 0), **rows}, part_reader(reader, as_of, days)),
         Context(
             values=values,
-            resources=frozenset(index.resources()) if index else frozenset(),
+            resources=frozenset(declared),
             managed=managed,
             undeclared=undeclared,
             unsure=unsure,
             owners=_or_empty(owners, ["resource", "owner", "environment"]),
             intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
-            bounds=declared_bounds(
-                index.resources() if index else {}, facts.machine_room(reader, as_of, days)
-            ),
+            bounds=declared_bounds(declared, facts.machine_room(reader, as_of, days)),
+            scaling=declared_scaling(declared, locations),
         ),
         as_of,
         SizingConfig(
