@@ -11,15 +11,13 @@ from typing import Any
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.net_prices import costs_by_part
 from finops_dagster.domain.decisions import Abstained, Finding, Proposal, Waiting
 from finops_dagster.engines.optimisation import (
     DailyLimits,
     Progress,
-    monthly_costs,
     propose,
     relations,
-    unit_prices,
 )
 
 _LOOK_BACK_DAYS = 7
@@ -32,7 +30,6 @@ def propose_for(
     """What is proposed of a day's findings, on the publication that was `chosen` for it."""
     limits = estate.settings.limits
     days = estate.settings.sizing.history_days
-    costs = facts.workload_costs(rebuild.reader(estate, as_of), as_of, days) if findings else None
     return propose(
         findings,
         reconstructed=chosen["reconstructed"],
@@ -40,7 +37,7 @@ def propose_for(
         min_saving=limits.min_saving_per_month,
         min_confidence=limits.min_confidence,
         as_of=as_of,
-        costs={} if costs is None else monthly_costs(unit_prices(costs, as_of, days)),
+        costs=costs_by_part(rebuild.reader(estate, as_of), as_of, days) if findings else {},
         relations=relations(estate.declared(as_of)),
         limits=DailyLimits(
             changes=limits.new_changes,
