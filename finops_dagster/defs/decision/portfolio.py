@@ -13,16 +13,14 @@ from typing import Any
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.net_prices import costs_by_part
 from finops_dagster.domain.decisions import Abstained, Counted, Finding, Proposal, Waiting
 from finops_dagster.engines.optimisation import (
     DailyLimits,
     Progress,
-    monthly_costs,
     propose,
     relations,
     together,
-    unit_prices,
 )
 from finops_dagster.engines.optimisation.candidates import Cell, Relations
 
@@ -41,9 +39,8 @@ class Weights:
 def weights(estate: Estate, as_of: date) -> Weights:
     """Costs a month at the net rate, and what hangs together, as known on a day."""
     days = estate.settings.sizing.history_days
-    costs = facts.workload_costs(rebuild.reader(estate, as_of), as_of, days)
     return Weights(
-        costs={} if costs is None else monthly_costs(unit_prices(costs, as_of, days)),
+        costs=costs_by_part(rebuild.reader(estate, as_of), as_of, days),
         relations=relations(estate.declared(as_of)),
     )
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts, resources
+from finops_dagster.defs.insight.net_prices import price_reader
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import (
     Context,
@@ -19,12 +20,10 @@ from finops_dagster.engines.optimisation import (
     Measured,
     Part,
     SizingConfig,
-    commitment_places,
     declared_bounds,
     declared_scaling,
     declared_values,
     find_in_parts,
-    unit_prices,
 )
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
@@ -78,18 +77,8 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
 
 def part_reader(reader: PublishedReader, as_of: date, days: int) -> Callable[[Sequence[str]], Part]:
     """Reads all that a publication has of some resources: what was measured, and their prices."""
-    use = facts.commitment_use(reader, as_of, days)
-    places = None if use is None else commitment_places(use)
-
-    def read(names: Sequence[str]) -> Part:
-        costs = facts.workload_costs(reader, as_of, days, names)
-        assert costs is not None  # a resource is billed, so there is a bill
-        return Part(
-            facts.measurements(reader, as_of, days, names),
-            unit_prices(costs, as_of, days, places=places),
-        )
-
-    return read
+    prices = price_reader(reader, as_of, days)
+    return lambda names: Part(facts.measurements(reader, as_of, days, names), prices(names))
 
 
 def _abstain(subject: str, reason: str) -> FindResult:
