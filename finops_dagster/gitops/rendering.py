@@ -29,6 +29,12 @@ _VERBS = {
     FindingKind.IDLE_GPU: "Release idle GPUs",
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
+    FindingKind.RIGHTSIZE_MACHINE: "Lower the type",
+    FindingKind.UNDERPROVISIONED_MACHINE: "Raise the type",
+    FindingKind.MACHINE_GENERATION: "Renew the generation",
+    FindingKind.MACHINE_ARCHITECTURE: "Change the architecture",
+    FindingKind.RIGHTSIZE_DATABASE: "Lower the class",
+    FindingKind.UNDERPROVISIONED_DATABASE: "Raise the class",
 }
 
 _VERDICTS = {
