@@ -16,6 +16,8 @@ from finops_dagster.engines.optimisation.machines import MACHINE_COLUMNS
 
 KINDS = {"instance_hours": "machine", "database_hours": "database"}
 """Usage kind of a SKU -> what is billed by the hour."""
+AMOUNTS = ("vcpus", "memory_gib", "network_gbps", "disk_mib_per_second")
+"""What a list of types may say that one carries."""
 TYPE_FIELDS = frozenset(
     {"instance_type", "instance_class", "machine_type", "vm_size", "size", "tier", "sku_name",
      "InstanceType", "DBInstanceClass"}
@@ -90,12 +92,17 @@ def charges(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def types(rows: pd.DataFrame) -> pd.DataFrame:
-    """instance_type, vcpus and memory_gib of every type in the rows of `hourly`."""
-    known = rows.assign(
-        vcpus=rows["core_count"].astype(float), memory_gib=rows["memory_gib"].astype(float)
-    )
-    return known.groupby("instance_type", as_index=False)[["vcpus", "memory_gib"]].max()
+def types(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """What `Catalogue` asks for, of every type in the rows of `hourly` or the list of the user.
+
+    `listed`: instance_type and AMOUNTS, which hold where they are given.
+    """
+    own = rows.rename(columns={"core_count": "vcpus"}).reindex(columns=["instance_type", *AMOUNTS])
+    parts = [
+        one[["instance_type"]].assign(**{name: one[name].astype(float) for name in AMOUNTS})
+        for one in (listed, own)
+    ]
+    return pd.concat(parts).groupby("instance_type", as_index=False)[list(AMOUNTS)].first()
 
 
 def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.DataFrame:

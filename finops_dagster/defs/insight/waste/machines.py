@@ -19,6 +19,7 @@ from finops_dagster.engines.optimisation.machine_prices import TypePrices, bille
 from finops_dagster.engines.optimisation.machine_stand import METER
 from finops_dagster.engines.optimisation.machine_types import Catalogue
 from finops_dagster.engines.optimisation.machines import MachineInputs, find_machines
+from finops_dagster.sources.machine_list import COLUMNS, OPTIONAL, read_machine_list
 from finops_dagster.storage.publication import PublishedReader
 
 _BEFORE_DAYS = 76
@@ -35,6 +36,8 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
     rows = bill.hourly(costs)
     if rows.empty:
         return FindResult(findings=[], abstained=[])
+    path = estate.settings.sizing.machine_types
+    listed = read_machine_list(path, as_of) if path else pd.DataFrame(columns=[*COLUMNS, *OPTIONAL])
     index = estate.index(as_of)
     pairs = set(zip(rows["sku_meter"], rows["consumed_unit"], strict=True))
     own = costs.loc[costs["resource"].isin(rows["resource"])]
@@ -42,8 +45,10 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
         MachineInputs(
             machines=bill.machines(rows, bill.declared_types(index.locations() if index else [])),
             use=_use(reader, rows, as_of, days),
-            catalogue=Catalogue(bill.types(rows), _limits(estate.dbt_project)),
-            type_prices=TypePrices(billed_prices(bill.charges(rows))),
+            catalogue=Catalogue(bill.types(rows, listed), _limits(estate.dbt_project)),
+            type_prices=TypePrices(
+                pd.concat([billed_prices(bill.charges(rows)), listed.assign(evidence="file")])
+            ),
             unit_prices=unit_prices(
                 own,
                 as_of,
