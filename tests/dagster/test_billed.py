@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 
 from finops_dagster.defs.insight.billed import (
+    billed_days,
+    billed_history,
     billed_name,
     billed_resources,
     declared_names,
@@ -78,8 +80,8 @@ def test_charges_of_the_window_know_their_sku(tmp_path: Path) -> None:
     )
     found = billed_resources(reader, AS_OF, 7)
     assert found is not None
-    rows = found[["resource_id", "account", "usage_kind", "instance_type"]].astype(object)
-    told = rows.where(rows.notna(), None).itertuples(index=False, name=None)
+    rows = found[["resource_id", "account", "usage_kind", "instance_type"]].itertuples(index=False)
+    told = [tuple(one if isinstance(one, str) else None for one in row) for row in rows]
     assert sorted(told, key=str) == [
         ("arn:x/1", "sub", "idle_address", None),
         ("arn:x/1", "sub", None, None),
@@ -118,3 +120,59 @@ def test_a_machine_is_no_address() -> None:
     assert what_of(["used_address", "instance_hours", None]) == "machine"
     assert what_of([None]) == "resource"
     assert billed_name("address", "a/b", "/sub/x") == "address/a:b/:sub:x"
+
+
+def test_history_is_of_the_kinds_that_are_asked_for(tmp_path: Path) -> None:
+    """The age of a snapshot is told by all that is published, and by no other usage of it."""
+    rows = ", ".join(
+        f"(date '{day.replace(day=1)}', date '{day}', '{sku}', 'arn:x/1', 'sub', {quantity})"
+        for day, sku, quantity in (
+            (date(2026, 2, 27), "snap", 4),
+            (date(2026, 2, 28), "snap", 5),
+            (date(2026, 3, 1), "snap", 5),
+            (date(2026, 3, 2), "snap", 6),
+            (date(2026, 3, 3), "snap", 0),
+            (date(2026, 1, 1), "other", 9),
+            (date(2026, 3, 11), "snap", 9),
+        )
+    )
+    sql = f"""
+        select {SKU}, null as service_name, sku as sku_id, null as sku_meter, 'GB-Months' as
+            consumed_unit, id as resource_id, d as charge_date, sub as sub_account_id,
+            'payer' as billing_account_id, 'Usage' as charge_category,
+            quantity::decimal(38, 20) as consumed_quantity
+        from (values {rows}) as rows (p, d, sku, id, sub, quantity)
+    """
+    months = [date(2026, 1, 1), date(2026, 2, 1), MARCH]
+    skus = ", ".join(f"(date '{month}', 'snap', 'snapshot')" for month in months)
+    reader = published(
+        tmp_path,
+        {
+            "fct_costs_daily": (sql, "billing_period", months),
+            "dim_skus": (
+                f"""
+                select {SKU}, null as service_name, sku as sku_id, null as sku_meter,
+                    'GB-Months' as consumed_unit, kind as usage_kind
+                from (values {skus}) as rows (p, sku, kind)
+                """,
+                "billing_period",
+                months,
+            ),
+        },
+    )
+    found = billed_history(reader, AS_OF, frozenset({"snapshot"}))
+    assert found is not None
+    columns = ["kind", "unit", "first_day", "last_day", "days", "quantity", "least", "greatest"]
+    assert list(found[columns].itertuples(index=False, name=None)) == [
+        ("snapshot", "GB-Months", date(2026, 2, 27), date(2026, 2, 28), 2, 9.0, 5.0, 5.0),
+        ("snapshot", "GB-Months", date(2026, 3, 1), date(2026, 3, 2), 2, 11.0, 5.0, 6.0),
+    ]
+    days = billed_days(reader, AS_OF)
+    assert days is not None
+    assert len(days) == 6
+    asked = billed_resources(reader, AS_OF, 45, frozenset({"idle_address"}))
+    assert asked is not None
+    assert asked.empty
+    asked = billed_resources(reader, AS_OF, 45, frozenset({"snapshot"}))
+    assert asked is not None
+    assert len(asked) == 5

@@ -51,8 +51,12 @@ WHATS = {
 a machine has addresses and volumes, they have no machine."""
 
 
-def billed_resources(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+def billed_resources(
+    reader: PublishedReader, as_of: date, days: int, kinds: frozenset[str] | None = None
+) -> pd.DataFrame | None:
     """Rows of fct_costs_daily of the last `days` days up to `as_of` that name a resource.
+
+    With `kinds`, all rows of those resources alone that have usage of one of these kinds.
 
     With the columns of their SKU in `dim_skus`: usage_kind, charge_description, instance_type,
     instance_family, core_count, memory_gib, gpu_count, gpu_model, disk_type, storage_class; each
@@ -60,26 +64,114 @@ def billed_resources(reader: PublishedReader, as_of: date, days: int) -> pd.Data
     nothing is published.
     """
     first = as_of - timedelta(days=days - 1)
+    month = first.replace(day=1)
+    skus = _skus(reader, month)
+    window = f"between date '{first.isoformat()}' and date '{as_of.isoformat()}'"
+    of_kinds = "true"
+    if kinds is not None:
+        of_kinds = f"""
+            resource_id in (
+                select resource_id from mart
+                where charge_date {window} and {_SKU} in (select unnest($skus))
+            )
+        """
     costs = reader.frame(
         "fct_costs_daily",
         f"""
         select *, coalesce(sub_account_id, billing_account_id) as account
         from mart
-        where resource_id is not null
-          and charge_date between date '{first.isoformat()}' and date '{as_of.isoformat()}'
+        where resource_id is not null and charge_date {window} and {of_kinds}
         """,
-        first=first.replace(day=1),
+        first=month,
+        given=None if kinds is None else {"skus": _keys(skus, kinds)},
     )
-    return None if costs is None else with_skus(reader, costs, first.replace(day=1))
+    return None if costs is None else costs.merge(skus, on=_GRAIN, how="left")
 
 
-def with_skus(reader: PublishedReader, costs: pd.DataFrame, first: date) -> pd.DataFrame:
-    """`costs` (with the columns of a SKU's grain) with what `dim_skus` says of each one's SKU."""
-    skus = reader.frame("dim_skus", first=first)
-    known = pd.DataFrame(columns=[*_GRAIN, *_OF_SKUS]) if skus is None else skus
+def billed_history(
+    reader: PublishedReader, as_of: date, kinds: frozenset[str]
+) -> pd.DataFrame | None:
+    """Usage of some kinds by resource and month, over all that is published up to `as_of`.
+
+    Columns account, resource_id, month, kind, unit, first_day, last_day, days, quantity, least and
+    greatest (daily quantities of days between a resource's first and last). None where nothing is
+    published.
+    """
+    skus = _skus(reader, None)
+    found = reader.frame(
+        "fct_costs_daily",
+        f"""
+        with usage as (
+            select
+                coalesce(sub_account_id, billing_account_id) as account,
+                resource_id, charge_date, {", ".join(_GRAIN)},
+                sum(consumed_quantity)::double as quantity,
+                count(*) = count(consumed_quantity) as is_told
+            from mart
+            where resource_id is not null and charge_category = 'Usage'
+              and charge_date <= date '{as_of.isoformat()}'
+              and {_SKU} in (select unnest($skus))
+            group by all
+        ),
+        marked as (
+            select
+                *,
+                charge_date > min(charge_date) over (partition by account, resource_id)
+                and charge_date < max(charge_date) over (partition by account, resource_id)
+                    as is_whole
+            from usage
+        )
+        select
+            account, resource_id, date_trunc('month', charge_date)::date as month,
+            {", ".join(_GRAIN)},
+            min(charge_date) filter (where quantity > 0 or not is_told) as first_day,
+            max(charge_date) filter (where quantity > 0 or not is_told) as last_day,
+            count(distinct charge_date) filter (where quantity > 0 or not is_told) as days,
+            case when bool_and(is_told) then sum(quantity order by charge_date) end as quantity,
+            min(quantity) filter (where is_whole) as least,
+            max(quantity) filter (where is_whole) as greatest
+        from marked
+        group by all
+        order by all
+        """,
+        given={"skus": _keys(skus, kinds)},
+    )
+    if found is None:
+        return None
+    found = found.merge(skus[[*_GRAIN, "usage_kind"]], on=_GRAIN, how="left")
+    return found.rename(columns={"usage_kind": "kind", "consumed_unit": "unit"}).loc[
+        found["first_day"].notna()
+    ]
+
+
+def billed_days(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
+    """source, day: each day up to `as_of` of which a source has billed anything."""
+    return reader.frame(
+        "fct_costs_daily",
+        f"""
+        select distinct source, charge_date as day from mart
+        where charge_category = 'Usage' and charge_date <= date '{as_of.isoformat()}'
+        order by all
+        """,
+    )
+
+
+def _skus(reader: PublishedReader, first: date | None) -> pd.DataFrame:
+    """`dim_skus` of billing periods from `first` on: its grain, and what it says of each SKU."""
+    found = reader.frame("dim_skus", first=first)
+    known = pd.DataFrame(columns=[*_GRAIN, *_OF_SKUS]) if found is None else found
     # published before the column was made, a SKU has no kind
-    known = known.reindex(columns=[*_GRAIN, *_OF_SKUS])
-    return costs.merge(known, on=_GRAIN, how="left")
+    return known.reindex(columns=[*_GRAIN, *_OF_SKUS])
+
+
+_SKU = "concat_ws('|', " + ", ".join(f"coalesce({name}::varchar, '')" for name in _GRAIN) + ")"
+
+
+def _keys(skus: pd.DataFrame, kinds: frozenset[str]) -> list[str]:
+    """SKUs of some kinds, as `_SKU` spells them."""
+    wanted = skus.loc[skus["usage_kind"].isin(kinds), _GRAIN]
+    wanted = wanted.astype(object).where(wanted.notna(), "")
+    return ["|".join(map(str, row)) for row in wanted.itertuples(index=False, name=None)]
 
 
 def declared_names(joined: PublishedReader | None, as_of: date) -> dict[tuple[str, str], str]:
@@ -119,16 +211,30 @@ def what_of(kinds: Iterable[object]) -> str:
     return next((what for kind, what in WHATS.items() if kind in found), "resource")
 
 
-def named(billed: pd.DataFrame, declared: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+def named(
+    billed: pd.DataFrame,
+    declared: Mapping[tuple[str, str], str],
+    names: Mapping[tuple[str, str], str] | None = None,
+) -> pd.DataFrame:
     """`billed` (of `billed_resources`) with `resource` set to the name that findings use.
 
-    Its declaration where `declared` has one, else by what it is billed for.
+    Its declaration where `declared` has one, else by what it is billed for; or as `names` has it.
     """
-    keys = list(zip(billed["account"].astype(str), billed["resource_id"].astype(str), strict=True))
+    names = names or names_of(declared, billed)
+    keys = zip(billed["account"].astype(str), billed["resource_id"].astype(str), strict=True)
+    return billed.assign(resource=[names[key] for key in keys])
+
+
+def names_of(
+    declared: Mapping[tuple[str, str], str], *frames: pd.DataFrame
+) -> dict[tuple[str, str], str]:
+    """(account, resource id) -> name, of all resources in frames with usage_kind or kind."""
     kinds: dict[tuple[str, str], set[object]] = {}
-    for key, kind in zip(keys, billed["usage_kind"], strict=True):
-        kinds.setdefault(key, set()).add(kind)
-    names = {
+    for frame in frames:
+        kind = "usage_kind" if "usage_kind" in frame else "kind"
+        columns = frame[["account", "resource_id", kind]].drop_duplicates()
+        for account, resource_id, one in columns.itertuples(index=False, name=None):
+            kinds.setdefault((str(account), str(resource_id)), set()).add(one)
+    return {
         key: declared.get(key) or billed_name(what_of(found), *key) for key, found in kinds.items()
     }
-    return billed.assign(resource=[names[key] for key in keys])

@@ -9,12 +9,17 @@ from collections.abc import Callable
 from datetime import date
 
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.storage.publication import PublishedReader
 
-FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (workloads, machines)
+FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
+    workloads,
+    machines,
+    bill,
+)
 
 
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
