@@ -24,6 +24,16 @@ TYPE_FIELDS = frozenset(
 )  # fmt: skip
 """Last part of the path that declares a type: Terraform's AWS, Google and Azure providers, and
 CloudFormation."""
+NODE_TAGS = (
+    r"^(?:kubernetes\.io/cluster/|k8s\.io/|karpenter\.sh/|eks:|aws:eks:|alpha\.eksctl\.io/"
+    r"|aks-managed|goog-k8s-|goog-gke-|k8s-io-)"
+)
+GROUP_TAGS = r"^(?:aws:autoscaling:groupname|aws:elasticmapreduce:|aws:batch:|aws:ec2:fleet-id)"
+"""Keys, in lower case, that only a cluster's nodes or a group's members carry: the tags that EKS,
+Karpenter, eksctl, AKS, GKE, and AWS's scaling groups, EMR, Batch and fleets set themselves."""
+_NODE_IDS = re.compile(r"/resourcegroups/mc_|/instances/gke-|/gke-[^/]*$")
+_GROUP_IDS = re.compile(r"/virtualmachinescalesets/")
+"""In a resource id: AKS keeps its nodes in a resource group of its own, GKE names them so."""
 _HOURS = re.compile(r"(1 )?(hrs?|hours?|instance[- ]hours?)")
 _SYSTEMS = {"windows": "windows", "rhel": "rhel", "red hat": "rhel", "suse": "suse",
             "ubuntu pro": "ubuntu pro", "linux": "linux"}  # fmt: skip
@@ -31,12 +41,13 @@ _ENGINES = ("aurora postgresql", "aurora mysql", "postgresql", "mysql", "mariadb
             "sql server", "db2")  # fmt: skip
 
 
-def hourly(billed: pd.DataFrame) -> pd.DataFrame:
-    """Of a bill's rows those of machines and databases by the hour, with `what`, `software`, `spot`
-    and `committed`.
+def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
+    """Of a bill's rows those of machines and databases by the hour, with `what`, `software`,
+    `spot`, `committed` and `grouped`.
 
     `billed`: rows of `fct_costs_daily` with usage_kind, charge_description, instance_type,
-    core_count, memory_gib and gpu_count of their SKU, and `resource`. Machines of clusters (their
+    core_count, memory_gib and gpu_count of their SKU, and `resource`. `tags`: billing_period,
+    tag_set_id and tag_key of tags that say whose a machine is. Machines of clusters (their
     autoscaler sizes them) and with GPUs are left out.
     """
     units = billed["consumed_unit"].fillna("").astype(str).str.lower()
@@ -48,7 +59,9 @@ def hourly(billed: pd.DataFrame) -> pd.DataFrame:
         & units.map(lambda unit: _HOURS.fullmatch(unit) is not None)
     )
     rows = billed.loc[wanted]
-    elsewhere = rows.loc[rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
+    node, grouped = (_managed(rows, tags, *by) for by in _MANAGED)
+    elsewhere = rows.loc[node | rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
+    rows = rows.assign(grouped=grouped)
     rows = rows.loc[~rows["resource"].isin(elsewhere["resource"])]
     texts = [
         f"{meter or ''} {text or ''}".lower()
@@ -65,6 +78,23 @@ def hourly(billed: pd.DataFrame) -> pd.DataFrame:
         committed=rows["commitment_discount_status"].notna(),
         instance_type=rows["instance_type"].str.removeprefix("db."),
     )
+
+
+_MANAGED = ((NODE_TAGS, _NODE_IDS), (GROUP_TAGS, _GROUP_IDS))
+
+
+def _managed(
+    rows: pd.DataFrame, tags: pd.DataFrame, keys: str, identifiers: re.Pattern[str]
+) -> pd.Series[bool]:
+    """Which rows carry a tag of such a key, or are of a resource with such an id."""
+    named = rows["resource_id"].fillna("").astype(str).str.lower()
+    found = named.map(lambda one: identifiers.search(one) is not None).astype(bool)
+    if tags.empty:
+        return found
+    keyed = tags.loc[tags["tag_key"].str.contains(keys, regex=True)]
+    sets = set(zip(keyed["billing_period"], keyed["tag_set_id"], strict=True))
+    own = zip(rows["billing_period"], rows["tag_set_id"], strict=True)
+    return found | pd.Series([one in sets for one in own], index=rows.index, dtype=bool)
 
 
 def software(text: str, *, database: bool) -> str:
@@ -135,6 +165,8 @@ def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.Da
 
 def _held(group: pd.DataFrame) -> str:
     """Why a machine's type is not judged; empty where it is."""
+    if group["grouped"].any():
+        return "a group starts and stops it: its type is the template's, and all its members'"
     if group["spot"].any():
         return "it runs on spot capacity, whose price moves by itself"
     names = list(dict.fromkeys(group["instance_type"]))

@@ -22,6 +22,9 @@ from tests.unit.engines.machine_estates import LIMITS, TYPES
 LINUX = "$0.192 per On Demand Linux m5.xlarge Instance Hour"
 
 
+NO_TAGS = pd.DataFrame(columns=["billing_period", "tag_set_id", "tag_key"])
+
+
 def row(resource: str = "a", **more: Any) -> dict[str, Any]:
     """A day of an m5.xlarge on Linux, a tenth under its list price."""
     given: dict[str, Any] = {
@@ -39,7 +42,7 @@ def row(resource: str = "a", **more: Any) -> dict[str, Any]:
 
 
 def hourly(*rows: dict[str, Any]) -> pd.DataFrame:
-    return bill.hourly(pd.DataFrame(list(rows)))
+    return bill.hourly(pd.DataFrame(list(rows)), NO_TAGS)
 
 
 def prices(*rows: dict[str, Any]) -> dict[tuple[str, str], Decimal]:
@@ -69,6 +72,27 @@ def prices(*rows: dict[str, Any]) -> dict[tuple[str, str], Decimal]:
 def test_only_machines_by_the_hour_are_machines(more: dict[str, Any]) -> None:
     """A node belongs to its autoscaler, and core-hours are no machine's."""
     assert hourly(row(**more)).empty
+
+
+def test_nodes_and_members_are_told_by_the_tags_that_only_they_have() -> None:
+    """A node is its cluster's; of a group nobody changes one member."""
+    march = date(2026, 3, 1)
+    keys = {"n": "kubernetes.io/cluster/prod", "g": "aws:autoscaling:groupname", "o": "team"}
+    tags = pd.DataFrame(
+        [(march, one, key) for one, key in keys.items()] + [(date(2026, 2, 1), "x", keys["n"])],
+        columns=NO_TAGS.columns,
+    )
+    rows = [row(one, billing_period=march, tag_set_id=one) for one in ("n", "g", "o", "x")]
+    aks = "/subscriptions/1/resourceGroups/MC_shop/providers/x/virtualMachineScaleSets/aks/0"
+    scaled = "/subscriptions/1/resourceGroups/shop/providers/x/virtualMachineScaleSets/web/0"
+    rows += [
+        row("aks", resource_id=aks, billing_period=march, tag_set_id=None),
+        row("scaled", resource_id=scaled, billing_period=march, tag_set_id=None),
+    ]
+    found = bill.machines(bill.hourly(pd.DataFrame(rows), tags), {})
+
+    held = dict(zip(found["resource"], found["held"].str.len() > 0, strict=True))
+    assert held == {"g": True, "o": False, "scaled": True, "x": False}
 
 
 def test_paid_and_listed_prices_are_of_an_hour() -> None:

@@ -33,7 +33,7 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
     if costs is None or costs.empty:
         return FindResult(findings=[], abstained=[])
     costs = billed.named(costs, billed.declared_names(resources.reader(estate, as_of), as_of))
-    rows = bill.hourly(costs)
+    rows = bill.hourly(costs, _tags(reader, as_of, days))
     if rows.empty:
         return FindResult(findings=[], abstained=[])
     path = estate.settings.sizing.machine_types
@@ -59,6 +59,21 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
         as_of,
         SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
     )
+
+
+def _tags(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame:
+    """Tag sets of what clusters and groups run, by the keys that only they set."""
+    found = reader.frame(
+        "dim_tag_sets",
+        """
+        select billing_period, tag_set_id, tag_key from mart
+        where regexp_matches(tag_key, $nodes) or regexp_matches(tag_key, $groups)
+        """,
+        first=(as_of - timedelta(days=days - 1)).replace(day=1),
+        given={"nodes": bill.NODE_TAGS, "groups": bill.GROUP_TAGS},
+    )
+    columns = ["billing_period", "tag_set_id", "tag_key"]
+    return pd.DataFrame(columns=columns) if found is None else found
 
 
 def _use(reader: PublishedReader, rows: pd.DataFrame, as_of: date, days: int) -> pd.DataFrame:
