@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import ValueLocation
+from finops_dagster.engines.optimisation.machine_prices import UNTOLD
 from finops_dagster.engines.optimisation.machines import MACHINE_COLUMNS
 
 KINDS = {"instance_hours": "machine", "database_hours": "database"}
-"""Usage kind of a SKU -> what is billed by the hour."""
+_CATEGORIES = {"Compute": "machine", "Databases": "database"}
+"""Usage kind of a SKU, or where none is known FOCUS's service category -> what is billed by the
+hour, if its SKU names an instance type."""
 AMOUNTS = ("vcpus", "memory_gib", "network_gbps", "disk_mib_per_second")
 """What a list of types may say that one carries."""
 TYPE_FIELDS = frozenset(
@@ -38,7 +41,7 @@ _HOURS = re.compile(r"(1 )?(hrs?|hours?|instance[- ]hours?)")
 _SYSTEMS = {"windows": "windows", "rhel": "rhel", "red hat": "rhel", "suse": "suse",
             "ubuntu pro": "ubuntu pro", "linux": "linux"}  # fmt: skip
 _ENGINES = ("aurora postgresql", "aurora mysql", "postgresql", "mysql", "mariadb", "oracle",
-            "sql server", "db2")  # fmt: skip
+            "sql server", "db2", "redis", "valkey", "memcached")  # fmt: skip
 
 
 def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
@@ -51,14 +54,16 @@ def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     autoscaler sizes them) and with GPUs are left out.
     """
     units = billed["consumed_unit"].fillna("").astype(str).str.lower()
+    kinds = billed["usage_kind"]
+    whats = kinds.map(KINDS).where(kinds.notna(), billed["service_category"].map(_CATEGORIES))
     wanted = (
-        billed["usage_kind"].isin(KINDS)
+        whats.notna()
         & (billed["charge_category"] == "Usage")
         & billed["instance_type"].notna()
         & billed["resource"].notna()
         & units.map(lambda unit: _HOURS.fullmatch(unit) is not None)
     )
-    rows = billed.loc[wanted]
+    rows = billed.loc[wanted].assign(what=whats.loc[wanted])
     node, grouped = (_managed(rows, tags, *by) for by in _MANAGED)
     elsewhere = rows.loc[node | rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
     rows = rows.assign(grouped=grouped)
@@ -67,12 +72,10 @@ def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
         f"{meter or ''} {text or ''}".lower()
         for meter, text in zip(rows["sku_meter"], rows["charge_description"], strict=True)
     ]
-    whats = [KINDS[kind] for kind in rows["usage_kind"]]
     return rows.assign(
-        what=whats,
         software=[
-            software(text, database=what == "database")
-            for text, what in zip(texts, whats, strict=True)
+            software(text, what, _word(service))
+            for text, what, service in zip(texts, rows["what"], rows["service_name"], strict=True)
         ],
         spot=["spot" in text or "low priority" in text for text in texts],
         committed=rows["commitment_discount_status"].notna(),
@@ -97,14 +100,15 @@ def _managed(
     return found | pd.Series([one in sets for one in own], index=rows.index, dtype=bool)
 
 
-def software(text: str, *, database: bool) -> str:
-    """What a charge's words, in lower case, say runs there; empty where they say nothing.
+def software(text: str, what: str, service: str = "") -> str:
+    """What a charge's words, in lower case, say runs there; where they say nothing it is empty for
+    a machine, and UNTOLD with the service for a database.
 
     What makes another price is part of it: a database's copy in another zone, a host of one's own.
     """
-    if database:
-        found = next((engine for engine in _ENGINES if engine in text), "")
-        return f"{found} multi-az".strip() if "multi-az" in text else found
+    if what == "database":
+        found = next((engine for engine in _ENGINES if engine in text), f"{UNTOLD}{service}")
+        return f"{found} multi-az" if "multi-az" in text else found
     found = next((name for word, name in _SYSTEMS.items() if word in text), "")
     if "sql" in text:
         found = f"{found} sql server".strip()

@@ -30,6 +30,7 @@ def row(resource: str = "a", **more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
         "resource": resource, "resource_id": f"arn:aws:ec2:eu-west-1:1:instance/i-{resource}",
         "resource_name": f"web-{resource}", "usage_kind": "instance_hours",
+        "service_category": "Compute", "service_name": "Amazon Elastic Compute Cloud",
         "charge_category": "Usage", "charge_description": LINUX, "sku_meter": "BoxUsage:m5.xlarge",
         "instance_type": "m5.xlarge", "core_count": 4.0, "memory_gib": 16.0, "gpu_count": None,
         "region_id": "eu-west-1", "billing_currency": "USD", "team": "shop",
@@ -60,6 +61,8 @@ def prices(*rows: dict[str, Any]) -> dict[tuple[str, str], Decimal]:
     "more",
     [
         {"usage_kind": "snapshot"},
+        {"usage_kind": None, "service_category": "Analytics"},
+        {"usage_kind": "instance_extra"},
         {"charge_category": "Credit"},
         {"instance_type": None},
         {"consumed_unit": "vCPU-Hours"},
@@ -104,6 +107,17 @@ def test_paid_and_listed_prices_are_of_an_hour() -> None:
         ("m5.large", "paid"): Decimal("0.09"),
         ("m5.large", "listed"): Decimal("0.1"),
     }  # fmt: skip
+
+
+def test_hours_of_no_known_kind_are_told_by_their_service() -> None:
+    """An export with words of its own still bills machines; a cache is no PostgreSQL."""
+    database = {"service_category": "Databases", "service_name": "Amazon ElastiCache"}
+    rows = hourly(
+        row(usage_kind=None),
+        row("b", usage_kind=None, charge_description="cache.m5.xlarge hours", **database),
+    )
+    assert rows["what"].tolist() == ["machine", "database"]
+    assert rows["software"].tolist() == ["linux", "engine of Amazon ElastiCache"]
 
 
 def test_reserved_hours_are_listed_and_not_paid() -> None:
@@ -165,23 +179,27 @@ def test_of_two_prices_of_one_list_the_higher_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "database", "expected"),
+    ("text", "what", "expected"),
     [
-        ("on demand linux m5.xlarge instance hour", False, "linux"),
-        ("on demand windows with sql std m5.xlarge", False, "windows sql server"),
-        ("on demand linux with sql web m5.xlarge", False, "linux sql server"),
-        ("red hat enterprise linux m5.xlarge", False, "rhel"),
-        ("dedicatedusage:m5.xlarge linux", False, "linux dedicated"),
-        ("boxusage:m5.xlarge", False, ""),
-        ("rds db.m5.large multi-az instance hour running postgresql", True, "postgresql multi-az"),
-        ("aurora mysql db.r5.large", True, "aurora mysql"),
-        ("rds multi-az usage", True, "multi-az"),
-        ("instanceusage:db.m5.large", True, ""),
+        ("on demand linux m5.xlarge instance hour", "machine", "linux"),
+        ("on demand windows with sql std m5.xlarge", "machine", "windows sql server"),
+        ("on demand linux with sql web m5.xlarge", "machine", "linux sql server"),
+        ("red hat enterprise linux m5.xlarge", "machine", "rhel"),
+        ("dedicatedusage:m5.xlarge linux", "machine", "linux dedicated"),
+        ("boxusage:m5.xlarge", "machine", ""),
+        (
+            "rds db.m5.large multi-az instance hour running postgresql",
+            "database",
+            "postgresql multi-az",
+        ),
+        ("aurora mysql db.r5.large", "database", "aurora mysql"),
+        ("rds multi-az usage", "database", "engine of RDS multi-az"),
+        ("instanceusage:db.m5.large", "database", "engine of RDS"),
     ],
 )
-def test_what_runs_is_told_by_the_charge_alone(text: str, database: bool, expected: str) -> None:
+def test_what_runs_is_told_by_the_charge_alone(text: str, what: str, expected: str) -> None:
     """Licences and second zones are in the price, so they make another market."""
-    assert bill.software(text, database=database) == expected
+    assert bill.software(text, what, "RDS") == expected
 
 
 def located(resource: str, field: str, value: str, editable: bool = True) -> ValueLocation:
