@@ -31,6 +31,12 @@ _VERBS = {
     FindingKind.OFF_HOURS: "Switch off outside working hours",
     FindingKind.CARBON_HOURS: "Move the start",
     FindingKind.SCHEDULED_SCALING: "Change the minimum of replicas",
+    FindingKind.RIGHTSIZE_MACHINE: "Lower the type",
+    FindingKind.UNDERPROVISIONED_MACHINE: "Raise the type",
+    FindingKind.MACHINE_GENERATION: "Renew the generation",
+    FindingKind.MACHINE_ARCHITECTURE: "Change the architecture",
+    FindingKind.RIGHTSIZE_DATABASE: "Lower the class",
+    FindingKind.UNDERPROVISIONED_DATABASE: "Raise the class",
 }
 
 _RISK = "Estimated probability that demand exceeds the new value in the next 14 days"

@@ -264,7 +264,7 @@ _Tier = Literal["production", "staging", "development"]
 
 
 class SizingSettings(Section):
-    """How container requests are sized."""
+    """How container requests and machines are sized."""
 
     history_days: int = Field(default=14, ge=7, le=60, description="Evidence window, in days.")
     max_change_share: float = Field(
@@ -275,6 +275,13 @@ class SizingSettings(Section):
         description="production, staging, development -> what one more percent of the time short "
         "is worth, in percent of a request: 1 saves most, 100 is most careful. What is left out is "
         "16.3, 9 and 2.4.",
+    )
+    machine_types: Path | None = Field(
+        default=None,
+        description="CSV of machine types and what an hour of each costs, for types that no bill "
+        "of yours names: instance_type, region, currency, price_per_hour and what "
+        "docs/recommendations/machines-and-databases.md says; empty means none.",
+        examples=["machine-types.csv"],
     )
 
 

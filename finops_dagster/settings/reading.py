@@ -25,6 +25,7 @@ from finops_dagster.settings.environment import (
 from finops_dagster.settings.model import CONFIG_NAME, SECRET_KEYS, SOURCE_GROUPS, Settings
 
 _FILES = ("allocation", "policies", "privacy", "focus_rules")
+_FILES_WITHIN = (("currencies", "rates"), ("sizing", "machine_types"))
 ENVIRONMENT = "environment"
 """Stands where a Fault names its file when the value came from a variable."""
 
@@ -179,9 +180,10 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     for name in _FILES:
         if (named := getattr(settings, name)) is not None:
             update[name] = absolute(named)
-    if settings.currencies.rates is not None:
-        rates = absolute(settings.currencies.rates)
-        update["currencies"] = settings.currencies.model_copy(update={"rates": rates})
+    for name, key in _FILES_WITHIN:
+        section = getattr(settings, name)
+        if (named := getattr(section, key)) is not None:
+            update[name] = section.model_copy(update={key: absolute(named)})
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         repository = str(absolute(Path(desired.repository)))
@@ -201,8 +203,9 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
     for name in _FILES:
         if (named := getattr(settings, name)) is not None:
             yield (name,), named
-    if settings.currencies.rates is not None:
-        yield ("currencies", "rates"), settings.currencies.rates
+    for name, key in _FILES_WITHIN:
+        if (named := getattr(getattr(settings, name), key)) is not None:
+            yield (name, key), named
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         yield ("desired_state", "repository"), Path(desired.repository)

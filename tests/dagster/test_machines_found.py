@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -55,7 +56,10 @@ MEASURED = """
 
 
 def found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **marts: tuple[str, str, list[date]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: Path | None = None,
+    **marts: tuple[str, str, list[date]],
 ) -> Any:
     """What the reader makes of a publication whose first machine Terraform declares."""
     value = ValueLocation(
@@ -67,7 +71,7 @@ def found(
         billed, "declared_names", lambda *_: {("1", "arn:x:instance/i-x"): DECLARED}
     )
     estate = SimpleNamespace(
-        settings=SimpleNamespace(sizing=SizingSettings()),
+        settings=SimpleNamespace(sizing=SizingSettings(machine_types=listed)),
         dbt_project=DBT_PROJECT,
         index=lambda _: SimpleNamespace(locations=lambda: [value]),
     )
@@ -93,6 +97,26 @@ def test_a_measured_machine_is_sized_and_its_declaration_edited(
     assert [a.subject for a in result.abstained] == ["machines"]
 
 
+def test_a_list_prices_what_no_bill_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An m6i is not billed here: without the list nobody could say what it costs."""
+    listed = tmp_path / "types.csv"
+    listed.write_text(
+        "instance_type,region,currency,price_per_hour,vcpus,memory_gib,software\n"
+        "m5.xlarge,eu-west-1,USD,0.2,,,Linux\nm6i.xlarge,eu-west-1,USD,0.15,4,16,Linux\n"
+    )
+    result = found(
+        tmp_path,
+        monkeypatch,
+        listed,
+        fct_costs_daily=(COSTS, "billing_period", [MARCH]),
+        dim_skus=(SKUS, "billing_period", [MARCH]),
+    )
+    (finding,) = result.findings
+    assert (finding.kind, finding.proposed) == (FindingKind.MACHINE_GENERATION, "m6i.xlarge")
+    # 0.20 x 730 x (1 - 0.15 / 0.20)
+    assert finding.saving_per_month.mid == Decimal("36.5")
+
+
 def test_machines_that_nobody_measures_are_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +132,7 @@ def test_machines_that_nobody_measures_are_told_once(
     assert "2 of 2" in result.abstained[0].reason
 
 
-@pytest.mark.parametrize("kinds", ["'snapshot'", "null::varchar"])
+@pytest.mark.parametrize("kinds", ["'snapshot'", "'instance_extra'"])
 def test_an_estate_without_machines_is_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: str
 ) -> None:

@@ -12,52 +12,70 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import ValueLocation
+from finops_dagster.engines.optimisation.machine_prices import UNTOLD
 from finops_dagster.engines.optimisation.machines import MACHINE_COLUMNS
 
 KINDS = {"instance_hours": "machine", "database_hours": "database"}
-"""Usage kind of a SKU -> what is billed by the hour."""
+_CATEGORIES = {"Compute": "machine", "Databases": "database"}
+"""Usage kind of a SKU, or where none is known FOCUS's service category -> what is billed by the
+hour, if its SKU names an instance type."""
+AMOUNTS = ("vcpus", "memory_gib", "network_gbps", "disk_mib_per_second")
+"""What a list of types may say that one carries."""
 TYPE_FIELDS = frozenset(
     {"instance_type", "instance_class", "machine_type", "vm_size", "size", "tier", "sku_name",
      "InstanceType", "DBInstanceClass"}
 )  # fmt: skip
 """Last part of the path that declares a type: Terraform's AWS, Google and Azure providers, and
 CloudFormation."""
+NODE_TAGS = (
+    r"^(?:kubernetes\.io/cluster/|k8s\.io/|karpenter\.sh/|eks:|aws:eks:|alpha\.eksctl\.io/"
+    r"|aks-managed|goog-k8s-|goog-gke-|k8s-io-)"
+)
+GROUP_TAGS = r"^(?:aws:autoscaling:groupname|aws:elasticmapreduce:|aws:batch:|aws:ec2:fleet-id)"
+"""Keys, in lower case, that only a cluster's nodes or a group's members carry: the tags that EKS,
+Karpenter, eksctl, AKS, GKE, and AWS's scaling groups, EMR, Batch and fleets set themselves."""
+_NODE_IDS = re.compile(r"/resourcegroups/mc_|/instances/gke-|/gke-[^/]*$")
+_GROUP_IDS = re.compile(r"/virtualmachinescalesets/")
+"""In a resource id: AKS keeps its nodes in a resource group of its own, GKE names them so."""
 _HOURS = re.compile(r"(1 )?(hrs?|hours?|instance[- ]hours?)")
 _SYSTEMS = {"windows": "windows", "rhel": "rhel", "red hat": "rhel", "suse": "suse",
             "ubuntu pro": "ubuntu pro", "linux": "linux"}  # fmt: skip
 _ENGINES = ("aurora postgresql", "aurora mysql", "postgresql", "mysql", "mariadb", "oracle",
-            "sql server", "db2")  # fmt: skip
+            "sql server", "db2", "redis", "valkey", "memcached")  # fmt: skip
 
 
-def hourly(billed: pd.DataFrame) -> pd.DataFrame:
-    """Of a bill's rows those of machines and databases by the hour, with `what`, `software`, `spot`
-    and `committed`.
+def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
+    """Of a bill's rows those of machines and databases by the hour, with `what`, `software`,
+    `spot`, `committed` and `grouped`.
 
     `billed`: rows of `fct_costs_daily` with usage_kind, charge_description, instance_type,
-    core_count, memory_gib and gpu_count of their SKU, and `resource`. Machines of clusters (their
+    core_count, memory_gib and gpu_count of their SKU, and `resource`. `tags`: billing_period,
+    tag_set_id and tag_key of tags that say whose a machine is. Machines of clusters (their
     autoscaler sizes them) and with GPUs are left out.
     """
     units = billed["consumed_unit"].fillna("").astype(str).str.lower()
+    kinds = billed["usage_kind"]
+    whats = kinds.map(KINDS).where(kinds.notna(), billed["service_category"].map(_CATEGORIES))
     wanted = (
-        billed["usage_kind"].isin(KINDS)
+        whats.notna()
         & (billed["charge_category"] == "Usage")
         & billed["instance_type"].notna()
         & billed["resource"].notna()
         & units.map(lambda unit: _HOURS.fullmatch(unit) is not None)
     )
-    rows = billed.loc[wanted]
-    elsewhere = rows.loc[rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
+    rows = billed.loc[wanted].assign(what=whats.loc[wanted])
+    node, grouped = (_managed(rows, tags, *by) for by in _MANAGED)
+    elsewhere = rows.loc[node | rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
+    rows = rows.assign(grouped=grouped)
     rows = rows.loc[~rows["resource"].isin(elsewhere["resource"])]
     texts = [
         f"{meter or ''} {text or ''}".lower()
         for meter, text in zip(rows["sku_meter"], rows["charge_description"], strict=True)
     ]
-    whats = [KINDS[kind] for kind in rows["usage_kind"]]
     return rows.assign(
-        what=whats,
         software=[
-            software(text, database=what == "database")
-            for text, what in zip(texts, whats, strict=True)
+            software(text, what, _word(service))
+            for text, what, service in zip(texts, rows["what"], rows["service_name"], strict=True)
         ],
         spot=["spot" in text or "low priority" in text for text in texts],
         committed=rows["commitment_discount_status"].notna(),
@@ -65,14 +83,32 @@ def hourly(billed: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def software(text: str, *, database: bool) -> str:
-    """What a charge's words, in lower case, say runs there; empty where they say nothing.
+_MANAGED = ((NODE_TAGS, _NODE_IDS), (GROUP_TAGS, _GROUP_IDS))
+
+
+def _managed(
+    rows: pd.DataFrame, tags: pd.DataFrame, keys: str, identifiers: re.Pattern[str]
+) -> pd.Series[bool]:
+    """Which rows carry a tag of such a key, or are of a resource with such an id."""
+    named = rows["resource_id"].fillna("").astype(str).str.lower()
+    found = named.map(lambda one: identifiers.search(one) is not None).astype(bool)
+    if tags.empty:
+        return found
+    keyed = tags.loc[tags["tag_key"].str.contains(keys, regex=True)]
+    sets = set(zip(keyed["billing_period"], keyed["tag_set_id"], strict=True))
+    own = zip(rows["billing_period"], rows["tag_set_id"], strict=True)
+    return found | pd.Series([one in sets for one in own], index=rows.index, dtype=bool)
+
+
+def software(text: str, what: str, service: str = "") -> str:
+    """What a charge's words, in lower case, say runs there; where they say nothing it is empty for
+    a machine, and UNTOLD with the service for a database.
 
     What makes another price is part of it: a database's copy in another zone, a host of one's own.
     """
-    if database:
-        found = next((engine for engine in _ENGINES if engine in text), "")
-        return f"{found} multi-az".strip() if "multi-az" in text else found
+    if what == "database":
+        found = next((engine for engine in _ENGINES if engine in text), f"{UNTOLD}{service}")
+        return f"{found} multi-az" if "multi-az" in text else found
     found = next((name for word, name in _SYSTEMS.items() if word in text), "")
     if "sql" in text:
         found = f"{found} sql server".strip()
@@ -90,12 +126,17 @@ def charges(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def types(rows: pd.DataFrame) -> pd.DataFrame:
-    """instance_type, vcpus and memory_gib of every type in the rows of `hourly`."""
-    known = rows.assign(
-        vcpus=rows["core_count"].astype(float), memory_gib=rows["memory_gib"].astype(float)
-    )
-    return known.groupby("instance_type", as_index=False)[["vcpus", "memory_gib"]].max()
+def types(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """What `Catalogue` asks for, of every type in the rows of `hourly` or the list of the user.
+
+    `listed`: instance_type and AMOUNTS, which hold where they are given.
+    """
+    own = rows.rename(columns={"core_count": "vcpus"}).reindex(columns=["instance_type", *AMOUNTS])
+    parts = [
+        one[["instance_type"]].assign(**{name: one[name].astype(float) for name in AMOUNTS})
+        for one in (listed, own)
+    ]
+    return pd.concat(parts).groupby("instance_type", as_index=False)[list(AMOUNTS)].first()
 
 
 def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.DataFrame:
@@ -128,6 +169,8 @@ def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.Da
 
 def _held(group: pd.DataFrame) -> str:
     """Why a machine's type is not judged; empty where it is."""
+    if group["grouped"].any():
+        return "a group starts and stops it: its type is the template's, and all its members'"
     if group["spot"].any():
         return "it runs on spot capacity, whose price moves by itself"
     names = list(dict.fromkeys(group["instance_type"]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.machine_needs import carries
+from finops_dagster.engines.optimisation.machine_prices import UNTOLD
 from finops_dagster.engines.optimisation.machine_stand import (
     METER,
     Machine,
@@ -22,9 +23,9 @@ ARCHITECTURE_RISK = 0.05
 publishes a share; these rank the kinds by how much of a system changes (drivers, or every binary),
 under and at the limit of `SizingConfig.max_risk`."""
 
-ARM_ENGINES = ("postgresql", "mysql", "mariadb", "aurora")
-"""Engines of RDS and Aurora with classes on Graviton: Amazon RDS user guide, "DB instance class
-types"; Oracle and SQL Server have none."""
+ARM_ENGINES = ("postgresql", "mysql", "mariadb", "aurora", "redis", "valkey", "memcached")
+"""Engines with classes on Graviton: Amazon RDS user guide, "DB instance class types"; Amazon
+ElastiCache user guide, "Supported node types". Oracle and SQL Server have none."""
 
 
 def generation(stand: Stand, machine: Machine) -> Finding | Abstained | None:
@@ -82,7 +83,7 @@ def architecture(stand: Stand, machine: Machine) -> Finding | Abstained | None:
 
 def _not_on_arm(machine: Machine) -> str:
     told = machine.market.software
-    if told in ("", "multi-az"):
+    if not told or told.startswith(UNTOLD):
         return "cheaper on arm64, but what runs on it is not known"
     if not (told.startswith(ARM_ENGINES) if machine.database else told == "linux"):
         return f"cheaper on arm64, but {told} is bound to its architecture or its licence"

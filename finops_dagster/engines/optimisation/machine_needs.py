@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.periods import day_start
+from finops_dagster.engines.known import Floats
 from finops_dagster.engines.optimisation.machine_types import MachineType
 from finops_dagster.engines.optimisation.profiles import REHEARSAL_SHARE
 from finops_dagster.engines.optimisation.quantities import GIB
@@ -37,6 +38,8 @@ DIMENSIONS = {
 _MUST = ("cpu", "memory", "network", "disk")
 """Those in which a machine that was not measured must not lose anything."""
 
+_EPOCH = pd.Timestamp(0, tz="UTC")
+
 MIN_SAMPLES = 100
 """As KRR asks for: a P99.5 of fewer is their maximum and nothing else."""
 
@@ -45,8 +48,10 @@ MIN_SAMPLES = 100
 class MachineUse:
     """What one machine did in the evidence window."""
 
-    samples: pd.DataFrame
-    """time and one column for each of DIMENSIONS, in its unit; missing as NaN."""
+    at: np.ndarray
+    """Start of each sample, seconds since the epoch, rising."""
+    values: Mapping[str, Floats]
+    """Each of DIMENSIONS in its unit, a value a sample; missing as NaN."""
     before: Mapping[str, float]
     """The most of each dimension in the rows before the window; empty without any."""
     start: datetime
@@ -54,35 +59,39 @@ class MachineUse:
     coverage: float
     """Share of the window measured."""
 
+    @property
+    def size(self) -> int:
+        """How many samples there are."""
+        return int(self.at.size)
+
+    @property
+    def late(self) -> np.ndarray:
+        """Which samples the rehearsal has not seen."""
+        split = self.start + (self.end - self.start) * REHEARSAL_SHARE
+        return np.asarray(self.at >= split.timestamp())
+
     def known(self, dimension: str) -> bool:
         """Whether it was measured in half of its samples at least."""
-        return bool(self.samples[dimension].notna().mean() >= 0.5)
+        return bool(np.isfinite(self.values[dimension]).mean() >= 0.5)
 
     def quantile(self, dimension: str, level: float) -> float:
-        """A quantile over the window."""
-        return float(self.samples[dimension].quantile(level))
+        """A quantile over the window; NaN where nothing was measured."""
+        return _quantile(self.values[dimension], level)
 
     def days(self) -> float:
         """From its first measurement to its last."""
-        span = self.samples["time"].max() - self.samples["time"].min()
-        return float(span / timedelta(days=1))
-
-    def split(self) -> pd.Timestamp:
-        """Where the part of the window begins that the rehearsal has not seen."""
-        return pd.Timestamp(self.start + (self.end - self.start) * REHEARSAL_SHARE)
-
-    def late(self) -> pd.DataFrame:
-        """The samples that the rehearsal has not seen."""
-        return self.samples.loc[self.samples["time"] >= self.split()]
+        return float(self.at[-1] - self.at[0]) / 86_400
 
     def late_hours(self) -> int:
-        """In how many hours those were taken."""
-        return int(self.late()["time"].dt.floor("h").nunique())
+        """In how many hours those that the rehearsal has not seen were taken."""
+        return int(np.unique(self.at[self.late] // 3600).size)
 
     def busiest_day(self) -> float:
         """The highest mean CPU of a day, in vCPUs."""
-        days = self.samples["time"].dt.floor("D")
-        return float(self.samples["cpu"].groupby(days).mean().max())
+        cpu = self.values["cpu"]
+        known = np.isfinite(cpu)
+        _, day = np.unique(self.at[known] // 86_400, return_inverse=True)
+        return float((np.bincount(day, cpu[known]) / np.bincount(day)).max())
 
     def needs(self, rule: Rule, early: bool = False) -> dict[str, float]:
         """What the rule asks for in each dimension measured; `early` by the first part alone.
@@ -90,21 +99,29 @@ class MachineUse:
         CPU, network and disk: their quantile times the headroom. Memory: the peak and its upward
         drift, as of containers. Connections: the peak times the headroom of CPU.
         """
-        end = self.split() if early else pd.Timestamp(self.end)
-        rows = self.samples.loc[self.samples["time"] < end]
+        seen = ~self.late if early else np.ones(self.size, dtype=bool)
         found: dict[str, float] = {}
         for dimension in DIMENSIONS:
-            values = rows[dimension]
-            if not self.known(dimension) or values.notna().sum() == 0:
+            values = self.values[dimension][seen]
+            if not self.known(dimension) or not np.isfinite(values).any():
                 continue
             if dimension == "memory":
-                need = (values.max() + _drift(rows, dimension)) * rule.memory_headroom
+                peak = np.nanmax(values) + _drift(self.at[seen], values)
+                found[dimension] = float(peak * rule.memory_headroom)
             elif dimension == "connections":
-                need = values.max() * rule.cpu_headroom
+                found[dimension] = float(np.nanmax(values) * rule.cpu_headroom)
             else:
-                need = values.quantile(rule.cpu_quantile) * rule.cpu_headroom
-            found[dimension] = float(need)
+                found[dimension] = _quantile(values, rule.cpu_quantile) * rule.cpu_headroom
         return found
+
+    def over(self, kind: MachineType, database: bool, *, late: bool) -> float:
+        """Share of the samples in which any dimension was above what a type carries; 0 of none."""
+        asked = self.late if late else np.ones(self.size, dtype=bool)
+        above = np.zeros(int(asked.sum()), dtype=bool)
+        for dimension, most in carries(kind, database).items():
+            if most is not None:
+                above |= self.values[dimension][asked] > most
+        return float(above.mean()) if above.size else 0.0
 
 
 def uses(
@@ -136,15 +153,17 @@ def uses(
             "connections": _clean(rows["connections"]),
         }
     )
+    measured = measured.assign(at=(measured["time"] - _EPOCH) / timedelta(seconds=1))
     found: dict[str, MachineUse] = {}
     for resource, group in measured.groupby("resource", sort=True):
-        inside = group.loc[group["time"] >= pd.Timestamp(start)].reset_index(drop=True)
-        earlier = group.loc[group["time"] < pd.Timestamp(start)]
+        inside = group.loc[group["at"] >= start.timestamp()]
+        earlier = group.loc[group["at"] < start.timestamp(), list(DIMENSIONS)].max()
         if inside["cpu"].notna().sum() == 0:
             continue
         found[str(resource)] = MachineUse(
-            samples=inside,
-            before={d: float(m) for d in DIMENSIONS if np.isfinite(m := earlier[d].max())},
+            at=inside["at"].to_numpy(dtype=float),
+            values={one: inside[one].to_numpy(dtype=float) for one in DIMENSIONS},
+            before={str(one): float(most) for one, most in earlier.items() if np.isfinite(most)},
             start=start,
             end=end,
             coverage=min(1.0, float(inside["seconds"].sum()) / (end - start).total_seconds()),
@@ -200,15 +219,6 @@ def fit(needs: Mapping[str, float], kind: MachineType, current: MachineType, dat
     return Fit(tuple(short), tuple(unknown))
 
 
-def over(rows: pd.DataFrame, kind: MachineType, database: bool) -> float:
-    """Share of the samples in which any dimension was above what a type carries; 0 of none."""
-    above = np.zeros(len(rows), dtype=bool)
-    for dimension, most in carries(kind, database).items():
-        if most is not None:
-            above |= rows[dimension].to_numpy(dtype=float) > most
-    return float(above.mean()) if len(rows) else 0.0
-
-
 def outgrown(
     before: Mapping[str, float], kind: MachineType, database: bool
 ) -> Iterator[tuple[str, float]]:
@@ -219,16 +229,18 @@ def outgrown(
             yield dimension, peak
 
 
-def _drift(rows: pd.DataFrame, column: str) -> float:
+def _quantile(values: Floats, level: float) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, level)) if known.size else float("nan")
+
+
+def _drift(at: np.ndarray, values: Floats) -> float:
     """Last-third mean less first-third mean, where positive."""
-    if rows.empty:
-        return 0.0
-    first, last = rows["time"].min(), rows["time"].max()
-    third = (last - first) / 3
-    early = rows.loc[rows["time"] < first + third, column].mean()
-    late = rows.loc[rows["time"] >= last - third, column].mean()
-    drift = float(late - early)
-    return drift if drift > 0 else 0.0
+    known = np.isfinite(values)
+    at, values = at[known], values[known]
+    third = (at[-1] - at[0]) / 3
+    drift = values[at >= at[-1] - third].mean() - values[at <= at[0] + third].mean()
+    return max(0.0, float(drift))
 
 
 def _clean(values: pd.Series) -> pd.Series:

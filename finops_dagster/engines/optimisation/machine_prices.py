@@ -21,6 +21,9 @@ TYPE_PRICE_COLUMNS = (
 EVIDENCE = ("paid", "listed", "file")
 """Best first: on demand in the bill, after discounts; the bill's list price; the user's list."""
 
+UNTOLD = "engine of "
+"""Before a service's name: what runs on a database of which no charge says the engine."""
+
 SAME_PRICE = Decimal("0.02")
 """Machines of one type whose hours differ by more do not cost the same for a reason that is not
 known here (credits, licences), so that their mean is nobody's price."""

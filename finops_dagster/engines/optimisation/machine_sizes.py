@@ -14,7 +14,6 @@ from finops_dagster.engines.optimisation.machine_needs import (
     MachineUse,
     fit,
     outgrown,
-    over,
 )
 from finops_dagster.engines.optimisation.machine_stand import Machine, Option, Stand, price_words
 from finops_dagster.engines.optimisation.machine_types import MachineType, sized_like
@@ -32,10 +31,10 @@ def size(stand: Stand, machine: Machine, use: MachineUse) -> Finding | Abstained
     """RIGHTSIZE_ or UNDERPROVISIONED_, None where the type is right, or why it is not judged."""
     subject = f"{machine.name} size"
     config = stand.ground.config
-    if len(use.samples) < MIN_SAMPLES or use.days() + 1 / 24 < config.min_history_days:
+    if use.size < MIN_SAMPLES or use.days() + 1 / 24 < config.min_history_days:
         return Abstained(
             subject=subject,
-            reason=f"measured {len(use.samples)} times in {use.days():.1f} days: "
+            reason=f"measured {use.size} times in {use.days():.1f} days: "
             f"{config.min_history_days} days and {MIN_SAMPLES} times are needed",
         )
     if _idle(machine, use):
@@ -67,18 +66,18 @@ def _cut(stand: Stand, machine: Machine, use: MachineUse, rule: Rule) -> Finding
     subject = f"{machine.name} size"
     options = [o for o in stand.options(machine, sized_like) if o.prices.ratio < 1]
     options = [o for o in options if _in_steps(stand, machine, o.kind) and _lasts(o.kind, use)]
-    chosen, blocked = _cheapest(options, use.needs(rule), machine)
+    needs = use.needs(rule)
+    chosen, blocked = _cheapest(options, needs, machine)
     if chosen is None:
         return Abstained(subject=subject, reason=blocked) if blocked else None
     why = stand.why_no_saving(machine)
     if why:
         return Abstained(subject=subject, reason=why)
-    late = use.late()
-    if late.empty:
+    if not use.late.any():
         return Abstained(subject=subject, reason="not measured in the last third of the window")
     rehearsed, _ = _cheapest(options, use.needs(rule, early=True), machine)
-    seen = over(late, (rehearsed or chosen).kind, machine.database)
-    exceeded = over(late, chosen.kind, machine.database)
+    seen = use.over((rehearsed or chosen).kind, machine.database, late=True)
+    exceeded = use.over(chosen.kind, machine.database, late=True)
     if max(seen, exceeded) > stand.ground.config.max_risk:
         reason = (
             f"sized from the first two thirds of the window it would have been short in "
@@ -93,7 +92,7 @@ def _cut(stand: Stand, machine: Machine, use: MachineUse, rule: Rule) -> Finding
         return Abstained(subject=subject, reason=reason)
     reason = (
         f"{machine.kind.name} can be {chosen.kind.name}: by {rule.name} it needs "
-        f"{_words(use.needs(rule))}, which that type carries for {price_words(chosen)}. Set by the "
+        f"{_words(needs)}, which that type carries for {price_words(chosen)}. Set by the "
         f"rule on the first two thirds of {stand.ground.window.days} days, the size was exceeded "
         f"in {seen:.2%} of the intervals after."
     )
@@ -105,8 +104,8 @@ def _cut(stand: Stand, machine: Machine, use: MachineUse, rule: Rule) -> Finding
         saving=stand.saving(machine, chosen),
         risk=wilson_upper(exceeded, float(use.late_hours())),
         confidence=use.coverage,
-        samples=len(use.samples),
-        figures=_figures(use, rule) | {"exceeded_share": seen},
+        samples=use.size,
+        figures=_figures(use, needs) | {"exceeded_share": seen},
         reason=reason,
         rule=f"quantile rule in every dimension: {rule.name}",
         wrong_if=_wrong_if(machine, use),
@@ -129,7 +128,8 @@ def _raise(stand: Stand, machine: Machine, use: MachineUse, rule: Rule) -> Findi
         if o.kind.vcpus >= machine.kind.vcpus and o.kind.memory_gib >= machine.kind.memory_gib
         and _lasts(o.kind, use)
     ]  # fmt: skip
-    chosen, _ = _cheapest(larger, use.needs(rule), machine)
+    needs = use.needs(rule)
+    chosen, _ = _cheapest(larger, needs, machine)
     hours = stand.hours(machine)
     if chosen is None or len(hours) < 2:
         reason = f"{told}, and no larger type that would do has a price"
@@ -139,16 +139,16 @@ def _raise(stand: Stand, machine: Machine, use: MachineUse, rule: Rule) -> Findi
         if machine.database
         else FindingKind.UNDERPROVISIONED_MACHINE
     )
-    exceeded = over(use.samples, machine.kind, machine.database)
+    exceeded = use.over(machine.kind, machine.database, late=False)
     return stand.finding(
         kind,
         machine,
         chosen,
         saving=stand.spending(machine, chosen, hours),
-        risk=wilson_upper(over(use.late(), chosen.kind, machine.database), use.late_hours()),
+        risk=wilson_upper(use.over(chosen.kind, machine.database, late=True), use.late_hours()),
         confidence=use.coverage,
-        samples=len(use.samples),
-        figures=_figures(use, rule) | {"exceeded_share": exceeded},
+        samples=use.size,
+        figures=_figures(use, needs) | {"exceeded_share": exceeded},
         reason=f"{told}; {chosen.kind.name} carries what is needed by {rule.name}, for "
         f"{price_words(chosen)}.",
         rule=f"shortage rule: {rule.name}",
@@ -193,11 +193,11 @@ def _words(needs: dict[str, float]) -> str:
     return ", ".join(f"{needs[d]:.3g} {unit}" for d, unit in DIMENSIONS.items() if d in needs)
 
 
-def _figures(use: MachineUse, rule: Rule) -> dict[str, float]:
+def _figures(use: MachineUse, needs: dict[str, float]) -> dict[str, float]:
     units = {"cpu": "vcpus", "memory": "gib", "network": "gbps", "disk": "mib_per_second",
              "connections": "connections"}  # fmt: skip
     found = {}
-    for dimension, need in use.needs(rule).items():
+    for dimension, need in needs.items():
         found[f"{dimension}_p95_{units[dimension]}"] = use.quantile(dimension, 0.95)
         found[f"{dimension}_max_{units[dimension]}"] = use.quantile(dimension, 1.0)
         found[f"{dimension}_needed_{units[dimension]}"] = need

@@ -67,9 +67,10 @@ def find_machines(
     kinds = {one.name: one.kind for one in machines}
     measured = uses(inputs.use, kinds, as_of, config.history_days)
     stand = Stand(ground, inputs.catalogue, inputs.type_prices)
+    held = [one for one in machines if one.held]
+    abstained += _told_once("machines", [(one.name, one.held) for one in held])
     for one in machines:
         if one.held:
-            abstained.append(Abstained(subject=one.name, reason=one.held))
             continue
         for judged in _judged(stand, one, measured.get(one.name)):
             if isinstance(judged, Finding):
@@ -101,8 +102,7 @@ def _machines(inputs: MachineInputs) -> tuple[list[Machine], list[Abstained]]:
         resource, what, region, name, software, currency, owner, environment = map(_word, row[:8])
         kind = inputs.catalogue.get(name)
         if kind is None:
-            reason = f"what its type {name!r} has is in no catalogue"
-            unknown.append(Abstained(subject=resource, reason=reason))
+            unknown.append((resource, f"what type {name!r} has is in no catalogue"))
             continue
         machines.append(
             Machine(
@@ -116,7 +116,20 @@ def _machines(inputs: MachineInputs) -> tuple[list[Machine], list[Abstained]]:
                 held=_word(row[10]),
             )
         )
-    return machines, unknown
+    return machines, _told_once("machines", unknown)
+
+
+def _told_once(subject: str, reasons: list[tuple[str, str]]) -> list[Abstained]:
+    """One abstention for each reason, by the name of the one it is of, or with how many."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        names.setdefault(reason, []).append(name)
+    return [
+        Abstained(subject=of[0], reason=reason)
+        if len(of) == 1
+        else Abstained(subject=subject, reason=f"{len(of)} of them: {reason}")
+        for reason, of in names.items()
+    ]
 
 
 def _ground(

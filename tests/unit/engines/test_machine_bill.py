@@ -22,11 +22,15 @@ from tests.unit.engines.machine_estates import LIMITS, TYPES
 LINUX = "$0.192 per On Demand Linux m5.xlarge Instance Hour"
 
 
+NO_TAGS = pd.DataFrame(columns=["billing_period", "tag_set_id", "tag_key"])
+
+
 def row(resource: str = "a", **more: Any) -> dict[str, Any]:
     """A day of an m5.xlarge on Linux, a tenth under its list price."""
     given: dict[str, Any] = {
         "resource": resource, "resource_id": f"arn:aws:ec2:eu-west-1:1:instance/i-{resource}",
         "resource_name": f"web-{resource}", "usage_kind": "instance_hours",
+        "service_category": "Compute", "service_name": "Amazon Elastic Compute Cloud",
         "charge_category": "Usage", "charge_description": LINUX, "sku_meter": "BoxUsage:m5.xlarge",
         "instance_type": "m5.xlarge", "core_count": 4.0, "memory_gib": 16.0, "gpu_count": None,
         "region_id": "eu-west-1", "billing_currency": "USD", "team": "shop",
@@ -39,7 +43,7 @@ def row(resource: str = "a", **more: Any) -> dict[str, Any]:
 
 
 def hourly(*rows: dict[str, Any]) -> pd.DataFrame:
-    return bill.hourly(pd.DataFrame(list(rows)))
+    return bill.hourly(pd.DataFrame(list(rows)), NO_TAGS)
 
 
 def prices(*rows: dict[str, Any]) -> dict[tuple[str, str], Decimal]:
@@ -57,6 +61,8 @@ def prices(*rows: dict[str, Any]) -> dict[tuple[str, str], Decimal]:
     "more",
     [
         {"usage_kind": "snapshot"},
+        {"usage_kind": None, "service_category": "Analytics"},
+        {"usage_kind": "instance_extra"},
         {"charge_category": "Credit"},
         {"instance_type": None},
         {"consumed_unit": "vCPU-Hours"},
@@ -71,6 +77,27 @@ def test_only_machines_by_the_hour_are_machines(more: dict[str, Any]) -> None:
     assert hourly(row(**more)).empty
 
 
+def test_nodes_and_members_are_told_by_the_tags_that_only_they_have() -> None:
+    """A node is its cluster's; of a group nobody changes one member."""
+    march = date(2026, 3, 1)
+    keys = {"n": "kubernetes.io/cluster/prod", "g": "aws:autoscaling:groupname", "o": "team"}
+    tags = pd.DataFrame(
+        [(march, one, key) for one, key in keys.items()] + [(date(2026, 2, 1), "x", keys["n"])],
+        columns=NO_TAGS.columns,
+    )
+    rows = [row(one, billing_period=march, tag_set_id=one) for one in ("n", "g", "o", "x")]
+    aks = "/subscriptions/1/resourceGroups/MC_shop/providers/x/virtualMachineScaleSets/aks/0"
+    scaled = "/subscriptions/1/resourceGroups/shop/providers/x/virtualMachineScaleSets/web/0"
+    rows += [
+        row("aks", resource_id=aks, billing_period=march, tag_set_id=None),
+        row("scaled", resource_id=scaled, billing_period=march, tag_set_id=None),
+    ]
+    found = bill.machines(bill.hourly(pd.DataFrame(rows), tags), {})
+
+    held = dict(zip(found["resource"], found["held"].str.len() > 0, strict=True))
+    assert held == {"g": True, "o": False, "scaled": True, "x": False}
+
+
 def test_paid_and_listed_prices_are_of_an_hour() -> None:
     """4.32 and 4.80 for 24 hours."""
     assert prices(row(), row("b", instance_type="m5.large", effective_cost=Decimal("2.16"),
@@ -80,6 +107,17 @@ def test_paid_and_listed_prices_are_of_an_hour() -> None:
         ("m5.large", "paid"): Decimal("0.09"),
         ("m5.large", "listed"): Decimal("0.1"),
     }  # fmt: skip
+
+
+def test_hours_of_no_known_kind_are_told_by_their_service() -> None:
+    """An export with words of its own still bills machines; a cache is no PostgreSQL."""
+    database = {"service_category": "Databases", "service_name": "Amazon ElastiCache"}
+    rows = hourly(
+        row(usage_kind=None),
+        row("b", usage_kind=None, charge_description="cache.m5.xlarge hours", **database),
+    )
+    assert rows["what"].tolist() == ["machine", "database"]
+    assert rows["software"].tolist() == ["linux", "engine of Amazon ElastiCache"]
 
 
 def test_reserved_hours_are_listed_and_not_paid() -> None:
@@ -141,23 +179,27 @@ def test_of_two_prices_of_one_list_the_higher_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "database", "expected"),
+    ("text", "what", "expected"),
     [
-        ("on demand linux m5.xlarge instance hour", False, "linux"),
-        ("on demand windows with sql std m5.xlarge", False, "windows sql server"),
-        ("on demand linux with sql web m5.xlarge", False, "linux sql server"),
-        ("red hat enterprise linux m5.xlarge", False, "rhel"),
-        ("dedicatedusage:m5.xlarge linux", False, "linux dedicated"),
-        ("boxusage:m5.xlarge", False, ""),
-        ("rds db.m5.large multi-az instance hour running postgresql", True, "postgresql multi-az"),
-        ("aurora mysql db.r5.large", True, "aurora mysql"),
-        ("rds multi-az usage", True, "multi-az"),
-        ("instanceusage:db.m5.large", True, ""),
+        ("on demand linux m5.xlarge instance hour", "machine", "linux"),
+        ("on demand windows with sql std m5.xlarge", "machine", "windows sql server"),
+        ("on demand linux with sql web m5.xlarge", "machine", "linux sql server"),
+        ("red hat enterprise linux m5.xlarge", "machine", "rhel"),
+        ("dedicatedusage:m5.xlarge linux", "machine", "linux dedicated"),
+        ("boxusage:m5.xlarge", "machine", ""),
+        (
+            "rds db.m5.large multi-az instance hour running postgresql",
+            "database",
+            "postgresql multi-az",
+        ),
+        ("aurora mysql db.r5.large", "database", "aurora mysql"),
+        ("rds multi-az usage", "database", "engine of RDS multi-az"),
+        ("instanceusage:db.m5.large", "database", "engine of RDS"),
     ],
 )
-def test_what_runs_is_told_by_the_charge_alone(text: str, database: bool, expected: str) -> None:
+def test_what_runs_is_told_by_the_charge_alone(text: str, what: str, expected: str) -> None:
     """Licences and second zones are in the price, so they make another market."""
-    assert bill.software(text, database=database) == expected
+    assert bill.software(text, what, "RDS") == expected
 
 
 def located(resource: str, field: str, value: str, editable: bool = True) -> ValueLocation:

@@ -366,6 +366,15 @@ def test_machines_that_something_else_manages_are_left_to_it() -> None:
     assert [a.subject for a in result.abstained] == [NAME]
 
 
+def test_a_reason_of_many_machines_is_told_once() -> None:
+    """A group of a thousand would hide everything else."""
+    held = "a group starts and stops it"
+    many = [machine(f"machine/1/i-{number}", held=held) for number in range(3)]
+
+    (told,) = judged(many, use().iloc[:0]).abstained
+    assert (told.subject, told.reason) == ("machines", f"3 of them: {held}")
+
+
 @pytest.mark.parametrize("name", ["m9x.huge", "", "m5.metal"])
 def test_types_that_are_unknown_or_odd_are_not_judged(name: str) -> None:
     """Of bare metal only half is told by name, and of a type that nobody knows nothing."""

@@ -19,6 +19,7 @@ from finops_dagster.engines.optimisation.machine_prices import TypePrices, bille
 from finops_dagster.engines.optimisation.machine_stand import METER
 from finops_dagster.engines.optimisation.machine_types import Catalogue
 from finops_dagster.engines.optimisation.machines import MachineInputs, find_machines
+from finops_dagster.sources.machine_list import COLUMNS, OPTIONAL, read_machine_list
 from finops_dagster.storage.publication import PublishedReader
 
 _BEFORE_DAYS = 76
@@ -32,9 +33,11 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
     if costs is None or costs.empty:
         return FindResult(findings=[], abstained=[])
     costs = billed.named(costs, billed.declared_names(resources.reader(estate, as_of), as_of))
-    rows = bill.hourly(costs)
+    rows = bill.hourly(costs, _tags(reader, as_of, days))
     if rows.empty:
         return FindResult(findings=[], abstained=[])
+    path = estate.settings.sizing.machine_types
+    listed = read_machine_list(path, as_of) if path else pd.DataFrame(columns=[*COLUMNS, *OPTIONAL])
     index = estate.index(as_of)
     pairs = set(zip(rows["sku_meter"], rows["consumed_unit"], strict=True))
     own = costs.loc[costs["resource"].isin(rows["resource"])]
@@ -42,8 +45,10 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
         MachineInputs(
             machines=bill.machines(rows, bill.declared_types(index.locations() if index else [])),
             use=_use(reader, rows, as_of, days),
-            catalogue=Catalogue(bill.types(rows), _limits(estate.dbt_project)),
-            type_prices=TypePrices(billed_prices(bill.charges(rows))),
+            catalogue=Catalogue(bill.types(rows, listed), _limits(estate.dbt_project)),
+            type_prices=TypePrices(
+                pd.concat([billed_prices(bill.charges(rows)), listed.assign(evidence="file")])
+            ),
             unit_prices=unit_prices(
                 own,
                 as_of,
@@ -54,6 +59,21 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
         as_of,
         SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
     )
+
+
+def _tags(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame:
+    """Tag sets of what clusters and groups run, by the keys that only they set."""
+    found = reader.frame(
+        "dim_tag_sets",
+        """
+        select billing_period, tag_set_id, tag_key from mart
+        where regexp_matches(tag_key, $nodes) or regexp_matches(tag_key, $groups)
+        """,
+        first=(as_of - timedelta(days=days - 1)).replace(day=1),
+        given={"nodes": bill.NODE_TAGS, "groups": bill.GROUP_TAGS},
+    )
+    columns = ["billing_period", "tag_set_id", "tag_key"]
+    return pd.DataFrame(columns=columns) if found is None else found
 
 
 def _use(reader: PublishedReader, rows: pd.DataFrame, as_of: date, days: int) -> pd.DataFrame:
