@@ -27,6 +27,7 @@ _VERBS = {
     FindingKind.UNDERPROVISIONED_MEMORY: "Raise the memory request",
     FindingKind.IDLE_WORKLOAD: "Scale down the idle workload",
     FindingKind.IDLE_GPU: "Release idle GPUs",
+    FindingKind.UNDERUSED_GPU: "Ask for fewer GPUs",
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
 }

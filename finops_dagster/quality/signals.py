@@ -23,7 +23,8 @@ MEASUREMENTS = Suite(
         "cpu_throttled_periods_per_second network_transmit_bytes_per_second "
         "restarts_per_second oom_kills_per_second cpu_cores_replica_max "
         "cpu_cores_replica_p95 memory_replica_max_bytes memory_replica_p95_bytes "
-        "gpus_measured replicas_measured"
+        "gpus_measured replicas_measured gpu_memory_used_mib gpu_memory_free_mib "
+        "gpu_utilisation_device_p95_percent gpu_memory_device_max_mib"
     ),
     checks=(
         *not_null("day", "time", "resource", "cluster", "interval_seconds"),
@@ -45,10 +46,13 @@ MEASUREMENTS = Suite(
             "cpu_limit_cores",
             "cpu_cores_replica_max",
             "memory_replica_max_bytes",
+            "gpu_memory_used_mib",
+            "gpu_memory_free_mib",
+            "gpu_memory_device_max_mib",
             high=1e18,
             hint=_SIGNALS,
         ),
-        *between("gpu_utilisation_percent", high=100),
+        *between("gpu_utilisation_percent", "gpu_utilisation_device_p95_percent", high=100),
     ),
 )
 

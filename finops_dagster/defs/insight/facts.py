@@ -299,6 +299,30 @@ def measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFram
     )
 
 
+def gpu_measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_workload_measurements of the last `days` days, of workloads whose GPUs are measured."""
+    return reader.frame(
+        "fct_workload_measurements",
+        """
+        select * from mart where resource in (
+            select resource from mart where gpu_utilisation_percent is not null
+        )
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+
+
+def workload_labels(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """resource, label, label_value of pods of the last `days` days."""
+    return reader.frame(
+        "fct_workload_labels_daily",
+        "select distinct resource, label, label_value from mart order by all",
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+
+
 def utilisation(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
     """fct_workload_utilisation_daily of the last `days` days: for peaks before the window."""
     return reader.frame(

@@ -11,14 +11,11 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.carbon import CarbonBook
-from finops_dagster.engines.optimisation.ground import Ground, declared_amounts
+from finops_dagster.engines.optimisation.ground import ground_of
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import activities, idle
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
 from finops_dagster.engines.optimisation.off_hours import off_hours
-from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.sizing import size
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
 from finops_dagster.engines.optimisation.volumes import unused_volumes
@@ -43,23 +40,7 @@ def find(
     saving is at the net unit price really paid in the window.
     """
     config = config or SizingConfig()
-    owners = context.owners[["resource", "owner", "environment"]]
-    ground = Ground(
-        as_of=as_of,
-        config=config,
-        window=evidence(measurements, as_of, config.history_days),
-        prices=PriceBook(prices.loc[pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)]),
-        carbon=CarbonBook(context),
-        owners={
-            str(resource): (_word(owner), _word(environment) or "unknown")
-            for resource, owner, environment in owners.itertuples(index=False, name=None)
-        },
-        declared=declared_amounts(context),
-        resources=context.resources,
-        managed=context.managed,
-        undeclared=context.undeclared,
-        unsure=context.unsure,
-    )
+    ground = ground_of(measurements, prices, context, as_of, config)
     findings: list[Finding] = []
     abstained: list[Abstained] = []
 
@@ -121,7 +102,3 @@ def _saved(sized: list[Finding], resource: str) -> MoneyRange | None:
         high=sum((s.high for s in savings[1:]), savings[0].high),
         currency=savings[0].currency,
     )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""

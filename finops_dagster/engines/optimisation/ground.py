@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import pandas as pd
+
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import Window
+from finops_dagster.engines.optimisation.profiles import Window, evidence
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 
 
@@ -44,6 +46,7 @@ class Ground:
     managed: Mapping[str, str]
     undeclared: frozenset[str]
     unsure: Mapping[str, str]
+    notebooks: frozenset[str] = frozenset()
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""
@@ -96,6 +99,38 @@ class Ground:
             return []
         reason = "no grid intensity is known for where it runs: its carbon is not counted"
         return [Abstained(subject=f"{resource} carbon", reason=reason)]
+
+
+def ground_of(
+    measurements: pd.DataFrame,
+    prices: pd.DataFrame,
+    context: Context,
+    as_of: date,
+    config: SizingConfig,
+) -> Ground:
+    """The estate on `as_of`: nothing later is looked at. Frames as of `find`."""
+    owners = context.owners[["resource", "owner", "environment"]]
+    return Ground(
+        as_of=as_of,
+        config=config,
+        window=evidence(measurements, as_of, config.history_days),
+        prices=PriceBook(prices.loc[pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)]),
+        carbon=CarbonBook(context),
+        owners={
+            str(resource): (_word(owner), _word(environment) or "unknown")
+            for resource, owner, environment in owners.itertuples(index=False, name=None)
+        },
+        declared=declared_amounts(context),
+        resources=context.resources,
+        managed=context.managed,
+        undeclared=context.undeclared,
+        unsure=context.unsure,
+        notebooks=context.notebooks,
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def declared_amounts(context: Context) -> dict[tuple[str, str, str], Declared]:

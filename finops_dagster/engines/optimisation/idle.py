@@ -19,7 +19,9 @@ from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import NOT_WORKLOADS, wilson_upper
 
 COMPUTE = ("cpu", "memory", "gpu")
-STOPPABLE = frozenset({"Deployment", "StatefulSet", "InferenceService", "ReplicaSet", "Rollout"})
+STOPPABLE = frozenset(
+    {"Deployment", "StatefulSet", "InferenceService", "ReplicaSet", "Rollout", "Notebook"}
+)
 """Kinds that run for their own sake; a DaemonSet or CronJob waits for work by design."""
 
 IDLE_CPU_SHARE = 0.05
@@ -29,6 +31,9 @@ against the 99th percentile over the whole window, not the mean."""
 IDLE_GPU_PERCENT = 2.0
 IDLE_GPU_BLOCK = "4h"
 """Every 4-hour mean under 2 %: on real duty cycles one such block already has precision .79."""
+MIN_HOURS_SINCE_BUSY = 2.0
+"""Without a busy sample for 2 hours the next hour is idle too with precision .95 on real duty
+cycles: what was busy since is not to be stopped today, however little it does."""
 _SHORT = {
     "cpu_cores": "cpu",
     "cpu_request_cores": "request",
@@ -106,6 +111,12 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
             reason=f"looks idle, but measured for {use.days:.1f} days only, "
             f"{ground.config.min_history_days} are needed",
         )
+    since_busy = _hours_since_busy(use) if gpu else 0.0
+    if gpu and since_busy < MIN_HOURS_SINCE_BUSY:
+        return Abstained(
+            subject=use.resource,
+            reason=f"its GPUs look idle, but were busy {since_busy:.1f} hours before the day's end",
+        )
     if use.resource in ground.managed:
         return Abstained(
             subject=use.resource,
@@ -124,6 +135,11 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
         )
     hours = use.times.floor("h").nunique()
     figures, reason = _idle_words(use, gpu)
+    if gpu:
+        figures["hours_since_busy"] = since_busy
+        reason = f"{reason} No sample was busy in the last {since_busy:.0f} hours."
+    if use.resource in ground.notebooks:
+        reason = f"An abandoned notebook: {reason[0].lower()}{reason[1:]}"
     value = ground.declared.get((use.resource, "", "replicas"))
     if value is not None and value.amount is not None and value.amount <= 0:
         value = None
@@ -150,6 +166,14 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
 def _gpu_quiet(use: Activity) -> bool:
     blocks = use.frame["gpu"].resample(IDLE_GPU_BLOCK).mean().dropna()
     return bool(len(blocks) and (blocks < IDLE_GPU_PERCENT).all())
+
+
+def _hours_since_busy(use: Activity) -> float:
+    """From the last busy sample, or else the first of all, to the end of the last one."""
+    gpu = use.frame["gpu"].dropna()
+    times, busy = pd.DatetimeIndex(gpu.index), pd.DatetimeIndex(gpu.index[gpu >= IDLE_GPU_PERCENT])
+    since: timedelta = times[-1] - (busy[-1] if len(busy) else times[0])
+    return since / timedelta(hours=1) + (0 if len(busy) else use.seconds / 3600)
 
 
 def _quiet(use: Activity) -> bool:

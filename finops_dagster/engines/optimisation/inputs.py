@@ -69,6 +69,8 @@ class Context:
     intensity: pd.DataFrame
     """resource, gco2e_per_kwh: mean over the evidence window."""
     energy: EnergyCoefficients = field(default_factory=EnergyCoefficients)
+    notebooks: frozenset[str] = frozenset()
+    """Workloads that people work in: nobody calls them, so idle is abandoned."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from finops_dagster.engines.optimisation import (
     find,
     unit_prices,
 )
+from finops_dagster.engines.optimisation.gpu_declared import notebooks
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
 from finops_dagster.storage.publication import PublishedReader
@@ -37,32 +38,43 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         return _abstain("workloads", "no telemetry is published for the evidence window")
     if costs is None or costs.empty:
         return _abstain("workloads", "no charge names a workload, so no saving can be priced")
-    index = estate.index(as_of)
-    values, managed = declared_values(
-        index.resources() if index else {}, index.locations() if index else []
-    )
-    intensity = facts.intensity(reader, as_of, days)
-    owners = facts.owners(reader, as_of)
-    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
     return find(
         measured,
         unit_prices(costs, as_of, days),
-        Context(
-            values=values,
-            resources=frozenset(index.resources()) if index else frozenset(),
-            managed=managed,
-            undeclared=undeclared,
-            unsure=unsure,
-            owners=_or_empty(owners, ["resource", "owner", "environment"]),
-            intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
-        ),
+        context_of(estate, reader, as_of),
         as_of,
-        SizingConfig(
-            history_days=days,
-            max_change_share=estate.settings.sizing.max_change_share,
-            dials={**DIAL, **{Tier(k): v for k, v in estate.settings.sizing.risk_dial.items()}},
-        ),
+        config_of(estate),
         daily=facts.utilisation(reader, as_of, _PEAK_DAYS),
+    )
+
+
+def config_of(estate: Estate) -> SizingConfig:
+    """Windows and limits as the settings have them."""
+    sizing = estate.settings.sizing
+    return SizingConfig(
+        history_days=sizing.history_days,
+        max_change_share=sizing.max_change_share,
+        dials={**DIAL, **{Tier(k): v for k, v in sizing.risk_dial.items()}},
+    )
+
+
+def context_of(estate: Estate, reader: PublishedReader, as_of: date) -> Context:
+    """What is declared of workloads on a day, whose they are and where they run."""
+    days = estate.settings.sizing.history_days
+    index = estate.index(as_of)
+    declared = index.resources() if index else {}
+    values, managed = declared_values(declared, index.locations() if index else [])
+    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
+    labels = facts.workload_labels(reader, as_of, days)
+    return Context(
+        values=values,
+        resources=frozenset(declared),
+        managed=managed,
+        undeclared=undeclared,
+        unsure=unsure,
+        owners=_or_empty(facts.owners(reader, as_of), ["resource", "owner", "environment"]),
+        intensity=_or_empty(facts.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
+        notebooks=notebooks(declared, _or_empty(labels, ["resource", "label", "label_value"])),
     )
 
 
