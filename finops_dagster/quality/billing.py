@@ -251,8 +251,8 @@ SKUS = Suite(
     columns=names(
         "source billing_period provider_name service_category service_name sku_id sku_meter "
         "consumed_unit service_subcategory charge_description instance_type instance_family "
-        "core_count memory_gib gpu_count gpu_model disk_type storage_class first_charged_on "
-        "last_charged_on charge_count"
+        "core_count memory_gib gpu_count gpu_model disk_type storage_class usage_kind "
+        "first_charged_on last_charged_on charge_count"
     ),
     checks=(
         *not_null("source", "billing_period", "first_charged_on", "charge_count"),

@@ -56,18 +56,7 @@ measured as (
         units.measure,
         units.amount,
         {{ text }} as told,
-        case
-            when lower(skus.provider_name) like '%amazon%' or lower(skus.provider_name) = 'aws'
-                then 'aws'
-            when
-                lower(skus.provider_name) like '%microsoft%'
-                or lower(skus.provider_name) like '%azure%'
-                then 'azure'
-            when
-                lower(skus.provider_name) like '%google%' or lower(skus.provider_name) = 'gcp'
-                then 'gcp'
-            else 'unknown'
-        end as provider,
+        coalesce(nullif({{ provider_named('skus.provider_name') }}, 'oci'), 'unknown') as provider,
         skus.service_category = 'Storage'
         or {{ text }} like '%storage%'
         or {{ text }} like '%capacity%' as is_storage
