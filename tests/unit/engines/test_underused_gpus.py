@@ -75,8 +75,8 @@ def paid(workloads: list[Workload], gpus: float = 1) -> pd.DataFrame:
 def declares(workloads: list[Workload], count: int = 1, model: str = A100, **more: Any) -> Any:
     """Each declares so many GPUs of a model, in one value."""
     value = Declared(FIELD, str(count), Decimal(count))
-    given_ = {"count": count, "values": (value,), "model": model} | more
-    return {w.resource: DeclaredGpus(**given_) for w in workloads}
+    one = replace(DeclaredGpus(count, (value,), model), **more)
+    return {w.resource: one for w in workloads}
 
 
 def judged(
