@@ -88,6 +88,7 @@ SIGNALS = Clock(
         "fct_measurement_coverage",
         "fct_workload_utilisation_daily",
         "fct_cluster_capacity_daily",
+        "fct_function_measurements",
         "fct_workload_labels_daily",
         "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",

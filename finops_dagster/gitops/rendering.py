@@ -28,6 +28,8 @@ _VERBS = {
     FindingKind.IDLE_WORKLOAD: "Scale down the idle workload",
     FindingKind.IDLE_GPU: "Release idle GPUs",
     FindingKind.UNDERUSED_GPU: "Ask for fewer GPUs",
+    FindingKind.SERVERLESS_MEMORY: "Lower the memory",
+    FindingKind.PROVISIONED_CONCURRENCY: "Lower the provisioned concurrency",
     FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
     FindingKind.OFF_HOURS: "Switch off outside working hours",
 }

@@ -26,6 +26,7 @@ MARTS = {
         signals.UTILISATION,
         signals.CAPACITY,
         signals.GRID,
+        signals.FUNCTIONS,
         signals.WORKLOAD_LABELS,
         signals.CARBON,
         signals.PREDICTIONS,

@@ -173,6 +173,35 @@ GRID = Suite(
     ),
 )
 
+FUNCTIONS = Suite(
+    table="fct_function_measurements",
+    partition="day",
+    grain=names("time cluster resource"),
+    columns=names(
+        "day time interval_seconds resource cluster name invocations duration_ms_mean "
+        "duration_ms_p95 memory_mb memory_used_mb_max concurrent_executions_max "
+        "provisioned_used_max provisioned_utilisation_max spillover_invocations"
+    ),
+    checks=(
+        *not_null("day", "time", "resource", "cluster", "interval_seconds"),
+        *between("interval_seconds", low=1),
+        *between(
+            "invocations",
+            "duration_ms_mean",
+            "duration_ms_p95",
+            "memory_mb",
+            "memory_used_mb_max",
+            "concurrent_executions_max",
+            "provisioned_used_max",
+            "provisioned_utilisation_max",
+            "spillover_invocations",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+    ),
+    always_filled=False,
+)
+
 WORKLOAD_LABELS = Suite(
     table="fct_workload_labels_daily",
     partition="day",

@@ -348,6 +348,13 @@ def measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFram
     )
 
 
+def function_measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_function_measurements of the last `days` days."""
+    return reader.frame(
+        "fct_function_measurements", first=as_of - timedelta(days=days - 1), last=as_of
+    )
+
+
 def gpu_measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
     """fct_workload_measurements of the last `days` days, of workloads whose GPUs are measured."""
     return reader.frame(

@@ -10,11 +10,16 @@ from datetime import date
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.gpus import gpus
+from finops_dagster.defs.insight.waste.serverless import serverless
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.storage.publication import PublishedReader
 
-FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (workloads, gpus)
+FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
+    workloads,
+    gpus,
+    serverless,
+)
 
 
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
