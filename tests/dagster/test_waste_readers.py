@@ -148,9 +148,17 @@ def test_an_estate_without_functions_or_gpus_is_not_told_of_them(
     estate: Estate, tmp_path: Path
 ) -> None:
     """A line about what nobody has hides the lines that count."""
-    reader = published(tmp_path, {"fct_costs_daily": of_month(GPU_COSTS)})
+    none = GPU_COSTS.replace("GPU", "core")
+    reader = published(tmp_path, {"fct_costs_daily": of_month(none)})
     assert serverless(estate, reader, AS_OF) == FindResult([], [])
     assert gpus(estate, reader, AS_OF) == FindResult([], [])
+
+
+def test_training_is_judged_where_no_gpu_is_measured(estate: Estate, tmp_path: Path) -> None:
+    """What a bill shows needs no exporter."""
+    marts = {"fct_costs_daily": of_month(GPU_COSTS), "fct_runs": of_days(RUNS)}
+    result = gpus(estate, published(tmp_path, marts), AS_OF)
+    assert [one.resource for one in result.findings] == [TRAINER]
 
 
 def test_gpus_are_judged_by_manifests_bill_telemetry_and_runs(

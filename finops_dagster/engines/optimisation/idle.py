@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.carbon import add
@@ -147,7 +148,7 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
     if gpu:
         watts = use.frame["watts"].resample("D").mean().to_numpy(dtype=float)
         carbon = add(carbon, ground.carbon.measured(use.resource, watts))
-    return ground.finding(
+    finding = ground.finding(
         FindingKind.IDLE_GPU if gpu else FindingKind.IDLE_WORKLOAD,
         use.resource,
         value=value,
@@ -161,6 +162,19 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
         reason=reason,
         rule="idle rule",
     )
+    return finding.model_copy(update={"suggestion": _stopped(ground, use.resource)})
+
+
+def _stopped(ground: Ground, resource: str) -> str:
+    """What stops a notebook of Kubeflow, whose replicas are its controller's to set; else nothing.
+
+    Its controller runs none while the annotation is there, and its volume stays.
+    """
+    kind, _, rest = resource.partition("/")
+    if kind != "Notebook" and f"Notebook/{rest}" not in ground.resources:
+        return ""
+    annotation = {"kubeflow-resource-stopped": f"{ground.as_of.isoformat()}T00:00:00Z"}
+    return str(yaml.safe_dump({"metadata": {"annotations": annotation}}, sort_keys=False))
 
 
 def _gpu_quiet(use: Activity) -> bool:

@@ -219,7 +219,11 @@ def test_a_notebook_that_nobody_came_back_to_is_called_so() -> None:
     mine = replace(BIG, resource="Notebook/ml/ada", gpu=np.full(14 * 288, 0.5))
     told = only(judged([mine], notebooks=frozenset({mine.resource})), FindingKind.IDLE_GPU)
     assert told.reason.startswith("An abandoned notebook: its GPUs were never busier")
-    assert "notebook" not in only(judged([mine]), FindingKind.IDLE_GPU).reason
+    assert "kubeflow-resource-stopped: '2026-03-29T00:00:00Z'" in told.suggestion
+    service = replace(mine, resource="Deployment/ml/notebook")
+    told = only(judged([service]), FindingKind.IDLE_GPU)
+    assert "notebook" not in told.reason
+    assert told.suggestion == ""
 
 
 def test_volumes_unmounted_or_empty_are_unused_and_full_ones_are_not() -> None:
