@@ -148,7 +148,7 @@ def test_an_estate_without_functions_or_gpus_is_not_told_of_them(
     estate: Estate, tmp_path: Path
 ) -> None:
     """A line about what nobody has hides the lines that count."""
-    none = GPU_COSTS.replace("GPU", "core")
+    none = GPU_COSTS.replace("GPU nvidia-a100-80gb", "vCPU").replace("GPU", "core")
     reader = published(tmp_path, {"fct_costs_daily": of_month(none)})
     assert serverless(estate, reader, AS_OF) == FindResult([], [])
     assert gpus(estate, reader, AS_OF) == FindResult([], [])
