@@ -90,6 +90,7 @@ SIGNALS = Clock(
         "fct_workload_utilisation_daily",
         "fct_cluster_capacity_daily",
         "fct_machine_measurements",
+        "fct_function_measurements",
         "fct_workload_labels_daily",
         "fct_grid_intensity_hourly",
         "fct_workload_carbon_daily",

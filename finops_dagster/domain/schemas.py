@@ -462,7 +462,20 @@ METRICS: dict[str, tuple[str, str]] = {
     "aws_lambda_errors_sum": ("per period", "CloudWatch exporter, as CloudWatch sums it"),
     "aws_lambda_throttles_sum": ("per period", "CloudWatch exporter, as CloudWatch sums it"),
     "aws_lambda_duration_average": ("ms", "CloudWatch exporter"),
+    "aws_lambda_duration_p95": ("ms", "CloudWatch exporter, 95th percentile"),
     "aws_lambda_concurrent_executions_maximum": ("executions", "CloudWatch exporter"),
+    "aws_lambda_provisioned_concurrent_executions_maximum": (
+        "executions",
+        "CloudWatch exporter, of those provisioned",
+    ),
+    "aws_lambda_provisioned_concurrency_utilization_maximum": (
+        "share",
+        "CloudWatch exporter, executions over those provisioned",
+    ),
+    "aws_lambda_provisioned_concurrency_spillover_invocations_sum": (
+        "per period",
+        "CloudWatch exporter, as CloudWatch sums it",
+    ),
     "aws_lambdainsights_init_duration_average": ("ms", "CloudWatch exporter, cold starts"),
     "aws_lambdainsights_used_memory_max_maximum": ("MB", "CloudWatch exporter, Lambda Insights"),
     "aws_lambdainsights_total_memory_maximum": ("MB", "CloudWatch exporter, Lambda Insights"),

@@ -28,6 +28,7 @@ MARTS = {
         signals.CAPACITY,
         signals.MACHINES,
         signals.GRID,
+        signals.FUNCTIONS,
         signals.WORKLOAD_LABELS,
         signals.CARBON,
         signals.PREDICTIONS,

@@ -23,7 +23,8 @@ MEASUREMENTS = Suite(
         "cpu_throttled_periods_per_second network_transmit_bytes_per_second "
         "restarts_per_second oom_kills_per_second cpu_cores_replica_max "
         "cpu_cores_replica_p95 memory_replica_max_bytes memory_replica_p95_bytes "
-        "gpus_measured replicas_measured"
+        "gpus_measured replicas_measured gpu_memory_used_mib gpu_memory_free_mib "
+        "gpu_utilisation_device_p95_percent gpu_memory_device_max_mib"
     ),
     checks=(
         *not_null("day", "time", "resource", "cluster", "interval_seconds"),
@@ -45,10 +46,13 @@ MEASUREMENTS = Suite(
             "cpu_limit_cores",
             "cpu_cores_replica_max",
             "memory_replica_max_bytes",
+            "gpu_memory_used_mib",
+            "gpu_memory_free_mib",
+            "gpu_memory_device_max_mib",
             high=1e18,
             hint=_SIGNALS,
         ),
-        *between("gpu_utilisation_percent", high=100),
+        *between("gpu_utilisation_percent", "gpu_utilisation_device_p95_percent", high=100),
     ),
 )
 
@@ -194,6 +198,35 @@ GRID = Suite(
             hint="Grid intensity in gCO2e/kWh; coal alone is about 1000.",
         ),
     ),
+)
+
+FUNCTIONS = Suite(
+    table="fct_function_measurements",
+    partition="day",
+    grain=names("time cluster resource"),
+    columns=names(
+        "day time interval_seconds resource cluster name invocations duration_ms_mean "
+        "duration_ms_p95 memory_mb memory_used_mb_max concurrent_executions_max "
+        "provisioned_used_max provisioned_utilisation_max spillover_invocations"
+    ),
+    checks=(
+        *not_null("day", "time", "resource", "cluster", "interval_seconds"),
+        *between("interval_seconds", low=1),
+        *between(
+            "invocations",
+            "duration_ms_mean",
+            "duration_ms_p95",
+            "memory_mb",
+            "memory_used_mb_max",
+            "concurrent_executions_max",
+            "provisioned_used_max",
+            "provisioned_utilisation_max",
+            "spillover_invocations",
+            high=1e18,
+            hint=_SIGNALS,
+        ),
+    ),
+    always_filled=False,
 )
 
 WORKLOAD_LABELS = Suite(

@@ -1,6 +1,6 @@
 {#- Column of fct_workload_measurements -> exporter's metric, as landed; or several, of which a
-    resource has one. Node metrics and GPU
-    memory have no column there. -#}
+    resource has one. Node metrics have no
+    column there. -#}
 {% macro measured_columns() %}
     {{- return({
         'cpu_cores': 'container_cpu_usage_seconds_total',
@@ -27,6 +27,8 @@
         'network_transmit_bytes_per_second': 'container_network_transmit_bytes_total',
         'restarts_per_second': 'kube_pod_container_status_restarts_total',
         'oom_kills_per_second': 'container_oom_events_total',
+        'gpu_memory_used_mib': 'DCGM_FI_DEV_FB_USED',
+        'gpu_memory_free_mib': 'DCGM_FI_DEV_FB_FREE',
     }) -}}
 {% endmacro %}
 
@@ -107,6 +109,8 @@
         'memory_replica_p95_bytes': ('container_memory_working_set_bytes', 'value_p95'),
         'gpus_measured': ('DCGM_FI_DEV_GPU_UTIL', 'series'),
         'replicas_measured': ('container_cpu_usage_seconds_total', 'series'),
+        'gpu_utilisation_device_p95_percent': ('DCGM_FI_DEV_GPU_UTIL', 'value_p95'),
+        'gpu_memory_device_max_mib': ('DCGM_FI_DEV_FB_USED', 'value_max'),
     }) -}}
 {% endmacro %}
 

@@ -308,6 +308,55 @@ def commitment_use(reader: PublishedReader, as_of: date, days: int) -> pd.DataFr
     )
 
 
+def costs_by_sku(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame:
+    """Usage of the last `days` days by day, SKU (the grain of `dim_skus`), region and currency.
+
+    Columns effective_cost and consumed_quantity (Decimal or double) beside them.
+    """
+    first = as_of - timedelta(days=days - 1)
+    grain = (
+        "source, billing_period, provider_name, service_category, service_name, sku_id, "
+        "sku_meter, consumed_unit, region_id, billing_currency, charge_category, charge_date"
+    )
+    found = reader.frame(
+        "fct_costs_daily",
+        f"""
+        select
+            {grain}, sum(effective_cost) as effective_cost,
+            sum(consumed_quantity) as consumed_quantity
+        from mart
+        where charge_category = 'Usage'
+          and charge_date between date '{first.isoformat()}' and date '{as_of.isoformat()}'
+        group by {grain} order by all
+        """,
+        first=first.replace(day=1),
+    )
+    columns = [one.strip() for one in grain.split(",")]
+    empty = pd.DataFrame(columns=[*columns, "effective_cost", "consumed_quantity"])
+    return empty if found is None else found
+
+
+def runs_shown(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """resource and what runs of the last `days` days logged of their checkpoints, one row a run."""
+    logged = [
+        *((name, "params") for name in ("save_strategy", "save_steps", "num_train_epochs")),
+        *((name, "metrics") for name in ("train_steps_per_second", "train_runtime")),
+    ]
+    columns = ", ".join(
+        f"arg_max(map_extract({kind}, '{name}')[1], day) as {name}" for name, kind in logged
+    )
+    return reader.frame(
+        "fct_runs",
+        f"""
+        select resource, {columns}
+        from mart where resource is not null
+        group by resource, source, system, run_id order by all
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+
+
 def owners(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     """resource, owner, environment, region: from its newest charges."""
     return reader.frame(
@@ -404,6 +453,37 @@ def peaks(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | No
         """,
         first=first,
         last=last,
+    )
+
+
+def function_measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_function_measurements of the last `days` days."""
+    return reader.frame(
+        "fct_function_measurements", first=as_of - timedelta(days=days - 1), last=as_of
+    )
+
+
+def gpu_measurements(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """fct_workload_measurements of the last `days` days, of workloads whose GPUs are measured."""
+    return reader.frame(
+        "fct_workload_measurements",
+        """
+        select * from mart where resource in (
+            select resource from mart where gpu_utilisation_percent is not null
+        )
+        """,
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
+    )
+
+
+def workload_labels(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """resource, label, label_value of pods of the last `days` days."""
+    return reader.frame(
+        "fct_workload_labels_daily",
+        "select distinct resource, label, label_value from mart order by all",
+        first=as_of - timedelta(days=days - 1),
+        last=as_of,
     )
 
 

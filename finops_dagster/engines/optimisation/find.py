@@ -13,14 +13,8 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.fleet import School
-from finops_dagster.engines.optimisation.ground import (
-    Declared,
-    Ground,
-    declared_amounts,
-    requested_together,
-)
+from finops_dagster.engines.optimisation.ground import Declared, Ground, ground_of
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import Activity, activities, idle
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
@@ -128,32 +122,12 @@ class _Estate:
         daily: pd.DataFrame | None,
     ) -> None:
         self._measured = measured
-        owners = context.owners[["resource", "owner", "environment"]]
-        window = evidence(_NOTHING, as_of, config.history_days)
-        declared = declared_amounts(context)
-        self.ground = Ground(
-            as_of=as_of,
-            config=config,
-            window=window,
-            prices=PriceBook(pd.DataFrame(columns=list(PRICE_COLUMNS))),
-            carbon=CarbonBook(context),
-            owners={
-                str(resource): (_word(owner), _word(environment) or "unknown")
-                for resource, owner, environment in owners.itertuples(index=False, name=None)
-            },
-            declared=declared,
-            resources=context.resources,
-            managed=context.managed,
-            undeclared=context.undeclared,
-            unsure=context.unsure,
-            bounds=context.bounds,
-            requested=requested_together(declared),
-            scaling=context.scaling,
-        )
+        unpriced = pd.DataFrame(columns=list(PRICE_COLUMNS))
+        self.ground = ground_of(_NOTHING, unpriced, context, as_of, config)
         self._declared: dict[str, dict[tuple[str, str, str], Declared]] = {}
-        for key, value in declared.items():
+        for key, value in self.ground.declared.items():
             self._declared.setdefault(key[0], {})[key] = value
-        self._peaks = older_peaks(daily, window)
+        self._peaks = older_peaks(daily, self.ground.window)
         self._busiest = busiest(self._peaks)
 
     def looked_at(self, names: Sequence[str]) -> _Looked:
@@ -273,7 +247,3 @@ def _saved(sized: list[Finding], resource: str) -> MoneyRange | None:
         high=sum((s.high for s in savings[1:]), savings[0].high),
         currency=savings[0].currency,
     )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""

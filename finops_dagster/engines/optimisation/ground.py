@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import pandas as pd
+
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import Window
+from finops_dagster.engines.optimisation.profiles import Window, evidence
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 from finops_dagster.engines.optimisation.scalers import Scaling
 
@@ -50,6 +52,7 @@ class Ground:
     requested: Mapping[tuple[str, str], Decimal]
     """(namespace, meter): cores or bytes that its declared workloads request together."""
     scaling: Scaling
+    notebooks: frozenset[str] = frozenset()
 
     def environment(self, resource: str) -> str:
         """Environment of a resource, `unknown` where nobody says."""
@@ -127,6 +130,42 @@ def requested_together(
             count = Decimal(1) if replicas is None or replicas.amount is None else replicas.amount
             found[where] = found.get(where, Decimal(0)) + value.amount * count
     return found
+
+
+def ground_of(
+    measurements: pd.DataFrame,
+    prices: pd.DataFrame,
+    context: Context,
+    as_of: date,
+    config: SizingConfig,
+) -> Ground:
+    """The estate on `as_of`: nothing later is looked at. Frames as of `find`."""
+    owners = context.owners[["resource", "owner", "environment"]]
+    declared = declared_amounts(context)
+    return Ground(
+        as_of=as_of,
+        config=config,
+        window=evidence(measurements, as_of, config.history_days),
+        prices=PriceBook(prices.loc[pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)]),
+        carbon=CarbonBook(context),
+        owners={
+            str(resource): (_word(owner), _word(environment) or "unknown")
+            for resource, owner, environment in owners.itertuples(index=False, name=None)
+        },
+        declared=declared,
+        resources=context.resources,
+        managed=context.managed,
+        undeclared=context.undeclared,
+        unsure=context.unsure,
+        bounds=context.bounds,
+        requested=requested_together(declared),
+        scaling=context.scaling,
+        notebooks=context.notebooks,
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def declared_amounts(context: Context) -> dict[tuple[str, str, str], Declared]:

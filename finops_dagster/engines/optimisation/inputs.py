@@ -74,6 +74,8 @@ class Context:
     bounds: Bounds = field(default_factory=Bounds)
     scaling: Scaling = field(default_factory=Scaling)
     """Declared autoscalers and schedules."""
+    notebooks: frozenset[str] = frozenset()
+    """Workloads that people work in: nobody calls them, so idle is abandoned."""
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,34 @@ def test_one_busy_block_makes_a_gpu_not_idle() -> None:
     assert FindingKind.IDLE_GPU not in {f.kind for f in judged([replace(gpu, gpu=busy)]).findings}
 
 
+def test_gpus_that_were_busy_an_hour_ago_are_not_stopped_today() -> None:
+    """Somebody who came back after two weeks' leave would lose the work of the morning."""
+    idle = np.full(14 * 288, 0.5)
+    gpu = replace(BIG, gpu=idle)
+    finding = only(judged([gpu]), FindingKind.IDLE_GPU)
+    assert finding.evidence.figures["hours_since_busy"] == pytest.approx(14 * 24)
+    late = idle.copy()
+    late[-12] = 5.0
+    result = judged([replace(BIG, gpu=late)])
+    assert FindingKind.IDLE_GPU not in {f.kind for f in result.findings}
+    assert any("were busy 0.9 hours before" in a.reason for a in result.abstained)
+    late[-12], late[-36] = 0.5, 5.0
+    finding = only(judged([replace(BIG, gpu=late)]), FindingKind.IDLE_GPU)
+    assert finding.evidence.figures["hours_since_busy"] == pytest.approx(35 / 12, rel=1e-5)
+
+
+def test_a_notebook_that_nobody_came_back_to_is_called_so() -> None:
+    """Whose notebook it is decides who is asked; a service of that name is none."""
+    mine = replace(BIG, resource="Notebook/ml/ada", gpu=np.full(14 * 288, 0.5))
+    told = only(judged([mine], notebooks=frozenset({mine.resource})), FindingKind.IDLE_GPU)
+    assert told.reason.startswith("An abandoned notebook: its GPUs were never busier")
+    assert "kubeflow-resource-stopped: '2026-03-29T00:00:00Z'" in told.suggestion
+    service = replace(mine, resource="Deployment/ml/notebook")
+    told = only(judged([service]), FindingKind.IDLE_GPU)
+    assert "notebook" not in told.reason
+    assert told.suggestion == ""
+
+
 def test_volumes_unmounted_or_empty_are_unused_and_full_ones_are_not() -> None:
     """A database's volume called unused is data lost."""
     names = tuple(f"PersistentVolumeClaim/shop/{n}" for n in ("full", "empty", "gone"))

@@ -11,8 +11,10 @@ from datetime import date
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
+from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.placement import placement
+from finops_dagster.defs.insight.waste.serverless import serverless
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
@@ -20,7 +22,9 @@ from finops_dagster.storage.publication import PublishedReader
 
 FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     workloads,
+    gpus,
     machines,
+    serverless,
     bill,
     placement,
 )

@@ -25,6 +25,7 @@ from finops_dagster.engines.optimisation import (
     declared_values,
     find_in_parts,
 )
+from finops_dagster.engines.optimisation.gpu_declared import notebooks
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
 from finops_dagster.storage.publication import PublishedReader
@@ -42,33 +43,12 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         return _abstain("workloads", "no telemetry is published for the evidence window")
     if not billed:
         return _abstain("workloads", "no charge names a workload, so no saving can be priced")
-    index = estate.index(as_of)
-    declared = index.resources() if index else {}
-    locations = list(index.locations()) if index else []
-    values, managed = declared_values(declared, locations)
-    intensity = facts.intensity(reader, as_of, days)
-    owners = facts.owners(reader, as_of)
-    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
     volumes = (name for name in billed if name.startswith("PersistentVolumeClaim/"))
     return find_in_parts(
         Measured({**dict.fromkeys(volumes, 0), **rows}, part_reader(reader, as_of, days)),
-        Context(
-            values=values,
-            resources=frozenset(declared),
-            managed=managed,
-            undeclared=undeclared,
-            unsure=unsure,
-            owners=_or_empty(owners, ["resource", "owner", "environment"]),
-            intensity=_or_empty(intensity, ["resource", "gco2e_per_kwh"]),
-            bounds=declared_bounds(declared, facts.machine_room(reader, as_of, days)),
-            scaling=declared_scaling(declared, locations),
-        ),
+        context_of(estate, reader, as_of),
         as_of,
-        SizingConfig(
-            history_days=days,
-            max_change_share=estate.settings.sizing.max_change_share,
-            dials={**DIAL, **{Tier(k): v for k, v in estate.settings.sizing.risk_dial.items()}},
-        ),
+        config_of(estate),
         daily=facts.peaks(
             reader, as_of - timedelta(days=_PEAK_DAYS - 1), as_of - timedelta(days=days)
         ),
@@ -79,6 +59,39 @@ def part_reader(reader: PublishedReader, as_of: date, days: int) -> Callable[[Se
     """Reads all that a publication has of some resources: what was measured, and their prices."""
     prices = price_reader(reader, as_of, days)
     return lambda names: Part(facts.measurements(reader, as_of, days, names), prices(names))
+
+
+def config_of(estate: Estate) -> SizingConfig:
+    """Windows and limits as the settings have them."""
+    sizing = estate.settings.sizing
+    return SizingConfig(
+        history_days=sizing.history_days,
+        max_change_share=sizing.max_change_share,
+        dials={**DIAL, **{Tier(k): v for k, v in sizing.risk_dial.items()}},
+    )
+
+
+def context_of(estate: Estate, reader: PublishedReader, as_of: date) -> Context:
+    """What is declared of workloads on a day, whose they are and where they run."""
+    days = estate.settings.sizing.history_days
+    index = estate.index(as_of)
+    declared = index.resources() if index else {}
+    locations = list(index.locations()) if index else []
+    values, managed = declared_values(declared, locations)
+    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
+    labels = facts.workload_labels(reader, as_of, days)
+    return Context(
+        values=values,
+        resources=frozenset(declared),
+        managed=managed,
+        undeclared=undeclared,
+        unsure=unsure,
+        owners=_or_empty(facts.owners(reader, as_of), ["resource", "owner", "environment"]),
+        intensity=_or_empty(facts.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
+        bounds=declared_bounds(declared, facts.machine_room(reader, as_of, days)),
+        scaling=declared_scaling(declared, locations),
+        notebooks=notebooks(declared, _or_empty(labels, ["resource", "label", "label_value"])),
+    )
 
 
 def _abstain(subject: str, reason: str) -> FindResult:

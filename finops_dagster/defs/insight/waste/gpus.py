@@ -1,0 +1,83 @@
+"""GPUs that are used too little or paid for too dearly: reads what the engine needs and asks it.
+
+What is waste, and what it costs, is the engine's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import pandas as pd
+
+from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight import billed, facts
+from finops_dagster.defs.insight.waste.workloads import config_of, context_of
+from finops_dagster.engines.optimisation import FindResult, unit_prices
+from finops_dagster.engines.optimisation.checkpoints import RUN_COLUMNS, checkpoints
+from finops_dagster.engines.optimisation.gpu_declared import declared_gpus
+from finops_dagster.engines.optimisation.gpu_spot import (
+    gpu_meter,
+    gpu_spot,
+    spot_prices,
+    with_meters,
+)
+from finops_dagster.engines.optimisation.ground import Ground, ground_of
+from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
+from finops_dagster.storage.publication import PublishedReader
+
+_NONE = pd.DataFrame(columns=["resource", "time", "container", "kind", "cluster"])
+"""Measurements of nothing."""
+
+
+def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
+    """Findings about GPUs in use; nothing of an estate where none is measured or billed."""
+    days = estate.settings.sizing.history_days
+    costs = facts.workload_costs(reader, as_of, days)
+    if costs is None or costs.empty:
+        return FindResult(findings=[], abstained=[])
+    measured = facts.gpu_measurements(reader, as_of, days)
+    own = with_meters(billed.with_skus(reader, costs, _first_month(as_of, days)))
+    on_demand = unit_prices(own.loc[~own["spot"].astype(bool)], as_of, days, gpu_meter)
+    if (measured is None or measured.empty) and on_demand.empty:
+        return FindResult(findings=[], abstained=[])
+    ground = ground_of(
+        measured if measured is not None else _NONE,
+        unit_prices(costs, as_of, days),
+        context_of(estate, reader, as_of),
+        as_of,
+        config_of(estate),
+    )
+    index = estate.index(as_of)
+    declared = declared_gpus(index.resources(), index.locations()) if index else {}
+    results = [underused_gpus(ground, declared)]
+    if not on_demand.empty:
+        providers = dict(zip(own["resource"], own["provider_name"].astype(str), strict=True))
+        results.append(_spot(estate, reader, ground, on_demand, providers))
+    return FindResult(
+        findings=[one for result in results for one in result.findings],
+        abstained=[one for result in results for one in result.abstained],
+    )
+
+
+def _spot(
+    estate: Estate,
+    reader: PublishedReader,
+    ground: Ground,
+    prices: pd.DataFrame,
+    providers: Mapping[str, str],
+) -> FindResult:
+    as_of, days = ground.as_of, ground.window.days
+    bill = facts.costs_by_sku(reader, as_of, days)
+    skus = billed.with_skus(reader, bill, _first_month(as_of, days))
+    runs = facts.runs_shown(reader, as_of, days)
+    index = estate.index(as_of)
+    kept = checkpoints(
+        index.resources() if index else {},
+        runs if runs is not None else pd.DataFrame(columns=list(RUN_COLUMNS)),
+    )
+    return gpu_spot(ground, prices, kept, spot_prices(with_meters(skus), as_of), providers)
+
+
+def _first_month(as_of: date, days: int) -> date:
+    return (as_of - timedelta(days=days)).replace(day=1)
