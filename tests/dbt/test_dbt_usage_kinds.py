@@ -53,6 +53,7 @@ TEXTS: dict[tuple[str, str], dict[str, str | None]] = {
     },
     (AWS, "AmazonRDS"): {
         "RDS:ChargedBackupUsage": "database_backup",
+        "Storage": "database_storage",
         "USW2-RDS:Multi-AZ-GP3-Storage": "database_storage",
     },
     (AWS, "Amazon Elastic Container Service for Kubernetes"): {
@@ -86,6 +87,7 @@ TEXTS: dict[tuple[str, str], dict[str, str | None]] = {
     (AWS, "AWS Lambda"): {
         "AWS Lambda - Total Compute - US West (Oregon)-Tier-1": "serverless_compute",
         "USW2-Lambda-GB-Second": "serverless_compute",
+        "GB-Seconds": "serverless_compute",
         "USW2-Lambda-Provisioned-Concurrency": "serverless_provisioned",
         "AWS Lambda - Total Requests - US East (Ohio)": "serverless_requests",
     },
