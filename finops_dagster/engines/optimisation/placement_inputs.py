@@ -75,13 +75,13 @@ class Marts:
     """What was measured and billed, as frames with the columns of their marts."""
 
     measurements: pd.DataFrame
-    """fct_workload_measurements of the work."""
+    """Rows of `fct_workload_measurements`, of the work."""
     energy: pd.DataFrame
-    """fct_workload_carbon_daily of the work."""
+    """Rows of `fct_workload_carbon_daily`, of the work."""
     intensity: pd.DataFrame
     """region, hour, gco2e_per_kwh: location-based averages of single hours, no yearly means."""
     costs: pd.DataFrame
-    """fct_costs_daily of all workloads: what one frees of a commitment others may use."""
+    """Rows of `fct_costs_daily`, of all workloads: what one frees of a commitment others may use."""
     priced: pd.DataFrame
     """PRICED_COLUMNS of the window: what the whole estate was charged on demand, by region."""
     skus: pd.DataFrame
