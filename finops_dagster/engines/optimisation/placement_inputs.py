@@ -81,7 +81,7 @@ class Marts:
     intensity: pd.DataFrame
     """region, hour, gco2e_per_kwh: location-based averages of single hours, no yearly means."""
     costs: pd.DataFrame
-    """Rows of `fct_costs_daily`, of all workloads: what one frees of a commitment others may use."""
+    """Rows of `fct_costs_daily`, of all workloads: one may use what another frees."""
     priced: pd.DataFrame
     """PRICED_COLUMNS of the window: what the whole estate was charged on demand, by region."""
     skus: pd.DataFrame
