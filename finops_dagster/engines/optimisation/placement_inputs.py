@@ -21,7 +21,7 @@ from finops_dagster.engines.optimisation.inputs import ENGINE
 WINDOW_DAYS = 28
 """Evidence window, and what intensity is expected to be: the same hours of four weeks. A place or a
 start is held for weeks, further than weather is known. Of 7, 14, 28 and 56 days this lost least
-against hindsight's best, summed over five real grids of two years and starts up to 12 hours later."""
+against hindsight's best: five real grids, two years, starts up to 12 hours later, summed."""
 
 
 @dataclass(frozen=True)
