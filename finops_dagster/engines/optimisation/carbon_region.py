@@ -100,7 +100,9 @@ def carbon_region(
         elif there.saving.low > 0 or there.carbon.low > 0:
             options.append(there)
     best = front(options)
-    chosen = min(best, key=lambda one: (score(one, stay, config.weights), one.region))
+    chosen = min(
+        best, key=lambda one: (score(one, stay, config.weights), one is not stay, one.region)
+    )
     if chosen is stay:
         return None, out
     return _told(resource, place, stay, chosen, best, len(days), as_of, config, who), out

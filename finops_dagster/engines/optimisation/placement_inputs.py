@@ -19,8 +19,9 @@ from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.optimisation.inputs import ENGINE
 
 WINDOW_DAYS = 28
-"""Evidence window, and what intensity is expected to be: the same hours of four weeks. Of 7, 14, 28
-and 56 days it lost least against hindsight's best hour, on five real grids of two years."""
+"""Evidence window, and what intensity is expected to be: the same hours of four weeks. A place or a
+start is held for weeks, further than weather is known. Of 7, 14, 28 and 56 days this lost least
+against hindsight's best: five real grids, two years, starts up to 12 hours later, summed."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class Marts:
     """What was measured and billed, as frames with the columns of their marts."""
 
     measurements: pd.DataFrame
-    """fct_workload_measurements of the work."""
+    """Rows of `fct_workload_measurements`, of the work."""
     energy: pd.DataFrame
-    """fct_workload_carbon_daily of the work."""
+    """Rows of `fct_workload_carbon_daily`, of the work."""
     intensity: pd.DataFrame
     """region, hour, gco2e_per_kwh: location-based averages of single hours, no yearly means."""
     costs: pd.DataFrame
-    """fct_costs_daily of all workloads: what one frees of a commitment others may use."""
+    """Rows of `fct_costs_daily`, of all workloads: one may use what another frees."""
     priced: pd.DataFrame
     """PRICED_COLUMNS of the window: what the whole estate was charged on demand, by region."""
     skus: pd.DataFrame

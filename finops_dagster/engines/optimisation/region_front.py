@@ -29,12 +29,16 @@ class Option:
 
 
 def allowed_regions(place: Place, config: PlacementConfig) -> tuple[frozenset[str] | None, str]:
-    """Regions that work may be in, None where no rule says; and whose rules say so."""
-    names = [name for name in (place.owner, place.environment, "*") if name in config.regions]
+    """Regions that work may be in, None where no rule says; and whose rules say so.
+
+    Names are those that are billed or declared, in any case.
+    """
+    mine = {place.owner.lower(), place.environment.lower(), "*"}
+    names = [name for name in config.regions if name.lower() in mine]
     if not names:
         return None, ""
     sets = [frozenset(config.regions[name]) for name in names]
-    who = [name if name != "*" else "all" for name in dict.fromkeys(names)]
+    who = [name if name != "*" else "all" for name in names]
     return frozenset.intersection(*sets), " and ".join(who)
 
 

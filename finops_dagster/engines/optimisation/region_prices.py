@@ -54,7 +54,7 @@ class RegionPrices:
     def by_day(
         self, costs: pd.DataFrame, region: str, as_of: date
     ) -> dict[Hashable, Decimal] | str:
-        """Cost a day of what `costs` (fct_costs_daily of one resource) consumed, priced in
+        """Cost a day of what `costs` (rows of `fct_costs_daily`, one resource) consumed, priced in
         `region`; or what has no price there.
         """
         found: dict[Hashable, Decimal] = defaultdict(Decimal)

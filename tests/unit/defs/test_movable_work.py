@@ -153,3 +153,14 @@ def test_work_in_two_regions_has_no_one_region_to_leave() -> None:
     assert [one.reason for one in result.abstained] == [
         "the one region that it runs in is not known"
     ]
+
+
+def test_a_cluster_without_a_region_leaves_the_place_unknown() -> None:
+    """The settings may name no region of a cluster: that is no crash, and no region either."""
+    marts = published(finops_movable="true")
+    lost = small.energy().assign(cluster="b", region=None)
+    marts["fct_workload_carbon_daily"] = pd.concat([small.energy(), lost], ignore_index=True)
+    result, _ = read(marts)
+    assert [one.reason for one in result.abstained] == [
+        "the one region that it runs in is not known"
+    ]

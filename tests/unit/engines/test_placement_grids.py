@@ -5,6 +5,7 @@ Left out where the data is not on this machine. `-s` prints the figures that the
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation.carbon_hours import carbon_hours
+from finops_dagster.engines.optimisation.carbon_region import DRIFT
 from finops_dagster.engines.optimisation.movable import Movable
 from finops_dagster.engines.optimisation.placement_inputs import Place, by_hour
+from finops_dagster.engines.optimisation.prices import half_width
 
 GRIDS = Path(__file__).resolve().parents[4] / "shared" / "data" / "carbon" / "grids" / "data"
 RUN_HOURS = 2
@@ -115,3 +118,23 @@ def test_hours_chosen_before_emit_less_afterwards(
     assert found["hindsight"] - found["saved"] <= most_regret
     assert found["worse"] <= 0.05 * found["findings"]
     assert found["inside"] >= 0.85 * found["findings"]
+
+
+@pytest.mark.skipif(not GRIDS.is_dir(), reason="../shared/data is not on this machine")
+def test_a_grid_that_is_surely_cleaner_stays_so() -> None:
+    """Moving takes weeks: a region that was cleaner only for a month is not worth it."""
+    names = ("CISO", "DE", "ERCO", "PJM", "SE")
+    days = {name: read(name).to_numpy().reshape(-1, 24).mean(axis=1) for name in names}
+    cases = inside = sure = worse = 0
+    for here, there in itertools.permutations(names, 2):
+        less = days[here] - days[there]
+        for at in range(45, len(less) - HELD, 28):
+            known, after = less[at - 28 : at], float(less[at : at + HELD].mean())
+            mean, half = float(known.mean()), DRIFT * half_width(known)
+            cases, inside = cases + 1, inside + int(abs(after - mean) <= half)
+            if mean > half:
+                sure, worse = sure + 1, worse + int(after < 0)
+    print({"cases": cases, "inside": inside, "sure": sure, "worse": worse})
+    assert inside >= 0.95 * cases
+    assert sure >= 100
+    assert worse <= 0.02 * sure

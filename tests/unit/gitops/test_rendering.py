@@ -15,6 +15,7 @@ from finops_dagster.domain.decisions import (
     Edit,
     Evidence,
     FileChange,
+    FindingKind,
     PullRequest,
     PullRequestState,
     RuleResult,
@@ -51,6 +52,7 @@ def money(low: str, mid: str, high: str) -> MoneyRange:
     ("saving", "sentence"),
     [
         (money("410", "480", "560"), "Saves 410 to 560 USD a month (95 %)."),
+        (money("0", "0", "0"), "Saves no money."),
         (money("1.5", "1.5", "1.5"), "Saves 1.50 USD a month (95 %)."),
         (money("12345.6", "20000", "30000"), "Saves 12,346 to 30,000 USD a month (95 %)."),
         (money("-40", "-30", "-20"), "Costs 20.00 to 40.00 USD more a month (95 %)."),
@@ -64,6 +66,24 @@ def money(low: str, mid: str, high: str) -> MoneyRange:
 def test_money_is_told_as_it_is(saving: MoneyRange, sentence: str) -> None:
     """Harm: a change that may cost money is sold as a saving."""
     assert money_sentence(saving) == sentence
+
+
+def test_a_change_for_carbon_alone_says_what_it_is_for() -> None:
+    """Harm: `saves about 0 USD` makes a reader close it; a risk of demand is none of a start."""
+    moved = proposal().model_copy(
+        update={
+            "kind": FindingKind.CARBON_HOURS,
+            "current": "15 1 * * *",
+            "proposed": "15 4 * * *",
+            "saving_per_month": money("0", "0", "0"),
+            "carbon_kg_per_month": Range(low=12, mid=24, high=36),
+        }
+    )
+    assert render_title(moved).startswith("Move the start of ")
+    assert render_title(moved).endswith("to 15 4 * * * (avoids about 24 kg CO2e a month)")
+    assert "probability that a run emits more than before" in render_body(
+        moved, verdict(moved), CHANGE
+    )
 
 
 def test_carbon_is_told_as_it_is() -> None:

@@ -122,11 +122,10 @@ def _places(
 ) -> dict[str, Place]:
     """Where each piece of work runs, whose it is, and how it is declared."""
     known = _or_empty(owners, ("resource", "owner", "environment")).set_index("resource")
-    regions = marts.energy.groupby("resource")["region"].agg(lambda one: sorted(set(one)))
-    billed = marts.costs.groupby("resource")["billing_currency"].agg(lambda one: sorted(set(one)))
+    regions = {name: _only(one) for name, one in marts.energy.groupby("resource")["region"]}
+    billed = {name: _only(one) for name, one in marts.costs.groupby("resource")["billing_currency"]}
     found = {}
     for name in work:
-        there, money = regions.get(name, []), billed.get(name, [])
         one = declared.get(name)
         owner, environment = (
             (str(known.at[name, column] or "") for column in ("owner", "environment"))
@@ -134,13 +133,20 @@ def _places(
             else ((one.owner or "") if one else "", (one.environment or "") if one else "")
         )
         found[name] = Place(
-            region=there[0] if len(there) == 1 else None,
+            region=regions.get(name),
             owner=owner,
             environment=environment or "unknown",
-            currency=money[0] if len(money) == 1 else "XXX",
+            currency=billed.get(name) or "XXX",
             declared=_declared(one),
         )
     return found
+
+
+def _only(values: pd.Series[str]) -> str | None:
+    """The one text of all rows; None where they differ or one has none."""
+    found = set(values)
+    only = found.pop() if len(found) == 1 else None
+    return only if isinstance(only, str) else None
 
 
 def _declared(one: DeclaredResource | None) -> Declared:
