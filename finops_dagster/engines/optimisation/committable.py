@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class Committable:
     end: pd.Timestamp
     """First instant that is not looked at."""
 
-    @property
+    @cached_property
     def recent(self) -> Committable:
         """The last `RECENT_DAYS` alone."""
         late = self.rows["time"] >= self.end - pd.Timedelta(days=RECENT_DAYS)
@@ -60,8 +61,23 @@ class Committable:
 
     def at(self, places: Collection[Place], *kinds: str) -> pd.DataFrame:
         """Rows of some places and kinds."""
-        codes = [code for code, place in enumerate(self.known) if place in places]
-        return self.rows.loc[self.rows["place"].isin(codes) & self.rows["kind"].isin(kinds)]
+        wanted = frozenset(places)
+        parts = [rows for code, rows in self._by_place.items() if self.known[code] in wanted]
+        found = pd.concat(parts) if parts else self.rows.iloc[:0]
+        return found.loc[found["kind"].isin(kinds)]
+
+    def of(self, commitment: str) -> pd.DataFrame:
+        """What one commitment paid for, and what of it nobody used."""
+        return self._by_commitment.get(commitment, self.rows.iloc[:0])
+
+    @cached_property
+    def _by_place(self) -> dict[int, pd.DataFrame]:
+        return {int(str(code)): rows for code, rows in self.rows.groupby("place", sort=True)}
+
+    @cached_property
+    def _by_commitment(self) -> dict[str, pd.DataFrame]:
+        held = self.rows.loc[self.rows["commitment"] != ""]
+        return {str(name): rows for name, rows in held.groupby("commitment", sort=True)}
 
 
 def committable(usage: pd.DataFrame, as_of: date) -> Committable:
@@ -177,7 +193,7 @@ def in_force(
     covered = recent.at(places, "committed").groupby("commitment")
     found = []
     for name, mine in covered:
-        rows = recent.rows.loc[recent.rows["commitment"] == name]
+        rows = recent.of(str(name))
         newest = rows["time"].max()
         if not name or newest < used.end - pd.Timedelta(days=1 + _ENDED_DAYS):
             continue
@@ -198,10 +214,11 @@ def unused_share(used: Committable, places: Collection[Place]) -> float:
     """Of what commitments cost that pay for some places, the share that nobody used lately."""
     recent = used.recent
     names = set(recent.at(places, "committed")["commitment"]) - {""}
-    rows = recent.rows.loc[recent.rows["commitment"].isin(names)]
-    by_kind = rows.groupby("kind")["effective_cost"].sum()
-    idle = max(0.0, float(by_kind.get("unused", 0.0)))
-    paid = float(by_kind.get("committed", 0.0))
+    idle = paid = 0.0
+    for name in sorted(names):
+        by_kind = recent.of(name).groupby("kind")["effective_cost"].sum()
+        idle += max(0.0, float(by_kind.get("unused", 0.0)))
+        paid += float(by_kind.get("committed", 0.0))
     return idle / (idle + paid) if paid > 0 else 0.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -62,7 +62,7 @@ def a_bill() -> Marts:
             {
                 **sku, **place, "charge_date": TODAY - timedelta(days=number),
                 "charge_category": "Usage", "resource": "Deployment/shop/web",
-                "resource_id": "i/1", "commitment_discount_status": None,
+                "resource_id": "i/1", "sub_account_id": "7", "commitment_discount_status": None,
                 "effective_cost": Decimal(72), "contracted_cost": Decimal(72),
             }
             for number in range(28)
@@ -98,7 +98,7 @@ def a_bill() -> Marts:
 
 
 def found(
-    marts: Marts, monkeypatch: pytest.MonkeyPatch, as_of: date = TODAY, **told: Any
+    marts: Marts, monkeypatch: pytest.MonkeyPatch, name: str = "Deployment/shop/web", **told: Any
 ) -> FindResult:
     monkeypatch.setattr(resources, "reader", lambda *_: None)
     settings = SimpleNamespace(
@@ -107,7 +107,7 @@ def found(
     )
     estate = SimpleNamespace(settings=settings, day=lambda _: SimpleNamespace(frame=lambda _: None))
     return reading.commitments(
-        cast(Estate, estate), cast(PublishedReader, marts), as_of, [other("1095")]
+        cast(Estate, estate), cast(PublishedReader, marts), TODAY, [other("1095", name)]
     )
 
 
@@ -131,6 +131,26 @@ def test_the_plan_on_the_bill_is_an_offer_of_a_year(monkeypatch: pytest.MonkeyPa
     assert one.evidence.figures["term_months"] == 12
     assert one.evidence.figures["price_share"] == 0.6
     assert '"payment": "all_upfront"' in one.suggestion
+
+
+@pytest.mark.parametrize(
+    ("name", "planned"),
+    [
+        ("VirtualMachine/7/i:1", 1095),
+        ("VirtualMachine/11/i:1", 0),
+        ("Deployment/shop/i:1", 0),
+        ("Deployment/shop/web", 0),
+    ],
+)
+def test_a_cloud_resource_is_known_by_its_account_and_id(
+    monkeypatch: pytest.MonkeyPatch, name: str, planned: float
+) -> None:
+    """A machine of another account, or a workload of the same name, is another thing."""
+    marts = a_bill()
+    marts.marts["fct_costs_daily"]["resource"] = pd.Series([None] * 28, dtype=str)
+    offers = [{"term_months": 12, "price_share": "0.7"}]
+    (one,) = found(marts, monkeypatch, name=name, offers=offers).findings
+    assert one.evidence.figures["planned_away_per_month"] == pytest.approx(planned)
 
 
 def test_a_publication_without_the_mart_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

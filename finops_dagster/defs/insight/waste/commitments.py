@@ -148,14 +148,17 @@ def _costs(
 ) -> pd.DataFrame:
     """Costs of `RECENT_DAYS` of the resources that findings speak of, by place."""
     named = {one.resource for one in findings}
-    ids = {name.split("/", 2)[-1]: name for name in named} | _declared(estate, as_of, named)
+    declared = _declared(estate, as_of, named)
+    accounted = {tuple(name.split("/", 2)[1:]): name for name in named}
+    ids = {*declared, *(key[-1] for key in accounted)}
     first = as_of - timedelta(days=RECENT_DAYS - 1)
     found = reader.frame(
         "fct_costs_daily",
         f"""
         select
             source, billing_period, coalesce(resource, '') as workload,
-            replace(coalesce(resource_id, ''), '/', ':') as id, sku_id, sku_meter, consumed_unit,
+            replace(coalesce(resource_id, ''), '/', ':') as id,
+            coalesce(sub_account_id, '') as sub_account_id, sku_id, sku_meter, consumed_unit,
             provider_name, billing_account_id, service_category, service_name, region_id,
             billing_currency, sum(effective_cost)::double as effective_cost,
             sum(coalesce(nullif(contracted_cost, 0), effective_cost))::double as on_demand_cost
@@ -163,7 +166,8 @@ def _costs(
         where charge_category = 'Usage' and coalesce(commitment_discount_status, '') <> 'Unused'
           and charge_date between date '{first.isoformat()}' and date '{as_of.isoformat()}'
           and (list_contains($named::varchar[], resource)
-               or list_contains($ids::varchar[], replace(resource_id, '/', ':')))
+               or (resource is null
+                   and list_contains($ids::varchar[], replace(resource_id, '/', ':'))))
         group by all order by all
         """,
         first=first.replace(day=1),
@@ -181,8 +185,17 @@ def _costs(
                    "service_name", "region_id", "instance_family", "billing_currency",
                    "effective_cost", "on_demand_cost"]  # fmt: skip
         return pd.DataFrame(columns=columns)
-    resource = found["workload"].where(found["workload"].isin(named), found["id"].map(ids))
-    found = found.assign(resource=resource)
+    columns = ["workload", "id", "sub_account_id", "billing_account_id"]
+    found["resource"] = [
+        workload
+        or accounted.get((sub_account, name))
+        or accounted.get((account, name))
+        or declared.get(name)
+        for workload, name, sub_account, account in found[columns].itertuples(
+            index=False, name=None
+        )
+    ]
+    found = found.loc[found["resource"].notna()]
     if families is None:
         return found.assign(instance_family=None)
     return found.merge(families, how="left")
