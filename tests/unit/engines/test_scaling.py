@@ -24,7 +24,7 @@ from finops_dagster.engines.optimisation.floors import (
     foreseen,
     growth,
 )
-from finops_dagster.engines.optimisation.scalers import Scaler, Scaling, Text
+from finops_dagster.engines.optimisation.scalers import Cron, Scaler, Scaling, Text
 from finops_dagster.engines.optimisation.schedules import Window, running
 from tests.unit.engines.estates import (
     AS_OF,
@@ -186,7 +186,11 @@ def test_production_keeps_two_and_elsewhere_one_will_do() -> None:
     [
         (workload(SMOOTH, 6), {"others": ("requests",)}, "scales it by requests"),
         (workload(SMOOTH, 6), {"cpu_target": None}, "scales it by a schedule alone"),
-        (workload(SMOOTH, 6), {"crons": 1}, "has a schedule already"),
+        (
+            workload(SMOOTH, 6),
+            {"crons": (Cron("0 6 * * *", "0 20 * * *", "UTC"),)},
+            "has a schedule already",
+        ),
         (
             workload(SMOOTH[:2016], 6, memory=np.full(2016, 0.8 * GIB), days=7),
             {},
