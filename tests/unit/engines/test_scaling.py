@@ -151,6 +151,14 @@ def test_a_fixed_number_of_replicas_with_a_quiet_night_gets_a_schedule() -> None
     assert finding.evidence.figures["proposed_short_share"] == 0
 
 
+def test_replicas_that_were_changed_by_hand_are_not_a_fixed_number() -> None:
+    """What was taken away last week is no saving of the next."""
+    demand = (0.6 + 1.4 * (STEEP > 1)) * NOISE
+    rows = measurements([workload(demand, 3)])
+    rows.loc[: len(T) // 2, "replicas"] = 6.0
+    assert silent(judged(workload(demand, 3), rows))
+
+
 def test_replicas_kept_for_demand_stay() -> None:
     """A service at work all night looks like any other until it is stopped."""
     assert silent(judged(workload(2.2 * NOISE, 3)))
