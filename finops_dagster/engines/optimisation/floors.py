@@ -144,9 +144,9 @@ def growth(load: Load) -> float:
 def foreseen(load: Load, quantile: float) -> Floats | None:
     """Replicas needed in each hour of the next week (168): a seasonal quantile at today's level.
 
-    The quantile of demand at that hour of the working days, or of the weekend's, grown by
-    `growth`; on traces whose week repeats no more is to be had of two weeks. None where an hour
-    was not measured.
+    The quantile of demand at that hour of the working days, or of the weekend's (one day's own
+    two hours of a fortnight are too few for a quantile), grown by `growth`. None where an hour was
+    not measured.
     """
     demand = pd.Series(load.demand) * growth(load)
     hours = hour_of_week(load.times)

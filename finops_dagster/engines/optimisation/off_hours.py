@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.ground import Ground
+from finops_dagster.domain.money import MoneyRange, to_decimal
+from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.idle import (
     COMPUTE,
     IDLE_GPU_PERCENT,
@@ -23,7 +23,7 @@ from finops_dagster.engines.optimisation.idle import (
 from finops_dagster.engines.optimisation.prices import minus, times
 from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.rules import Tier, tier_of
-from finops_dagster.engines.optimisation.scalers import HPA, Scaler
+from finops_dagster.engines.optimisation.scalers import HPA, Scaler, zone_of
 from finops_dagster.engines.optimisation.schedules import (
     COOLDOWN_MINUTES,
     HOURS_OF_WEEK,
@@ -32,6 +32,7 @@ from finops_dagster.engines.optimisation.schedules import (
     cpu_trigger,
     cron_triggers,
     hour_of_week,
+    kept_by,
     minute_of_week,
     running,
     scaled_object,
@@ -79,9 +80,12 @@ def off_hours(ground: Ground, use: Activity, sized: MoneyRange | None) -> Findin
         return None
     if use.days < 13.5 or not use.resource.startswith(tuple(f"{k}/" for k in STOPPABLE)):
         return None
-    if use.resource in ground.managed and not _by_cpu(scaler):
+    by_schedule = _by_schedule(scaler)
+    if use.resource in ground.managed and not (by_schedule or _by_cpu(scaler)):
         return None
     zone = ground.scaling.zones.get(use.resource, "UTC")
+    if by_schedule and scaler:
+        zone = scaler.crons[0].zone
     local = use.times.tz_convert(zone)
     week = week_of(use.frame.set_axis(local, axis=0))
     schedule = windows(week.on) if week else ()
@@ -90,7 +94,14 @@ def off_hours(ground: Ground, use: Activity, sized: MoneyRange | None) -> Findin
     off = 1 - float(running(schedule).mean())
     if not OFF_MIN_SHARE_OF_WEEK <= off <= 1 - OFF_BUSY_MIN_SHARE_OF_WEEK:
         return None
-    share = _ended(use, local, week, schedule)
+    kept = running(schedule, LEAD_MINUTES, COOLDOWN_MINUTES)
+    value = None
+    if by_schedule and scaler:
+        kept = _declared(scaler)
+        if (running(schedule) & ~kept).any():
+            return None
+        value = _to_nothing(scaler)
+    share = _ended(use, local, week, kept)
     if share <= 0:
         return None
     if sized is not None and sized.currency == cost.currency:
@@ -99,8 +110,9 @@ def off_hours(ground: Ground, use: Activity, sized: MoneyRange | None) -> Findin
     return ground.finding(
         FindingKind.OFF_HOURS,
         use.resource,
-        value=None,
-        proposed="",
+        value=value,
+        proposed="0",
+        edited=scaler.resource if scaler and value else "",
         saving=times(cost, share),
         carbon=ground.carbon.reserved(
             use.resource, use.mean("request") * share, use.mean("memory") * share
@@ -117,9 +129,10 @@ def off_hours(ground: Ground, use: Activity, sized: MoneyRange | None) -> Findin
             "lead_minutes": float(LEAD_MINUTES),
         },
         reason=f"In {off:.0%} of the hours of the week nobody uses it; it is used on "
-        f"{words(schedule, zone)}.{_told(week)}{_shift(zone)}",
+        f"{words(schedule, zone)}.{_told(week)}{_shift(zone)}"
+        f"{_known(scaler) if value else ''}",
         rule="weekly pattern rule",
-        suggestion=_suggested(ground, use, schedule, zone, scaler),
+        suggestion="" if value else _suggested(ground, use, schedule, zone, scaler),
         wrong_if="someone starts to work at other hours, or it does by night what takes no CPU",
     )
 
@@ -175,14 +188,47 @@ def _by_cpu(scaler: Scaler | None) -> bool:
     )
 
 
-def _ended(
-    use: Activity, local: pd.DatetimeIndex, week: Week, schedule: tuple[Window, ...]
-) -> float:
-    """Share of its replica-hours that end: off by the schedule, and no exception."""
+def _by_schedule(scaler: Scaler | None) -> bool:
+    """Whether it is a schedule alone that keeps it, and more than nothing in the hours between."""
+    return (
+        scaler is not None
+        and scaler.declared_minimum is not None
+        and scaler.minimum > 0
+        and bool(scaler.crons)
+        and scaler.cpu_target is None
+        and not scaler.others
+        and len({cron.zone for cron in scaler.crons}) == 1
+        and zone_of(scaler.crons[0].zone) != ""
+        and kept_by([(cron.start, cron.end) for cron in scaler.crons]) is not None
+    )
+
+
+def _declared(scaler: Scaler) -> np.ndarray:
+    """Minutes of the week that its schedule keeps, with the way down."""
+    kept = kept_by([(cron.start, cron.end) for cron in scaler.crons])
+    assert kept is not None  # `_by_schedule`
+    after = [np.roll(kept, minutes) for minutes in range(COOLDOWN_MINUTES + 1)]
+    return np.asarray(np.any(after, axis=0))
+
+
+def _to_nothing(scaler: Scaler) -> Declared | None:
+    text = scaler.declared_minimum
+    return Declared(text.field, text.text, to_decimal(scaler.minimum)) if text else None
+
+
+def _known(scaler: Scaler | None) -> str:
+    """What a declared schedule does, where only its minimum is to change."""
+    if scaler is None:
+        return ""
+    return f" {scaler.resource} keeps {scaler.minimum} between the hours of its own schedule."
+
+
+def _ended(use: Activity, local: pd.DatetimeIndex, week: Week, kept_minutes: np.ndarray) -> float:
+    """Share of its replica-hours that end: not kept in the week, and no exception."""
     replicas = use.frame["replicas"].to_numpy(dtype=float)
     known = replicas[~np.isnan(replicas)]
     weight = np.where(np.isnan(replicas), known.mean() if known.size else 1.0, replicas)
-    kept = running(schedule, LEAD_MINUTES, COOLDOWN_MINUTES)[minute_of_week(local)]
+    kept = kept_minutes[minute_of_week(local)]
     excepted = local.tz_localize(None).floor("h").isin(week.exceptions)
     return float(weight[~kept & ~excepted].sum() / weight.sum())
 

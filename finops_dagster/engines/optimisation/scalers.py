@@ -18,8 +18,6 @@ DEFAULT_CPU_TARGET = 0.8
 """Of an autoscaler that names no metric (Kubernetes API reference, autoscaling/v2)."""
 _KEDA_MAXIMUM = 100
 """KEDA's default of `maxReplicaCount`; that of `minReplicaCount` is 0."""
-UPTIME = 'metadata.annotations["downscaler/uptime"]'
-"""kube-downscaler's annotation, as the desired-state index names it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,15 @@ class Text:
 
     field: str
     text: str
+
+
+@dataclass(frozen=True)
+class Cron:
+    """A cron trigger, as it is written."""
+
+    start: str
+    end: str
+    zone: str
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,7 @@ class Scaler:
     maximum: int
     cpu_target: float | None
     """CPU use, as a share of what is requested, that it keeps to; None where it does not look."""
-    crons: int = 0
-    """Cron triggers that it has."""
+    crons: tuple[Cron, ...] = ()
     others: tuple[str, ...] = ()
     """Metrics and triggers that are neither."""
     declared_minimum: Text | None = None
@@ -59,8 +65,6 @@ class Scaling:
 
     scalers: Mapping[str, Scaler] = field(default_factory=dict)
     """By the workload that is scaled; one that two of them scale has none here."""
-    uptimes: Mapping[str, Text] = field(default_factory=dict)
-    """kube-downscaler's hours, by the workload that carries them."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Time zone by workload, where its containers are told one (environment variable TZ)."""
 
@@ -68,14 +72,11 @@ class Scaling:
 def declared_scaling(
     resources: Mapping[str, DeclaredResource], locations: Iterable[ValueLocation]
 ) -> Scaling:
-    """Autoscalers, schedules and time zones of a desired-state index."""
+    """Autoscalers and time zones of a desired-state index."""
     texts: dict[tuple[str, str], Text] = {}
-    uptimes = {}
     for location in locations:
         if location.field in ("spec.minReplicas", "spec.minReplicaCount"):
             texts[location.resource, location.field] = Text(location.field, location.value)
-        elif location.field == UPTIME:
-            uptimes[location.resource] = Text(location.field, location.value)
     scalers: dict[str, list[Scaler]] = {}
     zones = {}
     for name, declared in resources.items():
@@ -91,7 +92,6 @@ def declared_scaling(
                 zones[name] = zone
     return Scaling(
         scalers={target: found[0] for target, found in scalers.items() if len(found) == 1},
-        uptimes=uptimes,
         zones=zones,
     )
 
@@ -129,7 +129,7 @@ def _hpa(name: str, manifest: Any, texts: Mapping[tuple[str, str], Text]) -> Sca
     if target is None and not others:
         target = DEFAULT_CPU_TARGET
     text = texts.get((name, "spec.minReplicas"))
-    return Scaler(name, minimum, maximum, target, 0, tuple(others), text)
+    return Scaler(name, minimum, maximum, target, (), tuple(others), text)
 
 
 def _scaled_object(
@@ -140,7 +140,8 @@ def _scaled_object(
     maximum = _count(spec.get("maxReplicaCount", _KEDA_MAXIMUM))
     if minimum is None or maximum is None:
         return None
-    target, crons, others = None, 0, []
+    target: float | None = None
+    crons, others = [], []
     triggers = spec.get("triggers")
     for trigger in triggers if isinstance(triggers, list) else []:
         one = _mapping(trigger)
@@ -148,13 +149,14 @@ def _scaled_object(
         how = one.get("metricType") or metadata.get("type")
         used = _percent(metadata.get("value"))
         if one.get("type") == "cron":
-            crons += 1
+            words = [str(metadata.get(key, "")) for key in ("start", "end", "timezone")]
+            crons.append(Cron(*words))
         elif one.get("type") == "cpu" and how == "Utilization" and used is not None:
             target = used
         else:
             others.append(str(one.get("type")))
     text = texts.get((name, "spec.minReplicaCount"))
-    return Scaler(name, minimum, maximum, target, crons, tuple(others), text)
+    return Scaler(name, minimum, maximum, target, tuple(crons), tuple(others), text)
 
 
 _SCALERS = {HPA: _hpa, SCALED_OBJECT: _scaled_object}
@@ -165,9 +167,13 @@ def _zone(manifest: Any) -> str:
     named = {value for value in _values_of_tz(manifest) if isinstance(value, str)}
     if len(named) != 1:
         return ""
-    (zone,) = named
+    return zone_of(named.pop())
+
+
+def zone_of(name: str) -> str:
+    """An IANA time zone's own name, empty where there is none of this name."""
     try:
-        return ZoneInfo(zone).key
+        return ZoneInfo(name).key
     except (ValueError, OSError, KeyError):
         return ""
 

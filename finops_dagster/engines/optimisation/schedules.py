@@ -33,6 +33,12 @@ of an autoscaler's way down, https://keda.sh/docs/latest/reference/scaledobject-
 _SHORT = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 """A DNS subdomain name, https://kubernetes.io/docs/concepts/overview/working-with-objects/names."""
+_DAYS = {name.lower(): str((number + 1) % 7) for number, name in enumerate(_SHORT)}
+_WORD = rf"(?:[0-7]|{'|'.join(_SHORT)})"
+_CRON = re.compile(
+    rf"(\d{{1,2}})\s+(\d{{1,2}})\s+\*\s+\*\s+(\*|{_WORD}(?:-{_WORD})?(?:,{_WORD}(?:-{_WORD})?)*)\Z",
+    re.IGNORECASE,
+)
 _SCALED = frozenset({"Deployment", "StatefulSet"})
 
 
@@ -135,21 +141,6 @@ def _span(window: Window) -> str:
     return f"{days} {window.hour:02d}:00-{until}"
 
 
-def uptime(schedule: Sequence[Window], zone: str) -> str | None:
-    """A kube-downscaler `uptime`, such as `Mon-Fri 07:00-19:00 UTC`; None where it has no form.
-
-    https://codeberg.org/hjacobs/kube-downscaler: periods end on the day on which they start.
-    """
-    parts = []
-    for window in schedule:
-        if window.hour + window.hours > 24:
-            return None
-        end = f"{window.hour + window.hours:02d}:00"
-        for first, last in _ranges(window.days):
-            parts.append(f"{_SHORT[first]}-{_SHORT[last]} {window.hour:02d}:00-{end} {zone}")
-    return ", ".join(parts)
-
-
 def crons(window: Window, lead: int = LEAD_MINUTES) -> tuple[str, str]:
     """Cron texts of the start, `lead` minutes ahead of use, and of the end of a window."""
     start, end = window.hour * 60 - lead, (window.hour + window.hours) * 60
@@ -179,6 +170,37 @@ def _days_of(days: Sequence[int], names: Sequence[str]) -> str:
         names[first] if first == last else f"{names[first]}-{names[last]}"
         for first, last in _ranges(days)
     )
+
+
+def kept_by(pairs: Sequence[tuple[str, str]]) -> np.ndarray | None:
+    """Which minutes of the week cron triggers of (start, end) keep, each text `M H * * DAYS`.
+
+    A KEDA trigger is active where its end comes before its next start. None for any other form.
+    """
+    kept = np.zeros(MINUTES_OF_WEEK, dtype=bool)
+    for pair in pairs:
+        starts, ends = (_minutes(text) for text in pair)
+        if not starts or not ends or starts & ends:
+            return None
+        for start in starts:
+            length = min((end - start) % MINUTES_OF_WEEK for end in ends)
+            kept[np.arange(start, start + length) % MINUTES_OF_WEEK] = True
+    return kept
+
+
+def _minutes(text: str) -> set[int]:
+    """Minutes of the week, Monday 0:00 first, of `M H * * DAYS`; none for any other form."""
+    match = _CRON.match(text.strip())
+    if match is None:
+        return set()
+    minute, hour = int(match[1]), int(match[2])
+    days: set[int] = set()
+    for part in match[3].lower().replace("*", "0-6").split(","):
+        first, _, last = (_DAYS.get(one, one) for one in part.partition("-"))
+        days |= {day % 7 for day in range(int(first), int(last or first) + 1)}
+    if minute > 59 or hour > 23:
+        return set()
+    return {(day - 1) % 7 * _DAY + hour * 60 + minute for day in days}
 
 
 def cron_triggers(

@@ -12,7 +12,7 @@ import yaml
 
 from finops_dagster.domain.decisions import Finding, FindingKind
 from finops_dagster.engines.optimisation import SizingConfig, find
-from finops_dagster.engines.optimisation.scalers import Scaler, Scaling
+from finops_dagster.engines.optimisation.scalers import Cron, Scaler, Scaling, Text
 from tests.unit.engines.estates import (
     AS_OF,
     GIB,
@@ -25,6 +25,7 @@ from tests.unit.engines.estates import (
 )
 
 T = times()
+OFFICE = Cron("0 6 * * 1-5", "0 20 * * 1-5", "UTC")
 NIGHT = (T.hour < 7) | (T.hour >= 19) | (T.dayofweek >= 5)
 SLEEPY = Workload(
     "Deployment/dev/sleepy",
@@ -154,8 +155,8 @@ def test_replicas_that_are_gone_by_night_already_save_nothing_by_night() -> None
     "scaler",
     [
         None,
-        Scaler("HorizontalPodAutoscaler/dev/sleepy", 1, 6, None, 0, ("requests",)),
-        Scaler("ScaledObject/dev/sleepy", 1, 6, 0.7, 1),
+        Scaler("HorizontalPodAutoscaler/dev/sleepy", 1, 6, None, (), ("requests",)),
+        Scaler("ScaledObject/dev/sleepy", 1, 6, 0.7, (OFFICE,)),
     ],
 )
 def test_what_something_else_scales_is_left_to_it(scaler: Scaler | None) -> None:
@@ -188,3 +189,38 @@ def test_a_week_of_history_and_production_are_silent() -> None:
     week = replace(SLEEPY, cpu=SLEEPY.cpu[-7 * 288 :], memory=SLEEPY.memory[-7 * 288 :], days=7)
     assert asleep(week) is None
     assert asleep(replace(SLEEPY, environment="prod")) is None
+
+
+def scheduled(cron: Cron, minimum: int = 1) -> Finding | None:
+    """The finding where a ScaledObject has this schedule already, and this minimum."""
+    name = "ScaledObject/dev/sleepy"
+    text = Text("spec.minReplicaCount", str(minimum))
+    scaler = Scaler(name, minimum, 2, None, (cron,), (), text)
+    rows = measurements([SLEEPY])
+    rows["replicas"] = np.where((T.hour >= 6) & (T.hour < 20) & (T.dayofweek < 5), 2.0, 1.0)
+    scaling = Scaling(scalers={SLEEPY.resource: scaler})
+    return asleep(SLEEPY, rows, managed={SLEEPY.resource: name}, scaling=scaling)
+
+
+def test_a_declared_schedule_that_keeps_one_by_night_is_edited() -> None:
+    """Next to a schedule that is there a second one would be refused, or fight it."""
+    finding = scheduled(OFFICE)
+    assert finding is not None
+    assert (finding.resource, finding.field) == ("ScaledObject/dev/sleepy", "spec.minReplicaCount")
+    assert (finding.current, finding.proposed, finding.suggestion) == ("1", "0", "")
+    # 98 of 168 hours at one replica, less five minutes a day of way down, of 98 + 2 * 70
+    share = (98 - 5 * 5 / 60) / (98 + 2 * 70)
+    assert finding.evidence.figures["off_share_of_week"] == pytest.approx(share, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        Cron("0 9 * * 1-5", "0 20 * * 1-5", "UTC"),
+        Cron("*/5 9 * * 1-5", "0 20 * * 1-5", "UTC"),
+        Cron("0 6 * * 1-5", "0 20 * * 1-5", "Nowhere/City"),
+    ],
+)
+def test_a_declared_schedule_that_does_not_cover_the_use_is_left(cron: Cron) -> None:
+    """Taken to nothing between its hours it would be down from seven to nine."""
+    assert scheduled(cron) is None

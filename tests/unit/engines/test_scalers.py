@@ -9,9 +9,10 @@ import pytest
 
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 from finops_dagster.engines.optimisation import declared_scaling, relations
-from finops_dagster.engines.optimisation.scalers import UPTIME, Scaler, Text
+from finops_dagster.engines.optimisation.scalers import Cron, Scaler, Text
 
 TARGET = "Deployment/shop/web"
+CRON = Cron("0 6 * * *", "0 20 * * *", "UTC")
 
 
 def resource(name: str, manifest: Any) -> DeclaredResource:
@@ -84,10 +85,13 @@ def test_metrics_of_an_autoscaler(
 
 def test_triggers_of_a_scaled_object() -> None:
     """A schedule that is there already must not be proposed again."""
-    cron = {"type": "cron", "metadata": {"start": "0 6 * * *", "end": "0 20 * * *"}}
+    cron = {
+        "type": "cron",
+        "metadata": {"start": "0 6 * * *", "end": "0 20 * * *", "timezone": "UTC"},
+    }
     by_cpu = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
     found = scaler("ScaledObject", {"triggers": [cron, by_cpu, {"type": "kafka"}]})
-    assert found == Scaler("ScaledObject/shop/own", 0, 100, 0.6, 1, ("kafka",))
+    assert found == Scaler("ScaledObject/shop/own", 0, 100, 0.6, (CRON,), ("kafka",))
 
 
 @pytest.mark.parametrize("spec", [{}, {"maxReplicas": "many"}, {"maxReplicas": -1}])
@@ -107,7 +111,7 @@ def test_two_scalers_of_one_workload_are_not_judged() -> None:
     assert declared_scaling({name: resource(name, one) for name in names}, []).scalers == {}
 
 
-def test_hours_and_time_zones_of_workloads() -> None:
+def test_time_zones_of_workloads() -> None:
     """A zone that does not exist stops the scaler, and two zones are none."""
     env = [{"name": "TZ", "value": "Europe/Berlin"}]
     shown = {"spec": {"containers": [{"env": env}]}}
@@ -119,10 +123,9 @@ def test_hours_and_time_zones_of_workloads() -> None:
             "Deployment/shop/both": resource("Deployment/shop/both", both),
             "Deployment/shop/strange": resource("Deployment/shop/strange", strange),
         },
-        [location(TARGET, UPTIME, "Mon-Fri 07:00-19:00 UTC")],
+        [],
     )
     assert found.zones == {TARGET: "Europe/Berlin"}
-    assert found.uptimes == {TARGET: Text(UPTIME, "Mon-Fri 07:00-19:00 UTC")}
 
 
 def test_a_change_of_an_autoscaler_is_paid_of_what_it_scales() -> None:

@@ -24,7 +24,7 @@ from finops_dagster.engines.optimisation.floors import (
     foreseen,
     growth,
 )
-from finops_dagster.engines.optimisation.scalers import Scaler, Scaling, Text
+from finops_dagster.engines.optimisation.scalers import Cron, Scaler, Scaling, Text
 from finops_dagster.engines.optimisation.schedules import Window, running
 from tests.unit.engines.estates import (
     AS_OF,
@@ -151,6 +151,14 @@ def test_a_fixed_number_of_replicas_with_a_quiet_night_gets_a_schedule() -> None
     assert finding.evidence.figures["proposed_short_share"] == 0
 
 
+def test_replicas_that_were_changed_by_hand_are_not_a_fixed_number() -> None:
+    """What was taken away last week is no saving of the next."""
+    demand = (0.6 + 1.4 * (STEEP > 1)) * NOISE
+    rows = measurements([workload(demand, 3)])
+    rows.loc[: len(T) // 2, "replicas"] = 6.0
+    assert silent(judged(workload(demand, 3), rows))
+
+
 def test_replicas_kept_for_demand_stay() -> None:
     """A service at work all night looks like any other until it is stopped."""
     assert silent(judged(workload(2.2 * NOISE, 3)))
@@ -186,7 +194,11 @@ def test_production_keeps_two_and_elsewhere_one_will_do() -> None:
     [
         (workload(SMOOTH, 6), {"others": ("requests",)}, "scales it by requests"),
         (workload(SMOOTH, 6), {"cpu_target": None}, "scales it by a schedule alone"),
-        (workload(SMOOTH, 6), {"crons": 1}, "has a schedule already"),
+        (
+            workload(SMOOTH, 6),
+            {"crons": (Cron("0 6 * * *", "0 20 * * *", "UTC"),)},
+            "has a schedule already",
+        ),
         (
             workload(SMOOTH[:2016], 6, memory=np.full(2016, 0.8 * GIB), days=7),
             {},

@@ -16,10 +16,10 @@ from finops_dagster.engines.optimisation.schedules import (
     cpu_trigger,
     cron_triggers,
     crons,
+    kept_by,
     minute_of_week,
     running,
     scaled_object,
-    uptime,
     windows,
     words,
 )
@@ -99,11 +99,20 @@ def test_minutes_of_the_week_are_of_the_zone() -> None:
     assert minute_of_week(times).tolist() == [8 * 60 + 5]
 
 
-def test_downscaler_hours() -> None:
-    """A period that ends on another day has no form there: guessed, it would never be up."""
-    found = uptime((OFFICE, Window((5,), 9, 3)), "Europe/Berlin")
-    assert found == "Mon-Fri 07:00-19:00 Europe/Berlin, Sat-Sat 09:00-12:00 Europe/Berlin"
-    assert uptime((Window((0,), 22, 8),), "UTC") is None
+def test_declared_crons_are_read_as_keda_does() -> None:
+    """Hours read wrong of a declared schedule take away what somebody asked for."""
+    for start, end in (("50 6 * * 1-5", "0 19 * * 1-5"), ("50 6 * * MON-FRI", "0 19 * * mon-fri")):
+        kept = kept_by([(start, end)])
+        assert kept is not None
+        assert (kept == running((OFFICE,), before=10)).all()
+    night = kept_by([("0 22 * * *", "0 6 * * *")])
+    assert night is not None
+    assert (night == running((Window(tuple(range(7)), 22, 8),))).all()
+    sunday = kept_by([("0 0 * * 7", "0 1 * * 0")])
+    assert sunday is not None
+    assert np.flatnonzero(sunday).tolist() == list(range(6 * 24 * 60, 6 * 24 * 60 + 60))
+    for bad in ("*/5 * * * *", "0 6 1 * *", "0 6 * * 1#2", "0 6", "0 24 * * *", ""):
+        assert kept_by([(bad, "0 19 * * *")]) is None
 
 
 def test_a_scaled_object_holds_the_schedule_and_takes_an_autoscalers_place() -> None:
