@@ -60,6 +60,8 @@ class DeclaredGpus:
     """Every value that says how many: one that is edited alone must be the only one."""
     model: str = ""
     """Value of the node label that asks for a model."""
+    model_key: str = ""
+    """That label."""
     counted: str = ""
     """The argument or variable that says how many GPUs there are."""
 
@@ -85,7 +87,7 @@ def declared_gpus(
         out[resource] = DeclaredGpus(
             count=sum(known) if len(known) == len(counts) else None,
             values=tuple(value for values in by_owner.values() for value in values),
-            model=_model(manifest),
+            **_model(manifest),
             counted=next(_counted(manifest), ""),
         )
     return out
@@ -137,17 +139,19 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(value)
 
 
-def _model(manifest: Any) -> str:
-    """The one model that node labels ask for; empty where none or several may be."""
+def _model(manifest: Any) -> dict[str, str]:
+    """The one model that node labels ask for, and its label; empty where several may be meant."""
     found = set()
     for node in _nodes(manifest):
         selector = node.get("nodeSelector")
         if isinstance(selector, dict):
-            found |= {str(value) for key, value in selector.items() if key in _MODEL_KEYS}
-        values = node.get("values")
-        if node.get("key") in _MODEL_KEYS and isinstance(values, list):
-            found |= {str(value) for value in values} if node.get("operator") == "In" else {"", "?"}
-    return found.pop() if len(found) == 1 else ""
+            found |= {(key, str(value)) for key, value in selector.items() if key in _MODEL_KEYS}
+        key, values = node.get("key"), node.get("values")
+        if key in _MODEL_KEYS and isinstance(values, list):
+            told = {(str(key), str(value)) for value in values}
+            found |= told if node.get("operator") == "In" else {("", ""), ("", "?")}
+    key, model = found.pop() if len(found) == 1 else ("", "")
+    return {"model_key": key, "model": model}
 
 
 def _counted(manifest: Any) -> Iterator[str]:

@@ -33,6 +33,12 @@ class GpuType:
     compute_slices: int = 0
     memory_slices: int = 0
     parts: tuple[Part, ...] = ()
+    tflops: float = 0.0
+    """Dense FP16 on tensor cores where it has any."""
+    gigabytes_per_second: float = 0.0
+    """Of its memory."""
+    capability: float = 0.0
+    """CUDA compute capability: BF16 takes 8.0, FP8 takes 8.9."""
 
     @property
     def memory_mib(self) -> float:
@@ -40,7 +46,9 @@ class GpuType:
         return self.memory_gb * MIB_PER_GB
 
 
-def _sevenths(name: str, memory: int, gigabytes: tuple[int, int, int]) -> GpuType:
+def _sevenths(
+    name: str, memory: int, gigabytes: tuple[int, int, int], speed: tuple[float, float, float]
+) -> GpuType:
     """One of the large ones: seven slices of compute, eight of memory."""
     one, two, four = gigabytes
     parts = (
@@ -50,29 +58,33 @@ def _sevenths(name: str, memory: int, gigabytes: tuple[int, int, int]) -> GpuTyp
         Part(f"3g.{four}gb", 3, 4),
         Part(f"4g.{four}gb", 4, 4),
     )
-    return GpuType(name, memory, 7, 8, parts)
+    return GpuType(name, memory, 7, 8, parts, *speed)
 
+
+_A30 = (Part("1g.6gb", 1, 1), Part("2g.12gb", 2, 2))
 
 TYPES = (
-    _sevenths("A100 40GB", 40, (5, 10, 20)),
-    _sevenths("A100 80GB", 80, (10, 20, 40)),
-    _sevenths("H100 80GB", 80, (10, 20, 40)),
-    _sevenths("H200 141GB", 141, (18, 35, 71)),
-    GpuType("A30 24GB", 24, 4, 4, (Part("1g.6gb", 1, 1), Part("2g.12gb", 2, 2))),
-    GpuType("A10 24GB", 24),
-    GpuType("L4 24GB", 24),
-    GpuType("L40S 48GB", 48),
-    GpuType("T4 16GB", 16),
-    GpuType("V100 16GB", 16),
-    GpuType("V100 32GB", 32),
-    GpuType("P100 16GB", 16),
-    GpuType("P4 8GB", 8),
+    _sevenths("A100 40GB", 40, (5, 10, 20), (312, 1555, 8.0)),
+    _sevenths("A100 80GB", 80, (10, 20, 40), (312, 2039, 8.0)),
+    _sevenths("H100 80GB", 80, (10, 20, 40), (989, 3350, 9.0)),
+    _sevenths("H200 141GB", 141, (18, 35, 71), (989, 4800, 9.0)),
+    GpuType("A30 24GB", 24, 4, 4, _A30, 165, 933, 8.0),
+    GpuType("A10 24GB", 24, 0, 0, (), 125, 600, 8.6),
+    GpuType("L4 24GB", 24, 0, 0, (), 121, 300, 8.9),
+    GpuType("L40S 48GB", 48, 0, 0, (), 362, 864, 8.9),
+    GpuType("T4 16GB", 16, 0, 0, (), 65, 320, 7.5),
+    GpuType("V100 16GB", 16, 0, 0, (), 125, 900, 7.0),
+    GpuType("V100 32GB", 32, 0, 0, (), 125, 900, 7.0),
+    GpuType("P100 16GB", 16, 0, 0, (), 18.7, 732, 6.0),
+    GpuType("P4 8GB", 8, 0, 0, (), 5.5, 192, 6.1),
 )
 """Profiles and fractions: NVIDIA, Multi-Instance GPU User Guide, Supported MIG Profiles
 (https://docs.nvidia.com/datacenter/tesla/mig-user-guide/supported-mig-profiles.html). Those with
-media extensions and those of a whole GPU are left out. A type without parts cannot be cut."""
+media extensions and those of a whole GPU are left out. A type without parts cannot be cut. Speeds:
+NVIDIA's data sheets, of the SXM boards where there are two, and P4's FP32, which has no tensor
+cores; capabilities: https://developer.nvidia.com/cuda-gpus."""
 
-_NAME = re.compile(r"(?<![a-z0-9])(h200|h100|a100|a30|a10g?|l40s|l4|t4|v100|p100|p4)(?![0-9])")
+_NAME = re.compile(r"(?<![a-z0-9])(h200|h100|a100|a30|a10g?|l40s|l4|t4|v100|p100|p4)(?![a-z0-9])")
 _SIZE = re.compile(r"(?<![0-9])([0-9]{1,3}) ?gb")
 _ONLY = {"nvidia-tesla-a100": "A100 40GB"}
 """https://cloud.google.com/compute/docs/gpus: that with 80 GB is nvidia-a100-80gb."""

@@ -1,4 +1,4 @@
-"""GPUs that are used, and so little that fewer of them, or a part of one, would do.
+"""GPUs that are used, and so little that fewer, a part of one or a cheaper model would do.
 
 GPUs that do nothing are idle, which is judged elsewhere. Nothing smaller is proposed of what was
 not measured: memory that does not fit ends a program.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import yaml
@@ -16,141 +15,66 @@ import yaml
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.engines.optimisation.gpu_declared import GPU_RESOURCE, DeclaredGpus
+from finops_dagster.engines.optimisation.gpu_needs import Need, need_of
 from finops_dagster.engines.optimisation.gpu_sharing import Shared, Sharer, share
-from finops_dagster.engines.optimisation.gpu_types import GpuType, gpu_type
-from finops_dagster.engines.optimisation.gpu_use import GpuUse, gpu_uses
+from finops_dagster.engines.optimisation.gpu_smaller import cheaper
+from finops_dagster.engines.optimisation.gpu_types import gpu_type
+from finops_dagster.engines.optimisation.gpu_use import gpu_uses
 from finops_dagster.engines.optimisation.ground import Declared, Ground
-from finops_dagster.engines.optimisation.idle import IDLE_GPU_BLOCK, IDLE_GPU_PERCENT, STOPPABLE
 from finops_dagster.engines.optimisation.inputs import FindResult
 from finops_dagster.engines.optimisation.prices import times
 from finops_dagster.engines.optimisation.profiles import wilson_upper
-from finops_dagster.engines.optimisation.rules import RULES, Tier, tier_of
+from finops_dagster.engines.optimisation.rules import RULES, Tier
 
-LARGEST_PART = 4 / 7
-"""A workload that needs more than the largest MIG profile but the whole keeps its GPU."""
-
-
-@dataclass(frozen=True)
-class Need:
-    """What a workload needs of its GPUs, headroom included."""
-
-    use: GpuUse
-    declared: DeclaredGpus
-    tier: Tier
-    gpus: int
-    """GPUs of one replica."""
-    replicas: int
-    busy: float
-    """Percent of one GPU, each of them as busy as the busiest."""
-    memory_of_one: float
-    memory_of_all: float
-    """MiB of the fullest GPU, and of those of one replica; NaN where not measured."""
-    kind: GpuType | None
-    capacity: float
-    """MiB of one GPU; NaN where not known."""
-
-    @property
-    def resource(self) -> str:
-        """Whose they are."""
-        return self.use.resource
+MIN_SAVING_SHARE = 0.1
+"""A cheaper model is told where it saves so much of the cost: less is no reason to move."""
 
 
-def underused_gpus(ground: Ground, declared: Mapping[str, DeclaredGpus]) -> FindResult:
+def underused_gpus(
+    ground: Ground,
+    declared: Mapping[str, DeclaredGpus],
+    ratios: Mapping[str, Mapping[str, float]] | None = None,
+) -> FindResult:
     """UNDERUSED_GPU of workloads that serve; jobs are left to run as fast as they were asked to.
 
-    Need: the quantile and headroom that the environment asks of CPU, and never less than the
-    busiest interval; of memory the peak with its headroom.
+    Fewer GPUs where a replica has several; else a part of one beside others, or else a cheaper
+    model. `ratios`: of `gpu_smaller.price_ratios`.
     """
+    offers = ratios or {}
     findings: list[Finding] = []
     abstained: list[Abstained] = []
     sharers: list[tuple[Need, Sharer]] = []
     for use in gpu_uses(ground):
-        judged = _judged(ground, use, declared.get(use.resource, DeclaredGpus()))
-        if isinstance(judged, Abstained):
-            abstained.append(judged)
-        elif isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            sharers.append(judged)
+        need = need_of(ground, use, declared.get(use.resource, DeclaredGpus()))
+        if isinstance(need, Abstained):
+            abstained.append(need)
+            continue
+        if need is None:
+            continue
+        judged = _fewer(ground, need) if need.gpus > 1 else _part(need)
+        if isinstance(judged, Sharer):
+            sharers.append((need, judged))
+            continue
+        if need.gpus == 1:
+            judged = _smaller(ground, need, declared, offers) or judged
+        _take(judged, findings, abstained)
     needs = {need.resource: need for need, _ in sharers}
     for shared in share([one for _, one in sharers]):
-        judged = _of_shared(ground, needs[shared.sharer.resource], shared)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        else:
-            abstained.append(judged)
+        need = needs[shared.sharer.resource]
+        told = _of_shared(ground, need, shared)
+        if isinstance(told, Abstained):
+            told = _smaller(ground, need, declared, offers) or told
+        _take(told, findings, abstained)
     return FindResult(findings=findings, abstained=abstained)
 
 
-def _judged(
-    ground: Ground, use: GpuUse, declared: DeclaredGpus
-) -> Finding | Abstained | tuple[Need, Sharer] | None:
-    """What can be told of one workload alone; a Sharer where it fits beside others."""
-    busy = use.frame["busy"]
-    blocks = busy.resample(IDLE_GPU_BLOCK).mean().dropna()
-    if use.resource.partition("/")[0] not in STOPPABLE or (blocks < IDLE_GPU_PERCENT).all():
-        return None
-    tier = tier_of(ground.environment(use.resource))
-    rule = RULES[tier]
-    wanted = max(float(busy.quantile(rule.cpu_quantile)) * rule.cpu_headroom, float(busy.max()))
-    gpus, replicas = _per_replica(use, declared)
-    if gpus is None or wanted >= 100 * _least(gpus):
-        return None
-    looks = f"its GPUs need {wanted:.0f} % of what they are"
-    why = _why_not(ground, use)
-    if why:
-        return Abstained(subject=use.resource, reason=f"{looks}, but {why}")
-    measured = use.capacity()
-    kind = gpu_type(declared.model, measured if np.isfinite(measured) else None)
-    # of several replicas the sum hides a fuller one: each of its GPUs counts as the fullest
-    of_all = use.memory_of_all() if replicas == 1 else use.memory_of_one() * gpus
-    need = Need(
-        use=use,
-        declared=declared,
-        tier=tier,
-        gpus=gpus,
-        replicas=replicas,
-        busy=wanted,
-        memory_of_one=use.memory_of_one() * rule.memory_headroom,
-        memory_of_all=of_all * rule.memory_headroom,
-        kind=kind,
-        capacity=measured if np.isfinite(measured) else (kind.memory_mib if kind else math.nan),
-    )
-    return _fewer(ground, need) if gpus > 1 else _part(need)
-
-
-def _per_replica(use: GpuUse, declared: DeclaredGpus) -> tuple[int | None, int]:
-    """(GPUs of one replica, replicas); None where that is not known, or slices are shared."""
-    whole = use.gpus()
-    if not np.isfinite(whole) or whole < 1 or whole != int(whole):
-        return None, 1
-    replicas = use.frame["replicas"].dropna()
-    if declared.count:
-        pods = whole / declared.count
-    elif len(replicas) and replicas.iloc[-1] >= 1:
-        pods = float(replicas.iloc[-1])
-    else:
-        return None, 1
-    if pods < 1 or pods != int(pods) or whole % pods:
-        return None, 1
-    return int(whole // pods), int(pods)
-
-
-def _least(gpus: int) -> float:
-    """Share of its GPUs under which less may do: the next smaller count, or the largest part."""
-    return (gpus - 1) / gpus if gpus > 1 else LARGEST_PART
-
-
-def _why_not(ground: Ground, use: GpuUse) -> str:
-    """Why a workload whose GPUs look underused is not judged; empty where it is."""
-    needed = ground.config.min_history_days
-    if use.days < needed:
-        return f"measured for {use.days:.1f} days only, {needed} are needed"
-    if use.resource in ground.managed:
-        return f"{ground.managed[use.resource]} sets its scale"
-    if use.unmeasured():
-        return "not all of them are measured"
-    return ground.prices.why_not(use.resource, "gpu")
+def _take(
+    judged: Finding | Abstained | None, findings: list[Finding], abstained: list[Abstained]
+) -> None:
+    if isinstance(judged, Finding):
+        findings.append(judged)
+    elif judged is not None:
+        abstained.append(judged)
 
 
 def _fewer(ground: Ground, need: Need) -> Finding | Abstained | None:
@@ -187,7 +111,7 @@ def _fewer(ground: Ground, need: Need) -> Finding | Abstained | None:
     return finding
 
 
-def _part(need: Need) -> Abstained | tuple[Need, Sharer] | None:
+def _part(need: Need) -> Abstained | Sharer | None:
     """Whether a part of its one GPU would do, beside others on the same one."""
     if not np.isfinite(need.memory_of_one):
         reason = "a part of a GPU could do its work, but its GPU memory is not measured"
@@ -205,7 +129,7 @@ def _part(need: Need) -> Abstained | tuple[Need, Sharer] | None:
             return None
         size = fits[0].compute / kind.compute_slices, fits[0].memory / kind.memory_slices
         group = f"{group}|{need.tier}"
-        return need, Sharer(need.resource, group, need.replicas, size, fits[0].name)
+        return Sharer(need.resource, group, need.replicas, size, fits[0].name)
     if need.tier is not Tier.DEVELOPMENT:
         reason = (
             f"a part of a GPU could do its work, but {kind.name} cannot be partitioned, and "
@@ -218,7 +142,7 @@ def _part(need: Need) -> Abstained | tuple[Need, Sharer] | None:
         reason = "a part of a GPU could do its work, but which model it is, is not known"
         return Abstained(subject=need.resource, reason=reason)
     size = need.busy / 100, need.memory_of_one / need.capacity
-    return need, Sharer(need.resource, f"{group}|turns", need.replicas, size, "")
+    return Sharer(need.resource, f"{group}|turns", need.replicas, size, "")
 
 
 def _of_shared(ground: Ground, need: Need, shared: Shared) -> Finding | Abstained:
@@ -248,6 +172,39 @@ def _of_shared(ground: Ground, need: Need, shared: Shared) -> Finding | Abstaine
     else:
         turns = {"name": GPU_RESOURCE, "replicas": shared.together}
         text = _yaml({"version": "v1", "sharing": {"timeSlicing": {"resources": [turns]}}})
+    return finding.model_copy(update={"suggestion": text})
+
+
+def _smaller(
+    ground: Ground,
+    need: Need,
+    declared: Mapping[str, DeclaredGpus],
+    offers: Mapping[str, Mapping[str, float]],
+) -> Finding | None:
+    """A cheaper model that other charges of the bill show a price of."""
+    if need.kind is None or not np.isfinite(need.memory_of_one):
+        return None
+    found = cheaper(need.kind, need.busy, need.memory_of_one, offers.get(need.resource, {}))
+    if found is None or found.price_ratio > 1 - MIN_SAVING_SHARE:
+        return None
+    finding = _finding(
+        ground,
+        need,
+        value=None,
+        proposed="",
+        share=1 - found.price_ratio,
+        figures={"price_of_present": found.price_ratio, "gpu_busy_percent_after": found.busy},
+        reason=f"It needs {need.busy:.0f} % of its {need.kind.name}, headroom included: a "
+        f"{found.kind.name} would be busy for {found.busy:.0f} %, holds its memory, and costs "
+        f"{found.price_ratio:.0%} of that in this bill.",
+        wrong_if="its program is built for the present model, or single answers must be as fast",
+    )
+    key = need.declared.model_key
+    labels = sorted(
+        {one.model for one in declared.values()
+         if one.model_key == key and gpu_type(one.model) == found.kind}
+    )  # fmt: skip
+    text = _yaml({"nodeSelector": {key: labels[0]}}) if key and labels else ""
     return finding.model_copy(update={"suggestion": text})
 
 

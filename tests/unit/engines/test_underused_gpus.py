@@ -23,7 +23,8 @@ from finops_dagster.engines.optimisation.gpu_declared import (
     notebooks,
 )
 from finops_dagster.engines.optimisation.gpu_sharing import Sharer, share
-from finops_dagster.engines.optimisation.gpu_types import TYPES, gpu_type
+from finops_dagster.engines.optimisation.gpu_smaller import price_ratios
+from finops_dagster.engines.optimisation.gpu_types import TYPES, gpu_type, model_word
 from finops_dagster.engines.optimisation.ground import Declared, ground_of
 from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
 from tests.unit.engines.estates import AS_OF, GIB, Workload, context, measurements, steady
@@ -84,14 +85,14 @@ def judged(
     frame: pd.DataFrame,
     declared: dict[str, DeclaredGpus],
     prices: pd.DataFrame | None = None,
+    ratios: dict[str, dict[str, float]] | None = None,
     **changes: object,
 ) -> FindResult:
     """What is found of these workloads."""
     config = SizingConfig(max_change_share=0.6)
     cost = paid(workloads) if prices is None else prices
-    return underused_gpus(
-        ground_of(frame, cost, context(workloads, **changes), AS_OF, config), declared
-    )
+    ground = ground_of(frame, cost, context(workloads, **changes), AS_OF, config)
+    return underused_gpus(ground, declared, ratios)
 
 
 def four(percent: float = 20.0, used: float = 8_000.0, **more: Any) -> FindResult:
@@ -293,6 +294,65 @@ def test_sharing_never_needs_more_nor_less_than_is_possible(
         assert one.after >= max(s.replicas for s in sharers)
 
 
+def test_a_cheaper_model_is_told_where_nobody_shares() -> None:
+    """An A100 that answers a request a minute costs three times an L4 that would do."""
+    one = [serves("a", 10.0)]
+    other = DeclaredGpus(1, (), "NVIDIA-L4", "nvidia.com/gpu.product")
+    declared = declares(one, model_key="nvidia.com/gpu.product") | {"Deployment/ml/z": other}
+    ratios = {one[0].resource: {"l4": 0.25, "a10": 0.4, "t4": 0.1, "a100": 0.5}}
+    (finding,) = judged(one, rows(one), declared, ratios=ratios).findings
+    # 12 % of an A100 80GB: 2,039 / 300 of its memory's speed is 81.6 % of an L4; T4 has no BF16
+    assert finding.evidence.figures["gpu_busy_percent_after"] == pytest.approx(81.56, rel=1e-4)
+    assert float(finding.saving_per_month.mid) == pytest.approx(24 * 2 * 365 / 12 * 0.75)
+    assert yaml.safe_load(finding.suggestion) == {
+        "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-L4"}
+    }
+    assert finding.field == ""
+    # 15 % x 1.2 x 6.8 is more than an L4 does, and an A10 does it
+    busier = [serves("a", 15.0)]
+    (finding,) = judged(busier, rows(busier), declared, ratios=ratios).findings
+    assert "A10 24GB would be busy" in finding.reason
+    full = judged(one, rows(one, used=22_000.0), declared, ratios=ratios)
+    assert full.findings == []
+    dear = judged(one, rows(one), declared, ratios={one[0].resource: {"l4": 0.95}})
+    assert dear.findings == []
+
+
+def test_prices_of_models_are_those_of_the_same_unit_region_and_currency() -> None:
+    """A price of another region is not what a move would cost."""
+
+    def charged(meter: str, cost: float, days: int = 5, **more: Any) -> pd.DataFrame:
+        return pd.DataFrame(
+            [
+                {
+                    "sku_meter": meter, "billing_currency": "USD", "charge_category": "Usage",
+                    "spot": False, "charge_date": AS_OF - timedelta(days=n),
+                    "effective_cost": cost, "consumed_quantity": 1.0,
+                }
+                | more
+                for n in range(days)
+            ]
+        )  # fmt: skip
+
+    bill = pd.concat(
+        [
+            charged("gpu a100 hours eu", 4.0),
+            charged("gpu l4 hours eu", 1.0),
+            charged("gpu l4 hours eu", 90.0, charge_date=AS_OF + timedelta(days=1)),
+            charged("gpu l4 hours eu", 0.2, spot=True),
+            charged("gpu t4 hours us", 0.5),
+            charged("gpu a10 hours eu", 0.5, billing_currency="EUR"),
+            charged("gpu a30 hours eu", 0.5, days=2),
+            charged("cpu", 0.5),
+        ],
+        ignore_index=True,
+    )
+    own = paid(PAIR).assign(meter="gpu a100 hours eu")
+    assert price_ratios(bill, own, AS_OF) == {w.resource: {"l4": 0.5} for w in PAIR}
+    assert price_ratios(bill, own.assign(meter="gpu p3.2xlarge hours eu"), AS_OF) == {}
+    assert price_ratios(bill.iloc[:0], own.iloc[:0], AS_OF) == {}
+
+
 def test_a_model_is_known_for_certain_or_not_at_all() -> None:
     """An A100 of 40 GB taken for one of 80 would promise memory that is not there."""
     assert gpu_type("NVIDIA-A100-SXM4-80GB").name == "A100 80GB"  # type: ignore[union-attr]
@@ -305,6 +365,7 @@ def test_a_model_is_known_for_certain_or_not_at_all() -> None:
     assert gpu_type("NVIDIA-L4").name == "L4 24GB"  # type: ignore[union-attr]
     assert gpu_type("NVIDIA-L40S").name == "L40S 48GB"  # type: ignore[union-attr]
     assert gpu_type("a100 or h100") is None
+    assert model_word("p4d.24xlarge") == ""
     assert gpu_type("") is None
 
 

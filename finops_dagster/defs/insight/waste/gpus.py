@@ -5,7 +5,6 @@ What is waste, and what it costs, is the engine's to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pandas as pd
@@ -16,13 +15,14 @@ from finops_dagster.defs.insight.waste.workloads import config_of, context_of
 from finops_dagster.engines.optimisation import FindResult, unit_prices
 from finops_dagster.engines.optimisation.checkpoints import RUN_COLUMNS, checkpoints
 from finops_dagster.engines.optimisation.gpu_declared import declared_gpus
+from finops_dagster.engines.optimisation.gpu_smaller import price_ratios
 from finops_dagster.engines.optimisation.gpu_spot import (
     gpu_meter,
     gpu_spot,
     spot_prices,
     with_meters,
 )
-from finops_dagster.engines.optimisation.ground import Ground, ground_of
+from finops_dagster.engines.optimisation.ground import ground_of
 from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
 from finops_dagster.storage.publication import PublishedReader
 
@@ -49,34 +49,30 @@ def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
         config_of(estate),
     )
     index = estate.index(as_of)
-    declared = declared_gpus(index.resources(), index.locations()) if index else {}
-    results = [underused_gpus(ground, declared)]
-    if not on_demand.empty:
-        providers = dict(zip(own["resource"], own["provider_name"].astype(str), strict=True))
-        results.append(_spot(estate, reader, ground, on_demand, providers))
+    resources = index.resources() if index else {}
+    bill = facts.costs_by_sku(reader, as_of, days)
+    market = with_meters(billed.with_skus(reader, bill, _first_month(as_of, days)))
+    runs = facts.runs_shown(reader, as_of, days)
+    results = (
+        underused_gpus(
+            ground,
+            declared_gpus(resources, index.locations() if index else []),
+            price_ratios(market, on_demand, as_of),
+        ),
+        gpu_spot(
+            ground,
+            on_demand,
+            checkpoints(
+                resources, runs if runs is not None else pd.DataFrame(columns=list(RUN_COLUMNS))
+            ),
+            spot_prices(market, as_of),
+            dict(zip(own["resource"], own["provider_name"].astype(str), strict=True)),
+        ),
+    )
     return FindResult(
         findings=[one for result in results for one in result.findings],
         abstained=[one for result in results for one in result.abstained],
     )
-
-
-def _spot(
-    estate: Estate,
-    reader: PublishedReader,
-    ground: Ground,
-    prices: pd.DataFrame,
-    providers: Mapping[str, str],
-) -> FindResult:
-    as_of, days = ground.as_of, ground.window.days
-    bill = facts.costs_by_sku(reader, as_of, days)
-    skus = billed.with_skus(reader, bill, _first_month(as_of, days))
-    runs = facts.runs_shown(reader, as_of, days)
-    index = estate.index(as_of)
-    kept = checkpoints(
-        index.resources() if index else {},
-        runs if runs is not None else pd.DataFrame(columns=list(RUN_COLUMNS)),
-    )
-    return gpu_spot(ground, prices, kept, spot_prices(with_meters(skus), as_of), providers)
 
 
 def _first_month(as_of: date, days: int) -> date:
