@@ -156,7 +156,8 @@ def candidate_of(finding: Finding) -> Candidate:
     """
     lever, parts = _KINDS[finding.kind]
     off = finding.evidence.figures.get("off_share_of_week") if lever is Lever.SCHEDULE else None
-    value = "type" if finding.kind in _OF_ONE_TYPE else finding.field or finding.kind.value
+    undeclared = "type" if finding.kind in _OF_ONE_TYPE else finding.kind.value
+    value = finding.field or undeclared
     return Candidate(
         id=finding.id,
         key=content_id("key", {"resource": finding.resource, "field": value}),
