@@ -97,6 +97,21 @@ def test_a_measured_machine_is_sized_and_its_declaration_edited(
     assert [a.subject for a in result.abstained] == ["machines"]
 
 
+def test_a_peak_before_the_window_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two weeks do not show a month's end; one row of it is read for each day."""
+    busy = MEASURED.replace("2026-03-07", "2026-02-27").replace("2026-03-21", "2026-02-28")
+    measured = f"({MEASURED}) union all by name ({busy.replace('0.8 as cpu', '3.5 as cpu')})"
+    result = found(
+        tmp_path,
+        monkeypatch,
+        fct_costs_daily=(COSTS, "billing_period", [MARCH]),
+        dim_skus=(SKUS, "billing_period", [MARCH]),
+        fct_machine_measurements=(measured, "day", [date(2026, 2, 27), *DAYS]),
+    )
+    assert result.findings == []
+    assert "but it used 3.5 vCPUs before" in result.abstained[0].reason
+
+
 def test_a_list_prices_what_no_bill_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An m6i is not billed here: without the list nobody could say what it costs."""
     listed = tmp_path / "types.csv"

@@ -88,6 +88,11 @@ def billed_resources(
     return None if costs is None else costs.merge(skus, on=_GRAIN, how="left")
 
 
+def with_skus(reader: PublishedReader, costs: pd.DataFrame, first: date) -> pd.DataFrame:
+    """Rows of `fct_costs_daily` of the months since `first`, with the columns of their SKU."""
+    return costs.merge(_skus(reader, first), on=_GRAIN, how="left")
+
+
 def billed_history(
     reader: PublishedReader, as_of: date, kinds: frozenset[str]
 ) -> pd.DataFrame | None:

@@ -162,7 +162,8 @@ def candidate_of(finding: Finding) -> Candidate:
     """
     lever, parts = _KINDS[finding.kind]
     off = finding.evidence.figures.get("off_share_of_week") if lever is Lever.SCHEDULE else None
-    value = "type" if finding.kind in _OF_ONE_TYPE else finding.field or finding.kind.value
+    undeclared = "type" if finding.kind in _OF_ONE_TYPE else finding.kind.value
+    value = finding.field or undeclared
     rest = finding.evidence.figures.get(REST_OF_SCOPE, 0.0) if lever is Lever.COMMIT else 0.0
     return Candidate(
         id=finding.id,

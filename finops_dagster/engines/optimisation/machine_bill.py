@@ -37,6 +37,8 @@ Karpenter, eksctl, AKS, GKE, and AWS's scaling groups, EMR, Batch and fleets set
 _NODE_IDS = re.compile(r"/resourcegroups/mc_|/instances/gke-|/gke-[^/]*$")
 _GROUP_IDS = re.compile(r"/virtualmachinescalesets/")
 """In a resource id: AKS keeps its nodes in a resource group of its own, GKE names them so."""
+LATE_DAYS = 2
+"""A bill's newest days are not complete: AWS and Azure take up to 24 to 72 hours for a charge."""
 _HOURS = re.compile(r"(1 )?(hrs?|hours?|instance[- ]hours?)")
 _SYSTEMS = {"windows": "windows", "rhel": "rhel", "red hat": "rhel", "suse": "suse",
             "ubuntu pro": "ubuntu pro", "linux": "linux"}  # fmt: skip
@@ -68,6 +70,7 @@ def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     elsewhere = rows.loc[node | rows["cluster"].notna() | (rows["gpu_count"].astype(float) > 0)]
     rows = rows.assign(grouped=grouped)
     rows = rows.loc[~rows["resource"].isin(elsewhere["resource"])]
+    rows = rows.loc[rows["resource"].isin(_running(rows, billed))]
     texts = [
         f"{meter or ''} {text or ''}".lower()
         for meter, text in zip(rows["sku_meter"], rows["charge_description"], strict=True)
@@ -81,6 +84,13 @@ def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
         committed=rows["commitment_discount_status"].notna(),
         instance_type=rows["instance_type"].str.removeprefix("db."),
     )
+
+
+def _running(rows: pd.DataFrame, billed: pd.DataFrame) -> set[str]:
+    """Machines billed until the newest day of their source, or shortly before: the rest ended."""
+    newest = billed.groupby("source")["charge_date"].max()
+    behind = pd.to_datetime(rows["source"].map(newest)) - pd.to_datetime(rows["charge_date"])
+    return set(rows.loc[behind <= pd.Timedelta(days=LATE_DAYS), "resource"])
 
 
 _MANAGED = ((NODE_TAGS, _NODE_IDS), (GROUP_TAGS, _GROUP_IDS))
@@ -155,7 +165,7 @@ def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.Da
                 "what": last["what"],
                 "region": _word(last["region_id"]),
                 "instance_type": last["instance_type"],
-                "software": last["software"],
+                "software": next((one for one in group["software"][::-1] if one), ""),
                 "currency": _word(last["billing_currency"]),
                 "owner": _word(last["team"]),
                 "environment": _word(last["environment"]),
@@ -176,7 +186,7 @@ def _held(group: pd.DataFrame) -> str:
     names = list(dict.fromkeys(group["instance_type"]))
     if len(names) > 1:
         return f"its type changed in the window ({' to '.join(names)}): it is judged after that"
-    if group["software"].nunique() > 1:
+    if len(set(group["software"]) - {""}) > 1:
         return "its charges do not agree on what runs on it, so its price is not known"
     return ""
 

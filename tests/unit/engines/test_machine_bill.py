@@ -29,7 +29,7 @@ def row(resource: str = "a", **more: Any) -> dict[str, Any]:
     """A day of an m5.xlarge on Linux, a tenth under its list price."""
     given: dict[str, Any] = {
         "resource": resource, "resource_id": f"arn:aws:ec2:eu-west-1:1:instance/i-{resource}",
-        "resource_name": f"web-{resource}", "usage_kind": "instance_hours",
+        "source": "aws", "resource_name": f"web-{resource}", "usage_kind": "instance_hours",
         "service_category": "Compute", "service_name": "Amazon Elastic Compute Cloud",
         "charge_category": "Usage", "charge_description": LINUX, "sku_meter": "BoxUsage:m5.xlarge",
         "instance_type": "m5.xlarge", "core_count": 4.0, "memory_gib": 16.0, "gpu_count": None,
@@ -249,6 +249,26 @@ def test_machines_that_changed_are_held(more: dict[str, Any], why: str) -> None:
     rows = hourly(row(), row(charge_date=date(2026, 3, 2), **more))
 
     assert why in bill.machines(rows, {})["held"].iloc[0]
+
+
+def test_machines_that_ended_are_gone() -> None:
+    """A saving of what runs no more is none; a bill that is late by a day ended nothing."""
+    march = [date(2026, 3, day) for day in (1, 8, 10)]
+    rows = hourly(
+        row("old", charge_date=march[0]), row("late", charge_date=march[1]),
+        row("now", charge_date=march[2]), row("else", source="azure", charge_date=march[0]),
+        row("all", source="gcp", charge_date=march[0]),
+        row("disk", source="gcp", charge_date=march[2], usage_kind="volume"),
+    )  # fmt: skip
+    assert set(rows["resource"]) == {"late", "now", "else"}
+
+
+def test_a_charge_without_words_does_not_say_otherwise() -> None:
+    """Hours that a plan covers are often told without their system."""
+    rows = hourly(row(), row(charge_date=date(2026, 3, 2), charge_description=None))
+
+    found = bill.machines(rows, {}).iloc[0]
+    assert (found["software"], found["held"]) == ("linux", "")
 
 
 def test_exporters_names_find_their_machine_or_none() -> None:

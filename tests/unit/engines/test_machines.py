@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from finops_dagster.domain.decisions import FindingKind
 from finops_dagster.engines.optimisation import propose
+from finops_dagster.engines.optimisation.candidates import candidate_of
 from finops_dagster.engines.optimisation.inputs import FindResult
 from tests.unit.engines.estates import AS_OF
 from tests.unit.engines.machine_estates import (
@@ -294,6 +295,16 @@ def test_at_most_one_move_of_a_machine_is_proposed() -> None:
     )
     assert [p.proposed for p in proposals] == ["m5.large"]
     assert len(left) == 2
+
+
+@pytest.mark.parametrize("field", ["", "instance_type"])
+def test_all_moves_of_a_machine_set_one_value(field: str) -> None:
+    """Also of one that nobody declares: what could be saved must not be counted three times."""
+    declared = "m5.xlarge" if field else ""
+    found = judged([machine(field=field, declared=declared)]).findings
+
+    assert len(found) == 3
+    assert len({candidate_of(one).key for one in found}) == 1
 
 
 def test_what_a_commitment_pays_for_saves_nothing() -> None:
