@@ -15,8 +15,8 @@ from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import Window
 from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.engines.optimisation.window import Window
 
 
 @dataclass(frozen=True)
