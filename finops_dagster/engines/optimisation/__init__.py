@@ -15,10 +15,10 @@ from finops_dagster.engines.optimisation.inputs import (
 )
 from finops_dagster.engines.optimisation.parts import Measured, Part
 from finops_dagster.engines.optimisation.prices import commitment_places, unit_prices
-from finops_dagster.engines.optimisation.profiles import MEASURED
 from finops_dagster.engines.optimisation.propose import propose, together
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 from finops_dagster.engines.optimisation.scalers import declared_scaling
+from finops_dagster.engines.optimisation.window import MEASURED
 
 __all__ = [
     "MEASURED",

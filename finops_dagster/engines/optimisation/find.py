@@ -21,13 +21,13 @@ from finops_dagster.engines.optimisation.inputs import Context, FindResult, Sizi
 from finops_dagster.engines.optimisation.off_hours import off_hours
 from finops_dagster.engines.optimisation.parts import Measured, whole
 from finops_dagster.engines.optimisation.prices import PRICE_COLUMNS, PriceBook
-from finops_dagster.engines.optimisation.profiles import evidence
 from finops_dagster.engines.optimisation.risk import MAX_WORKLOADS, FleetModel, digest
 from finops_dagster.engines.optimisation.scaling import scheduled_scaling
 from finops_dagster.engines.optimisation.sizing import Sizeable, sizeable
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
 from finops_dagster.engines.optimisation.unfit import unfit
 from finops_dagster.engines.optimisation.volumes import Volumes, together, unused_volumes
+from finops_dagster.engines.optimisation.window import evidence
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
 _OF_CPU = (FindingKind.RIGHTSIZE_CPU, FindingKind.UNDERPROVISIONED_CPU)

@@ -14,13 +14,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.known import Floats
-from finops_dagster.engines.optimisation.profiles import (
-    REHEARSAL_SHARE,
-    Key,
-    Samples,
-    Window,
-    naive,
-)
+from finops_dagster.engines.optimisation.profiles import Key, Samples
 from finops_dagster.engines.optimisation.risk import (
     MAX_WORKLOADS,
     FleetModel,
@@ -31,6 +25,7 @@ from finops_dagster.engines.optimisation.risk import (
     size_by_risk,
     usable,
 )
+from finops_dagster.engines.optimisation.window import REHEARSAL_SHARE, Window, naive
 
 RISK_DAYS = 14
 """What `Finding.risk` looks ahead."""

@@ -18,9 +18,9 @@ from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import Window, evidence
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 from finops_dagster.engines.optimisation.scalers import Scaling
+from finops_dagster.engines.optimisation.window import Window, evidence
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from finops_dagster.engines.optimisation.profiles import Window
+from finops_dagster.engines.optimisation.window import Window
 
 LOOK_BACK_DAYS = 62
 """Two ends of a month lie in two months, whatever the day."""

@@ -20,7 +20,8 @@ from finops_dagster.engines.optimisation.carbon import add
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.grouped import bounds, highest, means, quantile, sums
 from finops_dagster.engines.optimisation.history import Peak
-from finops_dagster.engines.optimisation.profiles import NOT_WORKLOADS, wilson_upper
+from finops_dagster.engines.optimisation.profiles import wilson_upper
+from finops_dagster.engines.optimisation.window import NOT_WORKLOADS
 
 COMPUTE = ("cpu", "memory", "gpu")
 STOPPABLE = frozenset(

@@ -15,9 +15,9 @@ import pandas as pd
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.known import Floats
 from finops_dagster.engines.optimisation.machine_types import MachineType
-from finops_dagster.engines.optimisation.profiles import REHEARSAL_SHARE
 from finops_dagster.engines.optimisation.quantities import GIB
 from finops_dagster.engines.optimisation.rules import Rule
+from finops_dagster.engines.optimisation.window import REHEARSAL_SHARE
 
 USE_COLUMNS = (
     "resource", "time", "interval_seconds", "cpu_cores", "cpu_percent", "memory_used_bytes",

@@ -24,8 +24,8 @@ from finops_dagster.engines.optimisation.machine_sizes import size
 from finops_dagster.engines.optimisation.machine_stand import METER, Machine, Stand
 from finops_dagster.engines.optimisation.machine_types import Catalogue
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.engines.optimisation.profiles import Window
 from finops_dagster.engines.optimisation.scalers import Scaling
+from finops_dagster.engines.optimisation.window import Window
 
 MACHINE_COLUMNS = (
     "resource", "what", "region", "instance_type", "software", "currency", "owner", "environment",

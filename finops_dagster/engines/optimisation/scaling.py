@@ -25,7 +25,7 @@ from finops_dagster.engines.optimisation.floors import (
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.idle import Activity
 from finops_dagster.engines.optimisation.prices import half_width, times
-from finops_dagster.engines.optimisation.profiles import REHEARSAL_SHARE, wilson_upper
+from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.scaling_case import Case, scaling_case
 from finops_dagster.engines.optimisation.schedules import (
     LEAD_MINUTES,
@@ -34,6 +34,7 @@ from finops_dagster.engines.optimisation.schedules import (
     scaled_object,
     words,
 )
+from finops_dagster.engines.optimisation.window import REHEARSAL_SHARE
 
 MIN_GAIN = 5.0
 """Percent of the usual size that another minimum must be worth, shortage counted by the dial; and

@@ -24,7 +24,6 @@ from finops_dagster.engines.optimisation.fleet import Demand, demands, sizes_by_
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.history import Peak
 from finops_dagster.engines.optimisation.profiles import (
-    NOT_WORKLOADS,
     Samples,
     breach_shares,
     container_profiles,
@@ -35,6 +34,7 @@ from finops_dagster.engines.optimisation.profiles import (
 from finops_dagster.engines.optimisation.risk import FleetModel
 from finops_dagster.engines.optimisation.rules import tier_of
 from finops_dagster.engines.optimisation.sized import cut, killed, raised
+from finops_dagster.engines.optimisation.window import NOT_WORKLOADS
 
 
 @dataclass(frozen=True)
