@@ -173,6 +173,9 @@ def test_history_is_of_the_kinds_that_are_asked_for(tmp_path: Path) -> None:
     asked = billed_resources(reader, AS_OF, 45, frozenset({"idle_address"}))
     assert asked is not None
     assert asked.empty
+    asked = billed_resources(reader, AS_OF, 45, frozenset({"idle_address"}), ["arn:x/1", "none"])
+    assert asked is not None
+    assert len(asked) == 5
     asked = billed_resources(reader, AS_OF, 45, frozenset({"snapshot"}))
     assert asked is not None
     assert len(asked) == 5

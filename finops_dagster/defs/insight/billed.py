@@ -5,7 +5,7 @@ Selections, one join and names only: what is waste is the engines' to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import pandas as pd
@@ -52,11 +52,16 @@ a machine has addresses and volumes, they have no machine."""
 
 
 def billed_resources(
-    reader: PublishedReader, as_of: date, days: int, kinds: frozenset[str] | None = None
+    reader: PublishedReader,
+    as_of: date,
+    days: int,
+    kinds: frozenset[str] | None = None,
+    also: Sequence[str] = (),
 ) -> pd.DataFrame | None:
     """Rows of fct_costs_daily of the last `days` days up to `as_of` that name a resource.
 
-    With `kinds`, all rows of those resources alone that have usage of one of these kinds.
+    With `kinds`, all rows of those resources alone that have usage of one of these kinds, and of
+    the resource ids in `also`.
 
     With the columns of their SKU in `dim_skus`: usage_kind, charge_description, instance_type,
     instance_family, core_count, memory_gib, gpu_count, gpu_model, disk_type, storage_class; each
@@ -73,6 +78,8 @@ def billed_resources(
             resource_id in (
                 select resource_id from mart
                 where charge_date {window} and {_SKU} in (select unnest($skus))
+                union all
+                select unnest($also)
             )
         """
     costs = reader.frame(
@@ -83,7 +90,7 @@ def billed_resources(
         where resource_id is not null and charge_date {window} and {of_kinds}
         """,
         first=month,
-        given=None if kinds is None else {"skus": _keys(skus, kinds)},
+        given=None if kinds is None else {"skus": _keys(skus, kinds), "also": list(also)},
     )
     return None if costs is None else costs.merge(skus, on=_GRAIN, how="left")
 

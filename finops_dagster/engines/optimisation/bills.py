@@ -118,8 +118,9 @@ class Bill:
 
     def billed_on(self, resource: str, kind: str) -> frozenset[pd.Timestamp]:
         """Days with a positive, or an untold, net quantity of a kind."""
-        amounts = self.quantity(resource, kind)
-        return frozenset(amounts.index[(amounts > 0) | amounts.isna()])
+        span = self._spans.get(resource, {}).get(kind, slice(0))
+        amounts = self._amounts[span]
+        return frozenset(self._days[span][(amounts > 0) | np.isnan(amounts)])
 
     def still(self, resource: str, kind: str) -> bool:
         """Whether it is billed to the end of what its source has billed."""

@@ -288,6 +288,22 @@ def test_a_stopped_database_is_told_at_what_it_keeps() -> None:
     assert "2026-03-01" in found.reason
 
 
+def test_a_machine_whose_disk_and_address_are_billed_by_its_id_is_told() -> None:
+    """0.3 and 0.12 a day are 12.775 a month for a machine that nobody starts."""
+    vm = "machine/1/vm"
+    found = only(
+        judged(
+            charges(vm, "volume", 1, "0.3", 90, consumed_unit="GB-Months"),
+            charges(vm, "address", 24, "0.12", 90),
+            charges(vm, "instance_hours", 24, "2", 40, AS_OF - timedelta(days=50)),
+            covered=90,
+        ),
+        FindingKind.STOPPED_MACHINE,
+    )
+    assert found.saving_per_month.mid == Decimal("12.775")
+    assert found.resource == vm
+
+
 def test_a_database_that_ran_this_month_or_never_is_not_stopped() -> None:
     """A test database runs once a month; a cluster's storage has never had hours of its own."""
     assert nothing(judged(database(60, 29), covered=90))

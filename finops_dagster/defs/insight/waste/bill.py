@@ -13,6 +13,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import billed, resources
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.engines.optimisation.bills import WINDOW_DAYS
+from finops_dagster.engines.optimisation.idle_billed import HOURS, STOPPED_DAYS
 from finops_dagster.engines.optimisation.zombies import (
     HISTORY_KINDS,
     KINDS,
@@ -27,12 +28,14 @@ _LOG_DAYS = 120
 
 def bill(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings about what is billed and not used, from a day's publication."""
-    costs = billed.billed_resources(reader, as_of, WINDOW_DAYS, KINDS)
-    days = billed.billed_days(reader, as_of)
-    if costs is None or costs.empty or days is None:
-        return FindResult(findings=[], abstained=[])
     history = billed.billed_history(reader, as_of, HISTORY_KINDS)
-    assert history is not None, "costs are published"
+    days = billed.billed_days(reader, as_of)
+    if history is None or days is None:
+        return FindResult(findings=[], abstained=[])
+    ended = _ended(history, as_of)
+    costs = billed.billed_resources(reader, as_of, WINDOW_DAYS, KINDS, ended)
+    if costs is None or costs.empty:
+        return FindResult(findings=[], abstained=[])
     # what is not looked at today names nothing
     keys = ["account", "resource_id"]
     history = history.merge(costs[keys].drop_duplicates(), on=keys)
@@ -48,6 +51,12 @@ def bill(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
         ),
         as_of,
     )
+
+
+def _ended(history: pd.DataFrame, as_of: date) -> list[str]:
+    """Ids of resources that had hours, and none in the days that stopped ones are asked for."""
+    ran = history.loc[history["kind"].isin(HOURS)].groupby("resource_id")["last_day"].max()
+    return sorted(str(one) for one in ran.index[ran < as_of - timedelta(days=STOPPED_DAYS - 1)])
 
 
 def _workloads(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
