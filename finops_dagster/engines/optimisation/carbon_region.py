@@ -19,11 +19,11 @@ from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.engines.optimisation.movable import Movable
 from finops_dagster.engines.optimisation.placement_inputs import (
+    UNKNOWN,
     WINDOW_DAYS,
     Place,
     PlacementConfig,
     Seen,
-    by_hour,
     finding,
     with_energy,
 )
@@ -50,6 +50,9 @@ twenty pairs of five grids in 2020 (95 % of the next 28 days within 2.88 times t
 _KEY = "topology.kubernetes.io/region"
 """Well-known label of a node's region (Kubernetes documentation: well-known labels)."""
 
+Grids = Mapping[str, "pd.Series[float]"]
+"""Region -> gCO2e/kWh by hour."""
+
 
 @dataclass(frozen=True)
 class _Now:
@@ -67,21 +70,21 @@ def carbon_region(
     work: Movable,
     place: Place,
     seen: Seen,
-    intensity: pd.DataFrame,
+    grids: Grids,
     prices: RegionPrices,
     as_of: date,
     config: PlacementConfig,
 ) -> tuple[Finding | None, list[Abstained]]:
     """CARBON_REGION where the weights choose another allowed region, and why others are out.
 
-    `intensity`: region, hour, gco2e_per_kwh. Each hour's energy is counted at that hour's intensity
+    `grids`: what `by_hour` gives. Each hour's energy is counted at that hour's intensity
     there, what it consumed at the on-demand price there, and all that it sent and received as
     transfer between the two regions. A region that is surely better in
     neither cost nor carbon (95 %) is no option. None where it is best where it is.
     """
     allowed, who = allowed_regions(place, config)
     why = _unfit(place, allowed, who)
-    now = why or _now(place, seen, intensity, as_of, config)
+    now = why or _now(place, seen, grids, as_of, config)
     if isinstance(now, str):
         return None, [Abstained(subject=f"{resource} region", reason=now)]
     days = sorted(now.kg)
@@ -94,7 +97,7 @@ def carbon_region(
     stay = Option(str(place.region), cost, kg, 0.0, none, Range(low=0, mid=0, high=0), 0.0)
     options, out = [stay], []
     for region in sorted((allowed or frozenset()) - {stay.region}):
-        there = _there(region, work, place, seen, intensity, prices, as_of, config, now)
+        there = _there(region, work, place, seen, grids, prices, as_of, config, now)
         if isinstance(there, str):
             out.append(Abstained(subject=f"{resource} in {region}", reason=there))
         elif there.saving.low > 0 or there.carbon.low > 0:
@@ -121,7 +124,7 @@ def _unfit(place: Place, allowed: frozenset[str] | None, who: str) -> str:
 def _now(
     place: Place,
     seen: Seen,
-    intensity: pd.DataFrame,
+    grids: Grids,
     as_of: date,
     config: PlacementConfig,
 ) -> _Now | str:
@@ -130,7 +133,7 @@ def _now(
     if isinstance(present, str):
         return present
     by_day, currency = present
-    kg = _emitted(seen.energy, intensity, str(place.region), as_of)
+    kg = _emitted(seen.energy, grids, str(place.region))
     moved = {
         pd.Timestamp(day).tz_convert(None): float(gigabytes)
         for day, gigabytes in zip(seen.traffic["day"], seen.traffic["gigabytes"], strict=True)
@@ -164,7 +167,7 @@ def _there(
     work: Movable,
     place: Place,
     seen: Seen,
-    intensity: pd.DataFrame,
+    grids: Grids,
     prices: RegionPrices,
     as_of: date,
     config: PlacementConfig,
@@ -180,7 +183,7 @@ def _there(
     priced = prices.by_day(seen.costs, region, as_of)
     if isinstance(priced, str):
         return priced
-    kg = _emitted(seen.energy, intensity, region, as_of)
+    kg = _emitted(seen.energy, grids, region)
     days = [day for day in now.kg if day in kg]
     if len(days) < max(MIN_DAYS, len(now.kg) * 0.8):
         return (
@@ -206,12 +209,10 @@ def _there(
     )
 
 
-def _emitted(
-    energy: pd.DataFrame, intensity: pd.DataFrame, region: str, as_of: date
-) -> dict[pd.Timestamp, float]:
+def _emitted(energy: pd.DataFrame, grids: Grids, region: str) -> dict[pd.Timestamp, float]:
     """kgCO2e by day in a region; a day with an hour of unknown intensity is left out."""
     hours = pd.DatetimeIndex(energy["hour"])
-    of_hour = by_hour(intensity, region, as_of).reindex(hours)
+    of_hour = grids.get(region, UNKNOWN).reindex(hours)
     kg = pd.DataFrame({"kg": energy["kwh"].to_numpy() * of_hour.to_numpy() / 1000})
     found: dict[pd.Timestamp, float] = {}
     for day, one in kg.groupby(hours.tz_localize(None).floor("D")):

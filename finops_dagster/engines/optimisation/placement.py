@@ -15,6 +15,7 @@ from finops_dagster.engines.optimisation.hourly_energy import daily_traffic, hou
 from finops_dagster.engines.optimisation.inputs import FindResult
 from finops_dagster.engines.optimisation.movable import Movable
 from finops_dagster.engines.optimisation.placement_inputs import (
+    UNKNOWN,
     WINDOW_DAYS,
     Marts,
     Place,
@@ -41,27 +42,28 @@ def place_work(
     traffic = daily_traffic(marts.measurements, as_of, WINDOW_DAYS)
     net = net_costs(marts.costs, as_of)
     prices = RegionPrices(marts.priced, marts.skus)
+    grids = by_hour(marts.intensity, as_of)
+    frames = (energy, traffic, marts.costs, net)
+    by_resource = [dict(list(frame.groupby("resource"))) for frame in frames]
     findings: list[Finding] = []
     abstained: list[Abstained] = []
     for resource, allows in sorted(work.items()):
         place = places.get(resource, Place(region=None))
         seen = Seen(
             *(
-                frame.loc[frame["resource"] == resource]
-                for frame in (energy, traffic, marts.costs, net)
+                found.get(resource, frame.iloc[:0])
+                for found, frame in zip(by_resource, frames, strict=True)
             )
         )
         if allows.hours:
-            grid = by_hour(marts.intensity, place.region, as_of)
+            grid = grids.get(str(place.region), UNKNOWN)
             judged = carbon_hours(resource, allows, place, seen.energy, grid, as_of)
             if isinstance(judged, Finding):
                 findings.append(judged)
             elif judged is not None:
                 abstained.append(judged)
         if allows.regions:
-            moved, out = carbon_region(
-                resource, allows, place, seen, marts.intensity, prices, as_of, config
-            )
+            moved, out = carbon_region(resource, allows, place, seen, grids, prices, as_of, config)
             findings += [moved] if moved is not None else []
             abstained += out
     findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))

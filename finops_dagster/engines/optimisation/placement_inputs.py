@@ -116,14 +116,22 @@ def window(as_of: date) -> tuple[datetime, datetime]:
     return end - timedelta(days=WINDOW_DAYS), end
 
 
-def by_hour(intensity: pd.DataFrame, region: str | None, as_of: date) -> pd.Series[float]:
-    """gCO2e/kWh of a region by hour, up to and including `as_of`; each hour once."""
-    rows = intensity.loc[intensity["region"] == region]
-    hour = pd.to_datetime(rows["hour"], utc=True)
-    value = pd.Series(rows["gco2e_per_kwh"].astype(float).to_numpy(), index=pd.DatetimeIndex(hour))
+def by_hour(intensity: pd.DataFrame, as_of: date) -> dict[str, pd.Series[float]]:
+    """gCO2e/kWh by hour of the window, up to and including `as_of`, by region; each hour once."""
     start, end = window(as_of)
-    value = value[(value.index >= start) & (value.index < end) & np.isfinite(value) & (value >= 0)]
-    return value[~value.index.duplicated(keep="last")].sort_index()
+    hour = pd.to_datetime(intensity["hour"], utc=True)
+    value = intensity["gco2e_per_kwh"].astype(float)
+    rows = intensity.assign(hour=hour, value=value)
+    rows = rows.loc[(hour >= start) & (hour < end) & np.isfinite(value) & (value >= 0)]
+    rows = rows.drop_duplicates(["region", "hour"], keep="last").sort_values("hour")
+    return {
+        str(region): pd.Series(one["value"].to_numpy(), index=pd.DatetimeIndex(one["hour"]))
+        for region, one in rows.groupby("region")
+    }
+
+
+UNKNOWN: pd.Series[float] = pd.Series(np.empty(0), index=pd.DatetimeIndex([], tz="UTC"))
+"""Of a region of which no hour is known."""
 
 
 def scaled(kg: Range, factor: float) -> Range:

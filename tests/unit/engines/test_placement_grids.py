@@ -67,7 +67,7 @@ def replay(grid: str) -> dict[str, float]:
     now = chosen = best = told = realised = 0.0
     findings = worse = cases = inside = 0
     for as_of in pd.date_range("2020-02-15", "2021-11-28", freq="28D").date:
-        known = by_hour(frame, grid, as_of)
+        known = by_hour(frame, as_of)[grid]
         for start in range(0, 24, 6):
             hours = tuple((start + k) % 24 for k in range(LATER + 1))
             found = carbon_hours(
