@@ -191,6 +191,7 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
         reason=reason,
         rule="idle rule",
         suggestion=_stopped(ground, use.resource),
+        wrong_if="it is needed less often than the days measured, or kept ready on purpose",
     )
 
 

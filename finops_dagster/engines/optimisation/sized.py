@@ -33,13 +33,15 @@ def cut(
         f"{late_share:.2%} of the intervals after."
     )
     kind = FindingKind.RIGHTSIZE_CPU if case.meter == "cpu" else FindingKind.RIGHTSIZE_MEMORY
-    found = _finding(
-        ground, case, kind, case.declared, proposed, risk, reason, late_share, unlearnt
-    )
-    if limit is None or limit.amount != case.current:
-        return found
-    wrong_if = "its class of service must stay Guaranteed: its request is its limit now"
-    return found.model_copy(update={"wrong_if": wrong_if})
+    wrong_if = "it has a peak that none of the days measured shows, or is about to get more work"
+    if limit is not None and limit.amount == case.current:
+        wrong_if = (
+            f"its class of service must stay Guaranteed (its limit is that too), or {wrong_if}"
+        )
+    return _finding(
+        ground, case, kind, case.declared, proposed, risk, reason, late_share, unlearnt,
+        wrong_if=wrong_if,
+    )  # fmt: skip
 
 
 def raised(
@@ -136,6 +138,7 @@ def _finding(
     exceeded: float,
     unlearnt: str,
     limit: Declared | None = None,
+    wrong_if: str = "it uses so much by a fault, which more room would not mend",
 ) -> Finding:
     profile, cpu = case.profile, case.meter == "cpu"
     delta = case.current - proposed
@@ -173,6 +176,7 @@ def _finding(
         figures=figures,
         reason=reason,
         rule=_rule(case, unlearnt),
+        wrong_if=wrong_if,
     )
 
 

@@ -63,6 +63,7 @@ def undeclared(ground: Ground, use: Activity) -> Finding | Abstained | None:
         reason=f"Ran on {use.days:.0f} of the last {ground.window.days} days"
         f"{' with GPUs' if len(gpu) else ''}, and no manifest declares it.",
         rule="undeclared rule",
+        wrong_if="it is declared in a repository that is not read",
     )
 
 

@@ -116,4 +116,5 @@ def _unused(
         figures=figures,
         reason=reason,
         rule="unused volume rule",
+        wrong_if="it is mounted less often than the days measured, or kept for what is on it",
     )
