@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.billed import (
     billed_days,
     billed_history,
@@ -16,6 +17,8 @@ from finops_dagster.defs.insight.billed import (
     named,
     what_of,
 )
+from finops_dagster.defs.insight.waste.bill import bill
+from finops_dagster.settings import load
 from finops_dagster.storage.publication import PublicationStore, PublishedReader
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -179,3 +182,40 @@ def test_history_is_of_the_kinds_that_are_asked_for(tmp_path: Path) -> None:
     asked = billed_resources(reader, AS_OF, 45, frozenset({"snapshot"}))
     assert asked is not None
     assert len(asked) == 5
+
+
+def test_what_is_published_is_judged(tmp_path: Path) -> None:
+    """An engine that is given other columns than are published finds nothing at all."""
+    (tmp_path / "bills").mkdir()
+    (tmp_path / "finops.yaml").write_text("estate: small\nbilling: [{name: src, path: bills}]\n")
+    estate = Estate(load(tmp_path / "finops.yaml"))
+    usage = f"""
+        select {SKU}, null as service_name, 'idle' as sku_id, null as sku_meter,
+            'Hours' as consumed_unit, 'arn:x/1' as resource_id, null as resource_name,
+            d::date as charge_date, 'sub' as sub_account_id, 'payer' as billing_account_id,
+            'eu-west-1' as region_id, null as resource, 'Usage' as charge_category,
+            24::decimal(38, 20) as consumed_quantity, 0.12::decimal(38, 20) as effective_cost,
+            0.12::decimal(38, 20) as contracted_cost, 0.12::decimal(38, 20) as list_cost,
+            null as commitment_discount_status, 'USD' as billing_currency,
+            'shop' as team, 'prod' as environment
+        from (
+            select date '2026-03-01' as p, unnest(range(date '2026-03-01', date '2026-03-20',
+                interval 1 day)) as d
+        )
+    """
+    skus = f"""
+        select {SKU}, null as service_name, 'idle' as sku_id, null as sku_meter,
+            'Hours' as consumed_unit, 'idle_address' as usage_kind
+        from (select date '2026-03-01' as p)
+    """
+    reader = published(
+        tmp_path,
+        {
+            "fct_costs_daily": (usage, "billing_period", [MARCH]),
+            "dim_skus": (skus, "billing_period", [MARCH]),
+        },
+    )
+    (found,) = bill(estate, reader, AS_OF).findings
+    assert (found.kind.value, found.resource) == ("idle_address", "address/sub/arn:x:1")
+    assert (found.owner, str(found.saving_per_month.mid)) == ("shop", "3.6500000000")
+    assert bill(estate, reader, date(2026, 2, 27)).findings == []
