@@ -183,9 +183,12 @@ def candidate_of(finding: Finding) -> Candidate:
 
 
 def for_carbon(finding: Finding) -> bool:
-    """Whether a change is made for its carbon alone: no money either way, and less carbon."""
+    """Whether a change is made for its carbon alone.
+
+    Others that save no money are made for money, and something else pays for it.
+    """
     saving = finding.saving_per_month
-    return saving.low == saving.high == 0 < finding.carbon_kg_per_month.mid
+    return finding.kind is FindingKind.CARBON_HOURS and saving.low == saving.high == 0
 
 
 def known_costs(

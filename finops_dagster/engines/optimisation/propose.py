@@ -41,7 +41,7 @@ def propose(
 
     Left out by itself: no edit known; confidence below `min_confidence`; saving below `min_saving`
     a month (each in its own currency) or an interval that reaches down to nothing, save where a
-    request is raised, which costs money on purpose. A change that saves carbon and no money counts
+    request is raised, which costs money on purpose. A change made for carbon alone counts
     with what `carbon_prices` (currency -> worth of a kg) say that is worth a month; without a price
     it is left to a person. The rest is a portfolio (see `choose`): what
     does not go together with something better is left out, and each proposal carries what it saves

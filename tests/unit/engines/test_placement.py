@@ -496,3 +496,20 @@ def test_a_better_hour_that_may_save_nothing_is_told_and_not_proposed() -> None:
     )
     assert proposals == []
     assert left[0].reason == "may save no carbon: 95 % interval -1 to 41 kg a month"
+
+
+def test_what_credits_pay_for_is_not_sold_as_a_change_for_carbon() -> None:
+    """A smaller request that saves nothing has a reason of its own, whatever carbon is worth."""
+    (moved,) = judged(HOURS).findings
+    covered = moved.model_copy(update={"kind": FindingKind.RIGHTSIZE_CPU})
+    proposals, left = propose(
+        [covered],
+        reconstructed=False,
+        publication_id="p",
+        min_saving=Decimal(5),
+        min_confidence=0.7,
+        as_of=AS_OF,
+        carbon_prices={"EUR": Decimal(1)},
+    )
+    assert proposals == []
+    assert left[0].reason.startswith("saves nothing: credits pay for it")
