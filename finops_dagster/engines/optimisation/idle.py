@@ -145,7 +145,8 @@ def idle(ground: Ground, use: Activity, before: Peak | None) -> Finding | Abstai
     if gpu and since_busy < MIN_HOURS_SINCE_BUSY:
         return Abstained(
             subject=use.resource,
-            reason=f"its GPUs look idle, but were busy {since_busy:.1f} hours before the day's end",
+            reason=f"its GPUs look idle, but were busy {since_busy:.1f} hours before the last "
+            "sample",
         )
     if use.resource in ground.managed:
         return Abstained(
