@@ -22,6 +22,7 @@ from finops_dagster.engines.optimisation.gpu_spot import (
     with_meters,
 )
 from finops_dagster.engines.optimisation.ground import ground_of
+from finops_dagster.engines.optimisation.prices import PRICE_COLUMNS
 from tests.unit.engines.estates import AS_OF, context, measurements
 from tests.unit.engines.test_underused_gpus import PAIR
 
@@ -64,7 +65,7 @@ def judged(
     """What is found of training charged like this beside the rest of the bill."""
     ground = ground_of(
         measurements(PAIR),
-        pd.DataFrame(columns=["resource", "meter", "day"]),
+        pd.DataFrame(columns=list(PRICE_COLUMNS)),
         context(PAIR),
         AS_OF,
         SizingConfig(),
