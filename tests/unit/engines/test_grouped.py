@@ -35,7 +35,7 @@ def test_quantiles_are_those_of_pandas() -> None:
     of = np.sort(rng.integers(0, 20, 3_000))
     values = np.where(rng.random(3_000) < 0.1, np.nan, rng.gamma(2, 1, 3_000))
     levels = (0.5, 0.95, 0.995)
-    expected = pd.Series(values).groupby(of).quantile(list(levels)).unstack().to_numpy()
+    expected = pd.Series(values).groupby(of).quantile(np.array(levels)).unstack().to_numpy()
     np.testing.assert_array_equal(quantiles(values, of, 20, levels), expected)
 
 
@@ -51,6 +51,6 @@ def test_numbers_rise_with_what_they_stand_for(
     values: object, places: list[int], distinct: list[object]
 ) -> None:
     """Groups out of order would give one workload's figures to another."""
-    found, names = numbered(pd.Series(values, dtype=None if len(places) else object))  # type: ignore[call-overload]
+    found, names = numbered(pd.Series(values, dtype=None if len(places) else object))
     assert found.tolist() == places
     assert names.tolist() == distinct
