@@ -37,7 +37,8 @@ HOURS = 14 * 24
 
 def hourly(rows: pd.DataFrame) -> pd.DataFrame:
     """The first five minutes of each hour, as if they were all of it."""
-    return rows[rows["time"].dt.minute == 0].assign(interval_seconds=3600)
+    found: pd.DataFrame = rows[rows["time"].dt.minute == 0].assign(interval_seconds=3600)
+    return found
 
 
 def estate() -> list[Workload]:
