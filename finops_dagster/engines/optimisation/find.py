@@ -27,7 +27,7 @@ from finops_dagster.engines.optimisation.sizing import Sizeable, sizeable
 from finops_dagster.engines.optimisation.undeclared import undeclared, unmeasured
 from finops_dagster.engines.optimisation.unfit import unfit
 from finops_dagster.engines.optimisation.volumes import Volumes, together, unused_volumes
-from finops_dagster.engines.optimisation.window import evidence
+from finops_dagster.engines.optimisation.window import NO_ROWS, evidence
 
 _CUTS = (FindingKind.RIGHTSIZE_CPU, FindingKind.RIGHTSIZE_MEMORY)
 _OF_CPU = (FindingKind.RIGHTSIZE_CPU, FindingKind.UNDERPROVISIONED_CPU)
@@ -123,7 +123,7 @@ class _Estate:
     ) -> None:
         self._measured = measured
         unpriced = pd.DataFrame(columns=list(PRICE_COLUMNS))
-        self.ground = ground_of(_NOTHING, unpriced, context, as_of, config)
+        self.ground = ground_of(NO_ROWS, unpriced, context, as_of, config)
         self._declared: dict[str, dict[tuple[str, str, str], Declared]] = {}
         for key, value in self.ground.declared.items():
             self._declared.setdefault(key[0], {})[key] = value
@@ -217,12 +217,6 @@ class _Estate:
         )
 
 
-_NOTHING = pd.DataFrame(
-    {
-        "time": pd.DatetimeIndex([], tz="UTC"),
-        **{name: [] for name in ("interval_seconds", "resource", "container", "kind")},
-    }
-)
 _COUNTED = frozenset(FindingKind) - {FindingKind.UNUSED_VOLUME, FindingKind.UNDECLARED_WORKLOAD}
 """Kinds whose carbon is counted where a grid intensity is known."""
 

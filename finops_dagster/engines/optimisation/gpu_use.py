@@ -24,6 +24,7 @@ _COLUMNS = {
     "replicas": "replicas",
     "interval_seconds": "seconds",
 }
+GPU_COLUMNS = tuple(name for name in _COLUMNS if name.startswith("gpu"))
 _SUMS = ("memory", "free", "requested", "measured")
 
 
@@ -88,10 +89,14 @@ class GpuUse:
 
 
 def gpu_uses(ground: Ground) -> list[GpuUse]:
-    """The use of the GPUs of each workload that has any, over its containers."""
+    """The use of the GPUs of each workload that has any, over its containers.
+
+    The ground's window was asked for GPU_COLUMNS.
+    """
     rows = ground.window.rows.reindex(
         columns=["resource", "cluster", "time", *_COLUMNS], copy=True
     ).rename(columns=_COLUMNS)
+    rows["resource"] = rows["resource"].astype(str)
     for column in _COLUMNS.values():
         values = rows[column].to_numpy(dtype=float, na_value=np.nan)
         rows[column] = np.where(np.isfinite(values) & (values >= 0), values, np.nan)
@@ -106,12 +111,13 @@ def gpu_uses(ground: Ground) -> list[GpuUse]:
     grouped["busy"] = (
         grouped[["busy", "device_busy"]].max(axis=1, skipna=True).where(grouped["busy"].notna())
     )
-    clusters = rows.dropna(subset=["cluster"]).groupby("resource")["cluster"].last()
+    clusters = rows["cluster"].astype(str).where(rows["cluster"].notna(), "")
+    named = clusters.loc[clusters != ""].groupby(rows["resource"]).last()
     length = (ground.window.end - ground.window.start).total_seconds()
     out = []
     for resource, frame in grouped.groupby(level=0):
         use = frame.droplevel(0)
         use = use.loc[use["busy"].notna()]
         coverage = min(1.0, float(use["seconds"].sum()) / length)
-        out.append(GpuUse(str(resource), str(clusters.get(resource, "")), use, coverage))
+        out.append(GpuUse(str(resource), str(named.get(resource, "")), use, coverage))
     return out

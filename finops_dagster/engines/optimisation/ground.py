@@ -5,7 +5,7 @@ No judgement is made here; figures are looked up and findings put together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -138,14 +138,15 @@ def ground_of(
     context: Context,
     as_of: date,
     config: SizingConfig,
+    more: Sequence[str] = (),
 ) -> Ground:
-    """The estate on `as_of`: nothing later is looked at. Frames as of `find`."""
+    """The estate on `as_of`, nothing later: frames as of `find`, `more` as of `evidence`."""
     owners = context.owners[["resource", "owner", "environment"]]
     declared = declared_amounts(context)
     return Ground(
         as_of=as_of,
         config=config,
-        window=evidence(measurements, as_of, config.history_days),
+        window=evidence(measurements, as_of, config.history_days, more),
         prices=PriceBook(prices.loc[pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)]),
         carbon=CarbonBook(context),
         owners={

@@ -5,6 +5,7 @@ What a workload did in it is told elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -65,11 +66,23 @@ class Window:
         return pd.Timestamp(self.start) + (self.end - self.start) * REHEARSAL_SHARE
 
 
-def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
+NO_ROWS = pd.DataFrame(
+    {
+        "time": pd.DatetimeIndex([], tz="UTC"),
+        **{name: [] for name in ("interval_seconds", "resource", "container", "kind")},
+    }
+)
+"""Measurements of an estate that has none."""
+
+
+def evidence(
+    measurements: pd.DataFrame, as_of: date, days: int, more: Sequence[str] = ()
+) -> Window:
     """The last `days` days up to and including `as_of`, impossible numbers made missing.
 
     `measurements` has the columns of `fct_workload_measurements`; those not measured at all may
-    be absent. Negative and infinite values cannot be use, so they count as not measured.
+    be absent. Negative and infinite values cannot be use, so they count as not measured. `more`:
+    numbers to keep beside MEASURED, and with them the cluster.
     """
     start = day_start(as_of - timedelta(days=days - 1))
     end = day_start(as_of + timedelta(days=1))
@@ -102,7 +115,9 @@ def evidence(measurements: pd.DataFrame, as_of: date, days: int) -> Window:
         "pair": pair,
         "moment": moment,
     }
-    for column in MEASURED:
+    if more and "cluster" in measurements.columns:
+        rows["cluster"] = _words(measurements["cluster"], taken)
+    for column in (*MEASURED, *more):
         values = np.full(order.size, np.nan)
         if column in measurements.columns:
             values = measurements[column].to_numpy(dtype=float, na_value=np.nan)[taken]

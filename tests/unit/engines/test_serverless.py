@@ -24,6 +24,7 @@ from finops_dagster.engines.optimisation.functions import (
 from finops_dagster.engines.optimisation.ground import Declared, Ground, ground_of
 from finops_dagster.engines.optimisation.provisioned_concurrency import provisioned_concurrency
 from finops_dagster.engines.optimisation.serverless_memory import serverless_memory
+from finops_dagster.engines.optimisation.window import NO_ROWS
 from tests.unit.engines.estates import AS_OF, context
 
 NAME = "ServerlessFunction/fn/a"
@@ -84,8 +85,7 @@ def ground(meters: dict[str, float], environment: str = "production") -> Ground:
     owners = pd.DataFrame(
         [(NAME, "shop", environment)], columns=["resource", "owner", "environment"]
     )
-    none = pd.DataFrame(columns=["resource", "time", "container", "kind", "cluster"])
-    return ground_of(none, paid(meters), context([], owners=owners), AS_OF, SizingConfig())
+    return ground_of(NO_ROWS, paid(meters), context([], owners=owners), AS_OF, SizingConfig())
 
 
 def sized(

@@ -25,6 +25,7 @@ from finops_dagster.engines.optimisation.gpu_declared import (
 from finops_dagster.engines.optimisation.gpu_sharing import Sharer, share
 from finops_dagster.engines.optimisation.gpu_smaller import price_ratios
 from finops_dagster.engines.optimisation.gpu_types import TYPES, gpu_type, model_word
+from finops_dagster.engines.optimisation.gpu_use import GPU_COLUMNS
 from finops_dagster.engines.optimisation.ground import Declared, ground_of
 from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
 from tests.unit.engines.estates import AS_OF, GIB, Workload, context, measurements, steady
@@ -91,7 +92,7 @@ def judged(
     """What is found of these workloads."""
     config = SizingConfig(max_change_share=0.6)
     cost = paid(workloads) if prices is None else prices
-    ground = ground_of(frame, cost, context(workloads, **changes), AS_OF, config)
+    ground = ground_of(frame, cost, context(workloads, **changes), AS_OF, config, GPU_COLUMNS)
     return underused_gpus(ground, declared, ratios)
 
 

@@ -22,11 +22,12 @@ from finops_dagster.engines.optimisation.gpu_spot import (
     spot_prices,
     with_meters,
 )
+from finops_dagster.engines.optimisation.gpu_use import GPU_COLUMNS
 from finops_dagster.engines.optimisation.ground import ground_of
 from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
+from finops_dagster.engines.optimisation.window import NO_ROWS
 from finops_dagster.storage.publication import PublishedReader
 
-_NONE = pd.DataFrame(columns=["resource", "time", "container", "kind", "cluster"])
 """Measurements of nothing."""
 
 
@@ -42,11 +43,12 @@ def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     if (measured is None or measured.empty) and on_demand.empty:
         return FindResult(findings=[], abstained=[])
     ground = ground_of(
-        measured if measured is not None else _NONE,
+        measured if measured is not None else NO_ROWS,
         unit_prices(costs, as_of, days),
         context_of(estate, reader, as_of),
         as_of,
         config_of(estate),
+        GPU_COLUMNS,
     )
     index = estate.index(as_of)
     resources = index.resources() if index else {}

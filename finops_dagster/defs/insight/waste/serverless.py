@@ -24,6 +24,7 @@ from finops_dagster.engines.optimisation.functions import (
 from finops_dagster.engines.optimisation.ground import ground_of
 from finops_dagster.engines.optimisation.provisioned_concurrency import provisioned_concurrency
 from finops_dagster.engines.optimisation.serverless_memory import serverless_memory
+from finops_dagster.engines.optimisation.window import NO_ROWS
 from finops_dagster.storage.publication import PublishedReader
 
 _KINDS = ("serverless_compute", "serverless_provisioned", "serverless_requests")
@@ -62,8 +63,7 @@ def serverless(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
         if (key := tuple(None if pd.isna(one) else one for one in key_))
     }
     prices = unit_prices(costs, as_of, days, lambda sku, unit: kinds.get((sku, unit)))
-    workloads = pd.DataFrame(columns=["resource", "time", "container", "kind", "cluster"])
-    ground = ground_of(workloads, prices, context, as_of, config_of(estate))
+    ground = ground_of(NO_ROWS, prices, context, as_of, config_of(estate))
     index = estate.index(as_of)
     declared = declared_functions(index.locations()) if index else {}
     results = [
