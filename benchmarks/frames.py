@@ -21,7 +21,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs this file
 from cost_forecast import Books
 
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.demo import plan as plans
 from finops_dagster.demo import repository
 from finops_dagster.demo.demand import Series, workload_series
@@ -151,13 +151,13 @@ class Company:
 
     def prices(self, as_of: date) -> pd.DataFrame:
         """Net unit prices paid in the window up to a day."""
-        costs = facts.workload_costs(cast(PublishedReader, self.books), as_of, WINDOW_DAYS)
+        costs = running.workload_costs(cast(PublishedReader, self.books), as_of, WINDOW_DAYS)
         assert costs is not None
         return unit_prices(costs, as_of, WINDOW_DAYS)
 
     def found_in(self, rows: pd.DataFrame, daily: pd.DataFrame, as_of: date) -> FindResult:
         """Findings of a day: `rows` of its window, `daily` of the two months before."""
-        owners = facts.owners(cast(PublishedReader, self.books), as_of)
+        owners = running.owners(cast(PublishedReader, self.books), as_of)
         assert owners is not None
         index = self.index(as_of)
         resources = index.resources()

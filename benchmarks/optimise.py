@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs this file
 import processes
 
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.defs.insight.waste.workloads import part_reader
 from finops_dagster.engines.optimisation import Context, Measured, fleet
 from finops_dagster.engines.optimisation.find import find_in_parts
@@ -349,8 +349,8 @@ def found(folder: Path, workloads: int, seed: int, days: int) -> dict[str, Any]:
     stages = Stages()
     fleet.learn_fleet = stages.timed("learn", fleet.learn_fleet)  # type: ignore[attr-defined]
     began, before = time.perf_counter(), time.process_time()
-    rows = stages.timed("count", facts.measured_rows)(reader, AS_OF, days)
-    peaks = stages.timed("peaks", facts.peaks)(
+    rows = stages.timed("count", running.measured_rows)(reader, AS_OF, days)
+    peaks = stages.timed("peaks", running.peaks)(
         reader, AS_OF - timedelta(days=days + PEAK_DAYS), AS_OF - timedelta(days=days)
     )
     read = stages.timed("read", part_reader(reader, AS_OF, days))

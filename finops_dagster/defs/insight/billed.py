@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from finops_dagster.defs.insight.facts import SURE
+from finops_dagster.defs.insight.running import SURE
 from finops_dagster.storage.publication import PublishedReader
 
 _GRAIN = [

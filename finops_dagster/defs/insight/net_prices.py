@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.engines.optimisation import commitment_places, monthly_costs, unit_prices
 from finops_dagster.engines.optimisation.candidates import Cell
 from finops_dagster.storage.publication import PublishedReader
@@ -24,11 +24,11 @@ def price_reader(
     reader: PublishedReader, as_of: date, days: int
 ) -> Callable[[Sequence[str]], pd.DataFrame]:
     """Gives `unit_prices` of some resources, with the commitments of all in view."""
-    use = facts.commitment_use(reader, as_of, days)
+    use = running.commitment_use(reader, as_of, days)
     places = None if use is None else commitment_places(use)
 
     def prices(names: Sequence[str]) -> pd.DataFrame:
-        costs = facts.workload_costs(reader, as_of, days, names)
+        costs = running.workload_costs(reader, as_of, days, names)
         assert costs is not None  # whose resources are asked for has a bill
         return unit_prices(costs, as_of, days, places=places)
 
@@ -38,7 +38,7 @@ def price_reader(
 def costs_by_part(reader: PublishedReader, as_of: date, days: int) -> dict[Cell, Decimal]:
     """`monthly_costs` of every resource that is billed."""
     prices = price_reader(reader, as_of, days)
-    billed = facts.billed_resources(reader, as_of, days)
+    billed = running.billed_names(reader, as_of, days)
     found: dict[Cell, Decimal] = {}
     for first in range(0, len(billed), _AT_A_TIME):
         found |= monthly_costs(prices(billed[first : first + _AT_A_TIME]))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.defs.metadata import (
     day_page,
     frame_schema,
@@ -56,7 +56,7 @@ def build_telemetry(upstream: dg.AssetKey, common: dict[str, Any]) -> list[dg.As
             reason = f"nothing that was measured on {as_of} is published"
             day.write_items(f"{FRAME}_abstained", [Abstained(subject="telemetry", reason=reason)])
             return dg.MaterializeResult(metadata={"dagster/row_count": 0, "abstained": reason})
-        found = _owned(watched.result.found, facts.owners(reader, as_of))
+        found = _owned(watched.result.found, running.owners(reader, as_of))
         day.write_frame(FRAME, found)
         day.write_items(f"{FRAME}_abstained", watched.result.abstained)
         shown = found[list(_SHOWN)].rename(columns={"from": "since", "to": "until"})

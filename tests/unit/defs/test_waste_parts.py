@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import optimise
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.defs.insight.waste.workloads import part_reader
 from finops_dagster.engines.optimisation import MEASURED, commitment_places, unit_prices
 from finops_dagster.storage.publication import PublicationStore, PublishedReader
@@ -35,13 +35,13 @@ def reader(folder: Path) -> PublishedReader:
 
 def test_a_part_has_every_row_of_its_workloads_and_no_other(reader: PublishedReader) -> None:
     """A row too few is a peak that was not seen; one too many is another workload's."""
-    rows = facts.measured_rows(reader, optimise.AS_OF, DAYS)
+    rows = running.measured_rows(reader, optimise.AS_OF, DAYS)
     assert set(rows.values()) == {2 * DAYS * optimise.PER_DAY}
     names = sorted(rows)[1:5:2]
     part = part_reader(reader, optimise.AS_OF, DAYS)(names)
     found = part.measurements.groupby("resource", observed=True).size().to_dict()
     assert found == {name: rows[name] for name in names}
-    assert set(part.measurements.columns) <= {*MEASURED, *facts.GRAIN}
+    assert set(part.measurements.columns) <= {*MEASURED, *running.GRAIN}
     assert set(part.prices["resource"]) == set(names)
     assert len(part.prices) == 2 * 2 * DAYS
 
@@ -71,7 +71,7 @@ def test_the_benchmark_finds_what_the_product_finds(folder: Path) -> None:
 
 def test_prices_of_a_part_know_the_commitments_of_the_whole(reader: PublishedReader) -> None:
     """What a part frees of a commitment may be used by workloads of another part."""
-    costs = facts.workload_costs(reader, optimise.AS_OF, DAYS)
+    costs = running.workload_costs(reader, optimise.AS_OF, DAYS)
     assert costs is not None
     names = sorted(costs["resource"].unique())
     half = costs["resource"].isin(names[::2]) & (costs["sku_meter"] == "vCPU-hours")
@@ -87,7 +87,7 @@ def test_prices_of_a_part_know_the_commitments_of_the_whole(reader: PublishedRea
 
 
 def _summed(costs: pd.DataFrame) -> pd.DataFrame:
-    """What `facts.commitment_use` selects, of a frame."""
+    """What `running.commitment_use` selects, of a frame."""
 
     class Frame:
         def frame(self, mart: str, query: str, **_: object) -> pd.DataFrame:
@@ -96,6 +96,6 @@ def _summed(costs: pd.DataFrame) -> pd.DataFrame:
             found: pd.DataFrame = connection.execute(query).to_arrow_table().to_pandas()
             return found
 
-    found = facts.commitment_use(Frame(), optimise.AS_OF, DAYS)  # type: ignore[arg-type]
+    found = running.commitment_use(Frame(), optimise.AS_OF, DAYS)  # type: ignore[arg-type]
     assert found is not None
     return found

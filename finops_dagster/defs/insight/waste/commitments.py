@@ -12,7 +12,7 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import resources
-from finops_dagster.defs.insight.facts import SURE
+from finops_dagster.defs.insight.running import SURE
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.engines.optimisation.commit import Market, find_commitments

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import billed, facts
+from finops_dagster.defs.insight import billed, running
 from finops_dagster.defs.insight.waste.workloads import config_of, context_of
 from finops_dagster.engines.optimisation import FindResult, unit_prices
 from finops_dagster.engines.optimisation.checkpoints import RUN_COLUMNS, checkpoints
@@ -34,10 +34,10 @@ from finops_dagster.storage.publication import PublishedReader
 def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings about GPUs in use; nothing of an estate where none is measured or billed."""
     days = estate.settings.sizing.history_days
-    costs = facts.workload_costs(reader, as_of, days)
+    costs = running.workload_costs(reader, as_of, days)
     if costs is None or costs.empty:
         return FindResult(findings=[], abstained=[])
-    measured = facts.gpu_measurements(reader, as_of, days)
+    measured = running.gpu_measurements(reader, as_of, days)
     own = with_meters(billed.with_skus(reader, costs, _first_month(as_of, days)))
     on_demand = unit_prices(own.loc[~own["spot"].astype(bool)], as_of, days, gpu_meter)
     if (measured is None or measured.empty) and on_demand.empty:
@@ -52,9 +52,9 @@ def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     )
     index = estate.index(as_of)
     resources = index.resources() if index else {}
-    bill = facts.costs_by_sku(reader, as_of, days)
+    bill = running.costs_by_sku(reader, as_of, days)
     market = with_meters(billed.with_skus(reader, bill, _first_month(as_of, days)))
-    runs = facts.runs_shown(reader, as_of, days)
+    runs = running.runs_shown(reader, as_of, days)
     results = (
         underused_gpus(
             ground,

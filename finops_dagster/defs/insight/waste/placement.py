@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import running
 from finops_dagster.domain.decisions import DeclaredResource
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.engines.optimisation.movable import LabelKeys, movable
@@ -72,11 +72,11 @@ def placement(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         measurements=_measurements(reader, as_of, list(work)),
         energy=energy,
         intensity=_intensity(reader, as_of, sorted(regions)),
-        costs=_or_empty(facts.workload_costs(reader, as_of, WINDOW_DAYS), _COSTS),
+        costs=_or_empty(running.workload_costs(reader, as_of, WINDOW_DAYS), _COSTS),
         priced=_priced(reader, as_of, sorted(regions)),
         skus=_skus(reader, as_of),
     )
-    places = _places(work, marts, facts.owners(reader, as_of), declared)
+    places = _places(work, marts, running.owners(reader, as_of), declared)
     judged = place_work(work, places, marts, as_of, _config(settings))
     return FindResult(findings=judged.findings, abstained=[*unread, *judged.abstained])
 

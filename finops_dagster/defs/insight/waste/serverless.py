@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import billed, facts, resources
+from finops_dagster.defs.insight import billed, resources, running
 from finops_dagster.defs.insight.waste.workloads import config_of
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import Context, FindResult, unit_prices
@@ -36,7 +36,7 @@ def serverless(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
     costs = billed.billed_resources(reader, as_of, days)
     if costs is None or not costs["usage_kind"].isin(_KINDS).any():
         return FindResult(findings=[], abstained=[])
-    measured = facts.function_measurements(reader, as_of, HISTORY_DAYS)
+    measured = running.function_measurements(reader, as_of, HISTORY_DAYS)
     if measured is None or measured.empty:
         reason = "serverless functions are billed, and no telemetry of any is published"
         return _abstained([Abstained(subject="serverless functions", reason=reason)])

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts, resources
+from finops_dagster.defs.insight import resources, running
 from finops_dagster.defs.insight.net_prices import price_reader
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import (
@@ -37,8 +37,8 @@ _PEAK_DAYS = 76
 def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings about what runs in clusters, from a day's publication and its desired state."""
     days = estate.settings.sizing.history_days
-    rows = facts.measured_rows(reader, as_of, days)
-    billed = facts.billed_resources(reader, as_of, days)
+    rows = running.measured_rows(reader, as_of, days)
+    billed = running.billed_names(reader, as_of, days)
     if not rows:
         return _abstain("workloads", "no telemetry is published for the evidence window")
     if not billed:
@@ -49,7 +49,7 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         context_of(estate, reader, as_of),
         as_of,
         config_of(estate),
-        daily=facts.peaks(
+        daily=running.peaks(
             reader, as_of - timedelta(days=_PEAK_DAYS - 1), as_of - timedelta(days=days)
         ),
     )
@@ -58,7 +58,7 @@ def workloads(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
 def part_reader(reader: PublishedReader, as_of: date, days: int) -> Callable[[Sequence[str]], Part]:
     """Reads all that a publication has of some resources: what was measured, and their prices."""
     prices = price_reader(reader, as_of, days)
-    return lambda names: Part(facts.measurements(reader, as_of, days, names), prices(names))
+    return lambda names: Part(running.measurements(reader, as_of, days, names), prices(names))
 
 
 def config_of(estate: Estate) -> SizingConfig:
@@ -78,17 +78,17 @@ def context_of(estate: Estate, reader: PublishedReader, as_of: date) -> Context:
     declared = index.resources() if index else {}
     locations = list(index.locations()) if index else []
     values, managed = declared_values(declared, locations)
-    undeclared, unsure = facts.declared_or_not(resources.reader(estate, as_of), as_of)
-    labels = facts.workload_labels(reader, as_of, days)
+    undeclared, unsure = running.declared_or_not(resources.reader(estate, as_of), as_of)
+    labels = running.workload_labels(reader, as_of, days)
     return Context(
         values=values,
         resources=frozenset(declared),
         managed=managed,
         undeclared=undeclared,
         unsure=unsure,
-        owners=_or_empty(facts.owners(reader, as_of), ["resource", "owner", "environment"]),
-        intensity=_or_empty(facts.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
-        bounds=declared_bounds(declared, facts.machine_room(reader, as_of, days)),
+        owners=_or_empty(running.owners(reader, as_of), ["resource", "owner", "environment"]),
+        intensity=_or_empty(running.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
+        bounds=declared_bounds(declared, running.machine_room(reader, as_of, days)),
         scaling=declared_scaling(declared, locations),
         notebooks=notebooks(declared, _or_empty(labels, ["resource", "label", "label_value"])),
     )
