@@ -109,11 +109,13 @@ class Days:
                 """
                 create table fct_costs_daily as select * from (values (
                     date '2026-03-01', date '2026-03-05', 'Deployment/shop/none', 'vCPU-hours',
-                    'vCPU-Hours', 'USD', 'Usage', 24::decimal(38, 9), 1::decimal(38, 9), null
+                    'vCPU-Hours', 'USD', 'Usage', 24::decimal(38, 9), 1::decimal(38, 9),
+                    1::decimal(38, 9), 1::decimal(38, 9), null, 'AWS', '1', 'EC2', 'eu-west-1'
                 )) as rows (
                     billing_period, charge_date, resource, sku_meter, consumed_unit,
                     billing_currency, charge_category, consumed_quantity, effective_cost,
-                    commitment_discount_status
+                    contracted_cost, list_cost, commitment_discount_status, provider_name,
+                    billing_account_id, service_name, region_id
                 )
                 """
             )
