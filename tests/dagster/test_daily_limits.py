@@ -110,7 +110,7 @@ class Days:
                 create table fct_costs_daily as select * from (values (
                     date '2026-03-01', date '2026-03-05', 'Deployment/shop/none', 'vCPU-hours',
                     'vCPU-Hours', 'USD', 'Usage', 24::decimal(38, 9), 1::decimal(38, 9),
-                    1::decimal(38, 9), 1::decimal(38, 9), null, 'AWS', '1', 'EC2', 'eu-west-1'
+                    1::decimal(38, 9), 1::decimal(38, 9), null::varchar, 'AWS', '1', 'EC2', 'eu'
                 )) as rows (
                     billing_period, charge_date, resource, sku_meter, consumed_unit,
                     billing_currency, charge_category, consumed_quantity, effective_cost,
