@@ -51,6 +51,7 @@ class FindingKind(StrEnum):
     UNDERPROVISIONED_MACHINE = "underprovisioned_machine"
     MACHINE_GENERATION = "machine_generation"
     MACHINE_ARCHITECTURE = "machine_architecture"
+    MACHINE_REGION = "machine_region"
     RIGHTSIZE_DATABASE = "rightsize_database"
     UNDERPROVISIONED_DATABASE = "underprovisioned_database"
     SERVERLESS_MEMORY = "serverless_memory"
@@ -79,7 +80,8 @@ class Evidence(_Frozen):
 
 
 class Finding(_Frozen):
-    """A fact worth acting on. `field`, `current`, `proposed` are empty where no edit is known."""
+    """A fact worth acting on. `proposed` is empty where no edit is known, and so are `field` and
+    `current` where it is about no declared value."""
 
     kind: FindingKind
     resource: str

@@ -118,6 +118,7 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.UNDERPROVISIONED_MACHINE: (Lever.RAISE, _WHOLE),
     FindingKind.MACHINE_GENERATION: (Lever.SIZE, _WHOLE),
     FindingKind.MACHINE_ARCHITECTURE: (Lever.SIZE, _WHOLE),
+    FindingKind.MACHINE_REGION: (Lever.SIZE, _WHOLE),
     FindingKind.RIGHTSIZE_DATABASE: (Lever.SIZE, _WHOLE),
     FindingKind.UNDERPROVISIONED_DATABASE: (Lever.RAISE, _WHOLE),
     FindingKind.SERVERLESS_MEMORY: (Lever.SIZE, _WHOLE),
@@ -143,11 +144,13 @@ _OF_ONE_TYPE = frozenset(
         FindingKind.UNDERPROVISIONED_MACHINE,
         FindingKind.MACHINE_GENERATION,
         FindingKind.MACHINE_ARCHITECTURE,
+        FindingKind.MACHINE_REGION,
         FindingKind.RIGHTSIZE_DATABASE,
         FindingKind.UNDERPROVISIONED_DATABASE,
     }
 )
-"""Kinds that set one value of a machine, its type, whether or not somebody declares it."""
+"""Kinds that make another machine of it, of which only one can be done at a time: another type, or
+the same one elsewhere, whether or not somebody declares it."""
 
 
 def lever_of(kind: FindingKind) -> Lever:

@@ -82,7 +82,7 @@ def carbon_region(
     transfer between the two regions. A region that is surely better in
     neither cost nor carbon (95 %) is no option. None where it is best where it is.
     """
-    allowed, who = allowed_regions(place, config)
+    allowed, who = allowed_regions(place.owner, place.environment, config.regions)
     why = _unfit(place, allowed, who)
     now = why or _now(place, seen, grids, as_of, config)
     if isinstance(now, str):

@@ -1,9 +1,11 @@
-"""A newer generation or another architecture of the very size a machine has.
+"""A newer generation, another architecture or another region of the very size a machine has.
 
 Each is a kind of its own and asks nothing of use: the size stays, only the price falls.
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.machine_needs import carries
@@ -22,6 +24,11 @@ ARCHITECTURE_RISK = 0.05
 """What no use can tell of: that a machine does not start or is slower on other processors. Nobody
 publishes a share; these rank the kinds by how much of a system changes (drivers, or every binary),
 under and at the limit of `SizingConfig.max_risk`."""
+
+REGION_RISK = ARCHITECTURE_RISK
+"""Of the same rank: all that a machine talks to is further away."""
+MIN_REGION_SHARE = Decimal("0.05")
+"""A region that is cheaper by less is not told: sending data between regions costs as much soon."""
 
 ARM_ENGINES = ("postgresql", "mysql", "mariadb", "aurora", "redis", "valkey", "memcached")
 """Engines with classes on Graviton: Amazon RDS user guide, "DB instance class types"; Amazon
@@ -81,6 +88,39 @@ def architecture(stand: Stand, machine: Machine) -> Finding | Abstained | None:
     )
 
 
+def elsewhere(
+    stand: Stand, machine: Machine, allowed: frozenset[str] | None, who: str
+) -> Finding | Abstained | None:
+    """MACHINE_REGION where the same type costs less an hour in a region that it may be in.
+
+    `allowed`: those regions, None where nobody says: then none is told, since residency is not
+    known. Moving is no edit of one value; the type's is named, since only one of both can be done.
+    """
+    here = machine.market
+    options = []
+    for region in stand.prices.regions(here) if allowed is not None and here.region else ():
+        there = here._replace(region=region)
+        prices = stand.prices.compare(here, machine.kind.name, machine.kind.name, there)
+        if region in (allowed or ()) and prices and prices.ratio <= 1 - MIN_REGION_SHARE:
+            options.append((prices.ratio, region, Option(machine.kind, prices)))
+    if not options:
+        return None
+    why = stand.why_no_saving(machine)
+    if why:
+        return Abstained(subject=f"{machine.name} region", reason=why)
+    _, region, option = min(options, key=lambda one: one[:2])
+    reason = (
+        f"{machine.kind.name} costs {price_words(option)} in {region} than in {here.region}; only "
+        f"regions allowed for {who} were looked at."
+    )
+    notes = [
+        "what it sends to or reads from where it is now costs more, or answers later, from there",
+        "the data on it may not be moved",
+    ]
+    found = _moved(stand, machine, option, FindingKind.MACHINE_REGION, REGION_RISK, reason, notes)
+    return found.model_copy(update={"proposed": ""})
+
+
 def _not_on_arm(machine: Machine) -> str:
     told = machine.market.software
     if not told or told.startswith(UNTOLD):
@@ -120,7 +160,7 @@ def _moved(
 ) -> Finding:
     held, offered = carries(machine.kind, False), carries(option.kind, False)
     untold = [d for d in ("network", "disk") if held[d] is None or offered[d] is None]
-    if untold:
+    if untold and option.kind != machine.kind:
         notes = [*notes, f"it lives on more {' and '.join(untold)} than the other type carries"]
     days = stand.ground.prices.days(machine.name, METER)
     return stand.finding(

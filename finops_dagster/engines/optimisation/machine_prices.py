@@ -6,7 +6,6 @@ No price is made up: a type that nobody billed or listed has none here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import NamedTuple
@@ -112,18 +111,24 @@ class TypePrices:
         """Types with any price in a market."""
         return {name for of in self._prices.get(market, {}).values() for name in of}
 
-    def compare(self, market: Market, now: str, then: str) -> Comparison | None:
-        """Both types' prices by the best evidence that has both; None where none has."""
-        for evidence, of in self._by_evidence(market):
-            if now in of and then in of:
-                return Comparison(of[now], of[then], evidence)
-        return None
+    def regions(self, market: Market) -> list[str]:
+        """The other regions in which the same is sold in the same currency, by name."""
+        same = {one.region for one in self._prices if one._replace(region=market.region) == market}
+        return sorted(same - {market.region, ""})
 
-    def _by_evidence(self, market: Market) -> Iterator[tuple[str, dict[str, Decimal]]]:
-        by_evidence = self._prices.get(market, {})
+    def compare(
+        self, market: Market, now: str, then: str, there: Market | None = None
+    ) -> Comparison | None:
+        """Both types' prices by the best evidence that has both; None where none has.
+
+        `there`: the market of `then`, where it is another.
+        """
+        here, other = self._prices.get(market, {}), self._prices.get(there or market, {})
         for evidence in EVIDENCE:
-            if evidence in by_evidence:
-                yield evidence, by_evidence[evidence]
+            a, b = here.get(evidence, {}).get(now), other.get(evidence, {}).get(then)
+            if a is not None and b is not None:
+                return Comparison(a, b, evidence)
+        return None
 
 
 def _text(value: object) -> str:

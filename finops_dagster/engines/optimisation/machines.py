@@ -6,7 +6,8 @@ clusters are not sized here: their autoscaler does that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pandas as pd
@@ -17,13 +18,14 @@ from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
-from finops_dagster.engines.optimisation.machine_moves import architecture, generation
+from finops_dagster.engines.optimisation.machine_moves import architecture, elsewhere, generation
 from finops_dagster.engines.optimisation.machine_needs import MachineUse, uses
 from finops_dagster.engines.optimisation.machine_prices import Market, TypePrices
 from finops_dagster.engines.optimisation.machine_sizes import size
 from finops_dagster.engines.optimisation.machine_stand import METER, Machine, Stand
 from finops_dagster.engines.optimisation.machine_types import Catalogue
 from finops_dagster.engines.optimisation.prices import PriceBook
+from finops_dagster.engines.optimisation.region_front import allowed_regions
 from finops_dagster.engines.optimisation.scalers import Scaling
 from finops_dagster.engines.optimisation.window import Window
 
@@ -48,6 +50,8 @@ class MachineInputs:
     type_prices: TypePrices
     unit_prices: pd.DataFrame
     """What `unit_prices` returns, with the meter `machine` in hours."""
+    regions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Team, environment or `*` -> regions that its machines may be in."""
 
 
 def find_machines(
@@ -56,8 +60,8 @@ def find_machines(
     """Types to change, by use and by price alone, for `as_of`.
 
     RIGHTSIZE_MACHINE, UNDERPROVISIONED_MACHINE and the same of databases where a machine was
-    measured; MACHINE_GENERATION and MACHINE_ARCHITECTURE also where it was not. The moves of one
-    machine set one value, so that at most one of them is ever proposed. Rows after `as_of` are not
+    measured; MACHINE_GENERATION, MACHINE_ARCHITECTURE and MACHINE_REGION also where it was not. Of
+    the moves of one machine at most one is ever proposed. Rows after `as_of` are not
     looked at.
     """
     config = config or SizingConfig()
@@ -72,7 +76,8 @@ def find_machines(
     for one in machines:
         if one.held:
             continue
-        for judged in _judged(stand, one, measured.get(one.name)):
+        where = allowed_regions(one.owner, one.environment, inputs.regions)
+        for judged in _judged(stand, one, measured.get(one.name), where):
             if isinstance(judged, Finding):
                 findings.append(judged)
             else:
@@ -88,9 +93,16 @@ def find_machines(
     return FindResult(findings=findings, abstained=abstained)
 
 
-def _judged(stand: Stand, one: Machine, use: MachineUse | None) -> list[Finding | Abstained]:
+def _judged(
+    stand: Stand, one: Machine, use: MachineUse | None, where: tuple[frozenset[str] | None, str]
+) -> list[Finding | Abstained]:
     sized = size(stand, one, use) if use is not None else None
-    found = [sized, generation(stand, one), architecture(stand, one)]
+    found = [
+        sized,
+        generation(stand, one),
+        architecture(stand, one),
+        elsewhere(stand, one, *where),
+    ]
     return [judged for judged in found if judged is not None]
 
 

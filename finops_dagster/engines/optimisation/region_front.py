@@ -5,11 +5,11 @@ What an option costs and emits is worked out elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finops_dagster.domain.money import MoneyRange, Range
-from finops_dagster.engines.optimisation.placement_inputs import Place, PlacementConfig, Weights
+from finops_dagster.engines.optimisation.placement_inputs import Weights
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,18 @@ class Option:
     """Money a month for transfer between regions, part of `cost`."""
 
 
-def allowed_regions(place: Place, config: PlacementConfig) -> tuple[frozenset[str] | None, str]:
+def allowed_regions(
+    owner: str, environment: str, regions: Mapping[str, Sequence[str]]
+) -> tuple[frozenset[str] | None, str]:
     """Regions that work may be in, None where no rule says; and whose rules say so.
 
-    Names are those that are billed or declared, in any case.
+    `regions`: team, environment or `*` -> regions; names as billed or declared, in any case.
     """
-    mine = {place.owner.lower(), place.environment.lower(), "*"}
-    names = [name for name in config.regions if name.lower() in mine]
+    mine = {owner.lower(), environment.lower(), "*"}
+    names = [name for name in regions if name.lower() in mine]
     if not names:
         return None, ""
-    sets = [frozenset(config.regions[name]) for name in names]
+    sets = [frozenset(regions[name]) for name in names]
     who = [name if name != "*" else "all" for name in names]
     return frozenset.intersection(*sets), " and ".join(who)
 

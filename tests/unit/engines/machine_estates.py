@@ -111,6 +111,7 @@ def judged(
     types: pd.DataFrame = TYPES,
     as_of: date = AS_OF,
     config: SizingConfig | None = None,
+    regions: dict[str, tuple[str, ...]] | None = None,
 ) -> FindResult:
     """What the engine says of one machine that needs half of what it has, unless told otherwise."""
     return find_machines(
@@ -120,6 +121,7 @@ def judged(
             catalogue=Catalogue(types, LIMITS),
             type_prices=TypePrices(type_prices() if listed is None else listed),
             unit_prices=unit_prices() if prices is None else prices,
+            regions=regions or {},
         ),
         as_of,
         config,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -498,3 +499,56 @@ def test_a_cut_never_saves_more_than_the_machine_costs(
             assert figures["proposed_vcpus"] >= figures["cpu_max_vcpus"]
             assert figures["proposed_memory_gib"] >= figures["memory_max_gib"]
             assert figures["proposed_vcpus"] >= figures["vcpus"] / 2
+
+
+ELSEWHERE = pd.concat(
+    [
+        type_prices({"m5.xlarge": "0.20"}),
+        type_prices({"m5.xlarge": "0.18"}, region="eu-north-1"),
+        type_prices({"m5.xlarge": "0.15"}, region="us-east-1"),
+        type_prices({"m5.xlarge": "0.10"}, region="sa-east-1", currency="BRL"),
+    ]
+)
+
+
+def moved(allowed: dict[str, tuple[str, ...]], **more: Any) -> FindResult:
+    """What is said of the regions of one machine that is of the right size."""
+    return judged(measured=use(cpu=3.0), listed=ELSEWHERE, regions=allowed, **more)
+
+
+def test_a_region_is_told_only_where_a_machine_may_be() -> None:
+    """The cheapest region may be one where its data must never lie."""
+    assert moved({}).findings == [], "nobody says where it may be"
+    assert moved({"payments": ("us-east-1",)}).findings == []
+    assert moved({"*": ("eu-west-1", "sa-east-1")}).findings == [], "another currency"
+    (found,) = moved({"*": ("eu-north-1", "us-east-1"), "shop": ("eu-north-1",)}).findings
+    assert found.kind is FindingKind.MACHINE_REGION
+    # 0.16 an hour is paid: 0.16 x 730 x (1 - 0.18 / 0.20)
+    assert found.saving_per_month.mid == Decimal("11.68")
+    assert (found.field, found.proposed) == ("instance_type", "")
+    assert "10% less an hour as listed in the bill in eu-north-1 than in eu-west-1" in found.reason
+    assert "regions allowed for all and shop" in found.reason
+    assert "may not be moved" in found.wrong_if
+    assert "network" not in found.wrong_if
+
+
+def test_a_region_that_is_hardly_cheaper_is_not_told() -> None:
+    """A move for a hundredth is eaten up by the first copy of the data."""
+    near = pd.concat(
+        [
+            type_prices({"m5.xlarge": "0.20"}),
+            type_prices({"m5.xlarge": "0.191"}, region="us-east-1"),
+        ]
+    )
+    allowed = {"*": ("us-east-1",)}
+    assert judged(measured=use(cpu=3.0), listed=near, regions=allowed).findings == []
+
+
+def test_a_region_and_a_type_cannot_share_one_saving() -> None:
+    """A machine that moves to a smaller type and another region would save more than it costs."""
+    both = judged(
+        listed=pd.concat([type_prices(), ELSEWHERE.iloc[2:3]]), regions={"*": ("us-east-1",)}
+    )
+    kinds = {one.kind for one in both.findings}
+    assert {FindingKind.RIGHTSIZE_MACHINE, FindingKind.MACHINE_REGION} <= kinds
+    assert len({candidate_of(one).key for one in both.findings}) == 1

@@ -410,9 +410,10 @@ def test_the_best_by_any_weights_stands_on_the_front(
 def test_regions_must_be_allowed_by_every_rule_that_holds() -> None:
     """A company's rule is not lifted by a team's."""
     config = PlacementConfig(regions={"*": ("a", "b"), "payments": ("b", "c"), "dev": ("z",)})
-    assert allowed_regions(place(), config) == (frozenset({"b"}), "all and payments")
-    assert allowed_regions(place(owner="Payments"), config)[0] == frozenset({"b"})
-    assert allowed_regions(place(), PlacementConfig(regions={"dev": ("z",)})) == (None, "")
+    who = place().owner, place().environment
+    assert allowed_regions(*who, config.regions) == (frozenset({"b"}), "all and payments")
+    assert allowed_regions("Payments", who[1], config.regions)[0] == frozenset({"b"})
+    assert allowed_regions(*who, {"dev": ("z",)}) == (None, "")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult
                 days,
                 meter_of=lambda sku, unit: METER if (sku, unit) in pairs else None,
             ),
+            regions=estate.settings.placement.regions,
         ),
         as_of,
         SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
