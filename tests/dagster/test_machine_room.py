@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from finops_dagster.defs.insight.facts import machine_room
+from finops_dagster.defs.insight.running import machine_room
 from finops_dagster.storage.publication import PublicationStore
 
 NOW = datetime(2026, 3, 10, 6, tzinfo=UTC)
