@@ -15,6 +15,7 @@ from finops_dagster.defs.insight import billed
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.domain.decisions import FindingKind, ValueLocation
 from finops_dagster.settings.model import SizingSettings
+from finops_dagster.settings.placement import PlacementSettings
 from tests.dagster.test_billed import published
 
 AS_OF = date(2026, 3, 20)
@@ -71,7 +72,9 @@ def found(
         billed, "declared_names", lambda *_: {("1", "arn:x:instance/i-x"): DECLARED}
     )
     estate = SimpleNamespace(
-        settings=SimpleNamespace(sizing=SizingSettings(machine_types=listed)),
+        settings=SimpleNamespace(
+            sizing=SizingSettings(machine_types=listed), placement=PlacementSettings()
+        ),
         dbt_project=DBT_PROJECT,
         index=lambda _: SimpleNamespace(locations=lambda: [value]),
     )
