@@ -428,3 +428,8 @@ class PublishedReader:
     def columns(self, mart: str) -> list[str]:
         """Column names of a mart."""
         return [str(name) for name in pq.read_schema(self.paths(mart)[0]).names]
+
+
+def or_empty(frame: pd.DataFrame | None, columns: Iterable[str]) -> pd.DataFrame:
+    """What `PublishedReader.frame` read, or no rows where nothing is published."""
+    return frame if frame is not None else pd.DataFrame(columns=list(columns))

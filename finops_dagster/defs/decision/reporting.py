@@ -48,6 +48,7 @@ from finops_dagster.report.data import (
 )
 from finops_dagster.settings import ReportClock
 from finops_dagster.storage.days import DayStore
+from finops_dagster.storage.publication import or_empty
 
 _RESTATED_SINCE = timedelta(days=31)
 """Restatements told on a page: older ones were told on the pages of their days."""
@@ -75,7 +76,7 @@ def report_data(
     return ReportData(
         estate=estate.settings.estate,
         as_of=as_of,
-        spend=_or_empty(spend, SPEND_COLUMNS),
+        spend=or_empty(spend, SPEND_COLUMNS),
         publication_id=chosen.get("publication_id", ""),
         published_at=reader.manifest.published_at,
         reconstructed=bool(chosen.get("reconstructed")),
@@ -104,8 +105,8 @@ def report_data(
             )
             for one in day.items(name, Abstained)
         ),
-        coverage=_or_empty(coverage, COVERAGE_COLUMNS),
-        restated=_or_empty(restated, RESTATED_COLUMNS),
+        coverage=or_empty(coverage, COVERAGE_COLUMNS),
+        restated=or_empty(restated, RESTATED_COLUMNS),
         by_billing_period=by_billing_period,
         freshness=_freshness(estate),
         links=_links(estate, as_of),
@@ -119,10 +120,6 @@ def write_report(estate: Estate, as_of: date, pull_requests: Sequence[PullReques
     """Write the page of a day, again once its pull requests are known; returns its path."""
     data = report_data(estate, as_of, pull_requests)
     return render_report(data, estate.report_folder(as_of))
-
-
-def _or_empty(frame: pd.DataFrame | None, columns: tuple[str, ...]) -> pd.DataFrame:
-    return frame if frame is not None else pd.DataFrame(columns=list(columns))
 
 
 def _forecast(day: DayStore) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from finops_dagster.engines.optimisation.fleet import School
 from finops_dagster.engines.optimisation.ground import Declared, Ground, ground_of
 from finops_dagster.engines.optimisation.history import busiest, older_peaks
 from finops_dagster.engines.optimisation.idle import Activity, activities, idle
-from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
+from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig, take
 from finops_dagster.engines.optimisation.off_hours import off_hours
 from finops_dagster.engines.optimisation.parts import Measured, whole
 from finops_dagster.engines.optimisation.prices import PRICE_COLUMNS, PriceBook
@@ -154,8 +154,8 @@ class _Estate:
         ]
         used = [use for use in measured if use.resource not in untold]
         for use in used:
-            _take(idle(ground, use, self._busiest.get(use.resource)), findings, abstained)
-            _take(undeclared(ground, use), findings, abstained)
+            take(idle(ground, use, self._busiest.get(use.resource)), findings, abstained)
+            take(undeclared(ground, use), findings, abstained)
         # one that only looks idle is not sized either: its use tells nothing yet
         left = frozenset(f.resource for f in findings) | {a.subject for a in abstained}
         left |= untold.keys()
@@ -196,10 +196,10 @@ class _Estate:
                 continue
             saved = _saved(sized, use.resource)
             asleep = off_hours(ground, use, saved)
-            _take(asleep, findings, abstained)
+            take(asleep, findings, abstained)
             # one schedule at a time, and none by a request that is about to change
             if asleep is None and use.resource not in resized:
-                _take(scheduled_scaling(ground, use, saved), findings, abstained)
+                take(scheduled_scaling(ground, use, saved), findings, abstained)
         clustered = ground.window.clustered
         abstained += [
             Abstained(
@@ -219,15 +219,6 @@ class _Estate:
 
 _COUNTED = frozenset(FindingKind) - {FindingKind.UNUSED_VOLUME, FindingKind.UNDECLARED_WORKLOAD}
 """Kinds whose carbon is counted where a grid intensity is known."""
-
-
-def _take(
-    judged: Finding | Abstained | None, findings: list[Finding], abstained: list[Abstained]
-) -> None:
-    if isinstance(judged, Finding):
-        findings.append(judged)
-    elif judged is not None:
-        abstained.append(judged)
 
 
 def _saved(sized: list[Finding], resource: str) -> MoneyRange | None:

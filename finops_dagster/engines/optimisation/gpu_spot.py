@@ -23,7 +23,7 @@ from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.engines.optimisation.checkpoints import TRAINING_KINDS, Checkpoints
 from finops_dagster.engines.optimisation.gpu_types import model_word
 from finops_dagster.engines.optimisation.ground import Ground
-from finops_dagster.engines.optimisation.inputs import FindResult
+from finops_dagster.engines.optimisation.inputs import FindResult, take
 from finops_dagster.engines.optimisation.prices import PriceBook, times
 
 INTERRUPTIONS_PER_DAY = 0.15
@@ -145,10 +145,7 @@ def gpu_spot(
             untold.append(resource)
             continue
         judged = _judged(ground, resource, meters, one, spots, providers, interruptions_per_day)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            abstained.append(judged)
+        take(judged, findings, abstained)
     if untold:
         reason = (
             f"{len(untold)} workloads train on GPUs on demand, and neither they nor their runs say "

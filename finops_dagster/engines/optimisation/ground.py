@@ -16,7 +16,7 @@ from finops_dagster.domain.decisions import Abstained, Evidence, Finding, Findin
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
-from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig
+from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig, word
 from finops_dagster.engines.optimisation.prices import PriceBook
 from finops_dagster.engines.optimisation.quantities import parse_quantity
 from finops_dagster.engines.optimisation.scalers import Scaling
@@ -150,7 +150,7 @@ def ground_of(
         prices=PriceBook(prices.loc[pd.to_datetime(prices["day"]) <= pd.Timestamp(as_of)]),
         carbon=CarbonBook(context),
         owners={
-            str(resource): (_word(owner), _word(environment) or "unknown")
+            str(resource): (word(owner), word(environment) or "unknown")
             for resource, owner, environment in owners.itertuples(index=False, name=None)
         },
         declared=declared,
@@ -163,10 +163,6 @@ def ground_of(
         scaling=context.scaling,
         notebooks=context.notebooks,
     )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def declared_amounts(context: Context) -> dict[tuple[str, str, str], Declared]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.bills import OTHER, Bill
+from finops_dagster.engines.optimisation.inputs import take
 
 ADDRESS_DAYS = 7
 """A week, as OptScale asks of what it calls abandoned: machines that stop at weekends are used."""
@@ -115,10 +116,7 @@ def idle_by_hours(
             untold[whose.account].append(resource)
             continue
         judged = _judged(bill, of, resource)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            abstained.append(judged)
+        take(judged, findings, abstained)
     for account, resources in sorted(untold.items()):
         reason = (
             f"{len(resources)} billed by the hour, and use is billed of none in the account: "

@@ -5,7 +5,7 @@ How the answer is found lives elsewhere in this package.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -84,3 +84,27 @@ class FindResult:
 
     findings: list[Finding]
     abstained: list[Abstained]
+
+
+def joined(results: Iterable[FindResult]) -> FindResult:
+    """What several judges said, in their order."""
+    results = list(results)
+    return FindResult(
+        findings=[one for result in results for one in result.findings],
+        abstained=[one for result in results for one in result.abstained],
+    )
+
+
+def take(
+    judged: Finding | Abstained | None, findings: list[Finding], abstained: list[Abstained]
+) -> None:
+    """Put what a judge said where it belongs; of what is right nothing is said."""
+    if isinstance(judged, Finding):
+        findings.append(judged)
+    elif judged is not None:
+        abstained.append(judged)
+
+
+def word(value: object) -> str:
+    """The text of a cell; empty where there is none."""
+    return value if isinstance(value, str) else ""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import ValueLocation
+from finops_dagster.engines.optimisation.inputs import word
 from finops_dagster.engines.optimisation.machine_prices import UNTOLD
 from finops_dagster.engines.optimisation.machines import MACHINE_COLUMNS
 
@@ -77,7 +78,7 @@ def hourly(billed: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     ]
     return rows.assign(
         software=[
-            software(text, what, _word(service))
+            software(text, what, word(service))
             for text, what, service in zip(texts, rows["what"], rows["service_name"], strict=True)
         ],
         spot=["spot" in text or "low priority" in text for text in texts],
@@ -163,12 +164,12 @@ def machines(rows: pd.DataFrame, declared: Mapping[str, ValueLocation]) -> pd.Da
             {
                 "resource": str(resource),
                 "what": last["what"],
-                "region": _word(last["region_id"]),
+                "region": word(last["region_id"]),
                 "instance_type": last["instance_type"],
                 "software": next((one for one in group["software"][::-1] if one), ""),
-                "currency": _word(last["billing_currency"]),
-                "owner": _word(last["team"]),
-                "environment": _word(last["environment"]),
+                "currency": word(last["billing_currency"]),
+                "owner": word(last["team"]),
+                "environment": word(last["environment"]),
                 "field": value.field if value else "",
                 "declared": value.value if value else "",
                 "held": _held(group),
@@ -246,7 +247,3 @@ def use(measured: pd.DataFrame, resources: Mapping[str, str]) -> pd.DataFrame:
         disk_bytes_per_second=known["disk_read_bytes_per_second"].astype(float)
         + known["disk_written_bytes_per_second"].astype(float),
     )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""

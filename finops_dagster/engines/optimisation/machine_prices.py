@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from finops_dagster.domain.money import MONEY_PRECISION
+from finops_dagster.engines.optimisation.inputs import word
 
 TYPE_PRICE_COLUMNS = (
     "what", "region", "instance_type", "software", "currency", "evidence", "price_per_hour",
@@ -69,8 +70,8 @@ def billed_prices(charges: pd.DataFrame) -> pd.DataFrame:
         "effective_cost", "list_cost", "committed", "spot",
     ]  # fmt: skip
     for row in charges.reindex(columns=columns).itertuples(index=False, name=None):
-        market = Market(row[0], _text(row[1]), _text(row[2]), _text(row[3]))
-        kind, resource, quantity = _text(row[4]), _text(row[5]), _amount(row[6])
+        market = Market(row[0], word(row[1]), word(row[2]), word(row[3]))
+        kind, resource, quantity = word(row[4]), word(row[5]), _amount(row[6])
         if not kind or quantity is None or quantity <= 0 or bool(row[10]):
             continue
         costs = {"paid": None if bool(row[9]) else _amount(row[7]), "listed": _amount(row[8])}
@@ -103,9 +104,9 @@ class TypePrices:
             price = _amount(row[6])
             if price is None or price <= 0:
                 continue
-            market = Market(_text(row[0]), _text(row[1]), _text(row[3]), _text(row[4]))
-            of = self._prices.setdefault(market, {}).setdefault(_text(row[5]), {})
-            of[_text(row[2])] = max(price, of.get(_text(row[2]), price))
+            market = Market(word(row[0]), word(row[1]), word(row[3]), word(row[4]))
+            of = self._prices.setdefault(market, {}).setdefault(word(row[5]), {})
+            of[word(row[2])] = max(price, of.get(word(row[2]), price))
 
     def names(self, market: Market) -> set[str]:
         """Types with any price in a market."""
@@ -129,10 +130,6 @@ class TypePrices:
             if a is not None and b is not None:
                 return Comparison(a, b, evidence)
         return None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _amount(value: object) -> Decimal | None:

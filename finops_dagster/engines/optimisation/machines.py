@@ -17,7 +17,7 @@ from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.ground import Ground
-from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig
+from finops_dagster.engines.optimisation.inputs import Context, FindResult, SizingConfig, take, word
 from finops_dagster.engines.optimisation.machine_moves import architecture, elsewhere, generation
 from finops_dagster.engines.optimisation.machine_needs import MachineUse, uses
 from finops_dagster.engines.optimisation.machine_prices import Market, TypePrices
@@ -78,10 +78,7 @@ def find_machines(
             continue
         where = allowed_regions(one.owner, one.environment, inputs.regions)
         for judged in _judged(stand, one, measured.get(one.name), where):
-            if isinstance(judged, Finding):
-                findings.append(judged)
-            else:
-                abstained.append(judged)
+            take(judged, findings, abstained)
     blind = sum(1 for one in machines if not one.held and one.name not in measured)
     if blind:
         reason = (
@@ -111,7 +108,7 @@ def _machines(inputs: MachineInputs) -> tuple[list[Machine], list[Abstained]]:
     machines, unknown = [], []
     rows = inputs.machines.drop_duplicates("resource", keep="last").sort_values("resource")
     for row in rows[list(MACHINE_COLUMNS)].itertuples(index=False, name=None):
-        resource, what, region, name, software, currency, owner, environment = map(_word, row[:8])
+        resource, what, region, name, software, currency, owner, environment = map(word, row[:8])
         kind = inputs.catalogue.get(name)
         if kind is None:
             unknown.append((resource, f"what type {name!r} has is in no catalogue"))
@@ -123,9 +120,9 @@ def _machines(inputs: MachineInputs) -> tuple[list[Machine], list[Abstained]]:
                 market=Market(what, region, software, currency),
                 owner=owner,
                 environment=environment or "unknown",
-                field=_word(row[8]),
-                declared=_word(row[9]),
-                held=_word(row[10]),
+                field=word(row[8]),
+                declared=word(row[9]),
+                held=word(row[10]),
             )
         )
     return machines, _told_once("machines", unknown)
@@ -178,7 +175,3 @@ _NOTHING = Context(
     owners=pd.DataFrame(),
     intensity=pd.DataFrame(columns=["resource", "gco2e_per_kwh"]),
 )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -12,7 +12,7 @@ from finops_dagster.domain.decisions import Abstained, Finding
 from finops_dagster.engines.optimisation.carbon_hours import carbon_hours
 from finops_dagster.engines.optimisation.carbon_region import carbon_region
 from finops_dagster.engines.optimisation.hourly_energy import daily_traffic, hourly_energy
-from finops_dagster.engines.optimisation.inputs import FindResult
+from finops_dagster.engines.optimisation.inputs import FindResult, take
 from finops_dagster.engines.optimisation.movable import Movable
 from finops_dagster.engines.optimisation.placement_inputs import (
     UNKNOWN,
@@ -58,10 +58,7 @@ def place_work(
         if allows.hours:
             grid = grids.get(str(place.region), UNKNOWN)
             judged = carbon_hours(resource, allows, place, seen.energy, grid, as_of)
-            if isinstance(judged, Finding):
-                findings.append(judged)
-            elif judged is not None:
-                abstained.append(judged)
+            take(judged, findings, abstained)
         if allows.regions:
             moved, out = carbon_region(resource, allows, place, seen, grids, prices, as_of, config)
             findings += [moved] if moved is not None else []

@@ -22,7 +22,7 @@ from finops_dagster.engines.optimisation.functions import (
     function_uses,
 )
 from finops_dagster.engines.optimisation.ground import Declared, Ground
-from finops_dagster.engines.optimisation.inputs import FindResult
+from finops_dagster.engines.optimisation.inputs import FindResult, take
 from finops_dagster.engines.optimisation.prices import times
 from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.rules import RULES, tier_of
@@ -54,10 +54,7 @@ def provisioned_concurrency(
     for use in function_uses(ground, measurements):
         known = declared.get(use.resource, DeclaredFunction())
         judged = _judged(ground, use, known.provisioned)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            abstained.append(judged)
+        take(judged, findings, abstained)
     return FindResult(findings=findings, abstained=abstained)
 
 

@@ -25,7 +25,7 @@ from finops_dagster.engines.optimisation.functions import (
     function_uses,
 )
 from finops_dagster.engines.optimisation.ground import Declared, Ground
-from finops_dagster.engines.optimisation.inputs import FindResult
+from finops_dagster.engines.optimisation.inputs import FindResult, take
 from finops_dagster.engines.optimisation.prices import times
 from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.rules import RULES, tier_of
@@ -83,10 +83,7 @@ def serverless_memory(
         limit = max_memory_mb(ground.environment(use.resource))
         known = declared.get(use.resource, DeclaredFunction())
         judged = _judged(ground, use, known.memory, limit, max_slower)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            abstained.append(judged)
+        take(judged, findings, abstained)
     return FindResult(findings=findings, abstained=abstained)
 
 

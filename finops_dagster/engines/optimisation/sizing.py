@@ -23,6 +23,7 @@ from finops_dagster.engines.optimisation.doubts import OFTEN, doubts
 from finops_dagster.engines.optimisation.fleet import Demand, demands, sizes_by_risk
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.history import Peak
+from finops_dagster.engines.optimisation.inputs import take
 from finops_dagster.engines.optimisation.profiles import (
     Samples,
     breach_shares,
@@ -77,7 +78,8 @@ class Sizeable:
         rehearsed = [_bounded(ground, c, c.wanted("early_")) for c in cases]
         late = breach_shares(samples.late(ground.window), _table(cases, rehearsed))
         doubted = doubts(ground, samples.keys, samples.rows["of"].to_numpy(), samples.rows)
-        findings, abstained = [], list(self.abstained)
+        findings: list[Finding] = []
+        abstained = list(self.abstained)
         for case in cases:
             signs = _Signs(
                 over=_share(over, case),
@@ -86,11 +88,7 @@ class Sizeable:
                 doubt=doubted.unsure.get((*case.key, case.meter), ""),
                 kills=doubted.kills.get(case.key, 0.0) if case.meter == "memory" else 0.0,
             )
-            judged = _judge(ground, case, signs, unlearnt)
-            if isinstance(judged, Abstained):
-                abstained.append(judged)
-            elif judged is not None:
-                findings.append(judged)
+            take(_judge(ground, case, signs, unlearnt), findings, abstained)
         return findings, abstained
 
     def _by_risk(self, model: FleetModel | Abstained) -> list[Case]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
 from finops_dagster.engines.optimisation.bills import OTHER, Bill, stored
+from finops_dagster.engines.optimisation.inputs import take
 from finops_dagster.engines.optimisation.prices import times
 
 TIER_DAYS = 30
@@ -121,10 +122,7 @@ def seldom_read(bill: Bill) -> tuple[list[Finding], list[Abstained]]:
             untold[whose.account] += 1
             continue
         judged = _seldom(bill, resource, tier)
-        if isinstance(judged, Finding):
-            findings.append(judged)
-        elif judged is not None:
-            abstained.append(judged)
+        take(judged, findings, abstained)
     for account, count in sorted(untold.items()):
         reason = (
             f"{count} billed for storage, and no request of any in the account: use is not told"

@@ -21,7 +21,7 @@ from finops_dagster.engines.optimisation.gpu_smaller import cheaper
 from finops_dagster.engines.optimisation.gpu_types import gpu_type
 from finops_dagster.engines.optimisation.gpu_use import gpu_uses
 from finops_dagster.engines.optimisation.ground import Declared, Ground
-from finops_dagster.engines.optimisation.inputs import FindResult
+from finops_dagster.engines.optimisation.inputs import FindResult, take
 from finops_dagster.engines.optimisation.prices import times
 from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.rules import RULES, Tier
@@ -71,10 +71,7 @@ def underused_gpus(
 def _take(
     judged: Finding | Abstained | None, findings: list[Finding], abstained: list[Abstained]
 ) -> None:
-    if isinstance(judged, Finding):
-        findings.append(judged)
-    elif judged is not None:
-        abstained.append(judged)
+    take(judged, findings, abstained)
 
 
 def _fewer(ground: Ground, need: Need) -> Finding | Abstained | None:

@@ -18,6 +18,7 @@ from finops_dagster.defs.insight.waste.serverless import serverless
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
+from finops_dagster.engines.optimisation.inputs import joined
 from finops_dagster.storage.publication import PublishedReader
 
 FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
@@ -39,8 +40,6 @@ def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResu
     results = [find(estate, reader, as_of) for find in FINDERS]
     before = [one for result in results for one in result.findings]
     results += [find(estate, reader, as_of, before) for find in AFTERWARDS]
-    findings = [one for result in results for one in result.findings]
-    findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
-    return FindResult(
-        findings=findings, abstained=[one for result in results for one in result.abstained]
-    )
+    found = joined(results)
+    found.findings.sort(key=lambda f: (f.saving_per_month.currency, -f.saving_per_month.mid, f.id))
+    return found

@@ -24,6 +24,7 @@ from finops_dagster.engines.optimisation.gpu_spot import (
 )
 from finops_dagster.engines.optimisation.gpu_use import GPU_COLUMNS
 from finops_dagster.engines.optimisation.ground import ground_of
+from finops_dagster.engines.optimisation.inputs import joined
 from finops_dagster.engines.optimisation.underused_gpus import underused_gpus
 from finops_dagster.engines.optimisation.window import NO_ROWS
 from finops_dagster.storage.publication import PublishedReader
@@ -71,10 +72,7 @@ def gpus(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
             dict(zip(own["resource"], own["provider_name"].astype(str), strict=True)),
         ),
     )
-    return FindResult(
-        findings=[one for result in results for one in result.findings],
-        abstained=[one for result in results for one in result.abstained],
-    )
+    return joined(results)
 
 
 def _first_month(as_of: date, days: int) -> date:

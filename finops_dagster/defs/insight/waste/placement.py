@@ -28,7 +28,7 @@ from finops_dagster.engines.optimisation.placement_inputs import (
     Weights,
 )
 from finops_dagster.settings.placement import PlacementSettings
-from finops_dagster.storage.publication import PublishedReader
+from finops_dagster.storage.publication import PublishedReader, or_empty
 
 _LABEL_DAYS = 7
 """A label that was last measured before that no longer counts."""
@@ -72,7 +72,7 @@ def placement(estate: Estate, reader: PublishedReader, as_of: date) -> FindResul
         measurements=_measurements(reader, as_of, list(work)),
         energy=energy,
         intensity=_intensity(reader, as_of, sorted(regions)),
-        costs=_or_empty(running.workload_costs(reader, as_of, WINDOW_DAYS), _COSTS),
+        costs=or_empty(running.workload_costs(reader, as_of, WINDOW_DAYS), _COSTS),
         priced=_priced(reader, as_of, sorted(regions)),
         skus=_skus(reader, as_of),
     )
@@ -121,7 +121,7 @@ def _places(
     declared: Mapping[str, DeclaredResource],
 ) -> dict[str, Place]:
     """Where each piece of work runs, whose it is, and how it is declared."""
-    known = _or_empty(owners, ("resource", "owner", "environment")).set_index("resource")
+    known = or_empty(owners, ("resource", "owner", "environment")).set_index("resource")
     regions = {name: _only(one) for name, one in marts.energy.groupby("resource")["region"]}
     billed = {name: _only(one) for name, one in marts.costs.groupby("resource")["billing_currency"]}
     found = {}
@@ -170,7 +170,7 @@ def _measurements(reader: PublishedReader, as_of: date, names: list[str]) -> pd.
         last=as_of,
         given={"names": names},
     )
-    return _or_empty(frame, _MEASURED)
+    return or_empty(frame, _MEASURED)
 
 
 def _energy(reader: PublishedReader, as_of: date, names: list[str]) -> pd.DataFrame:
@@ -181,7 +181,7 @@ def _energy(reader: PublishedReader, as_of: date, names: list[str]) -> pd.DataFr
         last=as_of,
         given={"names": names},
     )
-    return _or_empty(frame, _ENERGY)
+    return or_empty(frame, _ENERGY)
 
 
 def _intensity(reader: PublishedReader, as_of: date, regions: list[str]) -> pd.DataFrame:
@@ -198,7 +198,7 @@ def _intensity(reader: PublishedReader, as_of: date, regions: list[str]) -> pd.D
         last=as_of,
         given={"regions": regions},
     )
-    return _or_empty(frame, ("region", "hour", "gco2e_per_kwh"))
+    return or_empty(frame, ("region", "hour", "gco2e_per_kwh"))
 
 
 def _priced(reader: PublishedReader, as_of: date, regions: list[str]) -> pd.DataFrame:
@@ -222,7 +222,7 @@ def _priced(reader: PublishedReader, as_of: date, regions: list[str]) -> pd.Data
         first=first.replace(day=1),
         given={"regions": regions},
     )
-    return _or_empty(frame, PRICED_COLUMNS)
+    return or_empty(frame, PRICED_COLUMNS)
 
 
 def _skus(reader: PublishedReader, as_of: date) -> pd.DataFrame:
@@ -236,8 +236,4 @@ def _skus(reader: PublishedReader, as_of: date) -> pd.DataFrame:
         first=(as_of - timedelta(days=WINDOW_DAYS - 1)).replace(day=1),
         given={"as_of": as_of},
     )
-    return _or_empty(frame, ("sku_id", "instance_type"))
-
-
-def _or_empty(frame: pd.DataFrame | None, columns: Iterable[str]) -> pd.DataFrame:
-    return frame if frame is not None else pd.DataFrame(columns=list(columns))
+    return or_empty(frame, ("sku_id", "instance_type"))

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-import pandas as pd
-
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import resources, running
 from finops_dagster.defs.insight.net_prices import price_reader
@@ -28,7 +26,7 @@ from finops_dagster.engines.optimisation import (
 from finops_dagster.engines.optimisation.gpu_declared import notebooks
 from finops_dagster.engines.optimisation.risk import DIAL
 from finops_dagster.engines.optimisation.rules import Tier
-from finops_dagster.storage.publication import PublishedReader
+from finops_dagster.storage.publication import PublishedReader, or_empty
 
 _PEAK_DAYS = 76
 """Two months and a fortnight: what peaks at month ends has peaked twice in them."""
@@ -86,17 +84,13 @@ def context_of(estate: Estate, reader: PublishedReader, as_of: date) -> Context:
         managed=managed,
         undeclared=undeclared,
         unsure=unsure,
-        owners=_or_empty(running.owners(reader, as_of), ["resource", "owner", "environment"]),
-        intensity=_or_empty(running.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
+        owners=or_empty(running.owners(reader, as_of), ["resource", "owner", "environment"]),
+        intensity=or_empty(running.intensity(reader, as_of, days), ["resource", "gco2e_per_kwh"]),
         bounds=declared_bounds(declared, running.machine_room(reader, as_of, days)),
         scaling=declared_scaling(declared, locations),
-        notebooks=notebooks(declared, _or_empty(labels, ["resource", "label", "label_value"])),
+        notebooks=notebooks(declared, or_empty(labels, ["resource", "label", "label_value"])),
     )
 
 
 def _abstain(subject: str, reason: str) -> FindResult:
     return FindResult(findings=[], abstained=[Abstained(subject=subject, reason=reason)])
-
-
-def _or_empty(frame: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
-    return frame if frame is not None else pd.DataFrame(columns=columns)
