@@ -82,3 +82,12 @@ def command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., No
         return called
 
     return wrap
+
+
+def single_group() -> None:
+    """Keep the group's own name where it has a single command."""
+
+
+def is_bare(path: Path) -> bool:
+    """Whether `path` is a bare Git repository."""
+    return (path / "HEAD").exists() and (path / "objects").exists()

@@ -14,8 +14,9 @@ import typer
 from finops_dagster.cli.common import AsJson, AsOf, Config, command, day_of, settings_for
 from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import Abstained, PullRequest, PullRequestState
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.report.format import money_range, quantity
 from finops_dagster.storage.days import DayStore
 

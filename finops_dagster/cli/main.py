@@ -14,12 +14,14 @@ import typer
 
 from finops_dagster.cli import (
     ai,
+    audit,
     costs,
     findings,
     focus,
     forecasts,
     incidents,
     lists,
+    policy,
     showback,
     tools,
 )
@@ -50,6 +52,8 @@ incidents.register(app)
 costs.register(app)
 showback.register(app)
 tools.register(app)
+policy.register(app)
+audit.register(app)
 ai.register(app)
 focus.register(app)
 

@@ -1,16 +1,11 @@
-"""Commands that work on one thing at a time: the demo, a repository, a policy, the ledger.
+"""Commands that work on one thing at a time: the demo, a repository, the ledger of costs.
 
 Each calls one package and prints its answer.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shutil
-import tarfile
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +19,12 @@ from finops_dagster.cli.common import (
     AsJson,
     Config,
     command,
+    is_bare,
     settings_for,
+    single_group,
 )
 from finops_dagster.cli.output import envelope, print_json, print_table
-from finops_dagster.defs.estate import POLICIES, Estate
-from finops_dagster.domain.errors import SettingsError
+from finops_dagster.defs.estate import Estate
 
 
 def register(app: typer.Typer) -> None:
@@ -42,22 +38,10 @@ def register(app: typer.Typer) -> None:
     state.command("index")(index_command)
     state.command("set")(set_command)
     app.add_typer(state, name="desired-state")
-    policy = typer.Typer(help="Policies written in Rego.", no_args_is_help=True)
-    policy.callback()(_group)
-    policy.command("check")(policy_check)
-    app.add_typer(policy, name="policy")
     ledger = typer.Typer(help="What was billed and what became of it.", no_args_is_help=True)
-    ledger.callback()(_group)
+    ledger.callback()(single_group)
     ledger.command("conserve")(ledger_conserve)
     app.add_typer(ledger, name="ledger")
-    audit = typer.Typer(help="What was decided, and proof of it.", no_args_is_help=True)
-    audit.callback()(_group)
-    audit.command("verify")(audit_verify)
-    app.add_typer(audit, name="audit")
-
-
-def _group() -> None:
-    """Keep the group's own name where it has a single command."""
 
 
 def _say(text: str) -> None:
@@ -149,28 +133,9 @@ def index_command(
 def _opened(repository: Path, commit: str | None) -> Any:
     from finops_dagster.desired_state import open_directory, open_repository
 
-    if commit is not None or _is_bare(repository):
+    if commit is not None or is_bare(repository):
         return open_repository(repository, commit)
     return open_directory(repository)
-
-
-def _is_bare(path: Path) -> bool:
-    return (path / "HEAD").exists() and (path / "objects").exists()
-
-
-@contextlib.contextmanager
-def _written_out(path: Path) -> Iterator[Path]:
-    """The files of `path`; of a bare repository, which has none on disk, those of its HEAD."""
-    if not _is_bare(path):
-        yield path
-        return
-    from finops_dagster.gitops.git_objects import Git
-
-    archive = io.BytesIO(Git(path).run("archive", "--format=tar", "HEAD"))
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=archive) as tar:
-        files = [member for member in tar if member.isfile() or member.isdir()]
-        tar.extractall(folder, files, filter="data")
-        yield Path(folder)
 
 
 @command("desired_state_set")
@@ -195,50 +160,6 @@ def set_command(
     return 0
 
 
-@command("policy_check")
-def policy_check(
-    path: Annotated[Path, typer.Argument(help="Manifest, folder or repository.")],
-    bundle: Annotated[Path, typer.Option(help="Policy bundle.")] = POLICIES,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="json or sarif; without it a table.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Judge manifests by policy; exit code 1 if one is denied."""
-    from importlib.metadata import version
-
-    from finops_dagster.policy.bundle import RegoBundle
-    from finops_dagster.policy.check import check_path
-    from finops_dagster.policy.sarif import sarif
-
-    loaded = RegoBundle.load(bundle)
-    with _written_out(path) as files:
-        report = check_path(files, loaded)
-    if format_ == "sarif":
-        print_json(sarif(report, loaded.rules, version("finops-dagster")))
-    elif as_json or format_ == "json":
-        refused = [one.model_dump(mode="json") for one in report.refused]
-        print_json(envelope("policy_check", report.items, bundle=report.bundle, refused=refused))
-    elif format_ is not None:
-        raise SettingsError(f"--format is json or sarif, not {format_}")
-    else:
-        print_table(
-            f"policy check of {path}",
-            ("file", "resource", "verdict", "rule", "actual", "limit", "what to do"),
-            [
-                (i.file, i.resource, i.verdict.value, r.title, r.actual, r.limit, r.fix)
-                for i in report.items
-                for r in i.rules
-            ]
-            or [(i.file, i.resource, i.verdict.value, "", "", "", "") for i in report.items],
-        )
-        if report.refused:
-            print_table(
-                "not judged", ("file", "reason"), [(r.file, r.reason) for r in report.refused]
-            )
-    return 1 if report.denied else 0
-
-
 @command("ledger_conserve")
 def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
     """Every sum of money from the files to the marts; exit code 1 if one differs."""
@@ -253,16 +174,3 @@ def ledger_conserve(config: Config = None, as_json: AsJson = False) -> int:
             "conservation", list(rows[0]) if rows else ["none"], [list(r.values()) for r in rows]
         )
     return 1 if any(row["difference"] for row in rows) else 0
-
-
-@command("audit_verify")
-def audit_verify(config: Config = None, as_json: AsJson = False) -> int:
-    """Check the ledger's chain of hashes; exit code 1 if an entry was changed."""
-    settings = settings_for(config)
-    holds, wrong = Estate(settings).ledger.verify()
-    if as_json:
-        row = {"entries": holds, "intact": not wrong, "fault": wrong}
-        print_json(envelope("audit_verify", [row], as_of=settings.decided_day()))
-    else:
-        typer.echo(wrong or f"{holds} entries, every hash holds.")
-    return 1 if wrong else 0

@@ -26,11 +26,12 @@ from finops_dagster.desired_state import (
 from finops_dagster.desired_state.history import commit_before, commits_between
 from finops_dagster.domain.allocation import Allocation
 from finops_dagster.domain.changes import Commit
-from finops_dagster.domain.decisions import Abstained, DeclaredResource, PullRequest, Waiting
+from finops_dagster.domain.decisions import Abstained, DeclaredResource, Rung, Waiting
 from finops_dagster.domain.deliveries import Delivery
 from finops_dagster.domain.errors import SettingsError
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by
+from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.local_forge import LocalForge
@@ -38,7 +39,6 @@ from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import (
     FormattedSettings,
-    Rung,
     RunSettings,
     Settings,
     SourceSettings,

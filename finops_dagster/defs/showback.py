@@ -14,15 +14,9 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.dated import DIMENSIONS, Conditions, fits
-from finops_dagster.domain.decisions import (
-    Abstained,
-    Decision,
-    Proposal,
-    PullRequest,
-    PullRequestState,
-    Verdict,
-)
+from finops_dagster.domain.decisions import Abstained, Decision, Proposal, Verdict
 from finops_dagster.domain.periods import month_start, next_month
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.engines.forecasting.sums import SUMS
 from finops_dagster.report.explain import explained
 from finops_dagster.report.format import words

@@ -148,7 +148,7 @@ matching:
   run_days: 31
 
 limits:
-  open_pull_requests: 10
-  new_pull_requests: 10
+  open_pull_requests: 20
+  new_pull_requests: 20
   min_saving_per_month: 5      # in the currency of the saving
 """

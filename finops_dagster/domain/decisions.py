@@ -162,6 +162,31 @@ class Proposal(_Frozen):
     def id(self) -> str:
         return content_id("proposal", self)
 
+    @property
+    def change_key(self) -> str:
+        """Same kind, resource and field, same key: what a pull request is known by on a forge."""
+        return content_id(
+            "key", {"kind": self.kind.value, "resource": self.resource, "field": self.field}
+        )
+
+
+class Rung(StrEnum):
+    """The autonomy ladder, from below: how far automation goes by itself."""
+
+    OBSERVE = "observe"
+    """Decided and recorded; shown to nobody but who asks."""
+    ADVISE = "advise"
+    """Shown on the dashboard, where a person may have it opened."""
+    PROPOSE = "propose"
+    """A pull request that a person merges."""
+    AUTOMERGE = "automerge"
+    """A pull request that the forge merges by its own protection."""
+
+    @property
+    def height(self) -> int:
+        """0 for the lowest."""
+        return list(Rung).index(self)
+
 
 class Decision(StrEnum):
     """What policy says, in rising severity."""
@@ -191,6 +216,12 @@ class Verdict(_Frozen):
     rules: tuple[RuleResult, ...]
     bundle: str
     """Content hash of the policy bundle that judged."""
+    rung: Rung = Rung.PROPOSE
+    """How far automation may go with it, by policy."""
+    rung_reason: str = ""
+    """What holds it there, as one sentence; empty where nothing was said."""
+    approvers: tuple[str, ...] = ()
+    """Who may approve it, as CODEOWNERS names them; empty where policy names nobody."""
 
 
 class ValueLocation(_Frozen):
@@ -250,6 +281,8 @@ class Edit(_Frozen):
     end_byte: int
     before: str
     after: str
+    creates: bool = False
+    """The file is not there yet; `after` is all of it, `before` is empty and the bytes are 0."""
 
 
 class ChangeSet(_Frozen):
@@ -264,45 +297,6 @@ class ChangeSet(_Frozen):
     def fingerprint(self) -> str:
         """Hash of what is written, not of where: a moved line is still the same change."""
         return content_id("change", [(self.key, e.file, e.before, e.after) for e in self.edits])
-
-
-class PullRequestState(StrEnum):
-    """The life of a pull request."""
-
-    OPEN = "open"
-    MERGED = "merged"
-    REJECTED = "rejected"
-    SUPERSEDED = "superseded"
-    REVERTED = "reverted"
-
-
-class FileChange(_Frozen):
-    path: str
-    hunks: int
-
-
-class PullRequest(_Frozen):
-    """A change set on a forge."""
-
-    number: int
-    key: str
-    kind: str
-    resource: str
-    branch: str
-    base_sha: str
-    head_sha: str
-    state: PullRequestState
-    title: str
-    body: str
-    url: str
-    files: tuple[FileChange, ...]
-    saving_per_month: MoneyRange
-    carbon_kg_per_month: Range
-    verdict: Decision
-    rules: tuple[str, ...]
-    fingerprint: str
-    proposal_id: str
-    labels: tuple[str, ...]
 
 
 class GateResult(_Frozen):

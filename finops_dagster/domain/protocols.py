@@ -9,10 +9,16 @@ from finops_dagster.domain.decisions import (
     ChangeSet,
     DeclaredResource,
     Proposal,
-    PullRequest,
-    PullRequestState,
     ValueLocation,
     Verdict,
+)
+from finops_dagster.domain.pull_requests import (
+    CheckState,
+    Issue,
+    Permission,
+    Protection,
+    PullRequest,
+    PullRequestState,
 )
 
 
@@ -54,6 +60,14 @@ class Forge(Protocol):
         """Write or replace the one comment on `topic`."""
         ...
 
+    def comments(self, number: int) -> Mapping[str, str]:
+        """Comments of this product by topic."""
+        ...
+
+    def label(self, number: int, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Add and remove labels; a label that is missing is made, one that cannot be is let be."""
+        ...
+
     def close(self, number: int, state: PullRequestState) -> PullRequest:
         """Close unmerged, as rejected or superseded, and delete its branch."""
         ...
@@ -64,6 +78,45 @@ class Forge(Protocol):
 
     def diff(self, number: int) -> str:
         """Unified diff of the pull request against its merge base."""
+        ...
+
+    def mergeable(self, number: int) -> bool:
+        """False only where a merge is known to conflict."""
+        ...
+
+    def tidy(self, pull_requests: Sequence[PullRequest]) -> None:
+        """Delete what branches a killed run left of those that are no longer open."""
+        ...
+
+    def set_status(self, commit: str, context: str, state: CheckState, description: str) -> None:
+        """Say of a commit what a check came to; saying the same again writes nothing."""
+        ...
+
+    def automerge(self, number: int) -> PullRequest:
+        """Have the forge merge it by itself once its protection is satisfied.
+
+        Raises Stopped where the target branch is not protected or the forge does not do it.
+        """
+        ...
+
+    def protection(self, branch: str) -> Protection:
+        """What the forge asks before it merges into `branch`."""
+        ...
+
+    def permissions(self) -> Sequence[Permission]:
+        """Every right that is needed, and whether it was given."""
+        ...
+
+    def issue(self, topic: str) -> Issue | None:
+        """The open issue that this product keeps on `topic`; None where there is none."""
+        ...
+
+    def write_issue(self, topic: str, title: str, body: str, *, replaces: str = "") -> Issue:
+        """Open the issue on `topic`, or give it this title and body; the same writes nothing.
+
+        `replaces`: the body that was read; where a person changed it meanwhile (ticked a box),
+        nothing is written and Unavailable is raised, so that no tick is lost.
+        """
         ...
 
 

@@ -17,8 +17,9 @@ import github
 from github.GithubException import GithubException
 
 from finops_dagster.domain.changes import Commit
-from finops_dagster.domain.decisions import ChangeSet, PullRequest, PullRequestState
+from finops_dagster.domain.decisions import ChangeSet
 from finops_dagster.domain.errors import Fault, Stopped, Unavailable
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.edits import apply_edits

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_dagster.domain.decisions import ChangeSet, PullRequest, PullRequestState
+from finops_dagster.domain.decisions import ChangeSet
 from finops_dagster.domain.errors import Fault, SettingsError, Stopped, Unavailable
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.edits import apply_edits

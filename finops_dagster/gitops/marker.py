@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finops_dagster.domain.decisions import (
-    Decision,
-    FileChange,
-    PullRequest,
-    PullRequestState,
-)
+from finops_dagster.domain.decisions import Decision
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops.changes import key_of_branch
 
 MAX_BODY_CHARACTERS = 65_536
@@ -43,6 +40,8 @@ class Metadata(BaseModel):
     verdict: Decision
     rules: tuple[str, ...]
     proposal_id: str
+    members: tuple[Member, ...] = ()
+    opened_at: datetime | None = None
 
 
 def metadata_of(pull_request: PullRequest) -> Metadata:
@@ -60,6 +59,8 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
         verdict=pull_request.verdict,
         rules=pull_request.rules,
         proposal_id=pull_request.proposal_id,
+        members=pull_request.members,
+        opened_at=pull_request.opened_at,
     )
 
 
@@ -109,6 +110,9 @@ def as_pull_request(
     title: str,
     url: str,
     labels: tuple[str, ...],
+    ended_at: datetime | None = None,
+    ended_by: str = "",
+    merge_sha: str = "",
 ) -> PullRequest | None:
     """The pull request that a forge's record and the marker in its body make.
 
@@ -148,6 +152,11 @@ def as_pull_request(
         fingerprint=found.fingerprint,
         proposal_id=found.proposal_id,
         labels=labels,
+        members=found.members,
+        opened_at=found.opened_at,
+        ended_at=ended_at,
+        ended_by=ended_by,
+        merge_sha=merge_sha,
     )
 
 

@@ -10,16 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from finops_dagster.domain.decisions import (
-    ChangeSet,
-    Decision,
-    FileChange,
-    Proposal,
-    PullRequest,
-    PullRequestState,
-    Verdict,
-)
+from finops_dagster.domain.decisions import ChangeSet, Decision, Proposal, Verdict
 from finops_dagster.domain.protocols import Forge
+from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_name
 from finops_dagster.gitops.escaping import prose

@@ -11,16 +11,10 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from finops_dagster.domain.decisions import (
-    Abstained,
-    Finding,
-    GateResult,
-    Proposal,
-    PullRequest,
-    Verdict,
-)
+from finops_dagster.domain.decisions import Abstained, Finding, GateResult, Proposal, Verdict
 from finops_dagster.domain.incidents import Incident
 from finops_dagster.domain.money import MoneyRange
+from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.report.landing import Landing
 
 SPEND_COLUMNS = ("charge_date", "billing_currency", "team", "service_name", "effective_cost")

@@ -10,15 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from finops_dagster.domain.decisions import (
-    Abstained,
-    Decision,
-    Finding,
-    Proposal,
-    PullRequest,
-    Verdict,
-)
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Verdict
 from finops_dagster.domain.money import Money, MoneyRange
+from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.report.data import ReportData
 from finops_dagster.report.format import total as _sum
 

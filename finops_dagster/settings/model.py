@@ -21,12 +21,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from finops_dagster.domain.decisions import Rung
 from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.settings.cron import cron_fault
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.placement import PlacementSettings
+from finops_dagster.settings.policy import PolicySettings
+from finops_dagster.settings.pull_requests import PullRequestSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
     CarbonSettings,
@@ -228,7 +231,11 @@ class LimitSettings(Section):
         default=10, ge=0, le=200, description="Open pull requests at most, over all teams."
     )
     new_pull_requests: int = Field(
-        default=10, ge=0, le=200, description="Pull requests opened in one run at most."
+        default=2,
+        ge=0,
+        le=200,
+        description="Pull requests opened in an hour (UTC) at most, counted from the forge's own "
+        "record by the clock of the run.",
     )
     new_changes: int | None = Field(
         default=None, ge=1, description="Changes newly proposed on a day at most; empty: all."
@@ -367,13 +374,6 @@ class ReportClock(StrEnum):
     BILLING = "billing"
 
 
-class Rung(StrEnum):
-    """The autonomy ladder: how far automation goes by itself."""
-
-    OBSERVE = "observe"
-    PROPOSE = "propose"
-
-
 class Settings(BaseSettings):
     """One estate: its sources, its desired state, its limits and how far automation may go."""
 
@@ -413,7 +413,9 @@ class Settings(BaseSettings):
     act: bool = Field(default=False, description="Open, update and close pull requests.")
     autonomy: Rung = Field(
         default=Rung.PROPOSE,
-        description="observe: decide only; propose: pull requests that people merge.",
+        description="How far automation goes at most; policy says how far in each case. observe: "
+        "decide only; advise: the dashboard issue; propose: pull requests that people merge; "
+        "automerge: those that the forge merges by its own protection.",
     )
     schedule: Annotated[str, AfterValidator(_cron)] = Field(
         default="0 6 * * *", description="Cron, UTC, of the daily run."
@@ -481,6 +483,11 @@ class Settings(BaseSettings):
     policies: Path | None = Field(
         default=None, description="Rego bundle; empty means the one shipped."
     )
+    policy: PolicySettings = Field(
+        default=PolicySettings(),
+        description="Other people's policies beside the bundle, and an OPA server, by "
+        "docs/policy.md.",
+    )
     allocation: Path | None = Field(
         default=None,
         description="Allocation file (YAML): teams, ordered rules and shared costs, by "
@@ -504,6 +511,11 @@ class Settings(BaseSettings):
     )
     tags: TagSettings = Field(default=TagSettings(), description="Tag keys and their meaning.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds.")
+    pull_requests: PullRequestSettings = Field(
+        default=PullRequestSettings(),
+        description="How pull requests are grouped, timed, remembered and stopped, by "
+        "docs/pull-requests.md.",
+    )
     sizing: SizingSettings = Field(default=SizingSettings(), description="Sizing of requests.")
     placement: PlacementSettings = Field(
         default=PlacementSettings(),

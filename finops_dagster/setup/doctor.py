@@ -14,9 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from finops_dagster.documents.marks import dotted
+from finops_dagster.domain.decisions import Rung
 from finops_dagster.domain.errors import FinopsError
 from finops_dagster.settings.environment import child_environment, unknown_variables
-from finops_dagster.settings.model import SOURCE_GROUPS, Rung, Settings
+from finops_dagster.settings.model import SOURCE_GROUPS, Settings
 from finops_dagster.settings.reading import named_paths
 from finops_dagster.setup.checks import Check, Outcome, Probes, fail, ok, warn
 from finops_dagster.setup.repository import check_github, check_local

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from finops_dagster.domain.decisions import Proposal, PullRequest, Verdict
+from finops_dagster.domain.decisions import Proposal, Verdict
+from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.storage.files import atomically
 from finops_dagster.storage.ledger import Ledger
 

@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 
 from finops_dagster.desired_state import index_files
-from finops_dagster.domain.decisions import (
-    Abstained,
-    ChangeSet,
-    Decision,
-    Proposal,
-    PullRequest,
-    PullRequestState,
-)
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Decision, Proposal
 from finops_dagster.domain.errors import Stopped, Unavailable
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_name, plan_change_set
 from finops_dagster.gitops.github_forge import GitHubForge, Patience

@@ -23,11 +23,11 @@ from finops_dagster.domain.decisions import (
     Finding,
     GateResult,
     Proposal,
-    PullRequest,
     Verdict,
 )
 from finops_dagster.domain.incidents import Incident
 from finops_dagster.domain.periods import month_start
+from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.report import (
     BacktestRow,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from finops_dagster.desired_state import open_repository
-from finops_dagster.domain.decisions import Abstained, PullRequest, PullRequestState
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import SettingsError, Stopped, Unavailable
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.changes import plan_change_set
 from finops_dagster.gitops.git_objects import Git
 from finops_dagster.gitops.local_forge import LocalForge

@@ -14,14 +14,12 @@ from finops_dagster.domain.decisions import (
     Decision,
     Edit,
     Evidence,
-    FileChange,
     FindingKind,
-    PullRequest,
-    PullRequestState,
     RuleResult,
     Verdict,
 )
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_name
 from finops_dagster.gitops.escaping import code, one_line, prose

@@ -13,18 +13,16 @@ from finops_dagster.domain.decisions import (
     Abstained,
     Decision,
     Evidence,
-    FileChange,
     Finding,
     FindingKind,
     GateResult,
     Proposal,
-    PullRequest,
-    PullRequestState,
     RuleResult,
     Verdict,
 )
 from finops_dagster.domain.incidents import Channel
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
