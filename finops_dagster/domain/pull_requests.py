@@ -86,6 +86,21 @@ class PullRequest(_Frozen):
     """The commit that merged it; empty where it is not merged."""
 
 
+class UseSeries(_Frozen):
+    """What was used of a declared value, for the picture in a body."""
+
+    unit: str
+    """cores, GiB, replicas, GPUs: that of current and proposed."""
+    starts: tuple[datetime, ...]
+    """Beginnings of equal intervals, in order."""
+    typical: tuple[float, ...]
+    """Median of each interval; NaN is not allowed: an interval without data is left out."""
+    peak: tuple[float, ...]
+    """Largest of each interval."""
+    current: float
+    proposed: float
+
+
 class CheckState(StrEnum):
     """What a commit status says."""
 

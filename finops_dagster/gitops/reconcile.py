@@ -17,13 +17,12 @@ from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_name
 from finops_dagster.gitops.escaping import prose
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
+from finops_dagster.gitops.wanted import Wanted
 
 LABEL = "finops"
 LABEL_APPROVAL = "needs-approval"
 
 _MOVED = "the branch moved while this was decided; the next run plans it again"
-
-Wanted = tuple[Proposal, Verdict, ChangeSet]
 
 
 class ReconcilingForge(Forge, Protocol):
