@@ -13,28 +13,26 @@ limit := limits.of("location")
 
 evaluable if {
 	limit.decision in {"deny", "needs_approval"}
-	is_object(limit.places)
-	is_object(limit.classes)
-	every list in [limit.allowed, limit.residency_keys, limit.class_keys, limit.global_kinds] {
+	every list in [limit.within, limit.residency_keys, limit.class_keys, limit.global_kinds] {
 		is_array(list)
 	}
-	every pattern in limit_patterns {
+	every mapping in [limit.places, limit.classes] {
+		is_object(mapping)
+		every list in mapping {
+			is_array(list)
+		}
+	}
+	every pattern in [pattern | some list in [within, limit.global_kinds]; some pattern in list] {
 		is_boolean(regex.match(pattern, ""))
 	}
 }
 
-limit_patterns := {pattern | is_array(limit.allowed); some pattern in limit.allowed} | {pattern |
-	some list in limit.places
-	is_array(list)
-	some pattern in list
-}
+within := [entry | is_array(limit.within); some entry in limit.within]
 
-# Names of places and regions that labels bind it to: by residency, else by class of data.
-default bound := []
-
+# Names of places and regions that its labels bind it to: by residency, else by class of data.
 bound := names(resource.label(limit.residency_keys)) if {
 	resource.label(limit.residency_keys)
-} else := names(limit.classes[lower(resource.label(limit.class_keys))])
+} else := limit.classes[lower(resource.label(limit.class_keys))]
 
 names(text) := [name |
 	some part in regex.split(`[_,;\s]+`, lower(text))
@@ -42,11 +40,23 @@ names(text) := [name |
 	name != ""
 ]
 
-patterns(name) := limit.places[name] if limit.places[name]
+# A place by its name, else a regular expression where the limits say it, a region where a label does.
+held_by(entry, region) if cloud.matches(limit.places[entry], region)
 
-patterns(name) := [cloud.region_of(name)] if not limit.places[name]
+held_by(entry, region) if {
+	not limit.places[entry]
+	cloud.matches([entry], region)
+}
 
-bound_patterns := [pattern | some name in bound; some pattern in patterns(name)]
+stays(region) if {
+	some name in bound
+	cloud.matches(limit.places[name], region)
+}
+
+stays(region) if {
+	some name in bound
+	cloud.region_of(name) == region
+}
 
 # A name that no list of places has and that is no region either.
 unknown_names := [name |
@@ -55,7 +65,9 @@ unknown_names := [name |
 	not regex.match(`-|[0-9]|(east|west|north|south|central)`, name)
 ]
 
-wanted := array.concat(limit.allowed, bound)
+wanted contains entry if some entry in within
+
+wanted contains name if some name in bound
 
 in_no_region if cloud.matches(limit.global_kinds, cloud.kind_name)
 
@@ -76,15 +88,15 @@ decision(region) := limit.decision if {
 #   judges: [proposal, manifest]
 #   fix: Declare the resource in an allowed region.
 results contains record if {
-	count(limit.allowed) > 0
 	not in_no_region
 	some region in cloud.regions
-	not cloud.matches(limit.allowed, region)
+	some entry in within
+	not held_by(entry, region)
 	record := {
 		"id": "location.region",
 		"decision": decision(region),
 		"actual": region,
-		"limit": sprintf("a region of %s", [concat(", ", limit.allowed)]),
+		"limit": sprintf("a region of %s", [entry]),
 	}
 }
 
@@ -99,16 +111,16 @@ results contains record if {
 #   judges: [proposal, manifest]
 #   fix: Declare the resource in a region of that place, or have the label mended by the data's owner.
 results contains record if {
-	count(bound) > 0
+	bound
 	count(unknown_names) == 0
 	not in_no_region
 	some region in cloud.regions
-	not cloud.matches(bound_patterns, region)
+	not stays(region)
 	record := {
 		"id": "location.residency",
 		"decision": decision(region),
 		"actual": region,
-		"limit": sprintf("data stays in %s", [concat(", ", bound)]),
+		"limit": sprintf("data stays in %s", [concat(" or ", bound)]),
 	}
 }
 
@@ -131,7 +143,7 @@ results contains record if {
 		"id": "location.region_unknown",
 		"decision": "needs_approval",
 		"actual": what,
-		"limit": sprintf("a region of %s", [concat(", ", wanted)]),
+		"limit": sprintf("a region of %s", [concat(", ", sort(wanted))]),
 	}
 }
 

@@ -37,11 +37,13 @@ test_any_region_without_a_list if {
 }
 
 test_regions_of_the_list if {
-	said_with(bucket("eu-west-1", {}), {"allowed": ["eu-.*"]}) == set()
-	said_with(bucket("us-east-1", {}), {"allowed": ["eu-.*"]}) == outside
-	said_with(bucket("us-east-1", {}), {"allowed": ["eu-.*"], "decision": "needs_approval"}) == {["location.region", "needs_approval"]}
-	said_with(bucket("var.region", {}), {"allowed": ["eu-.*"]}) == unknown
-	said_with(bucket([], {}), {"allowed": ["eu-.*"]}) == unknown
+	said_with(bucket("eu-west-1", {}), {"within": ["eu-.*"]}) == set()
+	said_with(bucket("us-east-1", {}), {"within": ["eu-.*"]}) == outside
+	said_with(bucket("us-east-1", {}), {"within": ["eu-.*"], "decision": "needs_approval"}) == {["location.region", "needs_approval"]}
+	said_with(bucket("var.region", {}), {"within": ["eu-.*"]}) == unknown
+	said_with(bucket([], {}), {"within": ["eu-.*"]}) == unknown
+	said_with(bucket("eu-west-3", {}), {"within": ["eu", "fr"]}) == set()
+	said_with(bucket("eu-west-1", {}), {"within": ["eu", "fr"]}) == outside
 }
 
 # Each place, by regions of each provider that are in it.
@@ -96,11 +98,12 @@ test_a_region_as_residency if {
 }
 
 test_classes_of_data if {
-	classes := {"classes": {"personal": "eu_ch"}}
+	classes := {"classes": {"personal": ["eu", "ch"], "nowhere": []}}
 	every key in ["data-class", "data-classification"] {
 		said_with(bucket("us-east-1", {key: "Personal"}), classes) == away
 		said_with(bucket("eu-central-2", {key: "Personal"}), classes) == set()
 		said_with(bucket("us-east-1", {key: "public"}), classes) == set()
+		said_with(bucket("eu-west-1", {key: "nowhere"}), classes) == away
 		said(bucket("us-east-1", {key: "personal"})) == set()
 	}
 	# Its own residency binds before its class.
@@ -121,7 +124,7 @@ test_what_is_in_no_region if {
 	] {
 		said(object.union(bucket([], {"residency": "eu"}), {"resource": {"kind": kind}})) == set()
 		said(object.union(bucket("us-east-1", {"residency": "eu"}), {"resource": {"kind": kind}})) == set()
-		said_with(object.union(bucket("us-east-1", {}), {"resource": {"kind": kind}}), {"allowed": ["eu"]}) == set()
+		said_with(object.union(bucket("us-east-1", {}), {"resource": {"kind": kind}}), {"within": ["eu"]}) == set()
 	}
 	said(bucket("global", {"residency": "eu"})) == set()
 	said(object.union(bucket([], {"residency": "eu"}), {"resource": {
@@ -152,7 +155,7 @@ test_changes if {
 	said(moved("us-east-1")) == away
 	said(moved("eu-north-1")) == set()
 	said(object.union(moved("us-east-1"), {"proposal": {"field": "size", "proposed": "small"}})) == {["location.residency", "needs_approval"]}
-	said_with(object.union(moved("us-east-1"), {"resource": {"labels": {"residency": "us"}}}), {"allowed": ["eu-.*"]}) == outside
+	said_with(object.union(moved("us-east-1"), {"resource": {"labels": {"residency": "us"}}}), {"within": ["eu-.*"]}) == outside
 }
 
 evaluable_with(changes) if {
@@ -164,20 +167,20 @@ test_evaluable_with_its_limits if {
 	evaluable_with({})
 	evaluable_with({"decision": "needs_approval"})
 	not evaluable_with({"decision": "allow"})
-	not evaluable_with({"allowed": "eu"})
-	not evaluable_with({"residency_keys": "a"})
-	not evaluable_with({"class_keys": "a"})
-	not evaluable_with({"global_kinds": "a"})
+	not evaluable_with({"within": {}})
+	not evaluable_with({"residency_keys": {}})
+	not evaluable_with({"class_keys": {}})
+	not evaluable_with({"global_kinds": {}})
 	not evaluable_with({"classes": []})
-	regions.evaluable with input as bucket("", {}) with data.limits.location.defaults.allowed as ["eu-.*"]
+	not evaluable_with({"classes": {"personal": "eu"}})
+	evaluable_with({"within": ["eu-.*"]})
 	not regions.evaluable with input as bucket("", {}) with data.limits.location.defaults.places as []
-	not regions.evaluable with input as bucket("", {}) with data.limits.location.defaults.allowed as [7]
 }
 
 test_records_tell_where_it_may_be if {
 	some record in regions.results with input as bucket("us-east-1", {"residency": "eu uk"})
 	record.actual == "us-east-1"
-	record.limit == "data stays in eu, uk"
+	record.limit == "data stays in eu or uk"
 }
 
 test_records_tell_what_is_unknown if {
