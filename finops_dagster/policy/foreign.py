@@ -134,7 +134,7 @@ def load_foreign(path: Path, parameters: Mapping[str, Any] | None = None) -> For
 def _manifests(resource: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The resource as Kubernetes would write it; of a function also the plain form of one."""
     manifest = mapping(resource.get("manifest"))
-    if isinstance(manifest.get("kind"), str):
+    if manifest.get("kind") == resource.get("kind"):
         return [manifest]
     written = {
         "apiVersion": resource.get("api_version", ""),

@@ -115,6 +115,10 @@ def _with_pods(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     if isinstance(owner.get("namespace"), str):
         meta.setdefault("namespace", owner["namespace"])
     meta.setdefault("generateName", f"{owner.get('name', '')}-")
+    # A controller's pods say so: they are no pods that somebody made by hand.
+    made_by = {key: manifest.get(key, "") for key in ("apiVersion", "kind")}
+    named = {"name": owner.get("name", ""), "controller": True}
+    meta.setdefault("ownerReferences", [made_by | named])
     # Who prints the name of a pod would be silent about one that has none yet.
     meta.setdefault("name", owner.get("name", ""))
     return [dict(manifest), {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod}]
