@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finops_dagster.cli.common import AsJson, Config, command
-from finops_dagster.cli.output import envelope, print_json, print_table
+from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import POLICIES, Estate
 from finops_dagster.domain.decisions import Decision
 from finops_dagster.domain.errors import SettingsError
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 2.0
 """From when on, and how often, a person is told how far it is."""
+
+
+_SAID = {
+    Decision.DENY: "denied",
+    Decision.NEEDS_APPROVAL: "needs approval",
+    Decision.ALLOW: "allowed",
+}
 
 
 class FailOn(StrEnum):
@@ -57,7 +64,7 @@ def policy_check(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Manifests, folders, repositories, plan JSON; - is standard input.",
         ),
     ],
@@ -107,7 +114,7 @@ def policy_check(
             )
         )
     else:
-        _show(report, ", ".join(map(str, paths)))
+        _show(report)
     if fail_on is FailOn.NEVER:
         return 0
     failing = {Decision.DENY}
@@ -181,24 +188,21 @@ def _base(paths: list[Path]) -> str:
         return here.as_posix()
 
 
-def _show(report: CheckReport, what: str) -> None:
-    spoke = [
-        (i.file, i.line, i.resource, i.verdict.value, r.title, r.actual, r.limit, r.fix)
-        for i in report.items
-        for r in i.rules
-    ]
-    if spoke:
-        columns = (
-            "file",
-            "line",
-            "resource",
-            "verdict",
-            "rule",
-            "actual",
-            "limit",
-            "what to do",
-        )
-        print_table(f"policy check of {what}", columns, spoke)
+def _show(report: CheckReport) -> None:
+    """What spoke, resource by resource, as text and never as markup; then what was not judged."""
+    screen = console()
+    for item in report.items:
+        if item.rules:
+            what = f" ({item.action})" if item.action else ""
+            screen.print(
+                f"{item.file}:{item.line}: {_SAID[item.verdict]}: {item.resource}{what}",
+                markup=False,
+                style="bold",
+            )
+        for rule in item.rules:
+            found = f"  {rule.id}: {rule.title}: {rule.actual} (limit: {rule.limit})"
+            screen.print(found, markup=False)
+            screen.print(f"    {rule.fix}", markup=False, style="dim")
     if report.refused:
         rows = [(one.file, one.reason) for one in report.refused]
         print_table("not judged", ("file", "reason"), rows)
@@ -208,10 +212,11 @@ def _show(report: CheckReport, what: str) -> None:
     unknown = [(one.resource, ", ".join(one.unknown)) for one in report.items if one.unknown]
     if unknown:
         print_table("known only after it is deployed", ("resource", "values"), unknown)
-    sys.stdout.write(
+    screen.print(
         f"{report.count(Decision.DENY)} denied, "
         f"{report.count(Decision.NEEDS_APPROVAL)} need approval, "
-        f"{report.count(Decision.ALLOW)} allowed, {len(report.refused)} refused\n"
+        f"{report.count(Decision.ALLOW)} allowed, {len(report.refused)} refused",
+        style="bold",
     )
 
 

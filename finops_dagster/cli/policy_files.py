@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
 import tarfile
 import tempfile
@@ -28,6 +29,8 @@ _TEMPLATES = (".yaml", ".yml", ".json")
 _MARKS = (b"AWS::", b"AWSTemplateFormatVersion", b"functions:", b'"functions"')
 """What templates of CloudFormation, SAM and the Serverless Framework hold."""
 _MAX_BYTES = 5_000_000
+_HEADER = r'^[ \t]*(?:resource[ \t]+"?{0}"?[ \t]+"?{1}"?[ \t]*\{{|["\']?{1}["\']?[ \t]*:)'
+"""How a resource of Terraform, of a template or of a service begins."""
 
 
 @contextlib.contextmanager
@@ -141,8 +144,13 @@ def _kubernetes(resource: DeclaredResource) -> bool:
 
 
 def _line(index: RepositoryIndex, name: str) -> int:
-    """The line, from 1, of the first value that the resource's own file holds."""
+    """The line, from 1, of a resource's header, else of the first value that its file holds."""
     file = index.resources()[name].file
+    kind, label = name.split("/")[0], name.rpartition("/")[2].rpartition(".")[2]
+    header = _HEADER.format(*(re.escape(part) for part in (kind, label)))
+    found = re.search(header.encode(), index.read(file), re.MULTILINE)
+    if found is not None:
+        return index.read(file).count(b"\n", 0, found.end()) + 1
     starts = [one.start for one in index.values(name).values() if one.file == file]
     return index.read(file).count(b"\n", 0, min(starts)) + 1 if starts else 1
 

@@ -114,12 +114,14 @@ class _Plan:
             return PassedOver(file=self.file, resource=name, reason=_LEFT[action])
         if not isinstance(change.get("after"), dict):
             return Refused(file=self.file, reason=f"{name}: what it would be is not told")
-        written = self._written(given)
+        own = self._own(given)
         unknown: list[str] = []
         masked = _masked(change["after"], change.get("after_sensitive"))
-        after = _with_unknown(masked, change.get("after_unknown"), written, "", unknown)
+        after = _with_unknown(
+            masked, change.get("after_unknown"), own.get("expressions"), "", unknown
+        )
         manifest = mapping(after)
-        type_, place = str(given.get("type") or ""), _provider_region(self.plan, self._own(given))
+        type_, place = str(given.get("type") or ""), _provider_region(self.plan, own)
         return declared_subject(
             {
                 "kind": type_,
@@ -160,11 +162,6 @@ class _Plan:
                 for one in map(mapping, listed if isinstance(listed, list) else [])
             }
         return self.blocks[address].get((str(given.get("type")), str(given.get("name"))), {})
-
-    def _written(self, given: Mapping[str, Any]) -> frozenset[str] | None:
-        """Attributes that its configuration sets; None where the plan does not tell."""
-        own = self._own(given)
-        return frozenset(mapping(own.get("expressions"))) if own else None
 
 
 _LEFT = {
@@ -215,7 +212,7 @@ def _masked(value: Any, sensitive: Any) -> Any:
 def _with_unknown(
     value: Any,
     unknown: Any,
-    written: frozenset[str] | None,
+    written: Any,
     path: str,
     found: list[str],
     depth: int = 0,
@@ -223,7 +220,8 @@ def _with_unknown(
     """`value` without its nulls, which say that nothing is set, and with what is unknown marked.
 
     Attributes that the configuration does not set and the provider works out (an ARN, say) are
-    left out, as the configuration leaves them out. `found` is told the paths of the rest.
+    left out, as the configuration leaves them out; `written` is what it has of them, as far as it
+    is known. `found` is told the paths of the rest.
     """
     if depth > MAX_DEPTH:
         raise UnreadableError("nested too deeply")
@@ -237,7 +235,7 @@ def _with_unknown(
             _with_unknown(
                 items[at] if at < len(items) else None,
                 marks[at] if at < len(marks) else None,
-                None,
+                written[at] if isinstance(written, list) and at < len(written) else None,
                 f"{path}[{at}]",
                 found,
                 depth + 1,
@@ -248,15 +246,21 @@ def _with_unknown(
         fields, unknowns = mapping(value), mapping(unknown)
         made = {}
         for key in {**fields, **unknowns}:
-            worked_out = written is not None and key not in written and key not in _TAGS
+            worked_out = _is_block(written) and key not in written and key not in _TAGS
             if unknowns.get(key) is True and (worked_out or key in _COMPUTED_TAGS):
                 continue
             inner = f"{path}{_key(key, path)}"
-            item = _with_unknown(fields.get(key), unknowns.get(key), None, inner, found, depth + 1)
+            told = written.get(key) if _is_block(written) else None
+            item = _with_unknown(fields.get(key), unknowns.get(key), told, inner, found, depth + 1)
             if item is not None:
                 made[key] = item
         return made if made or value is not None else None
     return value
+
+
+def _is_block(written: Any) -> bool:
+    """Whether it is a block of expressions, and no expression itself."""
+    return isinstance(written, dict) and not {"references", "constant_value"} & written.keys()
 
 
 def _key(key: str, path: str) -> str:

@@ -64,7 +64,7 @@ class Subject:
     unknown: tuple[str, ...] = ()
     """Paths of values that nobody knows before it is deployed."""
     tags_unknown: bool = False
-    """All its tags are such a value."""
+    """Some of its tags are such a value, their keys included."""
 
     @property
     def name(self) -> str:
@@ -185,19 +185,20 @@ def resource_name(content: Mapping[str, Any]) -> str:
 
 
 def _tags(manifest: Mapping[str, Any], unknown: Sequence[str]) -> tuple[dict[str, str], bool]:
-    """Keys of tags whose values are unknown, and whether all of them are, the keys too."""
+    """Keys of tags whose values are unknown, and whether there are some with unknown keys."""
     found: dict[str, str] = {}
+    whole = False
     for path in _TAG_FIELDS:
         name = ".".join(path)
-        if name in unknown:
-            return {}, True
+        if name in unknown or any(path.startswith(f'{name}["(') for path in unknown):
+            whole = True
         node: Any = manifest
         for step in path:
             node = mapping(node).get(step)
         for key in mapping(node):
             if f"{name}.{key}" in unknown or f'{name}["{key}"]' in unknown:
                 found[key] = UNKNOWN
-    return found, False
+    return found, whole
 
 
 def _namespace(manifest: Mapping[str, Any]) -> str:
