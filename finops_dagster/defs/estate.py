@@ -35,8 +35,10 @@ from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
-from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.judges import BundleJudge, RegorusJudge
+from finops_dagster.policy.opa import OpaRestJudge
 from finops_dagster.settings import (
     FormattedSettings,
     RunSettings,
@@ -121,8 +123,18 @@ class Estate:
         return Ledger(self.layout.ledger)
 
     @cached_property
-    def judge(self) -> RegorusJudge:
-        return RegorusJudge(RegoBundle.load(self.settings.policies or POLICIES))
+    def judge(self) -> JointJudge:
+        """The bundle, in this process or on a server, and other people's policies beside it.
+
+        Raises SettingsError for a policy that does not compile; a server is not asked yet.
+        """
+        asked = self.settings.policy
+        bundle = RegoBundle.load(self.settings.policies or POLICIES)
+        own: BundleJudge = RegorusJudge(bundle)
+        if asked.opa_url is not None:
+            token = self.settings.opa_token
+            own = OpaRestJudge(bundle, asked.opa_url, token.get_secret_value() if token else "")
+        return JointJudge(own, [load_beside(one.path, one.parameters) for one in asked.beside])
 
     @property
     def dbt_project(self) -> Path:

@@ -47,6 +47,7 @@ from finops_dagster.settings.types import Section, Workload, drop_empty
 CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
     "github_token": "FINOPS_GITHUB_TOKEN",
+    "opa_token": "FINOPS_OPA_TOKEN",
     "privacy_key": "FINOPS_PRIVACY_KEY",
     "credentials": "FINOPS_CREDENTIALS__SOURCE__KEY",
 }
@@ -553,6 +554,12 @@ class Settings(BaseSettings):
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "
         "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
+    )
+    opa_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token for the OPA server of `policy.opa_url`; only from the "
+        "environment, as FINOPS_OPA_TOKEN.",
         exclude=True,
     )
     privacy_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
