@@ -17,6 +17,7 @@ import typer
 
 from finops_dagster.cli.common import AsJson, command, is_bare, single_group
 from finops_dagster.cli.output import envelope, print_json, print_table
+from finops_dagster.cli.policy_replay import policy_replay
 from finops_dagster.defs.estate import POLICIES
 from finops_dagster.domain.errors import SettingsError
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     policy = typer.Typer(help="Policies written in Rego.", no_args_is_help=True)
     policy.callback()(single_group)
     policy.command("check")(policy_check)
+    policy.command("replay")(policy_replay)
     app.add_typer(policy, name="policy")
 
 

@@ -72,8 +72,8 @@ def look(estate: Estate, as_of: date) -> Looked:
     joined = resources.reader(estate, as_of)
     reader = rebuild.reader(estate, as_of)
     days = estate.settings.matching.cost_days
-    matches = None if joined is None else _matches(joined, reader, as_of, days)
-    bills = {} if matches is None else _bills(matches)
+    matches = None if joined is None else matched(joined, reader, as_of, days)
+    bills = {} if matches is None else bills_of(matches)
     abstained: list[Abstained] = []
     unseen: set[Seen] = set()
     if index is None:
@@ -159,7 +159,7 @@ def _declared(
         yield declared_subject(one, labels, owner, bill is not None)
 
 
-def _matches(
+def matched(
     joined: PublishedReader, reader: PublishedReader, as_of: date, days: int
 ) -> list[Match] | None:
     """Billed resources of a day's window, with `resource` set to the name that findings use."""
@@ -172,7 +172,8 @@ def _matches(
             coalesce(sub_account_id, billing_account_id) as account,
             resource_id, resource_type, region_id, workload,
             case when confidence >= {running.SURE} then declared_resource end as declared,
-            rule, reason, owner, environment, billing_currency, effective_cost, first_date, last_date
+            rule, reason, owner, environment, billing_currency, effective_cost,
+            first_date, last_date
         from mart
         where resource_id is not null or workload is not null
         order by all
@@ -189,7 +190,7 @@ def _matches(
     return found
 
 
-def _bills(matches: list[Match]) -> dict[str, Bill]:
+def bills_of(matches: list[Match]) -> dict[str, Bill]:
     """What each billed resource costs a month, whose it is and where.
 
     Effective cost of the days from its first charge to its last, times 365/12 over those days.
