@@ -127,7 +127,7 @@ def markdown(found: ChangeCost) -> str:
     """The change as a comment: totals, a table of its largest parts, what it breaks and mends."""
     from finops_dagster.gitops.escaping import code, prose
 
-    lines = [f"**{_headline(found)}**", ""]
+    lines = [f"**{prose(_headline(found))}**", ""]
     if found.items:
         lines += [
             "| Resource | Change | Cost a month | Carbon a month | Policy | Why |",
@@ -143,7 +143,7 @@ def markdown(found: ChangeCost) -> str:
             cells = (
                 code(one.resource, 120, cell=True),
                 change,
-                prose(_money(one.cost_per_month)),
+                code(_money(one.cost_per_month), 120, cell=True),
                 _kilograms(one.carbon_kg_per_month),
                 one.verdict.value if one.verdict else "",
                 prose(one.reason, 200),

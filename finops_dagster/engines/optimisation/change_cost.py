@@ -6,6 +6,7 @@ told with the reason, never as nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
@@ -18,6 +19,7 @@ from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.engines.optimisation.carbon import CarbonBook, add
 from finops_dagster.engines.optimisation.declared_sizes import Size, Sizes
 from finops_dagster.engines.optimisation.idle import COMPUTE
+from finops_dagster.engines.optimisation.machine_bill import TYPE_FIELDS
 from finops_dagster.engines.optimisation.machine_prices import Market, TypePrices
 from finops_dagster.engines.optimisation.machine_stand import METER as MACHINE
 from finops_dagster.engines.optimisation.prices import PriceBook, times
@@ -85,7 +87,7 @@ def changed(
         return _scaler(scaled[0], before, after, resource, path, rates)
     if path == "spec.resources.requests.storage" and resource.startswith("PersistentVolumeClaim/"):
         return _storage(resource, before, after, rates)
-    if resource in rates.machines and change.before and change.after:
+    if re.split(r"[.\]]", path)[-1] in TYPE_FIELDS and change.before and change.after:
         return _type(resource, change.before, change.after, rates)
     if path.rsplit(".", 1)[-1] in ("memorySize", "memory_size", "MemorySize"):
         return _function(resource, change, rates)
@@ -239,11 +241,8 @@ def _more(resource: str, named: str, more: pd.Series, after: Sizes, rates: Rates
     if cost is None:
         return Priced(None, None, "its parts are billed in more than one currency")
     carbon, why = _carbon(resource, cores, size_bytes, rates)
-    basis = (
-        f"{mean.normalize():+f} replicas against those measured"
-        if named == resource
-        else (f"{mean.normalize():+f} replicas of {resource} against those measured")
-    )
+    whose = "" if named == resource else f" of {resource}"
+    basis = f"{float(mean):+.3g} replicas{whose} against those measured"
     return Priced(cost, carbon, "; ".join(part for part in (basis, why) if part))
 
 
@@ -260,9 +259,11 @@ def _storage(resource: str, before: Sizes, after: Sizes, rates: Rates) -> Priced
 
 def _type(resource: str, before: str, after: str, rates: Rates) -> Priced:
     """Another type: its own cost times what the types' prices say of each other."""
+    if resource not in rates.machines or rates.type_prices is None or rates.machine_prices is None:
+        return Priced(None, None, "no machine or database on the bill is surely this one")
     market, billed = rates.machines[resource]
-    if rates.type_prices is None or rates.machine_prices is None:
-        return Priced(None, None, _NO_PRICE)
+    # the bill and the catalogues leave out what says that it is a database
+    before, after = before.removeprefix("db."), after.removeprefix("db.")
     if billed != before:
         return Priced(None, None, f"it is billed as {billed}, not as {before}")
     found = rates.type_prices.compare(market, before, after)
