@@ -87,7 +87,7 @@ def look(estate: Estate, as_of: date) -> Looked:
         abstained.append(Abstained(subject="billed and measured resources", reason=reason))
     subjects: list[Subject] = []
     for one in (
-        *_declared(declared, bills),
+        *declared_subjects_of(declared, bills),
         *_billed(reader, as_of, matches, bills, days),
         *_measured(reader, joined, as_of, bills, estate.settings.matching.measured_days),
     ):
@@ -148,7 +148,7 @@ def turned_counts(turned: list[ViolationTurn]) -> dict[str, int]:
     return {one.value: sum(turn.turned is one for turn in turned) for one in Turned}
 
 
-def _declared(
+def declared_subjects_of(
     declared: Mapping[str, DeclaredResource], bills: Mapping[str, Bill]
 ) -> Iterator[Subject | Abstained]:
     namespaces = namespace_labels(declared)
