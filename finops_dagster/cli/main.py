@@ -16,6 +16,7 @@ from finops_dagster.cli import (
     ai,
     audit,
     costs,
+    diff,
     findings,
     focus,
     forecasts,
@@ -50,6 +51,7 @@ lists.register(app)
 forecasts.register(app)
 incidents.register(app)
 costs.register(app)
+diff.register(app)
 showback.register(app)
 tools.register(app)
 policy.register(app)

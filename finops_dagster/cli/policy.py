@@ -16,6 +16,7 @@ import typer
 
 from finops_dagster.cli.common import AsJson, Config, command
 from finops_dagster.cli.output import console, envelope, print_json, print_table
+from finops_dagster.cli.policy_replay import policy_replay
 from finops_dagster.defs.estate import POLICIES, Estate
 from finops_dagster.domain.decisions import Decision
 from finops_dagster.domain.errors import SettingsError
@@ -56,6 +57,7 @@ def register(app: typer.Typer) -> None:
     policy = typer.Typer(help="Policies written in Rego.", no_args_is_help=True)
     policy.command("check")(policy_check)
     policy.command("export")(policy_export)
+    policy.command("replay")(policy_replay)
     app.add_typer(policy, name="policy")
 
 

@@ -119,6 +119,11 @@ class Estate:
         return PublicationStore(self.layout.published)
 
     @cached_property
+    def recorded(self) -> PublicationStore:
+        """What the ledger tells people as marts: nothing that decides reads them."""
+        return PublicationStore(self.layout.recorded)
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.layout.ledger)
 
