@@ -83,6 +83,7 @@ class Memory:
         return (
             choice is not None
             and choice.choice is Choice.OPEN
+            and self.holds(choice)
             and not self._differs(unit.lead, choice.proposed, _decimal(choice.saving_mid))
         )
 
@@ -107,11 +108,11 @@ class Memory:
 
     def holds(self, choice: Remembered) -> bool:
         """Whether a choice on the dashboard still has to be remembered."""
-        return choice.choice is Choice.OPEN or self._end_of(choice) > self._now
+        return self._end_of(choice) > self._now
 
     def _end_of(self, choice: Remembered) -> datetime:
-        snoozed = choice.choice is Choice.SNOOZE
-        return choice.at + timedelta(days=SNOOZE_DAYS if snoozed else self._terms.rejected_days)
+        rejected = choice.choice is Choice.REJECT
+        return choice.at + timedelta(days=self._terms.rejected_days if rejected else SNOOZE_DAYS)
 
     def _by_choice(self, choice: Remembered, item: Wanted) -> No | None:
         if choice.choice is Choice.OPEN or not self.holds(choice):
@@ -211,16 +212,16 @@ def seen_at(comment: str) -> datetime | None:
     return datetime.fromisoformat(found[1]) if found else None
 
 
-def remember(unit: Unit, choice: Choice, now: datetime) -> Remembered:
-    """A choice as the dashboard keeps it."""
-    proposal = unit.lead.proposal
+def remember(key: str, item: Wanted | None, choice: Choice, now: datetime) -> Remembered:
+    """A choice as the dashboard keeps it; `item`: what it is for, None if not wanted today."""
+    saving = item.proposal.saving_per_month.mid if item is not None else None
     return Remembered(
-        key=unit.keys[0],
-        fingerprint=unit.lead.changes.fingerprint,
+        key=key,
+        fingerprint=item.changes.fingerprint if item is not None else "",
         choice=choice,
         at=now,
-        saving_mid=format(proposal.saving_per_month.mid, "f"),
-        proposed=proposal.proposed,
+        saving_mid=format(saving, "f") if saving is not None else "",
+        proposed=item.proposal.proposed if item is not None else "",
     )
 
 

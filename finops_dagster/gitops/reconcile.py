@@ -9,30 +9,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from finops_dagster.domain.decisions import Decision
-from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.protocols import Forge
-from finops_dagster.domain.pull_requests import CheckState, Issue, PullRequest, PullRequestState
+from finops_dagster.domain.pull_requests import PullRequestState
 from finops_dagster.gitops import breaker, dashboard
-from finops_dagster.gitops.actions import Action, Actions, Event, decisions_of_people
-from finops_dagster.gitops.breaker import Effect, Thresholds, Trip
-from finops_dagster.gitops.changes import combined
-from finops_dagster.gitops.dashboard import Choice, Remembered, Waits
-from finops_dagster.gitops.doing import Doer
+from finops_dagster.gitops.actions import Actions, Event, decisions_of_people
+from finops_dagster.gitops.breaker import Effect, Thresholds
+from finops_dagster.gitops.board import Board
+from finops_dagster.gitops.doing import Doer, Done
 from finops_dagster.gitops.grouping import Grouping
 from finops_dagster.gitops.memory import (
     REVERT_TOPIC,
     CoolOffs,
     Memory,
-    remember,
     seen_at,
     seen_comment,
     set_back_now,
 )
 from finops_dagster.gitops.planning import Ground, plan
-from finops_dagster.gitops.rendering import render_title
 from finops_dagster.gitops.room import Limits, Room
-from finops_dagster.gitops.steps import Held, Plan
 from finops_dagster.gitops.wanted import Shown, Wanted
 
 
@@ -85,7 +79,7 @@ def reconcile(
     known = forge.pull_requests()
     if act:
         forge.tidy(known)
-    board = _Board(forge, now, wanted, undecided) if rules.dashboard else None
+    board = Board(forge, now, wanted, undecided) if rules.dashboard else None
     ticked = board.ticked if board is not None else dashboard.read("")
     trips = breaker.trips(
         known, effects, rules.breaker, now, ticked.trips, dict.fromkeys(ticked.reset, now)
@@ -94,26 +88,77 @@ def reconcile(
     set_back = _set_back(forge, set_back_now(at_head, known), act, now)
     remembered = board.remembered if board is not None else ()
     memory = Memory(known, remembered, set_back, rules.cool_offs, now)
-    made = plan(
-        wanted,
-        Ground(
-            base_sha=base_sha,
-            pull_requests=known,
-            conflicting={
-                one.number
-                for one in known
-                if one.state is PullRequestState.OPEN
-                and one.base_sha != base_sha
-                and not forge.mergeable(one.number)
-            },
-            undecided=frozenset(undecided),
-            trips=trips,
-            memory=memory,
-            room=Room(limits, known, now),
-            grouping=rules.grouping,
-            together=together,
-            approvers=lambda group: shown(group).owners,
-        ),
+    ground = Ground(
+        base_sha=base_sha,
+        pull_requests=known,
+        conflicting={
+            one.number
+            for one in known
+            if one.state is PullRequestState.OPEN
+            and one.base_sha != base_sha
+            and not forge.mergeable(one.number)
+        },
+        undecided=frozenset(undecided),
+        trips=trips,
+        memory=memory,
+        room=Room(limits, known, now),
+        grouping=rules.grouping,
+        together=together,
+        approvers=lambda group: shown(group).owners,
     )
-    doer = Doer(forge, base_branch, now, shown) if act else None
-    ...
+    made = plan(wanted, ground)
+    done = Doer(forge, base_branch, now, shown, act=act).do(made)
+    if board is not None and act:
+        note = board.write(made, done.failed, memory, trips)
+        done.notes += [note] if note else []
+    events = list(decisions_of_people(known, set_back))
+    if board is not None:
+        events += board.decisions()
+    if act:
+        events += _events_of(done, now)
+    return Actions(
+        act,
+        tuple(done.opened),
+        tuple(done.updated),
+        tuple(done.closed),
+        tuple(done.unchanged),
+        tuple(done.deferred),
+        tuple(done.withheld),
+        tuple(done.automerged),
+        tuple(trips),
+        tuple(done.notes),
+        tuple(events),
+    )
+
+
+def _set_back(
+    forge: Forge, numbers: Collection[int], act: bool, now: datetime
+) -> Mapping[int, datetime]:
+    """When merged values were first seen set back: told in a comment, so that the forge knows."""
+    found: dict[int, datetime] = {}
+    for number in numbers:
+        told = seen_at(forge.comments(number).get(REVERT_TOPIC, ""))
+        if told is None and act:
+            forge.comment(number, REVERT_TOPIC, seen_comment(now))
+        found[number] = told or now
+    return found
+
+
+def _events_of(done: Done, now: datetime) -> list[Event]:
+    return [
+        Event(
+            kind="action",
+            what=what,
+            key=one.key,
+            number=one.number,
+            when=now,
+            reason=one.reason,
+        )
+        for what, actions in (
+            ("opened", done.opened),
+            ("updated", done.updated),
+            ("closed", done.closed),
+            ("automerge", done.automerged),
+        )
+        for one in actions
+    ]
