@@ -17,7 +17,7 @@ from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_name
 from finops_dagster.gitops.escaping import prose
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
-from finops_dagster.gitops.wanted import Wanted
+from finops_dagster.gitops.wanted import Shown, Wanted
 
 LABEL = "finops"
 LABEL_APPROVAL = "needs-approval"
@@ -113,9 +113,9 @@ def reconcile(
     for pull_request in known:
         run.by_key.setdefault(pull_request.key, []).append(pull_request)
     chosen: dict[str, Wanted] = {}
-    for item in wanted:
+    for item in (Wanted(*one) for one in wanted):
         if item[0].key in chosen:
-            _put(run.withheld, item[0], "the same value is proposed twice; the first is kept")
+            _put(run.withheld, item, "the same value is proposed twice; the first is kept")
         else:
             chosen[item[0].key] = item
     still_open = {
@@ -132,7 +132,7 @@ def reconcile(
             if item[1].decision is not Decision.DENY:
                 _existing(run, still_open[key], *item)
         else:
-            _new(run, *item)
+            _new(run, item)
     return Actions(
         act,
         tuple(run.opened),
@@ -208,12 +208,13 @@ def _existing(
     run.updated.append(_action(updated, reason))
 
 
-def _new(run: _Run, proposal: Proposal, verdict: Verdict, changes: ChangeSet) -> None:
+def _new(run: _Run, item: Wanted) -> None:
+    proposal, verdict, changes = item
     if verdict.decision is Decision.DENY:
-        _put(run.withheld, proposal, "policy denies it: " + ", ".join(r.id for r in verdict.rules))
+        _put(run.withheld, item, "policy denies it: " + ", ".join(r.id for r in verdict.rules))
         return
     if proposal.reconstructed:
-        _put(run.withheld, proposal, "decided for a past day; nothing is opened from a replay")
+        _put(run.withheld, item, "decided for a past day; nothing is opened from a replay")
         return
     for earlier in reversed(run.by_key.get(proposal.key, [])):
         same = earlier.fingerprint == changes.fingerprint
@@ -226,16 +227,16 @@ def _new(run: _Run, proposal: Proposal, verdict: Verdict, changes: ChangeSet) ->
             PullRequestState.REVERTED: "merged and reverted",
         }.get(earlier.state, "rejected by a person")
         reason = f"{told} for the same change, as #{earlier.number}"
-        _put(run.withheld, proposal, reason, earlier.number, earlier.url)
+        _put(run.withheld, item, reason, earlier.number, earlier.url)
         return
     if changes.base_sha != run.base_sha:
-        _put(run.deferred, proposal, _MOVED)
+        _put(run.deferred, item, _MOVED)
         return
     if run.open_count >= run.limits.open_max:
-        _put(run.deferred, proposal, f"{run.open_count} pull requests are open, the limit")
+        _put(run.deferred, item, f"{run.open_count} pull requests are open, the limit")
         return
     if len(run.opened) >= run.limits.new_max:
-        _put(run.deferred, proposal, f"{len(run.opened)} were opened in this run, the limit")
+        _put(run.deferred, item, f"{len(run.opened)} were opened in this run, the limit")
         return
     drawn = _drawn(run, proposal, verdict, changes)
     if run.act:
@@ -275,8 +276,8 @@ def _drawn(run: _Run, proposal: Proposal, verdict: Verdict, changes: ChangeSet) 
         base_sha=changes.base_sha,
         head_sha="",
         state=PullRequestState.OPEN,
-        title=render_title(proposal),
-        body=render_body(proposal, verdict, changes),
+        title=render_title([Wanted(proposal, verdict, changes)]),
+        body=render_body([Wanted(proposal, verdict, changes)], Shown()),
         url="",
         files=tuple(
             FileChange(path=path, hunks=sum(edit.file == path for edit in changes.edits))
@@ -296,7 +297,10 @@ def _written(
     run: _Run, drawn: PullRequest, proposal: Proposal, verdict: Verdict, changes: ChangeSet
 ) -> PullRequest:
     head = run.forge.write_branch(
-        drawn.branch, changes.base_sha, changes, render_commit_message(proposal, verdict)
+        drawn.branch,
+        changes.base_sha,
+        changes,
+        render_commit_message([Wanted(proposal, verdict, changes)], Shown()),
     )
     return drawn.model_copy(update={"head_sha": head})
 
@@ -317,8 +321,7 @@ def _keep(run: _Run, pull_request: PullRequest, reason: str) -> None:
 
 
 def _put(
-    where: list[Action], proposal: Proposal, reason: str, number: int | None = None, url: str = ""
+    where: list[Action], item: Wanted, reason: str, number: int | None = None, url: str = ""
 ) -> None:
-    where.append(
-        Action(proposal.key, proposal.resource, render_title(proposal), reason, number, url)
-    )
+    of = item.proposal
+    where.append(Action(of.key, of.resource, render_title([item]), reason, number, url))
