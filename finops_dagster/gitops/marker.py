@@ -128,7 +128,8 @@ def as_pull_request(
         if not is_branch_of_ours(branch):
             return None
         found = Metadata(
-            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="", files=(),
+            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="",
+            files=(),
             saving_per_month=MoneyRange.model_validate(
                 {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
             ),
