@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.gitops.escaping import plain
+from finops_dagster.gitops.escaping import plain, prose
 from finops_dagster.gitops.words import number
 
 MAX_POINTS = 60
@@ -40,7 +40,7 @@ def picture(use: UseSeries) -> str:
     points = _points(use)
     if points is None:
         return _sentence(use)
-    unit = plain(use.unit, 20).replace('"', "")
+    unit = plain(use.unit, 40).replace('"', "")
     top = max(*points.peak, use.current, use.proposed) * 1.1 or 1
     days = points.hours * len(points.peak) / 24
     chart = "\n".join(
@@ -65,19 +65,23 @@ def picture(use: UseSeries) -> str:
 
 
 def _sentence(use: UseSeries) -> str:
-    unit = plain(use.unit, 20)
+    unit = prose(use.unit, 40)
     peak = max(use.peak)
-    above = sum(one > use.proposed for one in use.peak)
-    intervals = f"{len(use.peak):,} measured intervals"
-    held = (
-        f"the proposed value was exceeded in {above:,} of {intervals}"
-        if above
-        else f"the proposed value was not exceeded in any of {intervals}"
-    )
     return (
         f"Median use was {number(median(use.typical))} {unit}, the peak {number(peak)}, of "
-        f"{number(use.current)} now and {number(use.proposed)} proposed; {held}."
+        f"{number(use.current)} now and {number(use.proposed)} proposed{_held(use)}."
     )
+
+
+def _held(use: UseSeries) -> str:
+    """How the proposed value would have done; nothing where none at all is left of it."""
+    if use.proposed <= 0:
+        return ""
+    above = sum(one > use.proposed for one in use.peak)
+    intervals = f"{len(use.peak):,} measured intervals"
+    if above:
+        return f"; the proposed value was exceeded in {above:,} of {intervals}"
+    return f"; the proposed value was not exceeded in any of {intervals}"
 
 
 def _points(use: UseSeries) -> _Points | None:
