@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from finops_dagster.domain.decisions import ChangeSet, Decision
-from finops_dagster.domain.errors import Stopped
+from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.protocols import Forge
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.actions import Action
@@ -85,6 +85,7 @@ class Doer:
         self._act = act
         self._done = Done()
         self._to_merge: list[PullRequest] = []
+        self._mute = False
 
     def do(self, plan: Plan) -> Done:
         """Every step in order: what is closed makes room, what is merged moves the base."""
@@ -250,8 +251,15 @@ class Doer:
             return
 
     def _status(self, commit: str, decision: Decision) -> None:
+        """Say it of the commit; a token that may not does not hold up the pull requests."""
+        if self._mute:
+            return
         state, told = _STATUS[decision]
-        self._forge.set_status(commit, CONTEXT, state, told)
+        try:
+            self._forge.set_status(commit, CONTEXT, state, told)
+        except Unavailable as error:
+            self._mute = True
+            self._done.notes.append(f"no status was written: {error.message}")
 
 
 def action_of(pull_request: PullRequest, reason: str) -> Action:
