@@ -67,17 +67,21 @@ def picture(use: UseSeries) -> str:
 def _sentence(use: UseSeries) -> str:
     unit = plain(use.unit, 20)
     peak = max(use.peak)
-    above = sum(one > use.proposed for one in use.peak)
-    intervals = f"{len(use.peak):,} measured intervals"
-    held = (
-        f"the proposed value was exceeded in {above:,} of {intervals}"
-        if above
-        else f"the proposed value was not exceeded in any of {intervals}"
-    )
     return (
         f"Median use was {number(median(use.typical))} {unit}, the peak {number(peak)}, of "
-        f"{number(use.current)} now and {number(use.proposed)} proposed; {held}."
+        f"{number(use.current)} now and {number(use.proposed)} proposed{_held(use)}."
     )
+
+
+def _held(use: UseSeries) -> str:
+    """How the proposed value would have done; nothing where none at all is left of it."""
+    if use.proposed <= 0:
+        return ""
+    above = sum(one > use.proposed for one in use.peak)
+    intervals = f"{len(use.peak):,} measured intervals"
+    if above:
+        return f"; the proposed value was exceeded in {above:,} of {intervals}"
+    return f"; the proposed value was not exceeded in any of {intervals}"
 
 
 def _points(use: UseSeries) -> _Points | None:
