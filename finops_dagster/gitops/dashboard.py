@@ -5,7 +5,6 @@ When anything is opened is reconcile's business.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -190,12 +189,11 @@ def ticked(body: str, name: str, key: str) -> str:
 
 
 def _box(name: str, key: str) -> str:
-    return f"- [ ] {hide(f'finops-{name}', json.dumps(key))}"
+    return f"- [ ] {hide(f'finops-{name}', key)}"
 
 
 def _hidden(name: str, type_: TypeAdapter[Any], value: object) -> str:
-    """In ASCII: nothing of it changes how the text around it is shown."""
-    return hide(name, json.dumps(type_.dump_python(value, mode="json")))
+    return hide(name, type_.dump_python(value, mode="json"))
 
 
 def _trip(trip: Trip) -> str:

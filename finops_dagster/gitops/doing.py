@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from finops_dagster.domain.decisions import ChangeSet, Decision
-from finops_dagster.domain.errors import Stopped
+from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.protocols import Forge
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.actions import Action
@@ -41,6 +42,8 @@ _STATUS = {
     Decision.NEEDS_APPROVAL: (CheckState.PENDING, "It needs a person's approval."),
     Decision.DENY: (CheckState.FAILURE, "Policy denies it."),
 }
+
+Kind = TypeVar("Kind", Close, Keep)
 
 
 @dataclass
@@ -82,16 +85,15 @@ class Doer:
         self._act = act
         self._done = Done()
         self._to_merge: list[PullRequest] = []
+        self._mute = False
 
     def do(self, plan: Plan) -> Done:
         """Every step in order: what is closed makes room, what is merged moves the base."""
         done = self._done
         for close in plan.closes:
-            self._guarded(close.pull_request, close.reason, done.closed, lambda s=close: self._close(s))
+            self._guarded(close, self._close, done.closed)
         for keep in plan.keeps:
-            self._guarded(
-                keep.pull_request, keep.reason, done.unchanged, lambda s=keep: self._keep(s)
-            )
+            self._guarded(keep, self._keep, done.unchanged)
         for write in plan.updates:
             self._update(write)
         opened = [self._open(write) for write in plan.opens]
@@ -103,18 +105,14 @@ class Doer:
             self._automerge()
         return done
 
-    def _guarded(
-        self, one: PullRequest, reason: str, told: list[Action], step: Callable[[], None]
-    ) -> None:
+    def _guarded(self, step: Kind, do: Callable[[Kind], None], told: list[Action]) -> None:
         try:
             if self._act:
-                step()
+                do(step)
         except Stopped as refused:
-            self._done.unchanged.append(
-                action_of(one, f"it changed under the run, left to the next: {refused.message}")
-            )
+            self._done.unchanged.append(_left(step.pull_request, refused))
         else:
-            told.append(action_of(one, reason))
+            told.append(action_of(step.pull_request, step.reason))
 
     def _close(self, step: Close) -> None:
         one, forge = step.pull_request, self._forge
@@ -175,9 +173,7 @@ class Doer:
             written = self._forge.update(drawn.model_copy(update={"head_sha": head}))
             self._status(head, written.verdict)
         except Stopped as refused:
-            self._done.unchanged.append(
-                action_of(one, f"it changed under the run, left to the next: {refused.message}")
-            )
+            self._done.unchanged.append(_left(one, refused))
             return
         self._done.updated.append(action_of(written, step.reason))
         if step.automerge:
@@ -255,8 +251,15 @@ class Doer:
             return
 
     def _status(self, commit: str, decision: Decision) -> None:
+        """Say it of the commit; a token that may not does not hold up the pull requests."""
+        if self._mute:
+            return
         state, told = _STATUS[decision]
-        self._forge.set_status(commit, CONTEXT, state, told)
+        try:
+            self._forge.set_status(commit, CONTEXT, state, told)
+        except Unavailable as error:
+            self._mute = True
+            self._done.notes.append(f"no status was written: {error.message}")
 
 
 def action_of(pull_request: PullRequest, reason: str) -> Action:
@@ -271,9 +274,11 @@ def action_of(pull_request: PullRequest, reason: str) -> Action:
     )
 
 
+def _left(one: PullRequest, refused: Stopped) -> Action:
+    return action_of(one, f"it changed under the run, left to the next: {refused.message}")
+
+
 def _of_held(held: Held) -> Action:
     proposal = held.unit.lead.proposal
     title = render_title(held.unit.items)
-    return Action(
-        held.unit.keys[0], proposal.resource, title, held.reason, held.number, held.url
-    )
+    return Action(held.unit.keys[0], proposal.resource, title, held.reason, held.number, held.url)

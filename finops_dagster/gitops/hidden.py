@@ -12,9 +12,9 @@ from typing import Any
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def hide(name: str, payload: str) -> str:
-    """JSON text `payload` as a comment: `<!-- NAME JSON -->`."""
-    return f"<!-- {name} {_STRING.sub(_escaped, payload)} -->"
+def hide(name: str, payload: Any) -> str:
+    """A JSON value as a comment: `<!-- NAME JSON -->`, in ASCII: it changes nothing around it."""
+    return f"<!-- {name} {_STRING.sub(_escaped, json.dumps(payload))} -->"
 
 
 def pattern(name: str) -> re.Pattern[str]:

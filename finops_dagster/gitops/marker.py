@@ -68,7 +68,8 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
 
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    marker = f"\n\n{hide(_NAME, metadata_of(pull_request).model_dump_json())}\n"
+    remembered = metadata_of(pull_request).model_dump(mode="json")
+    marker = f"\n\n{hide(_NAME, remembered)}\n"
     return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker
     )
@@ -114,7 +115,8 @@ def as_pull_request(
         if not is_branch_of_ours(branch):
             return None
         found = Metadata(
-            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="", files=(),
+            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="",
+            files=(),
             saving_per_month=MoneyRange.model_validate(
                 {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
             ),

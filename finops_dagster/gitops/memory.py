@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from finops_dagster.domain.pull_requests import Member, PullRequest, PullRequestState
 from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.gitops.dashboard import Choice, Remembered
+from finops_dagster.gitops.drawing import kept
 from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.wanted import Wanted
 
@@ -168,7 +169,7 @@ class Memory:
         """Whether the evidence changed by the stated share since a no to this value and saving."""
         share = Decimal(repr(self._terms.evidence_change))
         proposal = item.proposal
-        if proposal.proposed != value:
+        if kept(proposal.proposed) != value:
             old, new = _amount(value), _amount(proposal.proposed)
             if old is None or new is None or abs(new - old) >= share * abs(old):
                 return True
@@ -192,7 +193,7 @@ def set_back_now(wanted: Iterable[Wanted], known: Iterable[PullRequest]) -> dict
         key = item.proposal.change_key
         if key in merged:
             pull_request, member = merged[key]
-            if item.proposal.current == member.before != member.after:
+            if kept(item.proposal.current) == member.before != member.after:
                 found[pull_request.number] = key
     return found
 
@@ -221,7 +222,7 @@ def remember(key: str, item: Wanted | None, choice: Choice, now: datetime) -> Re
         choice=choice,
         at=now,
         saving_mid=format(saving, "f") if saving is not None else "",
-        proposed=item.proposal.proposed if item is not None else "",
+        proposed=kept(item.proposal.proposed) if item is not None else "",
     )
 
 

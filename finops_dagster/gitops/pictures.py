@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.gitops.escaping import plain
+from finops_dagster.gitops.escaping import plain, prose
 from finops_dagster.gitops.words import number
 
 MAX_POINTS = 60
@@ -40,7 +40,7 @@ def picture(use: UseSeries) -> str:
     points = _points(use)
     if points is None:
         return _sentence(use)
-    unit = plain(use.unit, 20).replace('"', "")
+    unit = plain(use.unit, 40).replace('"', "")
     top = max(*points.peak, use.current, use.proposed) * 1.1 or 1
     days = points.hours * len(points.peak) / 24
     chart = "\n".join(
@@ -65,7 +65,7 @@ def picture(use: UseSeries) -> str:
 
 
 def _sentence(use: UseSeries) -> str:
-    unit = plain(use.unit, 20)
+    unit = prose(use.unit, 40)
     peak = max(use.peak)
     return (
         f"Median use was {number(median(use.typical))} {unit}, the peak {number(peak)}, of "

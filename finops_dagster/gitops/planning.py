@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
-from finops_dagster.gitops import marker
 from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.changes import branch_of_group
-from finops_dagster.gitops.drawing import decision_of, fingerprint_of, rules_of, rung_of
+from finops_dagster.gitops.drawing import decision_of, rung_of
 from finops_dagster.gitops.grouping import (
     Grouping,
     Unit,
@@ -26,9 +25,9 @@ from finops_dagster.gitops.grouping import (
 )
 from finops_dagster.gitops.memory import SNOOZE_DAYS, SNOOZE_LABEL, Memory
 from finops_dagster.gitops.room import Room
+from finops_dagster.gitops.standing import left_alone, why_write
 from finops_dagster.gitops.steps import (
-    AUTOCLOSED,
-    REBASE_LABEL,
+    MOVED,
     STOP_LABEL,
     Close,
     Held,
@@ -37,8 +36,6 @@ from finops_dagster.gitops.steps import (
     Write,
 )
 from finops_dagster.gitops.wanted import Wanted
-
-_MOVED = "the branch moved while this was decided; the next run plans it again"
 
 
 @dataclass(frozen=True)
@@ -99,26 +96,27 @@ class _Planner:
             for one in double
         ]
         self._alone = {
-            one.number: keep for one in self._open if (keep := self._left_alone(one)) is not None
+            one.number: keep
+            for one in self._open
+            if (keep := left_alone(one, self._wanted, ground.undecided)) is not None
         }
         self._groups: dict[str, list[_Group]] = defaultdict(list)
         self._branches: dict[str, int] = {}
-        self._rewritten: set[int] = set()
+        self._conflicting = set(ground.conflicting)
 
     def plan(self) -> Plan:
         free, staying = self._at_home()
         kept = [
             group for one in self._open if (group := self._open_one(one, staying, free)) is not None
         ]
-        self._branches = {
-            one.branch: one.number
-            for one in self._open
-            if one.number not in {close.pull_request.number for close in self._plan.closes}
-        }
+        closed = {close.pull_request.number for close in self._plan.closes}
+        self._branches = {one.branch: one.number for one in self._open if one.number not in closed}
         for group in kept:
             shared = group_of(group.key)
             if shared is not None:
                 self._groups[shared].append(group)
+        place = {id(unit): at for at, unit in enumerate(self._units)}
+        free.sort(key=lambda unit: place[id(unit)])
         started = [group for unit in free if (group := self._placed(unit)) is not None]
         for group in kept:
             self._compare(group)
@@ -153,41 +151,17 @@ class _Planner:
                 return home
         return None
 
-    def _left_alone(self, one: PullRequest) -> Keep | None:
-        """Why an open pull request is not touched, whatever is wanted; None where it may be."""
-        if STOP_LABEL in one.labels:
-            return Keep(one, f"left alone while it has the label {STOP_LABEL}", left_alone=True)
-        if SNOOZE_LABEL in one.labels:
-            return None
-        undecided = [
-            member.resource
-            for member in one.members
-            if member.key not in self._wanted and member.resource in self._ground.undecided
-        ]
-        if undecided:
-            reason = "the resource could not be judged today; left as it is"
-            return Keep(one, reason, left_alone=True)
-        if REBASE_LABEL in one.labels:
-            return None
-        known = marker.read(one.body)
-        if known is None:
-            reason = f"its marker was removed by a person; left alone until labelled {REBASE_LABEL}"
-            return Keep(one, reason, left_alone=True)
-        if known.written_head not in ("", one.head_sha):
-            reason = "a person committed to its branch; left alone"
-            return Keep(one, reason, by_person=True, left_alone=True)
-        return None
-
     def _open_one(
         self, one: PullRequest, staying: dict[int, list[Unit]], free: list[Unit]
     ) -> _Group | None:
         """The group of an open pull request that goes on; what leaves it is free."""
-        ground = self._ground
         units = staying[one.number]
         if SNOOZE_LABEL in one.labels and STOP_LABEL not in one.labels:
             self._close(Close(one, f"snoozed for {SNOOZE_DAYS} days", snoozed=True))
-            for unit in units:
-                self._hold(unit, f"snoozed, as #{one.number}", one, listed=True)
+            self._plan.held += [
+                Held(unit, f"snoozed, as #{one.number}", one.number, one.url, listed=True)
+                for unit in units
+            ]
             return None
         why, denied = self._why_close(one, units)
         keep = self._alone.get(one.number)
@@ -198,8 +172,7 @@ class _Planner:
             )
             return None
         if why:
-            unmarked = not one.members
-            if unmarked:
+            if not one.members:
                 self._plan.keeps.append(
                     Keep(one, f"{why}; its marker was removed", left_alone=True)
                 )
@@ -208,16 +181,12 @@ class _Planner:
             return None
         place = {member.key: at for at, member in enumerate(one.members)}
         last = len(place)
-        units = sorted(
-            (unit for unit in units if not unit.denied),
-            key=lambda unit: min(place.get(key, last) for key in unit.keys),
-        )
+        units = sorted(units, key=lambda unit: min(place.get(key, last) for key in unit.keys))
         moved = any(self._moved(unit) for unit in units)
         group = _Group(one.key, one.branch, [], one)
         for unit in units:
-            if fits([*group.units, unit], ground.grouping) and (
-                moved or self._together(group, unit)
-            ):
+            fitting = not unit.denied and fits([*group.units, unit], self._ground.grouping)
+            if fitting and (moved or self._together(group, unit)):
                 group.units.append(unit)
             else:
                 free.append(unit)
@@ -225,13 +194,15 @@ class _Planner:
 
     def _why_close(self, one: PullRequest, units: Sequence[Unit]) -> tuple[str, bool]:
         """(why it is not wanted, whether policy denies it)."""
-        earlier = {self._holder[member.key].number for member in one.members} - {one.number}
-        if one.members and len(earlier) == 1 and not units:
-            (number,) = earlier
-            other = next(other for other in self._open if other.number == number)
-            if other.branch == one.branch:
-                self._rewritten.add(number)
-            return f"the same change is open as #{number}", False
+        holders = {
+            holder.number: holder
+            for holder in (self._holder[member.key] for member in one.members)
+        }
+        if holders and one.number not in holders:
+            first = holders[min(holders)]
+            if first.branch == one.branch:
+                self._conflicting.add(first.number)  # closing deletes the branch of both
+            return f"the same change is open as #{first.number}", False
         if any(not unit.denied for unit in units):
             return "", False
         denials = ", ".join(unit.denied for unit in units)
@@ -247,57 +218,65 @@ class _Planner:
 
     def _placed(self, unit: Unit) -> _Group | None:
         """The new pull request that a unit begins; None where it joins one or is held back."""
-        ground = self._ground
-        proposal = unit.lead.proposal
-        if unit.denied:
-            return self._hold(unit, f"policy denies it: {unit.denied}")
-        if proposal.reconstructed:
-            return self._hold(unit, "decided for a past day; nothing is opened from a replay")
-        no = ground.memory.no(unit)
-        if no is not None:
-            self._plan.held.append(Held(unit, no.reason, no.number, no.url, listed=not no.settled))
-            return None
-        if unit.rung is Rung.OBSERVE:
-            return self._hold(unit, f"only observed: {unit.rung_reason or 'so says policy'}")
-        asked = ground.memory.asked(unit)
-        if self._moved(unit):
-            return self._wait(unit, _MOVED)
-        if unit.rung is Rung.ADVISE and not asked:
-            return self._wait(unit, f"only advised: {unit.rung_reason or 'so says policy'}")
-        why = (
-            ground.room.why_not_now(asked=asked)
-            or self._stopped(unit.items)
-            or ground.room.why_too_much(unit, asked=asked)
-        )
-        if why:
-            return self._wait(unit, why)
-        shared = None
-        if ground.grouping.by != "value" and not asked:
-            shared = unit.group(ground.grouping.by)
-            for group in self._groups[shared]:
-                if fits([*group.units, unit], ground.grouping) and self._together(group, unit):
-                    group.units.append(unit)
-                    ground.room.take(unit)
-                    return None
-        return self._begun(unit, shared, asked=asked)
+        asked = self._ground.memory.asked(unit)
+        held = self._why_not_at_all(unit)
+        if held is None:
+            why = self._why_not_yet(unit, asked=asked)
+            begun = Held(unit, why, waits=True, listed=True) if why else self._put(unit, asked)
+            if not isinstance(begun, Held):
+                return begun
+            held = begun
+        self._plan.held.append(held)
+        return None
 
-    def _begun(self, unit: Unit, shared: str | None, *, asked: bool) -> _Group | None:
+    def _why_not_at_all(self, unit: Unit) -> Held | None:
+        if unit.denied:
+            return Held(unit, f"policy denies it: {unit.denied}")
+        if any(one.proposal.reconstructed for one in unit.items):
+            return Held(unit, "decided for a past day; nothing is opened from a replay")
+        no = self._ground.memory.no(unit)
+        if no is not None:
+            return Held(unit, no.reason, no.number, no.url, listed=not no.settled)
+        if unit.rung is Rung.OBSERVE:
+            return Held(unit, f"only observed: {unit.rung_reason or 'so says policy'}")
+        return None
+
+    def _why_not_yet(self, unit: Unit, *, asked: bool) -> str:
+        """Why it waits; `asked`: a person ticked it, which goes beyond pace, not beyond safety."""
+        if self._moved(unit):
+            return MOVED
+        if unit.rung is Rung.ADVISE and not asked:
+            return f"only advised: {unit.rung_reason or 'so says policy'}"
         room = self._ground.room
-        why = room.why_no_new(asked=asked)
+        return (
+            room.why_not_now(asked=asked)
+            or self._stopped(unit.items)
+            or room.why_too_much(unit, asked=asked)
+        )
+
+    def _put(self, unit: Unit, asked: bool) -> _Group | Held | None:
+        """The group that a unit begins; None where it joins one; held where there is no room."""
+        ground = self._ground
+        by = ground.grouping.by
+        shared = None if by == "value" or asked else unit.group(by)
+        for group in self._groups[shared] if shared is not None else ():
+            if fits([*group.units, unit], ground.grouping) and self._together(group, unit):
+                group.units.append(unit)
+                ground.room.take(unit)
+                return None
+        why = ground.room.why_no_new(asked=asked)
         if why:
-            return self._wait(unit, why)
+            return Held(unit, why, waits=True, listed=True)
         key, branch = unit.keys[0], unit.branch
         if shared is not None:
             taken = {one.key for one in self._open} | {one.key for one in self._groups[shared]}
             key = free_part(shared, taken)
-            by = self._ground.grouping.by
             branch = branch_of_group(f"{by}-{unit.shared(by)}", key)
         if branch in self._branches:
-            number = self._branches[branch]
-            told = f"#{number}" if number else "another that is opened now"
-            return self._wait(unit, f"its branch is that of {told}")
-        room.opened()
-        room.take(unit)
+            told = f"#{self._branches[branch]}" if self._branches[branch] else "another change"
+            return Held(unit, f"its branch is that of {told}", waits=True, listed=True)
+        ground.room.opened()
+        ground.room.take(unit)
         self._branches[branch] = 0
         group = _Group(key, branch, [unit])
         if shared is not None:
@@ -311,7 +290,7 @@ class _Planner:
         """Write an open pull request again where what it says is no longer so, else keep it."""
         one, items = group.pull_request, group.items
         assert one is not None
-        why = self._why_write(one, items)
+        why = why_write(one, items, self._ground.approvers(items), self._conflicting)
         automerge = self._may_automerge(group)
         if not why:
             low = rung_of(items).height < Rung.PROPOSE.height
@@ -319,37 +298,11 @@ class _Planner:
             reason = f"open already, for the same change{told}"
             self._plan.keeps.append(Keep(one, reason, automerge=automerge))
         elif any(self._moved(unit) for unit in group.units):
-            self._plan.keeps.append(Keep(one, _MOVED))
+            self._plan.keeps.append(Keep(one, MOVED))
         else:
             self._plan.updates.append(
                 Write(group.key, group.branch, items, why, one, automerge=automerge)
             )
-
-    def _why_write(self, one: PullRequest, items: Sequence[Wanted]) -> str:
-        before = {member.key for member in one.members}
-        now = {item.proposal.change_key for item in items}
-        decision, rung = decision_of(items), rung_of(items)
-        if REBASE_LABEL in one.labels:
-            return f"written again, as the label {REBASE_LABEL} asks"
-        if before != now:
-            return f"{len(now - before)} changes joined, {len(before - now)} left"
-        if one.fingerprint != fingerprint_of(items):
-            return "the recommendation changed"
-        if one.verdict is not decision:
-            return f"the verdict changed to {decision.value}"
-        if set(one.rules) != set(rules_of(items)):
-            return "other rules speak now"
-        if one.rung is not rung:
-            return f"the rung changed to {rung.value}"
-        if one.approvers != self._ground.approvers(items):
-            return "who must approve it changed"
-        if one.title.endswith(AUTOCLOSED):
-            return "it is wanted again"
-        if one.number in self._rewritten:
-            return "its branch is written again"
-        if one.number in self._ground.conflicting:
-            return "written again on the newest commit, with which it conflicted"
-        return ""
 
     def _may_automerge(self, group: _Group) -> bool:
         items = group.items
@@ -381,12 +334,3 @@ class _Planner:
 
     def _moved(self, unit: Unit) -> bool:
         return any(one.changes.base_sha != self._ground.base_sha for one in unit.items)
-
-    def _hold(
-        self, unit: Unit, reason: str, by: PullRequest | None = None, *, listed: bool = False
-    ) -> None:
-        number, url = (by.number, by.url) if by is not None else (None, "")
-        self._plan.held.append(Held(unit, reason, number, url, listed=listed))
-
-    def _wait(self, unit: Unit, reason: str) -> None:
-        self._plan.held.append(Held(unit, reason, waits=True, listed=True))

@@ -6,15 +6,15 @@ The forge keeps all state; running again does nothing. How a forge works is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from finops_dagster.domain.protocols import Forge
 from finops_dagster.domain.pull_requests import PullRequestState
 from finops_dagster.gitops import breaker, dashboard
 from finops_dagster.gitops.actions import Actions, Event, decisions_of_people
-from finops_dagster.gitops.breaker import Effect, Thresholds
 from finops_dagster.gitops.board import Board
+from finops_dagster.gitops.breaker import Effect, Thresholds
 from finops_dagster.gitops.doing import Doer, Done
 from finops_dagster.gitops.grouping import Grouping
 from finops_dagster.gitops.memory import (
@@ -34,9 +34,9 @@ from finops_dagster.gitops.wanted import Shown, Wanted
 class Rules:
     """How changes are put together, what a no is worth, and what stops automation."""
 
-    grouping: Grouping = Grouping()
-    cool_offs: CoolOffs = CoolOffs()
-    breaker: Thresholds = Thresholds()
+    grouping: Grouping = field(default_factory=Grouping)
+    cool_offs: CoolOffs = field(default_factory=CoolOffs)
+    breaker: Thresholds = field(default_factory=Thresholds)
     dashboard: bool = False
     """Whether the dashboard issue is kept; without one the breaker remembers nothing."""
 

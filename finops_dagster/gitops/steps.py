@@ -18,6 +18,8 @@ AUTOMERGE_LABEL = "finops/automerge"
 
 AUTOCLOSED = " - autoclosed"
 
+MOVED = "the branch moved while this was decided; the next run plans it again"
+
 
 @dataclass(frozen=True)
 class Keep:

@@ -44,9 +44,7 @@ _MEMORY = _Measure(
 _GPUS = _Measure("GPUs", *["gpu_utilisation_percent / 100 * gpu_requests / copies"] * 2)
 _BUSY = _Measure("busy replicas", *["copies * cpu_cores / cpu_request_cores"] * 2)
 """Replicas as if each used all that it requests: what of their number is really needed."""
-_BUSY_GPUS = _Measure(
-    "replicas with busy GPUs", *["copies * gpu_utilisation_percent / 100"] * 2
-)
+_BUSY_GPUS = _Measure("replicas with busy GPUs", *["copies * gpu_utilisation_percent / 100"] * 2)
 
 _HOURLY = """
 with replicated as (
@@ -122,13 +120,16 @@ def _series(
         rows = rows.groupby("hour", sort=True)[["typical", "peak"]].max()
         if rows.empty:
             continue
-        yield one.id, UseSeries(
-            unit=measure.unit,
-            starts=tuple(start.to_pydatetime() for start in rows.index),
-            typical=tuple(rows["typical"] / measure.per_unit),
-            peak=tuple(rows["peak"] / measure.per_unit),
-            current=ends[0] / measure.per_unit,
-            proposed=ends[1] / measure.per_unit,
+        yield (
+            one.id,
+            UseSeries(
+                unit=measure.unit,
+                starts=tuple(start.to_pydatetime() for start in rows.index),
+                typical=tuple(rows["typical"] / measure.per_unit),
+                peak=tuple(rows["peak"] / measure.per_unit),
+                current=ends[0] / measure.per_unit,
+                proposed=ends[1] / measure.per_unit,
+            ),
         )
 
 
