@@ -6,6 +6,7 @@ How it looks and how ticks are read from it is in dashboard.py.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from finops_dagster.domain.errors import Unavailable
@@ -43,6 +44,8 @@ class Board:
         for key, choice in self.ticked.choices.items():
             chosen[key] = remember(key, self._wanted.get(key), choice, now)
         self.remembered: tuple[Remembered, ...] = tuple(chosen.values())
+        self.resets = {**self.ticked.resets, **dict.fromkeys(self.ticked.reset, now)}
+        """Scope of the breaker -> when a person last reset it."""
 
     def decisions(self) -> Iterator[Event]:
         """What people ticked since the last run."""
@@ -65,14 +68,14 @@ class Board:
         waiting |= {item.proposal.change_key for step in failed for item in step.group}
         waits = [_waits(held) for held in plan.held if held.listed]
         kept = [
-            one
+            replace(one, until=memory.until(one))
             for one in self.remembered
             if memory.holds(one)
             and (one.choice is not Choice.OPEN or one.key in waiting or self._may_return(one.key))
         ]
         if not (self._issue or waits or kept or trips):
             return ""
-        body = dashboard.render(waits, kept, trips, self._now)
+        body = dashboard.render(waits, kept, trips, self._now, resets=self.resets)
         before = self._issue.body if self._issue is not None else ""
         try:
             self._forge.write_issue(dashboard.TOPIC, TITLE, body, replaces=before)

@@ -14,13 +14,12 @@ from decimal import Decimal, InvalidOperation
 
 from finops_dagster.domain.pull_requests import Member, PullRequest, PullRequestState
 from finops_dagster.domain.quantities import parse_quantity
-from finops_dagster.gitops.dashboard import Choice, Remembered
+from finops_dagster.gitops.dashboard import SNOOZE_DAYS, Choice, Remembered
 from finops_dagster.gitops.drawing import kept
 from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.wanted import Wanted
 
 SNOOZE_LABEL = "finops/snooze-30d"
-SNOOZE_DAYS = 30
 
 REVERT_TOPIC = "reverted"
 """Topic of the comment that tells when a merged value was first seen set back."""
@@ -109,9 +108,10 @@ class Memory:
 
     def holds(self, choice: Remembered) -> bool:
         """Whether a choice on the dashboard still has to be remembered."""
-        return self._end_of(choice) > self._now
+        return self.until(choice) > self._now
 
-    def _end_of(self, choice: Remembered) -> datetime:
+    def until(self, choice: Remembered) -> datetime:
+        """When a choice on the dashboard ends."""
         rejected = choice.choice is Choice.REJECT
         return choice.at + timedelta(days=self._terms.rejected_days if rejected else SNOOZE_DAYS)
 
@@ -126,7 +126,7 @@ class Memory:
                 item, choice.proposed, _decimal(choice.saving_mid)
             ):
                 return None
-        return No(f"{told} on the dashboard, until {self._end_of(choice):%Y-%m-%d}")
+        return No(f"{told} on the dashboard, until {self.until(choice):%Y-%m-%d}")
 
     def _by_record(self, pull_request: PullRequest, member: Member, item: Wanted) -> No | None:
         number, url, ended = pull_request.number, pull_request.url, pull_request.ended_at

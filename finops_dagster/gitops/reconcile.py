@@ -81,9 +81,8 @@ def reconcile(
         forge.tidy(known)
     board = Board(forge, now, wanted, undecided) if rules.dashboard else None
     ticked = board.ticked if board is not None else dashboard.read("")
-    trips = breaker.trips(
-        known, effects, rules.breaker, now, ticked.trips, dict.fromkeys(ticked.reset, now)
-    )
+    resets = board.resets if board is not None else {}
+    trips = breaker.trips(known, effects, rules.breaker, now, ticked.trips, resets)
     at_head = [one for one in wanted if one.changes.base_sha == base_sha]
     set_back = _set_back(forge, set_back_now(at_head, known), act, now)
     remembered = board.remembered if board is not None else ()
