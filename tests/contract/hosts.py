@@ -23,6 +23,7 @@ from filelock import FileLock
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.local_forge import LocalForge
 from tests.builders import NOW, bare_repository, free_port, git
+from tests.contract.github_proxy import proxied, proxy_at
 
 HERE = Path(__file__).parent
 OWNER, TOKEN = "acme", "token-of-the-emulator"
@@ -96,17 +97,21 @@ class LocalHost:
 
 
 class GitHubHost:
-    """A repository of its own on the emulated GitHub."""
+    """A repository of its own on the emulated GitHub, behind the proxy at `url`.
 
-    sees_conflicts = False  # the emulator merges whatever it is told to
+    People are not recorded: what they do goes to the emulator itself.
+    """
+
+    sees_conflicts = True
     count = 0
 
     def __init__(self, url: str, start: dict[str, bytes]) -> None:
         GitHubHost.count += 1
         self.url = url
         self.name = f"{OWNER}/estate-{GitHubHost.count}"
+        self.proxy = proxy_at(url).recorder(self.name)
         self._github = github.Github(
-            auth=github.Auth.Token(TOKEN), base_url=url, retry=None,
+            auth=github.Auth.Token(TOKEN), base_url=proxy_at(url).upstream, retry=None,
             seconds_between_requests=0, seconds_between_writes=0,
         )  # fmt: skip
         user = self._github.get_user()
@@ -163,9 +168,11 @@ class NoEmulatorError(RuntimeError):
 
 @contextmanager
 def github_or_skip(folder: Path) -> Iterator[str]:
-    """Address of a running emulator; skips with a reason where there can be none, but not in CI."""
+    """Address of the proxy before a running emulator; skips with a reason where there can be none,
+    but not in CI.
+    """
     try:
-        with emulated_github(folder) as url:
+        with emulated_github(folder) as upstream, proxied(upstream) as url:
             yield url
     except NoEmulatorError as error:
         if os.environ.get("CI"):
