@@ -6,6 +6,7 @@ How it looks and how ticks are read from it is in dashboard.py.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from finops_dagster.domain.errors import Unavailable
@@ -31,11 +32,14 @@ class Board:
         now: datetime,
         wanted: Sequence[Wanted],
         undecided: Collection[str],
+        *,
+        kept: bool,
     ) -> None:
-        """`undecided`: resources that could not be judged today."""
+        """`undecided`: resources that could not be judged today; `kept`: False for no dashboard."""
         self._forge = forge
         self._now = now
-        self._issue = forge.issue(dashboard.TOPIC)
+        self._kept = kept
+        self._issue = forge.issue(dashboard.TOPIC) if kept else None
         self.ticked = dashboard.read(self._issue.body if self._issue is not None else "")
         self._wanted = {one.proposal.change_key: one for one in wanted}
         self._undecided = bool(undecided)
@@ -43,6 +47,7 @@ class Board:
         for key, choice in self.ticked.choices.items():
             chosen[key] = remember(key, self._wanted.get(key), choice, now)
         self.remembered: tuple[Remembered, ...] = tuple(chosen.values())
+        self.resets = {**self.ticked.resets, **dict.fromkeys(self.ticked.reset, now)}
 
     def decisions(self) -> Iterator[Event]:
         """What people ticked since the last run."""
@@ -65,14 +70,14 @@ class Board:
         waiting |= {item.proposal.change_key for step in failed for item in step.group}
         waits = [_waits(held) for held in plan.held if held.listed]
         kept = [
-            one
+            replace(one, until=memory.until(one))
             for one in self.remembered
             if memory.holds(one)
             and (one.choice is not Choice.OPEN or one.key in waiting or self._may_return(one.key))
         ]
-        if not (self._issue or waits or kept or trips):
+        if not self._kept or not (self._issue or waits or kept or trips):
             return ""
-        body = dashboard.render(waits, kept, trips, self._now)
+        body = dashboard.render(waits, kept, trips, self._now, resets=self.resets)
         before = self._issue.body if self._issue is not None else ""
         try:
             self._forge.write_issue(dashboard.TOPIC, TITLE, body, replaces=before)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from finops_dagster.domain.decisions import ChangeSet, Decision
-from finops_dagster.domain.errors import Stopped
+from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.protocols import Forge
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.actions import Action
@@ -74,6 +74,7 @@ class Doer:
         forge: Forge,
         base_branch: str,
         now: datetime,
+        owners: Callable[[Sequence[Wanted]], tuple[str, ...]],
         shown: Callable[[Sequence[Wanted]], Shown],
         *,
         act: bool,
@@ -81,10 +82,12 @@ class Doer:
         self._forge = forge
         self._base_branch = base_branch
         self._now = now
-        self._shown = shown
+        self._owners = owners
+        self._beside = shown
         self._act = act
         self._done = Done()
         self._to_merge: list[PullRequest] = []
+        self._mute = False
 
     def do(self, plan: Plan) -> Done:
         """Every step in order: what is closed makes room, what is merged moves the base."""
@@ -197,6 +200,9 @@ class Doer:
             self._to_merge.append(opened)
         return opened
 
+    def _shown(self, group: Sequence[Wanted]) -> Shown:
+        return replace(self._beside(group), owners=self._owners(group))
+
     def _write(self, drawn: PullRequest, group: Sequence[Wanted], shown: Shown) -> str:
         changes: ChangeSet = combined(drawn.key, [one.changes for one in group])
         message = render_commit_message(group, shown)
@@ -250,8 +256,15 @@ class Doer:
             return
 
     def _status(self, commit: str, decision: Decision) -> None:
+        """Say it of the commit; a token that may not does not hold up the pull requests."""
+        if self._mute:
+            return
         state, told = _STATUS[decision]
-        self._forge.set_status(commit, CONTEXT, state, told)
+        try:
+            self._forge.set_status(commit, CONTEXT, state, told)
+        except Unavailable as error:
+            self._mute = True
+            self._done.notes.append(f"no status was written: {error.message}")
 
 
 def action_of(pull_request: PullRequest, reason: str) -> Action:

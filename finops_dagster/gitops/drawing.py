@@ -21,6 +21,16 @@ LABEL_APPROVAL = "needs-approval"
 
 _SEVERITY = list(Decision)
 
+_KEPT_CHARACTERS = 300
+"""A marker must fit into a body with its members, whatever their names and values are."""
+
+
+def kept(text: str) -> str:
+    """A name or value as a pull request remembers it: a long one by its beginning and its hash."""
+    if len(text) <= _KEPT_CHARACTERS:
+        return text
+    return f"{text[:_KEPT_CHARACTERS]}~{content_id('text', text)}"
+
 
 def decision_of(group: Sequence[Wanted]) -> Decision:
     """The severest verdict."""
@@ -63,7 +73,7 @@ def draw(
         number=0,
         key=key,
         kind=kinds.pop() if len(kinds) == 1 else "",
-        resource=resources.pop() if len(resources) == 1 else "",
+        resource=kept(resources.pop()) if len(resources) == 1 else "",
         branch=branch,
         base_sha=changes.base_sha,
         head_sha="",
@@ -98,13 +108,13 @@ def _member(one: Wanted) -> Member:
     return Member(
         key=proposal.change_key,
         kind=proposal.kind.value,
-        resource=proposal.resource,
-        field=proposal.field,
-        before=proposal.current,
-        after=proposal.proposed,
+        resource=kept(proposal.resource),
+        field=kept(proposal.field),
+        before=kept(proposal.current),
+        after=kept(proposal.proposed),
         fingerprint=one.changes.fingerprint,
         proposal_id=proposal.id,
-        owner=proposal.owner,
+        owner=kept(proposal.owner),
         saving_per_month=proposal.saving_per_month,
     )
 

@@ -28,6 +28,9 @@ SAFETY_KINDS = frozenset(
 )
 """What is short of capacity comes before what saves money."""
 
+MAX_MEMBERS = 50
+"""Of a group: what is remembered of each has to fit into the body beside the words."""
+
 _GROUP_KEY = re.compile(r"(?P<group>key-[0-9a-f]{16})-(?P<part>[0-9]+)")
 
 
@@ -136,6 +139,7 @@ def fits(units: Sequence[Unit], grouping: Grouping) -> bool:
     """Whether these may share a pull request: one alone always may."""
     return len(units) <= 1 or (
         sum(one.lines for one in units) <= grouping.max_lines
+        and sum(len(one.items) for one in units) <= MAX_MEMBERS
         and risk_of(units) <= grouping.max_risk
     )
 

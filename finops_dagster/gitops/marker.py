@@ -81,7 +81,8 @@ def _escaped(string: re.Match[str]) -> str:
 
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    payload = _STRING.sub(_escaped, metadata_of(pull_request).model_dump_json())
+    remembered = json.dumps(metadata_of(pull_request).model_dump(mode="json"))
+    payload = _STRING.sub(_escaped, remembered)
     marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
     return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker

@@ -14,12 +14,13 @@ from decimal import Decimal, InvalidOperation
 
 from finops_dagster.domain.pull_requests import Member, PullRequest, PullRequestState
 from finops_dagster.domain.quantities import parse_quantity
-from finops_dagster.gitops.dashboard import Choice, Remembered
+from finops_dagster.gitops.dashboard import SNOOZE_DAYS, Choice, Remembered
+from finops_dagster.gitops.drawing import kept
 from finops_dagster.gitops.grouping import Unit
+from finops_dagster.gitops.rendering import render_title
 from finops_dagster.gitops.wanted import Wanted
 
 SNOOZE_LABEL = "finops/snooze-30d"
-SNOOZE_DAYS = 30
 
 REVERT_TOPIC = "reverted"
 """Topic of the comment that tells when a merged value was first seen set back."""
@@ -108,9 +109,10 @@ class Memory:
 
     def holds(self, choice: Remembered) -> bool:
         """Whether a choice on the dashboard still has to be remembered."""
-        return self._end_of(choice) > self._now
+        return self.until(choice) > self._now
 
-    def _end_of(self, choice: Remembered) -> datetime:
+    def until(self, choice: Remembered) -> datetime:
+        """When it ends: a tick to open is one for the time that a snooze lasts."""
         rejected = choice.choice is Choice.REJECT
         return choice.at + timedelta(days=self._terms.rejected_days if rejected else SNOOZE_DAYS)
 
@@ -125,7 +127,7 @@ class Memory:
                 item, choice.proposed, _decimal(choice.saving_mid)
             ):
                 return None
-        return No(f"{told} on the dashboard, until {self._end_of(choice):%Y-%m-%d}")
+        return No(f"{told} on the dashboard, until {self.until(choice):%Y-%m-%d}")
 
     def _by_record(self, pull_request: PullRequest, member: Member, item: Wanted) -> No | None:
         number, url, ended = pull_request.number, pull_request.url, pull_request.ended_at
@@ -168,7 +170,7 @@ class Memory:
         """Whether the evidence changed by the stated share since a no to this value and saving."""
         share = Decimal(repr(self._terms.evidence_change))
         proposal = item.proposal
-        if proposal.proposed != value:
+        if kept(proposal.proposed) != value:
             old, new = _amount(value), _amount(proposal.proposed)
             if old is None or new is None or abs(new - old) >= share * abs(old):
                 return True
@@ -192,7 +194,7 @@ def set_back_now(wanted: Iterable[Wanted], known: Iterable[PullRequest]) -> dict
         key = item.proposal.change_key
         if key in merged:
             pull_request, member = merged[key]
-            if item.proposal.current == member.before != member.after:
+            if kept(item.proposal.current) == member.before != member.after:
                 found[pull_request.number] = key
     return found
 
@@ -214,14 +216,16 @@ def seen_at(comment: str) -> datetime | None:
 
 def remember(key: str, item: Wanted | None, choice: Choice, now: datetime) -> Remembered:
     """A choice as the dashboard keeps it; `item`: what it is for, None if not wanted today."""
-    saving = item.proposal.saving_per_month.mid if item is not None else None
+    if item is None:
+        return Remembered(key, "", choice, now, saving_mid="", proposed="")
     return Remembered(
-        key=key,
-        fingerprint=item.changes.fingerprint if item is not None else "",
-        choice=choice,
-        at=now,
-        saving_mid=format(saving, "f") if saving is not None else "",
-        proposed=item.proposal.proposed if item is not None else "",
+        key,
+        item.changes.fingerprint,
+        choice,
+        now,
+        saving_mid=format(item.proposal.saving_per_month.mid, "f"),
+        proposed=kept(item.proposal.proposed),
+        title=render_title([item]),
     )
 
 

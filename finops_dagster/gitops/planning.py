@@ -13,6 +13,7 @@ from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.changes import branch_of_group
+from finops_dagster.gitops.dashboard import SNOOZE_DAYS
 from finops_dagster.gitops.drawing import decision_of, rung_of
 from finops_dagster.gitops.grouping import (
     Grouping,
@@ -23,7 +24,7 @@ from finops_dagster.gitops.grouping import (
     in_order,
     units_of,
 )
-from finops_dagster.gitops.memory import SNOOZE_DAYS, SNOOZE_LABEL, Memory
+from finops_dagster.gitops.memory import SNOOZE_LABEL, Memory
 from finops_dagster.gitops.room import Room
 from finops_dagster.gitops.standing import left_alone, why_write
 from finops_dagster.gitops.steps import (
@@ -55,8 +56,8 @@ class Ground:
     grouping: Grouping
     together: Callable[[Sequence[Wanted]], str]
     """Why changes cannot be made together; empty where they can."""
-    approvers: Callable[[Sequence[Wanted]], tuple[str, ...]]
-    """Who is named as who must approve."""
+    owners: Callable[[Sequence[Wanted]], tuple[str, ...]]
+    """Who must approve a group."""
 
 
 @dataclass
@@ -195,8 +196,7 @@ class _Planner:
     def _why_close(self, one: PullRequest, units: Sequence[Unit]) -> tuple[str, bool]:
         """(why it is not wanted, whether policy denies it)."""
         holders = {
-            holder.number: holder
-            for holder in (self._holder[member.key] for member in one.members)
+            holder.number: holder for holder in (self._holder[member.key] for member in one.members)
         }
         if holders and one.number not in holders:
             first = holders[min(holders)]
@@ -290,7 +290,7 @@ class _Planner:
         """Write an open pull request again where what it says is no longer so, else keep it."""
         one, items = group.pull_request, group.items
         assert one is not None
-        why = why_write(one, items, self._ground.approvers(items), self._conflicting)
+        why = why_write(one, items, self._ground.owners(items), self._conflicting)
         automerge = self._may_automerge(group)
         if not why:
             low = rung_of(items).height < Rung.PROPOSE.height

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
+from finops_dagster.gitops.drawing import kept
 from finops_dagster.gitops.grouping import Unit
 
 
@@ -117,7 +118,7 @@ class Room:
 
 
 def _stakes(unit: Unit) -> list[tuple[str, MoneyRange]]:
-    return [(one.proposal.owner, one.proposal.saving_per_month) for one in unit.items]
+    return [(kept(one.proposal.owner), one.proposal.saving_per_month) for one in unit.items]
 
 
 def _sums(stakes: Iterable[tuple[str, MoneyRange]]) -> dict[tuple[str, str], Decimal]:
