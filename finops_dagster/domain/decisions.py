@@ -158,6 +158,8 @@ class Proposal(_Frozen):
     """Place in the order of doing of its day, from 1; 0 where none was kept."""
     order_reason: str = ""
     """Why it stands there."""
+    wrong_if: str = ""
+    """What would make it wrong, in a clause; empty where the reason says it."""
 
     @property
     def id(self) -> str:

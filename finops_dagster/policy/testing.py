@@ -130,9 +130,7 @@ def _with_limits(bundle: RegoBundle, file: Path) -> RegoBundle:
     return bundle.with_data(data)
 
 
-def _sample(
-    judge: RegorusJudge, file: Path, expected: Decision | Rung, own: set[str]
-) -> list[str]:
+def _sample(judge: RegorusJudge, file: Path, expected: Decision | Rung, own: set[str]) -> list[str]:
     name = file.relative_to(judge.policies.root).as_posix()
     try:
         documents = read_documents(file)

@@ -15,21 +15,18 @@ from finops_dagster.domain.decisions import (
     Edit,
     Evidence,
     FindingKind,
+    Proposal,
     RuleResult,
     Verdict,
 )
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
 from finops_dagster.gitops import marker
-from finops_dagster.gitops.changes import branch_name
+from finops_dagster.gitops.changes import branch_of_value
 from finops_dagster.gitops.escaping import code, one_line, prose
-from finops_dagster.gitops.rendering import (
-    carbon_sentence,
-    money_sentence,
-    render_body,
-    render_commit_message,
-    render_title,
-)
+from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
+from finops_dagster.gitops.wanted import Shown, Wanted
+from finops_dagster.gitops.words import carbon_sentence, money_sentence
 from tests.builders import proposal, verdict
 
 EDIT = Edit(file="apps/web.yaml", start_byte=1, end_byte=2, before="2", after="500m")
@@ -40,6 +37,10 @@ HOSTILE = (
     "http://evil.example www.evil.example | \\| *b* _i_ ~~s~~ $m$ <!-- x --> "
     "\u202e\u200b\x07\n# h\n"
 )
+
+
+def alone(of: Proposal, decision: Decision = Decision.ALLOW) -> Wanted:
+    return Wanted(of, verdict(of, decision), CHANGE)
 
 
 def money(low: str, mid: str, high: str) -> MoneyRange:
@@ -77,11 +78,10 @@ def test_a_change_for_carbon_alone_says_what_it_is_for() -> None:
             "carbon_kg_per_month": Range(low=12, mid=24, high=36),
         }
     )
-    assert render_title(moved).startswith("Move the start of ")
-    assert render_title(moved).endswith("to 15 4 * * * (avoids about 24 kg CO2e a month)")
-    assert "probability that a run emits more than before" in render_body(
-        moved, verdict(moved), CHANGE
-    )
+    title = render_title([alone(moved)])
+    assert title.startswith("Move the start of ")
+    assert title.endswith("to 15 4 * * * (avoids about 24 kg CO2e a month)")
+    assert "probability that a run emits more than before" in render_body([alone(moved)], Shown())
 
 
 def test_carbon_is_told_as_it_is() -> None:
@@ -97,12 +97,12 @@ def test_carbon_is_told_as_it_is() -> None:
 def test_body_answers_a_reviewers_questions() -> None:
     """Harm: a reviewer cannot tell what, why, on what evidence, how risky, or how to undo."""
     of = proposal()
-    body = render_body(of, verdict(of, Decision.NEEDS_APPROVAL), CHANGE)
+    body = render_body([alone(of, Decision.NEEDS_APPROVAL)], Shown())
     for told in (
-        "Saves 410 to 560 USD a month (95 %).",
-        "Avoids 12 to 18 kg CO2e",
-        "| `apps/web.yaml` |",
-        "| `2` | `500m` |",
+        "`500m`: saves about 480 USD a month.**",
+        "| saving, USD | 410 | 480 | 560 |",
+        "| carbon avoided, kg CO2e | 12 | 15 | 18 |",
+        "| `2` | `500m` | `apps/web.yaml` |",
         "P99 of CPU was 0.31 cores",
         "4,032 samples over 14 days",
         "| `cpu_cores_p99` | 0.31 |",
@@ -119,7 +119,7 @@ def test_body_answers_a_reviewers_questions() -> None:
 
 def test_title_says_it_all_in_one_line() -> None:
     """Harm: a list of pull requests that all look the same."""
-    assert render_title(proposal()) == (
+    assert render_title([alone(proposal())]) == (
         "Lower the CPU request of Deployment shop/web: 2 to 500m (saves about 480 USD a month)"
     )
 
@@ -138,7 +138,8 @@ def test_foreign_text_has_no_power(text: str) -> None:
     )
     judged = Verdict(subject="s", decision=Decision.DENY, rules=(rule,), bundle=text)
     edit = EDIT.model_copy(update={"file": text, "before": text, "after": text})
-    body = render_body(of, judged, CHANGE.model_copy(update={"edits": (edit,)}))
+    item = Wanted(of, judged, CHANGE.model_copy(update={"edits": (edit,)}))
+    body = render_body([item], Shown())
     outside = without_code(body)
     assert not re.search(r"@\w", outside)
     assert not re.search(r"(?<!#)#\d", outside)
@@ -151,16 +152,17 @@ def test_foreign_text_has_no_power(text: str) -> None:
     columns = [
         re.sub(r"\\.", "", line).count("|") for line in outside.split("\n") if line[:1] == "|"
     ]
-    assert set(columns) == {5, 3, 6}
-    for line in (render_title(of), *render_commit_message(of, judged).split("\n")):
+    assert set(columns) == {3, 5, 6}
+    for line in (render_title([item]), *render_commit_message([item], Shown()).split("\n")):
         assert "\u202e" not in line
         assert len(line) <= 700
-    assert len(render_title(of)) <= 255
+    assert len(render_title([item])) <= 255
 
 
 def without_code(body: str) -> str:
-    """The body with code spans and indented code taken out, as GitHub resolves nothing there."""
-    body = re.sub(r"(?m)^    .*$", "", body)
+    """The body with code spans, blocks and our own elements taken out, as GitHub resolves nothing there."""
+    body = re.sub(r"(?ms)^(`{3,})text$.*?^\1$", "", body)
+    body = re.sub(r"</?(?:details|summary)>", "", body)
     return re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "CODE", body)
 
 
@@ -191,7 +193,7 @@ def opened(body: str, **changes: object) -> PullRequest:
     of = proposal()
     return PullRequest.model_validate({
         "number": 3, "key": of.key, "kind": "rightsize_cpu", "resource": of.resource,
-        "branch": branch_name(of), "base_sha": "b" * 40, "head_sha": "a" * 40,
+        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40, "head_sha": "a" * 40,
         "state": PullRequestState.OPEN, "title": "t", "body": body, "url": "u",
         "files": (FileChange(path="f", hunks=1),), "saving_per_month": of.saving_per_month,
         "carbon_kg_per_month": of.carbon_kg_per_month, "verdict": Decision.ALLOW,
@@ -251,11 +253,11 @@ def test_a_forged_marker_in_the_text_is_not_believed() -> None:
 @pytest.mark.parametrize(
     "body", ["", "x", "<!-- finops-pull-request/1 {} -->", "<!-- finops-pull-request/1 {x} -->"]
 )
-def test_without_a_marker_the_branch_tells_the_key(body: str) -> None:
+def test_without_a_marker_the_branch_stands_for_the_key(body: str) -> None:
     """Harm: a tidied body makes the pull request a stranger's."""
     ours = read_back(body, opened(""))
     assert ours is not None
-    assert (ours.key, ours.fingerprint) == (proposal().key, "")
+    assert (ours.key, ours.fingerprint) == (ours.branch, "")
     assert read_back(body, opened("", branch="finops/by-hand")) is None
 
 
@@ -272,5 +274,5 @@ def test_many_figures_and_rules_are_counted_not_shown() -> None:
     figures = {f"figure_{number}": float(number) for number in range(100)}
     evidence: Evidence = proposal().evidence.model_copy(update={"figures": figures})
     of = proposal(evidence=evidence)
-    body = render_body(of, verdict(of), CHANGE)
+    body = render_body([alone(of)], Shown())
     assert "70 more are not shown" in body
