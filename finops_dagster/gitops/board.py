@@ -32,11 +32,14 @@ class Board:
         now: datetime,
         wanted: Sequence[Wanted],
         undecided: Collection[str],
+        *,
+        kept: bool,
     ) -> None:
-        """`undecided`: resources that could not be judged today."""
+        """`undecided`: resources that could not be judged today; `kept`: False for no dashboard."""
         self._forge = forge
         self._now = now
-        self._issue = forge.issue(dashboard.TOPIC)
+        self._kept = kept
+        self._issue = forge.issue(dashboard.TOPIC) if kept else None
         self.ticked = dashboard.read(self._issue.body if self._issue is not None else "")
         self._wanted = {one.proposal.change_key: one for one in wanted}
         self._undecided = bool(undecided)
@@ -45,7 +48,6 @@ class Board:
             chosen[key] = remember(key, self._wanted.get(key), choice, now)
         self.remembered: tuple[Remembered, ...] = tuple(chosen.values())
         self.resets = {**self.ticked.resets, **dict.fromkeys(self.ticked.reset, now)}
-        """Scope of the breaker -> when a person last reset it."""
 
     def decisions(self) -> Iterator[Event]:
         """What people ticked since the last run."""
@@ -73,7 +75,7 @@ class Board:
             if memory.holds(one)
             and (one.choice is not Choice.OPEN or one.key in waiting or self._may_return(one.key))
         ]
-        if not (self._issue or waits or kept or trips):
+        if not self._kept or not (self._issue or waits or kept or trips):
             return ""
         body = dashboard.render(waits, kept, trips, self._now, resets=self.resets)
         before = self._issue.body if self._issue is not None else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -74,6 +74,7 @@ class Doer:
         forge: Forge,
         base_branch: str,
         now: datetime,
+        owners: Callable[[Sequence[Wanted]], tuple[str, ...]],
         shown: Callable[[Sequence[Wanted]], Shown],
         *,
         act: bool,
@@ -81,7 +82,8 @@ class Doer:
         self._forge = forge
         self._base_branch = base_branch
         self._now = now
-        self._shown = shown
+        self._owners = owners
+        self._beside = shown
         self._act = act
         self._done = Done()
         self._to_merge: list[PullRequest] = []
@@ -197,6 +199,9 @@ class Doer:
         if step.automerge:
             self._to_merge.append(opened)
         return opened
+
+    def _shown(self, group: Sequence[Wanted]) -> Shown:
+        return replace(self._beside(group), owners=self._owners(group))
 
     def _write(self, drawn: PullRequest, group: Sequence[Wanted], shown: Shown) -> str:
         changes: ChangeSet = combined(drawn.key, [one.changes for one in group])

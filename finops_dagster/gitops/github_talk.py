@@ -17,6 +17,7 @@ from finops_dagster.domain.errors import Fault, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, Issue
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.escaping import one_line
+from finops_dagster.gitops.github_calls import told
 from finops_dagster.gitops.github_repository import GitHubRepository
 
 if TYPE_CHECKING:
@@ -65,17 +66,27 @@ class GitHubTalk(GitHubRepository):
             self._try_label(self._remove_label, number, name)
 
     def set_status(self, commit: str, context: str, state: CheckState, description: str) -> None:
-        """Say of a commit what a check came to; saying the same again writes nothing."""
+        """Say of a commit what a check came to; saying the same again writes nothing.
+
+        Where the token may not, it is logged and let be: protection that asks for it still holds.
+        """
         said = one_line(description, _DESCRIPTION_CHARACTERS)
 
         def attempt() -> None:
-            of_commit = self._repository().get_commit(commit)
-            newest = next((one for one in of_commit.get_statuses() if one.context == context), None)
-            if newest is not None and (newest.state, newest.description) == (state.value, said):
+            found = self._request("GET", f"/commits/{commit}/status", per_page=100)[1]
+            if (context, state.value, said) in (
+                (one["context"], one["state"], one["description"]) for one in found["statuses"]
+            ):
                 return
-            of_commit.create_status(state.value, description=said, context=context)
+            content: dict[str, object] = {
+                "state": state.value, "context": context, "description": said
+            }  # fmt: skip
+            self._request("POST", f"/statuses/{commit}", content)
 
-        self._calls.attempt(attempt)
+        try:
+            self._calls.attempt(attempt, passing=(403,))
+        except GithubException as error:
+            _log.warning("%s of %s is not said: %s", context, commit, told(error))
 
     def issue(self, topic: str) -> Issue | None:
         """The open issue that this product keeps on `topic`, the oldest if there are several."""

@@ -17,6 +17,7 @@ from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.gitops.dashboard import SNOOZE_DAYS, Choice, Remembered
 from finops_dagster.gitops.drawing import kept
 from finops_dagster.gitops.grouping import Unit
+from finops_dagster.gitops.rendering import render_title
 from finops_dagster.gitops.wanted import Wanted
 
 SNOOZE_LABEL = "finops/snooze-30d"
@@ -111,7 +112,7 @@ class Memory:
         return self.until(choice) > self._now
 
     def until(self, choice: Remembered) -> datetime:
-        """When a choice on the dashboard ends."""
+        """When it ends: a tick to open is one for the time that a snooze lasts."""
         rejected = choice.choice is Choice.REJECT
         return choice.at + timedelta(days=self._terms.rejected_days if rejected else SNOOZE_DAYS)
 
@@ -215,14 +216,16 @@ def seen_at(comment: str) -> datetime | None:
 
 def remember(key: str, item: Wanted | None, choice: Choice, now: datetime) -> Remembered:
     """A choice as the dashboard keeps it; `item`: what it is for, None if not wanted today."""
-    saving = item.proposal.saving_per_month.mid if item is not None else None
+    if item is None:
+        return Remembered(key, "", choice, now, saving_mid="", proposed="")
     return Remembered(
-        key=key,
-        fingerprint=item.changes.fingerprint if item is not None else "",
-        choice=choice,
-        at=now,
-        saving_mid=format(saving, "f") if saving is not None else "",
-        proposed=kept(item.proposal.proposed) if item is not None else "",
+        key,
+        item.changes.fingerprint,
+        choice,
+        now,
+        saving_mid=format(item.proposal.saving_per_month.mid, "f"),
+        proposed=kept(item.proposal.proposed),
+        title=render_title([item]),
     )
 
 

@@ -56,8 +56,8 @@ class Ground:
     grouping: Grouping
     together: Callable[[Sequence[Wanted]], str]
     """Why changes cannot be made together; empty where they can."""
-    approvers: Callable[[Sequence[Wanted]], tuple[str, ...]]
-    """Who is named as who must approve."""
+    owners: Callable[[Sequence[Wanted]], tuple[str, ...]]
+    """Who must approve a group."""
 
 
 @dataclass
@@ -290,7 +290,7 @@ class _Planner:
         """Write an open pull request again where what it says is no longer so, else keep it."""
         one, items = group.pull_request, group.items
         assert one is not None
-        why = why_write(one, items, self._ground.approvers(items), self._conflicting)
+        why = why_write(one, items, self._ground.owners(items), self._conflicting)
         automerge = self._may_automerge(group)
         if not why:
             low = rung_of(items).height < Rung.PROPOSE.height

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from finops_dagster.domain.protocols import Forge
 from finops_dagster.domain.pull_requests import PullRequestState
-from finops_dagster.gitops import breaker, dashboard
+from finops_dagster.gitops import breaker
 from finops_dagster.gitops.actions import Actions, Event, decisions_of_people
 from finops_dagster.gitops.board import Board
 from finops_dagster.gitops.breaker import Effect, Thresholds
@@ -45,6 +45,10 @@ def _nothing(_: Sequence[Wanted]) -> Shown:
     return Shown()
 
 
+def _nobody(_: Sequence[Wanted]) -> tuple[str, ...]:
+    return ()
+
+
 def _no_refusal(_: Sequence[Wanted]) -> str:
     return ""
 
@@ -60,6 +64,7 @@ def reconcile(
     undecided: Collection[str] = (),
     rules: Rules | None = None,
     effects: Sequence[Effect] = (),
+    owners: Callable[[Sequence[Wanted]], tuple[str, ...]] = _nobody,
     shown: Callable[[Sequence[Wanted]], Shown] = _nothing,
     together: Callable[[Sequence[Wanted]], str] = _no_refusal,
 ) -> Actions:
@@ -67,11 +72,11 @@ def reconcile(
 
     `undecided`: resources that could not be judged today; their pull requests are left as they
     are, because a missing proposal says nothing about them. `effects`: what merged changes came
-    to. `shown`: what a body shows of a group beside it. `together`: why changes that are each
-    proven alone cannot be made together, empty where they can. Idempotent: a second run with the
-    same wanted changes nothing; a run that was killed is completed by the next. Raises
-    Unavailable if the forge does not answer; what a person changes under the run is left to the
-    next and told.
+    to. `owners`: who must approve a group. `shown`: what its body shows beside it and them.
+    `together`: why changes that are each proven alone cannot be made together, empty where they
+    can. Idempotent: a second run with the same wanted changes nothing; a run that was killed is
+    completed by the next. Raises Unavailable if the forge does not answer; what a person changes
+    under the run is left to the next and told.
     """
     rules = rules or Rules()
     wanted = [Wanted(*one) for one in wanted]
@@ -79,14 +84,11 @@ def reconcile(
     known = forge.pull_requests()
     if act:
         forge.tidy(known)
-    board = Board(forge, now, wanted, undecided) if rules.dashboard else None
-    ticked = board.ticked if board is not None else dashboard.read("")
-    resets = board.resets if board is not None else {}
-    trips = breaker.trips(known, effects, rules.breaker, now, ticked.trips, resets)
+    board = Board(forge, now, wanted, undecided, kept=rules.dashboard)
+    trips = breaker.trips(known, effects, rules.breaker, now, board.ticked.trips, board.resets)
     at_head = [one for one in wanted if one.changes.base_sha == base_sha]
     set_back = _set_back(forge, set_back_now(at_head, known), act, now)
-    remembered = board.remembered if board is not None else ()
-    memory = Memory(known, remembered, set_back, rules.cool_offs, now)
+    memory = Memory(known, board.remembered, set_back, rules.cool_offs, now)
     ground = Ground(
         base_sha=base_sha,
         pull_requests=known,
@@ -103,18 +105,14 @@ def reconcile(
         room=Room(limits, known, now),
         grouping=rules.grouping,
         together=together,
-        approvers=lambda group: shown(group).owners,
+        owners=owners,
     )
     made = plan(wanted, ground)
-    done = Doer(forge, base_branch, now, shown, act=act).do(made)
-    if board is not None and act:
+    done = Doer(forge, base_branch, now, owners, shown, act=act).do(made)
+    if act:
         note = board.write(made, done.failed, memory, trips)
         done.notes += [note] if note else []
-    events = list(decisions_of_people(known, set_back))
-    if board is not None:
-        events += board.decisions()
-    if act:
-        events += _events_of(done, now)
+    events = [*decisions_of_people(known, set_back), *board.decisions()]
     return Actions(
         act,
         tuple(done.opened),
@@ -126,7 +124,7 @@ def reconcile(
         tuple(done.automerged),
         tuple(trips),
         tuple(done.notes),
-        tuple(events),
+        (*events, *(_events_of(done, now) if act else ())),
     )
 
 

@@ -13,10 +13,10 @@ from finops_dagster.domain.decisions import Abstained, ChangeSet, Decision, Prop
 from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
-from finops_dagster.gitops.changes import plan_change_set
-from finops_dagster.gitops.grouping import Unit
-from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.actions import Actions
+from finops_dagster.gitops.changes import plan_change_set
+from finops_dagster.gitops.github_forge import GitHubForge, Patience
+from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.reconcile import reconcile
 from finops_dagster.gitops.room import Limits
 from finops_dagster.gitops.wanted import Wanted
