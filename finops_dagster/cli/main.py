@@ -16,6 +16,7 @@ from finops_dagster.cli import (
     ai,
     audit,
     costs,
+    dashboard,
     diff,
     findings,
     focus,
@@ -56,6 +57,7 @@ showback.register(app)
 tools.register(app)
 policy.register(app)
 audit.register(app)
+dashboard.register(app)
 ai.register(app)
 focus.register(app)
 
