@@ -11,10 +11,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
-from finops_dagster.gitops.changes import key_of_branch
+from finops_dagster.gitops.changes import is_branch_of_ours
 
 MAX_BODY_CHARACTERS = 65_536
 """GitHub's limit for the body of a pull request or comment; also held in bytes here."""
@@ -42,6 +42,8 @@ class Metadata(BaseModel):
     proposal_id: str
     members: tuple[Member, ...] = ()
     opened_at: datetime | None = None
+    rung: Rung = Rung.PROPOSE
+    approvers: tuple[str, ...] = ()
 
 
 def metadata_of(pull_request: PullRequest) -> Metadata:
@@ -61,6 +63,8 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
         proposal_id=pull_request.proposal_id,
         members=pull_request.members,
         opened_at=pull_request.opened_at,
+        rung=pull_request.rung,
+        approvers=pull_request.approvers,
     )
 
 
@@ -77,7 +81,8 @@ def _escaped(string: re.Match[str]) -> str:
 
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    payload = _STRING.sub(_escaped, metadata_of(pull_request).model_dump_json())
+    remembered = json.dumps(metadata_of(pull_request).model_dump(mode="json"))
+    payload = _STRING.sub(_escaped, remembered)
     marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
     return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker
@@ -116,16 +121,16 @@ def as_pull_request(
 ) -> PullRequest | None:
     """The pull request that a forge's record and the marker in its body make.
 
-    Where a person removed the marker, the branch's name still tells the key; the rest is empty
-    (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
+    Where a person removed the marker, the branch still tells that it is ours and stands in for the
+    key; the rest is empty (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
     """
     found = read(body)
     if found is None:
-        key = key_of_branch(branch)
-        if key is None:
+        if not is_branch_of_ours(branch):
             return None
         found = Metadata(
-            key=key, fingerprint="", kind="", resource="", base_sha="", written_head="", files=(),
+            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="",
+            files=(),
             saving_per_month=MoneyRange.model_validate(
                 {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
             ),
@@ -157,6 +162,8 @@ def as_pull_request(
         ended_at=ended_at,
         ended_by=ended_by,
         merge_sha=merge_sha,
+        rung=found.rung,
+        approvers=found.approvers,
     )
 
 

@@ -23,8 +23,8 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.gitops.changes import branch_name
 from finops_dagster.gitops.escaping import block, code, html, plain, prose, title, trailer
+from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
 from finops_dagster.gitops.wanted import Shown, Wanted
 from tests.builders import proposal
@@ -137,7 +137,7 @@ def test_a_commit_message_keeps_its_lines_and_orders_nothing(text: str) -> None:
 
 def test_a_branch_is_a_safe_word(text: str) -> None:
     """Harm: a workload's name becomes a path, an option or a command of git."""
-    name = branch_name(hostile(text).proposal)
+    name = Unit((hostile(text),)).branch
     assert re.fullmatch(r"finops/[a-z0-9][a-z0-9-]*", name)
     assert len(name) < 100
     subprocess.run(["git", "check-ref-format", "--branch", name], check=True, capture_output=True)

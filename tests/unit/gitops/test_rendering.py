@@ -23,7 +23,7 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
 from finops_dagster.gitops import marker
-from finops_dagster.gitops.changes import branch_name
+from finops_dagster.gitops.changes import branch_of_value
 from finops_dagster.gitops.escaping import code, one_line, prose
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
 from finops_dagster.gitops.wanted import Shown, Wanted
@@ -281,7 +281,7 @@ def opened(body: str, **changes: object) -> PullRequest:
     of = proposal()
     return PullRequest.model_validate({
         "number": 3, "key": of.key, "kind": "rightsize_cpu", "resource": of.resource,
-        "branch": branch_name(of), "base_sha": "b" * 40, "head_sha": "a" * 40,
+        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40, "head_sha": "a" * 40,
         "state": PullRequestState.OPEN, "title": "t", "body": body, "url": "u",
         "files": (FileChange(path="f", hunks=1),), "saving_per_month": of.saving_per_month,
         "carbon_kg_per_month": of.carbon_kg_per_month, "verdict": Decision.ALLOW,
@@ -341,11 +341,11 @@ def test_a_forged_marker_in_the_text_is_not_believed() -> None:
 @pytest.mark.parametrize(
     "body", ["", "x", "<!-- finops-pull-request/1 {} -->", "<!-- finops-pull-request/1 {x} -->"]
 )
-def test_without_a_marker_the_branch_tells_the_key(body: str) -> None:
+def test_without_a_marker_the_branch_stands_for_the_key(body: str) -> None:
     """Harm: a tidied body makes the pull request a stranger's."""
     ours = read_back(body, opened(""))
     assert ours is not None
-    assert (ours.key, ours.fingerprint) == (proposal().key, "")
+    assert (ours.key, ours.fingerprint) == (ours.branch, "")
     assert read_back(body, opened("", branch="finops/by-hand")) is None
 
 
