@@ -32,7 +32,6 @@ def kept(text: str) -> str:
     return f"{text[:_KEPT_CHARACTERS]}~{content_id('text', text)}"
 
 
-
 def decision_of(group: Sequence[Wanted]) -> Decision:
     """The severest verdict."""
     return max((one.verdict.decision for one in group), key=_SEVERITY.index)

@@ -195,8 +195,7 @@ class _Planner:
     def _why_close(self, one: PullRequest, units: Sequence[Unit]) -> tuple[str, bool]:
         """(why it is not wanted, whether policy denies it)."""
         holders = {
-            holder.number: holder
-            for holder in (self._holder[member.key] for member in one.members)
+            holder.number: holder for holder in (self._holder[member.key] for member in one.members)
         }
         if holders and one.number not in holders:
             first = holders[min(holders)]

@@ -27,6 +27,14 @@ class EditableState(DesiredState, Protocol):
         """The index as it would be with some files' bytes replaced; nothing is written."""
         ...
 
+    def overlay(self, resource: str) -> tuple[str, str]:
+        """(kustomization file that alone builds a resource, why nothing may be added to it)."""
+        ...
+
+    def is_free(self, file: str) -> bool:
+        """Whether nothing at all has that name."""
+        ...
+
 
 def edit_value(
     state: EditableState, location: ValueLocation, value: str
