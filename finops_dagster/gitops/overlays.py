@@ -106,7 +106,7 @@ def _planned(
 
 def _patches(text: str, location: ValueLocation) -> _Patches:
     try:
-        documents = [one for one in yaml.compose_all(text, Loader=yaml.SafeLoader) if one]
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise refusal("no_overlay", location, "its kustomization cannot be read") from error
     if len(documents) != 1 or not isinstance(documents[0], yaml.MappingNode):

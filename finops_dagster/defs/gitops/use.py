@@ -16,7 +16,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import FindingKind, Proposal
 from finops_dagster.domain.fields import Step, field_steps
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.domain.quantities import parse_quantity
 
 _GIB = 2.0**30
 
