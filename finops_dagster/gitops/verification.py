@@ -43,6 +43,9 @@ def edit_value(
 
     Raises Stopped, with the reason, if it cannot be done or would change anything else.
     """
+    if not location.editable:
+        # Said before the file is read: it may not be there, as one that a generator names.
+        raise refusal("not_editable", location, location.reason)
     before = state.read(location.file)
     edit = plan_edit(location, value, before)
     after = apply_edits(before, (edit,))
