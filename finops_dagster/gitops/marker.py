@@ -5,8 +5,6 @@ What a person reads in the body is written in rendering.py.
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,12 +13,12 @@ from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops.changes import is_branch_of_ours
+from finops_dagster.gitops.hidden import hide, pattern, revealed
 
 MAX_BODY_CHARACTERS = 65_536
 """GitHub's limit for the body of a pull request or comment; also held in bytes here."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_PATTERN = re.compile(r"<!-- finops-pull-request/1 (\{[^<>]*\}) -->")
+_NAME = "finops-pull-request/1"
 
 
 class Metadata(BaseModel):
@@ -68,22 +66,10 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
     )
 
 
-def _escaped(string: re.Match[str]) -> str:
-    """A JSON string with nothing in it that could end the comment or be taken for markup.
-
-    Only strings: the sign of a number has to stay one, and cannot do either.
-    """
-    text = string.group()
-    for character in "<>&@-`":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    remembered = json.dumps(metadata_of(pull_request).model_dump(mode="json"))
-    payload = _STRING.sub(_escaped, remembered)
-    marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
+    remembered = metadata_of(pull_request).model_dump(mode="json")
+    marker = f"\n\n{hide(_NAME, remembered)}\n"
     return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker
     )
@@ -91,18 +77,18 @@ def seal(pull_request: PullRequest) -> str:
 
 def read(body: str) -> Metadata | None:
     """The last marker in a body; None if there is none that can be believed."""
-    found = _PATTERN.findall(body)
+    found = revealed(_NAME, body)
     if not found:
         return None
     try:
-        return Metadata.model_validate(json.loads(found[-1]))
-    except (ValueError, ValidationError):
+        return Metadata.model_validate(found[-1])
+    except ValidationError:
         return None
 
 
 def visible(body: str) -> str:
     """The body without its marker."""
-    return _PATTERN.sub("", body).rstrip()
+    return pattern(_NAME).sub("", body).rstrip()
 
 
 def as_pull_request(
