@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.policy.bundle import VERDICT, RegoBundle
 from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.engine import EngineError, compiled, evaluated
@@ -20,11 +20,14 @@ from finops_dagster.policy.metadata import package_of
 
 _TEST = re.compile(r"^(test_\w+)\b", re.MULTILINE)
 _EMITTED = re.compile(r"\"id\":\s*\"([^\"]+)\"")
-_FOLDERS = {
-    "allowed": Decision.ALLOW,
+_ALLOWED = "allowed"
+_FOLDERS: dict[str, Decision | Rung] = {
+    _ALLOWED: Decision.ALLOW,
     "needs_approval": Decision.NEEDS_APPROVAL,
     "denied": Decision.DENY,
+    **{rung.value: rung for rung in Rung},
 }
+_SAMPLE_LIMITS = "limits.yaml"
 
 
 @dataclass(frozen=True)
@@ -93,27 +96,43 @@ def run_rego_tests(bundle: RegoBundle) -> RegoTestReport:
 def check_samples(bundle: RegoBundle) -> list[str]:
     """What is wrong with the samples of the bundle's rules; empty where nothing is.
 
-    Beside a rule, `samples/allowed`, `samples/needs_approval` and `samples/denied` hold manifests
-    or whole input documents as YAML. An allowed one has to be allowed by the whole bundle; the
-    others have to get their verdict, by that very rule. Each rule has samples both ways.
+    Beside a rule, `samples/allowed`, `samples/needs_approval`, `samples/denied` and those named
+    after a rung (`samples/advise`) hold manifests or whole input documents as YAML. An allowed one
+    has to be allowed by the whole bundle; the others have to get their verdict, and that very rule
+    has to speak. Each rule has samples both ways. Where the defaults hold nothing back,
+    `samples/limits.yaml` (topic -> limits) says by what its samples are judged.
     """
-    judge = RegorusJudge(bundle)
     faults = []
     for folder in sorted({Path(rule.file).parent for rule in bundle.rules.values()}):
         own = {rule.id for rule in bundle.rules.values() if Path(rule.file).parent == folder}
         if folder == Path():
             continue
-        seen: set[Decision] = set()
-        for name, decision in _FOLDERS.items():
-            for file in sorted((bundle.root / folder / "samples" / name).glob("*.yaml")):
-                seen.add(decision)
-                faults += _sample(judge, file, decision, own)
-        if Decision.ALLOW not in seen or len(seen) < 2:
+        samples = bundle.root / folder / "samples"
+        judge = RegorusJudge(_with_limits(bundle, samples / _SAMPLE_LIMITS))
+        seen: set[str] = set()
+        for name, expected in _FOLDERS.items():
+            for file in sorted((samples / name).glob("*.yaml")):
+                seen.add(name)
+                faults += _sample(judge, file, expected, own)
+        if _ALLOWED not in seen or len(seen) < 2:
             faults.append(f"{folder.as_posix()}: has no samples both ways")
     return faults
 
 
-def _sample(judge: RegorusJudge, file: Path, decision: Decision, own: set[str]) -> list[str]:
+def _with_limits(bundle: RegoBundle, file: Path) -> RegoBundle:
+    """The bundle with other defaults for the samples beside `file`, where there is one."""
+    if not file.exists():
+        return bundle
+    data = json.loads(json.dumps(bundle.data))
+    (document,) = read_documents(file)
+    for topic, limits in document.content.items():
+        data["limits"][topic]["defaults"] |= limits
+    return bundle.with_data(data)
+
+
+def _sample(
+    judge: RegorusJudge, file: Path, expected: Decision | Rung, own: set[str]
+) -> list[str]:
     name = file.relative_to(judge.policies.root).as_posix()
     try:
         documents = read_documents(file)
@@ -130,11 +149,15 @@ def _sample(judge: RegorusJudge, file: Path, decision: Decision, own: set[str]) 
             verdicts = [judge.judge_manifest(manifest, subject) for manifest in manifests]
         for verdict in verdicts:
             spoke = [f"{rule.id}: {rule.actual}" for rule in verdict.rules]
-            by_own = any(rule.id in own and rule.decision is decision for rule in verdict.rules)
-            if verdict.decision is not decision:
-                faults.append(f"{subject}: {verdict.decision}, not {decision} ({spoke})")
-            elif decision is not Decision.ALLOW and not by_own:
-                faults.append(f"{subject}: {decision}, but not by this rule ({spoke})")
+            got = verdict.decision if isinstance(expected, Decision) else verdict.rung
+            by_own = any(
+                rule.id in own and (isinstance(expected, Rung) or rule.decision is expected)
+                for rule in verdict.rules
+            )
+            if got is not expected:
+                faults.append(f"{subject}: {got}, not {expected} ({spoke})")
+            elif expected is not Decision.ALLOW and not by_own:
+                faults.append(f"{subject}: {expected}, but not by this rule ({spoke})")
     return faults
 
 

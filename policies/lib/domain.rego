@@ -11,7 +11,10 @@ import data.finops.lib.resource
 # relabels a resource leaves no domain by it.
 teams contains plain(input.context.team) if is_string(input.context.team)
 
-teams contains plain(resource.label(data.limits.labels.defaults.keys.team))
+teams contains plain(resource.label(keys)) if {
+	keys := data.limits.labels.defaults.keys.team
+	is_array(keys)
+}
 
 plain(team) := lower(trim_space(team))
 
