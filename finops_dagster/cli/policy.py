@@ -90,14 +90,20 @@ def policy_check(
     as_json: AsJson = False,
 ) -> int:
     """Judge manifests by policy; exit code 1 if one is denied."""
-    from finops_dagster.cli.policy_files import declared_by, files_to_check
+    from finops_dagster.cli.policy_files import declared_by, files_to_check, kustomizations_of
     from finops_dagster.policy.check import check_files
 
     if format_ not in {None, "json", "sarif"}:
         raise SettingsError(f"--format is json or sarif, not {format_}")
     judge = _judge(config, bundle, beside or [], parameters)
     with files_to_check(paths) as (files, roots):
-        report = check_files(files, judge, declared_by(files, roots), _progress("resources judged"))
+        report = check_files(
+            files,
+            judge,
+            declared_by(files, roots),
+            around=[one for root in roots for one in kustomizations_of(root)],
+            progress=_progress("resources judged"),
+        )
     if format_ == "sarif":
         from importlib.metadata import version
 

@@ -19,6 +19,7 @@ from finops_dagster.desired_state import RepositoryIndex, index_files
 from finops_dagster.desired_state.nodes import Traced
 from finops_dagster.domain.decisions import DeclaredResource
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.policy.kustomize import is_kustomization_file
 from finops_dagster.policy.reading import Found, files_of
 from finops_dagster.policy.subjects import Declared
 
@@ -52,6 +53,11 @@ def files_to_check(paths: Sequence[Path]) -> Iterator[tuple[list[Found], list[Pa
             files += files_of(at, STDIN if str(path) == STDIN else "" if prefix == "." else prefix)
             roots.append(at if at.is_dir() else _repository(at))
         yield list(dict.fromkeys(files)), list(dict.fromkeys(roots))
+
+
+def kustomizations_of(root: Path) -> Iterator[Path]:
+    """Kustomizations under a folder: what they add counts where only one file is checked."""
+    return (file for file, _ in files_of(root) if is_kustomization_file(file))
 
 
 def declared_by(files: Sequence[Found], roots: Iterable[Path]) -> Declared:

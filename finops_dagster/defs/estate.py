@@ -77,7 +77,9 @@ if TYPE_CHECKING:
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-POLICIES = PROJECT_ROOT / "policies"
+_INSTALLED_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+POLICIES = _INSTALLED_POLICIES if _INSTALLED_POLICIES.is_dir() else PROJECT_ROOT / "policies"
+"""The shipped bundle: in the package where it was installed as a wheel, else in the repository."""
 
 ASKED = "asked"
 """In place of a format: see `asked`."""

@@ -116,6 +116,7 @@ def check_files(
     files: Sequence[Found],
     judge: JointJudge,
     declared: Declared = _NOTHING,
+    around: Iterable[Path] = (),
     progress: Progress = lambda done, total: None,
 ) -> CheckReport:
     """Judge what `files` declare.
@@ -123,9 +124,10 @@ def check_files(
     Labels, annotations and the namespace that a Kustomization among them adds count, for every
     overlay that adds others; so are the labels of a Namespace declared there told to the rules for
     what is in it. Links are not followed. `declared`: what a reader of Terraform and the like made
-    of some of them. Raises Unavailable where a judge's server does not answer.
+    of some of them; `around`: files that are not judged, whose Kustomizations count. Raises
+    Unavailable where a judge's server does not answer.
     """
-    kustomizations = Kustomizations(file for file, _ in files)
+    kustomizations = Kustomizations(dict.fromkeys([*(file for file, _ in files), *around]))
     found = [
         one for file, name in files for one in read_subjects(file, name, kustomizations, declared)
     ]
