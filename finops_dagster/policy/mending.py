@@ -15,7 +15,7 @@ from finops_dagster.policy.paths import changed
 from finops_dagster.policy.violations import Judging, Subject
 
 _ENCRYPTION = re.compile(r"encrypt", re.IGNORECASE)
-_MEMORY = re.compile(r"memory(?:size|mb)?\W*$", re.IGNORECASE)
+_MEMORY = re.compile(r"memory_?(?:size|mb|in_?mb)?\W*$", re.IGNORECASE)
 _AMOUNT = re.compile(r"^([0-9]+) MiB$")
 _UNITS = re.compile(r"^[0-9]+(?:\.[0-9]+)?(Mi|MB| MB|MiB| MiB|)$")
 
@@ -54,7 +54,7 @@ def mend(
         return violation.rule_id not in left and left <= broken
 
     for field, current, proposed in _changes(violation, values):
-        if mends(changed(manifest, field, proposed)):
+        if mends(changed(manifest, subject.at(field), proposed)):
             return Mend(field=field, current=current, proposed=proposed)
     missing = {key: value for key, value in labels.items() if value and not _has(manifest, key)}
     for added in (*({key: value} for key, value in missing.items()), missing):

@@ -41,6 +41,12 @@ class Subject:
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
     topics: frozenset[str] | None = None
     """Topics whose rules can judge by what is known; None: all of it is."""
+    managed: bool = False
+    """Whether it is told in the shape of a managed resource: see `at`."""
+
+    def at(self, field: str) -> str:
+        """Where a field of what is declared stands in its manifest."""
+        return f"spec.forProvider.{_camel_key(field)}" if self.managed else field
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ def declared_subject(
     """
     manifests: list[Mapping[str, Any]] = []
     topics: frozenset[str] | None = None
+    shaped = False
     for text in (declared.manifest, *declared.variants):
         try:
             content = json.loads(text)
@@ -122,6 +129,7 @@ def declared_subject(
         provider = {_camel_key(key): value for key, value in provider.items()}
         if declared.region:
             provider.setdefault("region", declared.region)
+        shaped = True
         manifests.append(managed(declared.resource, provider, declared.labels))
         if not (billed or declared.labels):
             topics = frozenset(ASKABLE) - {"labels"}
@@ -134,6 +142,7 @@ def declared_subject(
         file=declared.file,
         namespace_labels=namespace_labels,
         topics=topics,
+        managed=shaped,
     )
 
 

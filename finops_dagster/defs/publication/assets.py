@@ -50,6 +50,7 @@ def build_recorded(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 AUDIT,
                 asset=key,
+                blocking=True,
                 description="Great Expectations over its marts; red keeps the last in force.",
             )
         ],

@@ -28,6 +28,16 @@ from finops_dagster.engines.optimisation.quantities import GIB
 FUNCTION = "function"
 """Meter of what functions compute: billed by their memory times their time."""
 _METERS = ("cpu", "memory", "gpu")
+_RUNS_NOW_AND_THEN = frozenset({"CronJob", "Job"})
+"""Billed while they run: what they reserve is not reserved all the time."""
+_STAYS = frozenset(
+    {
+        "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout",
+        "DeploymentConfig", "InferenceService", "Pod",
+    }
+)  # fmt: skip
+"""Kinds of which as many as declared run all the time."""
+_NO_CARBON = "its carbon is not counted"
 _NO_PRICE = "no charge names it, so no price really paid is known"
 
 
@@ -130,6 +140,9 @@ def added(resource: str, after: Sizes, rates: Rates) -> Priced:
     sized = after.of(resource)
     if not sized:
         return Priced(None, None, "it is new, and requests nothing that could be priced")
+    kind = resource.split("/")[0]
+    if kind not in _STAYS:
+        return Priced(None, None, f"how many of a {kind} run, and how long, is not known before")
     scaler = after.scaler_of(resource)
     count = Decimal(scaler.minimum) if scaler is not None else after.replicas(resource)
     namespace = resource.split("/")[1]
@@ -179,6 +192,8 @@ def _request(resource: str, size: Size, before: Sizes, after: Sizes, rates: Rate
         return _nothing(resource, rates, "it asks for as much as before")
     if why := rates.prices.why_not(resource, size.what):
         return Priced(None, None, why)
+    if resource.split("/")[0] in _RUNS_NOW_AND_THEN:
+        return _share(resource, size.what, delta, before, rates)
     replicas = rates.replicas.get(resource)
     if replicas is None or replicas.empty:
         return Priced(None, None, "its replicas are not measured")
@@ -186,8 +201,20 @@ def _request(resource: str, size: Size, before: Sizes, after: Sizes, rates: Rate
     mean = to_decimal(float(replicas.mean()))
     cores = delta * mean if size.what == "cpu" else Decimal(0)
     size_bytes = delta * mean if size.what == "memory" else Decimal(0)
-    carbon, reason = _carbon(resource, cores, size_bytes, rates)
-    return Priced(cost, carbon if size.what != "gpu" else None, reason)
+    if size.what == "gpu":
+        return Priced(cost, None, _NO_CARBON)
+    return Priced(cost, *_carbon(resource, cores, size_bytes, rates))
+
+
+def _share(resource: str, meter: str, delta: Decimal, before: Sizes, rates: Rates) -> Priced:
+    """Of what runs now and then: its own cost, as much more as it asks for more."""
+    whole = sum((before.reserved(size) for size in before.of(resource) if size.what == meter),
+                Decimal(0))  # fmt: skip
+    cost = rates.prices.cost_per_month(resource, (meter,))
+    if not whole or cost is None:
+        return Priced(None, None, f"it asked for no {meter} before")
+    reason = f"if it runs as often and as long as it did; {_NO_CARBON}"
+    return Priced(times(cost, float(delta / whole)), None, reason)
 
 
 def _replicas(resource: str, after: Sizes, rates: Rates) -> Priced:
@@ -254,7 +281,7 @@ def _storage(resource: str, before: Sizes, after: Sizes, rates: Rates) -> Priced
         return Priced(None, None, why)
     days = rates.prices.quantities(resource, "storage").index
     units = pd.Series(float((now - was) / GIB), index=days)
-    return Priced(rates.prices.saving(resource, "storage", units)[0], None)
+    return Priced(rates.prices.saving(resource, "storage", units)[0], None, _NO_CARBON)
 
 
 def _type(resource: str, before: str, after: str, rates: Rates) -> Priced:
@@ -273,7 +300,9 @@ def _type(resource: str, before: str, after: str, rates: Rates) -> Priced:
     if cost is None:
         return Priced(None, None, rates.machine_prices.why_not(resource, MACHINE) or _NO_PRICE)
     return Priced(
-        times(cost, float(found.ratio - 1)), None, f"prices of both types: {found.evidence}"
+        times(cost, float(found.ratio - 1)),
+        None,
+        f"prices of both types: {found.evidence}; {_NO_CARBON}",
     )
 
 
@@ -288,7 +317,9 @@ def _function(resource: str, change: FieldChange, rates: Rates) -> Priced:
     if cost is None or was <= 0:
         return Priced(None, None, rates.functions.why_not(resource, FUNCTION) or _NO_PRICE)
     share = float((now - was) / was)
-    return Priced(times(cost, share), None, "if it takes as long as with the memory it has")
+    return Priced(
+        times(cost, share), None, f"if it takes as long as with the memory it has; {_NO_CARBON}"
+    )
 
 
 def _nothing(resource: str, rates: Rates, reason: str) -> Priced:

@@ -262,3 +262,30 @@ def test_memory_of_a_function_is_a_share_of_what_it_computes() -> None:
     nothing = sizes(index(web=web()))
     field = FieldChange(field="memorySize", before="1024", after="512")
     assert mid(changed("f", field, nothing, nothing, at)) == Decimal("-365.00")
+
+
+def job(cpu: str) -> bytes:
+    return f"""apiVersion: batch/v1
+kind: CronJob
+metadata: {{name: nightly, namespace: shop}}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          containers:
+          - name: main
+            resources: {{requests: {{cpu: "{cpu}"}}}}
+""".encode()
+
+
+def test_what_runs_an_hour_a_day_is_not_priced_for_all_day() -> None:
+    """Harm: a nightly job of 2 cores is told to cost 58.40 a month more for 2 cores more, as if it
+    ran all day: it is billed 2 core-hours a day, 0.08 x 365 / 12 = 2.43.
+    """
+    name = "CronJob/shop/nightly"
+    at = rates(own=[(name, "cpu", "USD", "2", "0.04")])
+    (one,) = priced(index(j=job("2")), index(j=job("4")), at).values()
+    assert mid(one) == Decimal("2.43")
+    assert added(name, sizes(index(j=job("2"))), at).cost is None

@@ -178,6 +178,19 @@ def test_memory_over_the_ceiling_is_mended_by_the_ceiling(bundle: RegoBundle) ->
     assert (found.field, found.current, found.proposed) == ("spec.memory", "2048", "1024")
 
 
+def test_a_field_of_another_tool_is_mended_where_it_is_declared(bundle: RegoBundle) -> None:
+    """Harm: the fix names a path of the shape that is judged, which the repository has not."""
+    labels = {"team": "a", "cost_center": "c", "environment": "prod"}
+    one = declared("ServerlessFunction", {"memory_size": 2048}, labels)
+    it = declared_subject(one, {}, "", False)
+    assert isinstance(it, Subject)
+    judging = Judging(RegorusJudge(bundle))
+    (violation,) = judging.judge([it]).violations
+    found = mend(judging, it, violation, {"memory_size": "2048"}, {})
+    assert found is not None
+    assert (found.field, found.proposed) == ("memory_size", violation.limit.removesuffix(" MiB"))
+
+
 def test_encryption_is_switched_on_where_the_rule_is_content_then() -> None:
     """Harm: a switch that does not satisfy the rule is proposed as its fix."""
 

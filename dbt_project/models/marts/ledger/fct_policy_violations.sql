@@ -2,7 +2,10 @@ with
 
 policy_violations as (
 
-    select * from {{ ref('stg_ledger__policy_violations') }}
+    select
+        *,
+        coalesce(ended_day, day) as until
+    from {{ ref('stg_ledger__policy_violations') }}
 
 ),
 
@@ -29,7 +32,8 @@ final as (
 
         -- numbers
         cost_per_month,
-        cast({{ dbt.datediff('first_day', 'coalesce(ended_day, day)', 'day') }} as bigint) as age_days,
+        {{ dbt.datediff('first_day', 'until', 'day') }}
+            as age_days,
 
         -- booleans
         ended_day is null as stands,
