@@ -42,6 +42,7 @@ class Metadata(BaseModel):
     opened_at: datetime | None = None
     rung: Rung = Rung.PROPOSE
     approvers: tuple[str, ...] = ()
+    ledger: str = ""
 
 
 def metadata_of(pull_request: PullRequest) -> Metadata:
@@ -63,6 +64,7 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
         opened_at=pull_request.opened_at,
         rung=pull_request.rung,
         approvers=pull_request.approvers,
+        ledger=pull_request.ledger,
     )
 
 
@@ -150,6 +152,7 @@ def as_pull_request(
         merge_sha=merge_sha,
         rung=found.rung,
         approvers=found.approvers,
+        ledger=found.ledger,
     )
 
 
