@@ -45,8 +45,11 @@ def code(text: str, limit: int = 200, *, cell: bool = False) -> str:
 
 
 def block(text: str, limit: int = 4000) -> str:
-    """Lines as a fenced block, in which nothing is read as anything; each is made one line."""
-    lines = [one_line(line, 1000).replace("<!--", "<! --") for line in text.split("\n")]
+    """Lines as a fenced block, in which nothing is read as anything; indents of two stay."""
+    lines = [
+        "  " * line.startswith("  ") + one_line(line, 1000).replace("<!--", "<! --")
+        for line in text.split("\n")
+    ]
     body = _cut("\n".join(lines), limit)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)

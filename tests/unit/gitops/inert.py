@@ -15,7 +15,7 @@ from markdown_it.token import Token
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 _OURS = re.compile(
-    r"<details>\n<summary>[^<>\n]*</summary>\n?\Z|</details>\n?\Z|<!-- finops-\S+ \{[^<>]*\} -->\n?\Z"
+    r"(?:<details>\n<summary>[^<>\n]*</summary>|</details>|<!-- finops-\S+ \{[^<>]*\} -->)\n?\Z"
 )
 LINKED = (
     re.compile(r"@[\w/-]"),
@@ -64,15 +64,6 @@ def assert_inert(markdown: str) -> list[Token]:
 def _assert_unlinked(text: str) -> None:
     for linked in LINKED:
         assert not linked.search(text), f"{linked.search(text)} in {text[:200]}"
-
-
-def headings(tokens: list[Token]) -> list[str]:
-    """Texts of the headings, in order: foreign text may add none."""
-    return [
-        after.content
-        for token, after in zip(tokens, tokens[1:], strict=False)
-        if token.type == "heading_open"
-    ]
 
 
 def shape(tokens: list[Token]) -> list[str]:

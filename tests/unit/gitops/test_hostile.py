@@ -6,7 +6,6 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,6 @@ from finops_dagster.domain.decisions import (
     ChangeSet,
     Decision,
     Edit,
-    Proposal,
     RuleResult,
     Rung,
     Verdict,
@@ -33,7 +31,7 @@ from tests.builders import proposal
 from tests.unit.gitops.inert import INVISIBLE, LINKED, assert_inert, shape
 
 HOSTILE = {
-    "markdown": "**b** _i_ ~~s~~ # h [a](http://evil.example) ![p](http://evil.example/p.png) [r]: x",
+    "markdown": "**b** _i_ ~~s~~ # h [a](http://evil.example) ![p](http://evil.example/p) [r]: x",
     "autolinks": "http://evil.example https://evil.example www.evil.example ftp://evil.example",
     "html": "<img src=x onerror=alert(1)><script>alert(1)</script></details></summary><a href=x>",
     "entities": "&lt;b&gt; &#64;everyone &commat;everyone &num;1",
