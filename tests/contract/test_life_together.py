@@ -394,7 +394,9 @@ def test_breaker_tripped_and_reset(life: Life) -> None:
     life.tick("reset", trip.scope)
     again = life.run(waits, other, now=when + HOUR)
     assert len(again.opened) == 1
-    assert ("human_decision", "reset", trip.scope) in {(e.kind, e.what, e.key) for e in again.events}
+    assert ("human_decision", "reset", trip.scope) in {
+        (e.kind, e.what, e.key) for e in again.events
+    }
     assert not life.run(waits, other, now=when + 2 * HOUR).trips
 
 
