@@ -31,6 +31,7 @@ EVALUATIONS = 100_000
 KINDS_OF_INPUT = 1_000
 """So many different proposals are judged, again and again until there were enough."""
 
+FLOOR_EVERY = 5
 FILES_OF_AN_APP = 5
 CPU = "spec.template.spec.containers[name=server].resources.requests.cpu"
 MEMORY = "spec.template.spec.containers[name=server].resources.requests.memory"
@@ -168,9 +169,7 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _judge(folder: Path, evaluations: int) -> dict[str, Any]:
-    """The floor first and then ours, in turns, so that neither has the quieter machine."""
-    import regorus
-
+    """In turns with the floor, which needs fewer, so that neither has the quieter machine."""
     from finops_dagster.policy.bundle import VERDICT, RegoBundle
     from finops_dagster.policy.engine import compiled
     from finops_dagster.policy.inputs import proposal_input
@@ -180,28 +179,36 @@ def _judge(folder: Path, evaluations: int) -> dict[str, Any]:
     judge = RegorusJudge(bundle)
     asked = [_asked(number) for number in range(KINDS_OF_INPUT)]
     documents = [json.dumps(proposal_input(one, context)) for one, context in asked]
-    bare = compiled(bundle.sources, json.dumps(bundle.data))
+    bare = compiled(bundle.policies, json.dumps(bundle.data))
     query = "data" + "".join(f"[{json.dumps(part)}]" for part in VERDICT.split(".")[1:])
-    seconds = {"ours": 0.0, "floor": 0.0}
+    seconds, bare_seconds, bare_evaluations = 0.0, 0.0, 0
     verdicts: dict[str, int] = {}
     for turn in range(evaluations // KINDS_OF_INPUT):
         began = time.perf_counter()
-        for document in documents:
-            bare.set_input_json(document)
-            bare.eval_query_as_json(query)
-        between = time.perf_counter()
         for one, context in asked:
             decision = judge.judge(one, context).decision.value
             if not turn:
                 verdicts[decision] = verdicts.get(decision, 0) + 1
-        seconds["ours"] += time.perf_counter() - between
-        seconds["floor"] += between - began
+        seconds += time.perf_counter() - began
+        if turn % FLOOR_EVERY:
+            continue
+        began = time.perf_counter()
+        for document in documents:
+            bare.set_input_json(document)
+            bare.eval_query_as_json(query)
+        bare_seconds += time.perf_counter() - began
+        bare_evaluations += KINDS_OF_INPUT
+    done = evaluations // KINDS_OF_INPUT * KINDS_OF_INPUT
     return {
-        "evaluations": evaluations // KINDS_OF_INPUT * KINDS_OF_INPUT,
-        "seconds": seconds["ours"],
-        "floor_seconds": seconds["floor"],
+        "evaluations": done,
+        "seconds": seconds,
+        "per_second": done / seconds,
         "verdicts": verdicts,
-        "engine": getattr(regorus, "__version__", ""),
+        "floor": {
+            "evaluations": bare_evaluations,
+            "seconds": bare_seconds,
+            "per_second": bare_evaluations / bare_seconds,
+        },
     }
 
 
@@ -291,11 +298,10 @@ def measure(manifests: int, edits: int, evaluations: int) -> dict[str, Any]:
         index, load = step("index"), step("load")
         edit = step("edit", edits=edits)
         judge = step("judge", evaluations=evaluations)
-    floor = judge.pop("floor_seconds")
-    judge["per_second"] = judge["evaluations"] / judge["seconds"]
+    bare = judge.pop("floor")
     edit["milliseconds_each"] = edit["seconds"] / edits * 1_000
     index["manifests_per_second"] = manifests / index["seconds"]
-    judge["ratio_to_floor"] = judge["seconds"] / floor
+    judge["ratio_to_floor"] = bare["per_second"] / judge["per_second"]
     return {
         "benchmark": "gitops",
         "machine": f"{platform.machine()} {platform.system()} Python {platform.python_version()}",
@@ -307,10 +313,7 @@ def measure(manifests: int, edits: int, evaluations: int) -> dict[str, Any]:
         "peak_rss_bytes": max(one["peak_rss_bytes"] for one in (index, edit, judge)),
         "ours": {"index": index, "edit": edit, "policy": judge},
         "baselines": {},
-        "floor": {
-            "load": load,
-            "policy": {"seconds": floor, "per_second": judge["evaluations"] / floor},
-        },
+        "floor": {"load": load, "policy": bare},
         "ratio_to_floor": index["seconds"] / load["seconds"],
     }  # fmt: skip
 
@@ -338,7 +341,7 @@ def _table(result: dict[str, Any]) -> str:
             f"{ours['policy']['seconds']:.1f}",
             f"{ours['policy']['per_second']:,.0f} a second",
             f"{ours['policy']['peak_rss_bytes'] / 2**20:,.0f}",
-            f"{floor['policy']['seconds']:.1f}",
+            f"{result['inputs']['evaluations'] / floor['policy']['per_second']:.1f}",
         ),
     ]
     return "\n".join(f"{a:<32}{b:>9}{c:>18}{d:>10}{e:>16}" for a, b, c, d, e in rows)

@@ -86,6 +86,34 @@ def trailer(text: str) -> str:
     return plain(text, 300)
 
 
+def shortened(markdown: str, limit_bytes: int) -> str:
+    """Whole lines of `markdown` within a limit, and a note; what was open there is closed.
+
+    Else an open block would swallow what is put after it.
+    """
+    if len(markdown.encode()) <= limit_bytes:
+        return markdown
+    note = "\n\n(Shortened: the forge's limit is reached.)"
+    room = limit_bytes - len(note.encode())
+    kept: list[str] = []
+    fence, depth, end = "", 0, ""
+    for line in markdown.split("\n"):
+        mark = re.match(r"`{3,}", line)
+        if fence:
+            fence = "" if line.rstrip() == fence else fence
+        elif mark:
+            fence = mark[0]
+        else:
+            depth += line.startswith("<details>") - line.startswith("</details>")
+        closing = f"\n{fence}" * bool(fence) + "\n\n</details>" * max(depth, 0)
+        room -= len(line.encode()) + 1
+        if room < len(closing):
+            break
+        kept.append(line)
+        end = closing
+    return "\n".join(kept) + end + note
+
+
 def _apart(text: str) -> str:
     """GitHub links `@name`, `#1`, `GH-1` and bare addresses after Markdown is rendered, so
     escaping alone does not stop it: a zero-width space takes them apart.
