@@ -39,7 +39,7 @@ T = TypeVar("T")
 class Patience:
     """How long a call may take and how often it is tried."""
 
-    timeout_seconds: int = 20
+    timeout_seconds: float = 20
     attempts: int = 4
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 300.0

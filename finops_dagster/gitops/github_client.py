@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -52,7 +53,7 @@ class Transport(Requester):
     """
 
     def __init__(
-        self, api_url: str, access: Access, timeout_seconds: int, answers: Answers | None
+        self, api_url: str, access: Access, timeout_seconds: float, answers: Answers | None
     ) -> None:
         auth: github.Auth.Auth = (
             access.auth().get_installation_auth(access.installation_id)
@@ -68,7 +69,7 @@ class Transport(Requester):
         super().__init__(
             auth=auth,
             base_url=api_url.rstrip("/"),
-            timeout=timeout_seconds,
+            timeout=ceil(timeout_seconds),
             user_agent=_USER_AGENT,
             per_page=100,
             verify=True,

@@ -150,6 +150,11 @@ class GitHubSemantics:
         given = (content or {}).get("variables", {}).get("input", {})
         return given.get("pullRequestId") in self._nodes
 
+    def newest_state(self, commit: str) -> str:
+        """What the last status of a commit says; empty where there is none."""
+        found = self._statuses.get(commit)
+        return f"{found[-1]['context']}: {found[-1]['state']}" if found else ""
+
     def rename(self, new_name: str) -> None:
         number = self.id
         owner = self.name.partition("/")[0]
