@@ -26,6 +26,7 @@ from finops_dagster.cli import (
     policy,
     showback,
     tools,
+    why,
 )
 from finops_dagster.cli.common import (
     DEMO_DAYS,
@@ -58,6 +59,7 @@ tools.register(app)
 policy.register(app)
 audit.register(app)
 dashboard.register(app)
+why.register(app)
 ai.register(app)
 focus.register(app)
 
