@@ -17,7 +17,7 @@ from finops_dagster.policy.bundle import VERDICT, RegoBundle
 from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.engine import EngineError, compiled, evaluated
 from finops_dagster.policy.functions import functions_of
-from finops_dagster.policy.inputs import manifest_input
+from finops_dagster.policy.inputs import manifest_input, mapping
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.policy.metadata import package_of
 
@@ -30,6 +30,7 @@ _FOLDERS: dict[str, Decision | Rung] = {
     **{rung.value: rung for rung in Rung},
 }
 _SAMPLE_LIMITS = "limits.yaml"
+_REFUSED = "data.finops.lib.limits.refused"
 
 
 @dataclass(frozen=True)
@@ -212,8 +213,29 @@ def check_metadata(bundle: RegoBundle) -> list[str]:
     return faults
 
 
+def check_domains(bundle: RegoBundle) -> list[str]:
+    """What domains claim and may not, in the words of the denial that their teams would get."""
+    engine = bundle.engine()
+    faults: set[str] = set()
+    for domain in mapping(bundle.data.get("domains")).values():
+        teams = mapping(domain).get("teams")
+        for team in teams if isinstance(teams, list) else [""]:
+            for environment in ("", *mapping(mapping(domain).get("environments"))):
+                refused = engine.evaluate(
+                    _REFUSED,
+                    {
+                        "environment": environment,
+                        "resource": {"labels": {}, "manifest": {}},
+                        "context": {"team": team},
+                    },
+                )
+                faults.update(text for texts in refused.values() for text in texts)
+    return sorted(faults)
+
+
 def lint_bundle(bundle: RegoBundle) -> list[str]:
-    """Everything that is wrong with a bundle: tests, lines no test reaches, samples, METADATA."""
+    """Everything that is wrong with a bundle: tests, lines no test reaches, samples, METADATA,
+    claims of domains."""
     report = run_rego_tests(bundle)
     faults = [
         f"{test.file}: {test.name}: {test.detail}" for test in report.tests if not test.passed
@@ -225,4 +247,4 @@ def lint_bundle(bundle: RegoBundle) -> list[str]:
         for entry in report.coverage
         if entry.missed
     ]
-    return faults + check_samples(bundle) + check_metadata(bundle)
+    return faults + check_samples(bundle) + check_metadata(bundle) + check_domains(bundle)

@@ -9,15 +9,21 @@ from typing import Any
 import dagster as dg
 
 from finops_dagster.defs import rebuild, showback
-from finops_dagster.defs.decision.context import policy_context, spend_outlook
+from finops_dagster.defs.decision.context import judge_all
+from finops_dagster.defs.decision.knowledge import known_on
 from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
-from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
+from finops_dagster.defs.insight.assets import (
+    BUDGET_FORECASTS,
+    DESIRED_STATE,
+    FINDINGS,
+    FORECASTS,
+    REPORTED,
+)
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import OWNERS, Clocks, window
-from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Waiting
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Rung, Waiting
 from finops_dagster.domain.periods import month_start
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
@@ -90,8 +96,9 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=VERDICTS,
-        description="What policy says of each proposal, with the rules that spoke.",
-        deps=[PROPOSALS, DESIRED_STATE, FORECASTS],
+        description="What policy says of each proposal, with the rules that spoke, how far "
+        "automation may go with it and who approves it.",
+        deps=[PROPOSALS, DESIRED_STATE, FORECASTS, BUDGET_FORECASTS],
         kinds={"rego"},
         **common,
     )
@@ -101,18 +108,18 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         as_of, _ = window(context)
         day = estate.day(as_of)
         made = day.items("proposals", Proposal)
-        spent = facts.month_to_date(rebuild.reader(estate, as_of), as_of)
-        outlook = spend_outlook(spent, day.frame("forecasts"), as_of)
-        declared = estate.declared(as_of)
-        judged = [estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made]
+        known = known_on(estate, as_of, day, rebuild.reader(estate, as_of))
+        judged = judge_all(estate.judge, made, known)
         day.write_items("verdicts", judged)
         estate.record(as_of, "verdict", judged)
         counts = {d.value: sum(v.decision is d for v in judged) for d in Decision}
+        rungs = {rung.value: sum(v.rung is rung for v in judged) for rung in Rung}
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(judged),
                 "bundle": estate.judge.bundle,
                 **counts,
+                **rungs,
                 "rules": records_table(
                     [
                         {
