@@ -18,6 +18,7 @@ from finops_dagster.policy.bundle import bundle_files, merge_data, read_data
 from finops_dagster.policy.constraints import Constraint, Template, read_constraints
 from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.engine import EngineError, RegoEngine, Source
+from finops_dagster.policy.older import FUNCTIONS
 
 _MAX_BYTES = 1024 * 1024
 _SPEAKING = re.compile(r"^(?:default\s+)?((deny|violation|warn)(?:_(\w+))?)(?=[\s\[{:=]|$)", re.M)
@@ -193,7 +194,7 @@ def _versioned(source: Source, path: Path) -> tuple[Source, str]:
 
 def _compiled(sources: list[Source], data: Mapping[str, Any], path: Path) -> RegoEngine:
     try:
-        return RegoEngine(sources, data)
+        return RegoEngine(sources, data, FUNCTIONS)
     except EngineError as error:
         raise broken(path, f"does not compile: {error}", "Mend the Rego.") from error
 

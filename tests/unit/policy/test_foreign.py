@@ -390,3 +390,22 @@ def test_functions_of_other_tools(tmp_path: Path) -> None:
     assert asked("AWS::Serverless::Function", {"Properties": {"MemorySize": 3008}}) == ["f"]
     assert asked("ServerlessFunction", {}) == ["f"]
     assert asked("aws_s3_bucket", {"memory_size": 1024}) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "speaks"),
+    [
+        ("any([false, input.spec.replicas > 10])", True),
+        ("all([true, input.spec.replicas > 20])", False),
+        ('re_match("^Deploy", input.kind)', True),
+        ('count(set_diff({"a", "b"}, {"a"})) == 1', True),
+        ('net.cidr_overlap("10.0.0.0/8", "10.1.1.1")', True),
+        ('startswith(crypto.sha256("a"), "ca97")', True),
+    ],
+)
+def test_functions_that_older_policies_call(tmp_path: Path, expression: str, speaks: bool) -> None:
+    """Harm: a policy that OPA has run for years does not load here."""
+    judge = policy(tmp_path, f'package old\ndeny["said"] {{ {expression} }}\n')
+    assert said(judge, DEPLOYMENT)[1] == (["said"] if speaks else [])
+    with pytest.raises(SettingsError, match="could not find function nobody"):
+        policy(tmp_path, 'package old\ndeny["said"] { nobody(input) }\n')
