@@ -409,3 +409,20 @@ def test_functions_that_older_policies_call(tmp_path: Path, expression: str, spe
     assert said(judge, DEPLOYMENT)[1] == (["said"] if speaks else [])
     with pytest.raises(SettingsError, match="could not find function nobody"):
         policy(tmp_path, 'package old\ndeny["said"] { nobody(input) }\n')
+
+
+def test_a_file_uses_what_is_beside_it(tmp_path: Path) -> None:
+    """Harm: a policy that is named by its file has lost its library, or speaks for others too."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "kinds.rego").write_text(
+        "package lib.kinds\nimport data.lib.words\nlarge { input.spec.replicas > words.most }\n"
+    )
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 10\ndeny[msg] { msg := `no` }")
+    (tmp_path / "other.rego").write_text("package other\ndeny[`other`] { true }\n")
+    (tmp_path / "broken.rego").write_text("package broken\ndeny[")
+    text = "package main\nimport data.lib\ndeny[msg] { lib.kinds.large; msg := `large` }\n"
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.DENY, ["large"])
+    before = policy(tmp_path, text).bundle
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 20\n")
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.ALLOW, [])
+    assert policy(tmp_path, text).bundle != before
