@@ -23,6 +23,7 @@ from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.violations import Subject
 from finops_dagster.settings import load
 from tests.builders import NOW, bare_repository, proposal
 from tests.unit.policy.test_replay import pull
@@ -207,7 +208,7 @@ def test_violations_are_recorded_when_they_turn_and_exported_with_age(tmp_path: 
             subjects=[
                 one
                 for one in violating.declared_subjects_of(estate.declared(as_of), {})
-                if not isinstance(one, violating.Abstained)
+                if isinstance(one, Subject)
             ],
             bills={},
             abstained=[],

@@ -26,7 +26,6 @@ from finops_dagster.policy.replay import (
     replayed,
 )
 from finops_dagster.policy.violations import (
-    Judged,
     Judging,
     Subject,
     declared_subject,
@@ -147,13 +146,6 @@ def declared_subjects(
         [one for one in made if isinstance(one, Subject)],
         [one for one in made if isinstance(one, Abstained)],
     )
-
-
-def judged_declared(declared: Mapping[str, DeclaredResource], judge: ManifestJudge) -> Judged:
-    """What a repository alone says is broken in it, and what could not be judged."""
-    subjects, unread = declared_subjects(declared)
-    found = Judging(judge).judge(subjects)
-    return Judged(found.violations, [*unread, *found.abstained])
 
 
 def _pull_requests(estate: Estate) -> list[PullRequest]:
