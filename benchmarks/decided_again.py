@@ -34,7 +34,7 @@ from loop import WASTE
 from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.domain.decisions import Finding
-from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.domain.quantities import parse_quantity
 
 STEP = 15
 """Minutes between measurements."""

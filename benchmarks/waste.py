@@ -28,7 +28,7 @@ from loop import WASTE
 from finops_dagster.defs.progress import own_peak_rss_bytes
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.domain.decisions import Finding, Proposal
-from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.domain.quantities import parse_quantity
 
 _NOT_EDITS = {"off_hours", "scheduled_scaling", "undeclared_workload", "unused_volume"}
 _PROPOSED = WASTE - _NOT_EDITS | {"right"}

@@ -16,6 +16,7 @@ from finops_dagster.cli import (
     ai,
     audit,
     costs,
+    dashboard,
     diff,
     findings,
     focus,
@@ -25,6 +26,7 @@ from finops_dagster.cli import (
     policy,
     showback,
     tools,
+    why,
 )
 from finops_dagster.cli.common import (
     DEMO_DAYS,
@@ -56,6 +58,8 @@ showback.register(app)
 tools.register(app)
 policy.register(app)
 audit.register(app)
+dashboard.register(app)
+why.register(app)
 ai.register(app)
 focus.register(app)
 

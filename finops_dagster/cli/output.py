@@ -100,7 +100,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 
 def _cell(value: Any) -> Text:
-    return Text("" if value is None else str(plain(value)))
+    return Text("" if value is None else _printable(str(plain(value))))
+
+
+def _printable(text: str) -> str:
+    """Text from outside must not command the terminal, nor turn its lines around."""
+    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}"
+                   for one in text)  # fmt: skip
 
 
 def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -117,6 +123,6 @@ def _print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 def print_faults(message: str, faults: Sequence[Fault]) -> None:
     """An error for a person, with every place that needs mending, to stderr."""
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{_printable(message)}\n")
     for fault in faults:
-        sys.stderr.write(f"  {fault}\n")
+        sys.stderr.write(f"  {_printable(str(fault))}\n")

@@ -34,10 +34,16 @@ from finops_dagster.domain.periods import known_by
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
+from finops_dagster.gitops.actions import Event
+from finops_dagster.gitops.git_objects import Author
 from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.gitops.signing import Signer
+from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
-from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.judges import BundleJudge, RegorusJudge
+from finops_dagster.policy.opa import OpaRestJudge
 from finops_dagster.settings import (
+    DesiredStateSettings,
     FormattedSettings,
     RunSettings,
     Settings,
@@ -45,6 +51,7 @@ from finops_dagster.settings import (
     TelemetrySettings,
     TokenUsageSettings,
     child_environment,
+    revealed_key,
 )
 from finops_dagster.sources import (
     FileSource,
@@ -66,11 +73,14 @@ from finops_dagster.storage.publication import PublicationStore
 from finops_dagster.storage.retention import Retention
 
 if TYPE_CHECKING:
+    from finops_dagster.gitops.github_client import Access
     from finops_dagster.gitops.github_forge import GitHubForge
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-POLICIES = PROJECT_ROOT / "policies"
+_INSTALLED_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+POLICIES = _INSTALLED_POLICIES if _INSTALLED_POLICIES.is_dir() else PROJECT_ROOT / "policies"
+"""The shipped bundle: in the package where it was installed as a wheel, else in the repository."""
 
 ASKED = "asked"
 """In place of a format: see `asked`."""
@@ -126,8 +136,18 @@ class Estate:
         return Ledger(self.layout.ledger)
 
     @cached_property
-    def judge(self) -> RegorusJudge:
-        return RegorusJudge(RegoBundle.load(self.settings.policies or POLICIES))
+    def judge(self) -> JointJudge:
+        """The bundle, in this process or on a server, and other people's policies beside it.
+
+        Raises SettingsError for a policy that does not compile; a server is not asked yet.
+        """
+        asked = self.settings.policy
+        bundle = RegoBundle.load(self.settings.policies or POLICIES)
+        own: BundleJudge = RegorusJudge(bundle)
+        if asked.opa_url is not None:
+            token = self.settings.opa_token
+            own = OpaRestJudge(bundle, asked.opa_url, token.get_secret_value() if token else "")
+        return JointJudge(own, [load_beside(one.path, one.parameters) for one in asked.beside])
 
     @property
     def dbt_project(self) -> Path:
@@ -326,22 +346,64 @@ class Estate:
         if settings is None:
             raise SettingsError("finops.yaml names no desired_state, so there is no forge.")
         if settings.forge == "local":
-            return LocalForge(settings.repository, now=self.now(), branch=settings.branch)
-        token = self.settings.github_token
-        if token is None:
-            raise SettingsError(
-                "The forge is GitHub, but no token is set: put it in FINOPS_GITHUB_TOKEN."
+            return LocalForge(
+                settings.repository, now=self.now(), branch=settings.branch, author=self._author
             )
         # its client takes a tenth of the time that the definitions take to load
+        from finops_dagster.gitops.github_answers import Answers
         from finops_dagster.gitops.github_forge import GitHubForge
 
         return GitHubForge(
             settings.api_url,
             settings.repository,
-            token.get_secret_value(),
+            self._github_access(settings),
             now=self.now(),
             branch=settings.branch,
+            author=self._author,
+            answers=Answers(self.layout.mirror / "github"),
+            signer=self._signer,
         )
+
+    @property
+    def _author(self) -> Author:
+        """Who commits to the desired state."""
+        settings = self.settings.pull_requests
+        return Author(settings.commit_name, settings.commit_email)
+
+    @property
+    def _signer(self) -> Signer | None:
+        """What signs these commits; None where no key is given."""
+        settings = self.settings
+        key = revealed_key(
+            settings.commit_signing_key,
+            settings.commit_signing_key_file,
+            "FINOPS_COMMIT_SIGNING_KEY",
+        )
+        return Signer(key) if key else None
+
+    def _github_access(self, settings: DesiredStateSettings) -> Access:
+        """The token, or the App that the settings name. Raises SettingsError without a key."""
+        from finops_dagster.gitops.github_client import App
+
+        if settings.app_id is None or settings.installation_id is None:
+            token = self.settings.github_token
+            if token is None:
+                raise SettingsError(
+                    "The forge is GitHub, but no token is set: put it in FINOPS_GITHUB_TOKEN."
+                )
+            return token.get_secret_value()
+        key = revealed_key(
+            self.settings.github_app_key,
+            self.settings.github_app_key_file,
+            "FINOPS_GITHUB_APP_KEY",
+        )
+        if not key:
+            raise SettingsError(
+                f"The forge is GitHub with the App {settings.app_id}, but its private key is not "
+                "set: put it in FINOPS_GITHUB_APP_KEY or name its file in "
+                "FINOPS_GITHUB_APP_KEY_FILE."
+            )
+        return App(settings.app_id, settings.installation_id, key)
 
     def index(self, as_of: date) -> RepositoryIndex | None:
         """The desired state as it was for `as_of`; None where the settings name none.
@@ -432,6 +494,15 @@ class Estate:
         if not self.is_replay(as_of):
             self.ledger.append(
                 kind, [(content_id(kind, one), one) for one in items], datetime.now(UTC)
+            )
+
+    def record_events(self, events: Sequence[Event]) -> None:
+        """Append what a run did and what people decided; what is told again is not repeated."""
+        for kind in ("human_decision", "action"):
+            self.ledger.append(
+                kind,
+                [(content_id(kind, one), one) for one in events if one.kind == kind],
+                datetime.now(UTC),
             )
 
     def record_pull_requests(self, pull_requests: Sequence[PullRequest]) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.money import MoneyRange, Range
 
 
@@ -84,6 +84,12 @@ class PullRequest(_Frozen):
     """Login of who merged or closed it; empty where the forge does not tell."""
     merge_sha: str = ""
     """The commit that merged it; empty where it is not merged."""
+    rung: Rung = Rung.PROPOSE
+    """How far automation may go with it: the lowest of its members'."""
+    approvers: tuple[str, ...] = ()
+    """Who is named in the body as who must approve."""
+    ledger: str = ""
+    """The ledger's head when it was written, SEQUENCE:HASH: the forge bears witness to it."""
 
 
 class UseSeries(_Frozen):

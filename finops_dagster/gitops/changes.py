@@ -9,9 +9,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Edit, Proposal, ValueLocation
 from finops_dagster.domain.errors import Stopped
+from finops_dagster.domain.ids import content_id
+from finops_dagster.gitops.edits import apply_edits
+from finops_dagster.gitops.overlays import plan_overlay
 from finops_dagster.gitops.verification import EditableState, edit_value
+from finops_dagster.gitops.wanted import Wanted
 
 BRANCH_PREFIX = "finops/"
 _SLUG_CHARACTERS = 48
@@ -36,7 +40,7 @@ def plan_change_set(
             reason="nothing that can be read declares this value "
             "(`finops desired-state index` lists the files that are refused)",
         )
-    if not location.editable:
+    if not location.editable and not location.shared:
         return Abstained(subject=subject, reason=location.reason)
     if proposal.current and location.value != proposal.current:
         return Abstained(
@@ -44,6 +48,27 @@ def plan_change_set(
             reason=f"the desired state says {location.value!r} now, "
             f"the proposal was made for {proposal.current!r}",
         )
+    edits: tuple[Edit, ...] | Abstained
+    if location.shared:
+        edits = plan_overlay(
+            proposal, location, desired_state, lambda path: is_allowed(path, allowed_paths)
+        )
+    else:
+        edits = _edited_in_place(proposal, location, desired_state, allowed_paths)
+    if isinstance(edits, Abstained):
+        return edits
+    return ChangeSet(
+        proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=edits
+    )
+
+
+def _edited_in_place(
+    proposal: Proposal,
+    location: ValueLocation,
+    desired_state: EditableState,
+    allowed_paths: Sequence[str],
+) -> tuple[Edit, ...] | Abstained:
+    subject = f"{proposal.resource} {proposal.field}"
     if not is_allowed(location.file, allowed_paths):
         return Abstained(
             subject=subject, reason=f"{location.file} is not among the paths settings allow"
@@ -52,9 +77,7 @@ def plan_change_set(
         edit, _, _ = edit_value(desired_state, location, proposal.proposed)
     except Stopped as refused:
         return Abstained(subject=subject, reason=refused.message.removeprefix(f"{subject}: "))
-    return ChangeSet(
-        proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=(edit,)
-    )
+    return (edit,)
 
 
 def is_allowed(path: str, globs: Sequence[str]) -> bool:
@@ -82,13 +105,73 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile("".join(pieces) + r"\Z", re.DOTALL)
 
 
-def branch_name(proposal: Proposal) -> str:
-    """`finops/RESOURCE-HASH`: one branch per value, the same whatever the numbers say today."""
-    slug = re.sub(r"[^a-z0-9]+", "-", proposal.resource.lower()).strip("-")[:_SLUG_CHARACTERS]
-    return f"{BRANCH_PREFIX}{slug.strip('-') or 'change'}-{proposal.key.rpartition('-')[2]}"
+def branch_of_value(file: str, resource: str, field: str) -> str:
+    """`finops/FILE-HASH`: one branch per written value, whatever the numbers or kinds say today.
+
+    The value's path is that in the resource, which names the document in the file.
+    """
+    return _branch(file, content_id("branch", {"file": file, "resource": resource, "field": field}))
 
 
-def key_of_branch(branch: str) -> str | None:
-    """The proposal key in a branch name that `branch_name` made, else None."""
-    match = re.fullmatch(rf"{re.escape(BRANCH_PREFIX)}[a-z0-9-]*-([0-9a-f]{{16}})", branch)
-    return f"key-{match[1]}" if match else None
+def branch_of_group(name: str, key: str) -> str:
+    """`finops/NAME-HASH-PART`: one branch per group, whoever is in it today."""
+    return _branch(name, key)
+
+
+def _branch(name: str, identity: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_CHARACTERS]
+    return f"{BRANCH_PREFIX}{slug.strip('-') or 'change'}-{identity.partition('-')[2]}"
+
+
+def is_branch_of_ours(branch: str) -> bool:
+    """Whether a name is one that is made here."""
+    pattern = rf"{re.escape(BRANCH_PREFIX)}[a-z0-9-]*-[0-9a-f]{{16}}(-[0-9]+)?"
+    return re.fullmatch(pattern, branch) is not None
+
+
+def combined(key: str, changes: Sequence[ChangeSet]) -> ChangeSet:
+    """Several change sets on one base as one; an edit that several make is made once."""
+    edits = {edit: None for one in changes for edit in one.edits}
+    return ChangeSet(
+        proposal_id=changes[0].proposal_id,
+        key=key,
+        base_sha=changes[0].base_sha,
+        edits=tuple(sorted(edits, key=lambda edit: (edit.file, edit.start_byte, edit.after))),
+    )
+
+
+def refusal_together(items: Sequence[Wanted], desired_state: EditableState) -> str:
+    """Why changes that are each proven alone cannot be made together; empty where they can.
+
+    Proven as one is: the edited files are read again, every value reads as proposed, and no
+    resource differs that none of them is about.
+    """
+    whole = combined("", [one.changes for one in items])
+    if whole.base_sha != desired_state.commit:
+        return "they were planned for another commit"
+    written: dict[str, bytes] = {}
+    meant: set[str] = set()
+    for file in {edit.file for edit in whole.edits}:
+        edits = [edit for edit in whole.edits if edit.file == file]
+        made = any(edit.creates for edit in edits)
+        if made and len(edits) > 1:
+            return f"several would make {file}"
+        try:
+            written[file] = apply_edits(b"" if made else desired_state.read(file), edits)
+        except Stopped as refused:
+            return refused.message
+    after = desired_state.with_changes(written)
+    for proposal, _, _ in items:
+        location = desired_state.locate(proposal.resource, proposal.field)
+        meant |= {proposal.resource, *(location.follows if location is not None else ())}
+        now = after.locate(proposal.resource, proposal.field)
+        if now is None or now.value != proposal.proposed:
+            return f"{proposal.resource} {proposal.field} would not read {proposal.proposed!r}"
+    old, new = desired_state.resources(), after.resources()
+    others = (old.keys() | new.keys()) - meant
+    more = sorted(
+        name
+        for name in others
+        if old.get(name) is not new.get(name) and old.get(name) != new.get(name)
+    )
+    return f"{more[0]} would change too" if more else ""

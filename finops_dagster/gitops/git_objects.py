@@ -93,23 +93,44 @@ class Git:
         """Id of a new blob."""
         return self.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
 
-    def file(self, commit: str, path: str) -> tuple[str, bytes] | None:
-        """(mode, content) of a regular file at a commit; None if it is not one."""
+    def entry(self, commit: str, path: str) -> tuple[str, str, str] | None:
+        """(mode, kind, object id) of what is at a path of a commit; None if nothing is."""
         out = self.run("ls-tree", "-z", "--full-tree", commit, "--", path)
         for mode, kind, oid, name in _entries(out):
-            if name == path.encode() and kind == "blob" and mode in {"100644", "100755"}:
-                return mode, self.blobs([oid])[0]
+            if name == path.encode():
+                return mode, kind, oid
         return None
 
+    def file(self, commit: str, path: str) -> tuple[str, bytes] | None:
+        """(mode, content) of a regular file at a commit; None if it is not one."""
+        found = self.entry(commit, path)
+        if found is None or found[1] != "blob" or found[0] not in {"100644", "100755"}:
+            return None
+        return found[0], self.blobs([found[2]])[0]
+
+    def is_free(self, commit: str, path: str) -> bool:
+        """Whether a file may be made at a path: nothing is there, and only folders above it."""
+        parts = path.split("/")
+        if any(part in ("", ".", "..", ".git") for part in parts):
+            return False
+        for depth in range(1, len(parts)):
+            above = self.entry(commit, "/".join(parts[:depth]))
+            if above is None:
+                return True
+            if above[1] != "tree":
+                return False
+        return self.entry(commit, path) is None
+
     def tree_with(self, commit: str, files: dict[str, tuple[str, str]]) -> str:
-        """Id of `commit`'s tree with files (path -> mode, blob id) replaced."""
+        """Id of `commit`'s tree with files (path -> mode, blob id) replaced or added."""
         root = self.run("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
         parts = {tuple(path.encode().split(b"/")): entry for path, entry in files.items()}
         return self._tree(root, parts)
 
-    def _tree(self, tree: str, files: dict[tuple[bytes, ...], tuple[str, str]]) -> str:
-        here = {name: (mode, kind, oid)
-                for mode, kind, oid, name in _entries(self.run("ls-tree", "-z", tree))}  # fmt: skip
+    def _tree(self, tree: str | None, files: dict[tuple[bytes, ...], tuple[str, str]]) -> str:
+        """`tree`: None for a folder that is not there yet."""
+        listed = self.run("ls-tree", "-z", tree) if tree is not None else b""
+        here = {name: (mode, kind, oid) for mode, kind, oid, name in _entries(listed)}
         below: dict[bytes, dict[tuple[bytes, ...], tuple[str, str]]] = {}
         for path, (mode, oid) in files.items():
             if len(path) == 1:
@@ -117,7 +138,8 @@ class Git:
             else:
                 below.setdefault(path[0], {})[path[1:]] = (mode, oid)
         for folder, inside in below.items():
-            here[folder] = ("040000", "tree", self._tree(here[folder][2], inside))
+            old = here[folder][2] if folder in here else None
+            here[folder] = ("040000", "tree", self._tree(old, inside))
         listing = b"".join(
             f"{mode} {kind} {oid}\t".encode() + name + b"\0"
             for name, (mode, kind, oid) in here.items()

@@ -5,22 +5,21 @@ What a person reads in the body is written in rendering.py.
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
-from finops_dagster.gitops.changes import key_of_branch
+from finops_dagster.gitops.changes import is_branch_of_ours
+from finops_dagster.gitops.escaping import shortened
+from finops_dagster.gitops.hidden import hide, pattern, revealed
 
 MAX_BODY_CHARACTERS = 65_536
 """GitHub's limit for the body of a pull request or comment; also held in bytes here."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_PATTERN = re.compile(r"<!-- finops-pull-request/1 (\{[^<>]*\}) -->")
+_NAME = "finops-pull-request/1"
 
 
 class Metadata(BaseModel):
@@ -42,6 +41,9 @@ class Metadata(BaseModel):
     proposal_id: str
     members: tuple[Member, ...] = ()
     opened_at: datetime | None = None
+    rung: Rung = Rung.PROPOSE
+    approvers: tuple[str, ...] = ()
+    ledger: str = ""
 
 
 def metadata_of(pull_request: PullRequest) -> Metadata:
@@ -61,43 +63,35 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
         proposal_id=pull_request.proposal_id,
         members=pull_request.members,
         opened_at=pull_request.opened_at,
+        rung=pull_request.rung,
+        approvers=pull_request.approvers,
+        ledger=pull_request.ledger,
     )
-
-
-def _escaped(string: re.Match[str]) -> str:
-    """A JSON string with nothing in it that could end the comment or be taken for markup.
-
-    Only strings: the sign of a number has to stay one, and cannot do either.
-    """
-    text = string.group()
-    for character in "<>&@-`":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
-    payload = _STRING.sub(_escaped, metadata_of(pull_request).model_dump_json())
-    marker = f"\n\n<!-- finops-pull-request/1 {payload} -->\n"
-    return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
+    remembered = metadata_of(pull_request).model_dump(mode="json")
+    marker = f"\n\n{hide(_NAME, remembered)}\n"
+    return shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker
     )
 
 
 def read(body: str) -> Metadata | None:
     """The last marker in a body; None if there is none that can be believed."""
-    found = _PATTERN.findall(body)
+    found = revealed(_NAME, body)
     if not found:
         return None
     try:
-        return Metadata.model_validate(json.loads(found[-1]))
-    except (ValueError, ValidationError):
+        return Metadata.model_validate(found[-1])
+    except ValidationError:
         return None
 
 
 def visible(body: str) -> str:
     """The body without its marker."""
-    return _PATTERN.sub("", body).rstrip()
+    return pattern(_NAME).sub("", body).rstrip()
 
 
 def as_pull_request(
@@ -116,16 +110,16 @@ def as_pull_request(
 ) -> PullRequest | None:
     """The pull request that a forge's record and the marker in its body make.
 
-    Where a person removed the marker, the branch's name still tells the key; the rest is empty
-    (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
+    Where a person removed the marker, the branch still tells that it is ours and stands in for the
+    key; the rest is empty (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
     """
     found = read(body)
     if found is None:
-        key = key_of_branch(branch)
-        if key is None:
+        if not is_branch_of_ours(branch):
             return None
         found = Metadata(
-            key=key, fingerprint="", kind="", resource="", base_sha="", written_head="", files=(),
+            key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="",
+            files=(),
             saving_per_month=MoneyRange.model_validate(
                 {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
             ),
@@ -157,18 +151,7 @@ def as_pull_request(
         ended_at=ended_at,
         ended_by=ended_by,
         merge_sha=merge_sha,
+        rung=found.rung,
+        approvers=found.approvers,
+        ledger=found.ledger,
     )
-
-
-def _shortened(text: str, limit_bytes: int) -> str:
-    if len(text.encode()) <= limit_bytes:
-        return text
-    note = "\n\n(Shortened: the forge's limit is reached.)"
-    kept: list[str] = []
-    room = limit_bytes - len(note.encode())
-    for line in text.split("\n"):
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return "\n".join(kept) + note

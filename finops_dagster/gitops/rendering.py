@@ -1,46 +1,37 @@
-"""What a reviewer with one minute reads: title, body, commit message and comments, in Markdown.
+"""What a reviewer with one minute reads: title, body and commit message, in Markdown.
 
-All foreign text passes through escaping.py; the state for machines is marker.py's business.
+How things are said is in words.py, the picture in pictures.py; all foreign text passes through
+escaping.py; the state for machines is marker.py's business.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 
 from finops_dagster.domain.decisions import (
-    ChangeSet,
     Decision,
     FindingKind,
     Proposal,
     RuleResult,
-    Verdict,
+    Rung,
 )
-from finops_dagster.domain.money import MoneyRange, Range
-from finops_dagster.gitops.escaping import code, one_line, prose, title, trailer
-
-_VERBS = {
-    FindingKind.RIGHTSIZE_CPU: "Lower the CPU request",
-    FindingKind.RIGHTSIZE_MEMORY: "Lower the memory request",
-    FindingKind.UNDERPROVISIONED_CPU: "Raise the CPU request",
-    FindingKind.UNDERPROVISIONED_MEMORY: "Raise the memory request",
-    FindingKind.IDLE_WORKLOAD: "Scale down the idle workload",
-    FindingKind.IDLE_GPU: "Release idle GPUs",
-    FindingKind.UNDERUSED_GPU: "Ask for fewer GPUs",
-    FindingKind.SERVERLESS_MEMORY: "Lower the memory",
-    FindingKind.PROVISIONED_CONCURRENCY: "Lower the provisioned concurrency",
-    FindingKind.UNUSED_VOLUME: "Reduce the unused volume",
-    FindingKind.OFF_HOURS: "Switch off outside working hours",
-    FindingKind.CARBON_HOURS: "Move the start",
-    FindingKind.SCHEDULED_SCALING: "Change the minimum of replicas",
-    FindingKind.RIGHTSIZE_MACHINE: "Lower the type",
-    FindingKind.UNDERPROVISIONED_MACHINE: "Raise the type",
-    FindingKind.MACHINE_GENERATION: "Renew the generation",
-    FindingKind.MACHINE_ARCHITECTURE: "Change the architecture",
-    FindingKind.RIGHTSIZE_DATABASE: "Lower the class",
-    FindingKind.UNDERPROVISIONED_DATABASE: "Raise the class",
-}
+from finops_dagster.gitops.escaping import block, code, html, one_line, plain, prose, title, trailer
+from finops_dagster.gitops.pictures import picture
+from finops_dagster.gitops.wanted import Shown, Wanted
+from finops_dagster.gitops.words import (
+    action,
+    actions,
+    amount,
+    carbon_span,
+    currency,
+    effect,
+    listed,
+    money_span,
+    number,
+    spoken,
+    value_name,
+)
 
 _RISK = "Estimated probability that demand exceeds the new value in the next 14 days"
 _RISKS = {FindingKind.CARBON_HOURS: "Estimated probability that a run emits more than before"}
@@ -50,128 +41,205 @@ _VERDICTS = {
     Decision.NEEDS_APPROVAL: "Policy asks for a person's approval before this is merged.",
     Decision.DENY: "Policy denies this change.",
 }
+_SEVERITY = tuple(Decision)
 
-_CURRENCY = re.compile(r"[A-Za-z][A-Za-z0-9]{0,19}\Z")
+_RUNGS = {
+    Rung.OBSERVE: "it is only recorded",
+    Rung.ADVISE: "it is shown on the dashboard, and a person had it opened",
+    Rung.PROPOSE: "a person merges it",
+    Rung.AUTOMERGE: "the forge merges it by its own protection once all it asks for is there",
+}
 
 MAX_ROWS = 30
 """Rows of a table in a body; what is beyond is counted, not shown."""
 
-
-def render_title(proposal: Proposal) -> str:
-    """`Lower the CPU request of KIND NAMESPACE/NAME: 2 to 500m (saves about 480 USD a month)`."""
-    verb = _VERBS.get(proposal.kind, "Change")
-    head = f"{verb} of {_spoken(proposal.resource)}: {one_line(proposal.current, 30)} to "
-    return title(f"{head}{one_line(proposal.proposed, 30)} ({_effect(proposal)})")
+MAX_PICTURES = 10
+"""Pictures in a body: a forge draws each in a frame of its own."""
 
 
-def render_body(proposal: Proposal, verdict: Verdict, change_set: ChangeSet) -> str:
-    """The body: what, why, evidence, saving and carbon with intervals, risk, policy, undo."""
-    evidence = proposal.evidence
-    days = (evidence.window_end - evidence.window_start).total_seconds() / 86_400
-    parts = [
-        f"**{money_sentence(proposal.saving_per_month)}** "
-        f"{carbon_sentence(proposal.carbon_kg_per_month)}",
-        _table(
-            ("file", "value", "before", "after"),
-            [
-                (
-                    code(edit.file, cell=True),
-                    code(proposal.field, cell=True),
-                    code(edit.before, cell=True),
-                    code(edit.after, cell=True),
-                )
-                for edit in change_set.edits
-            ],
-        ),
-        f"### Why\n\n{prose(proposal.reason)}",
-        "### Evidence\n\n"
-        f"{evidence.samples:,} samples over {_number(days)} days, "
-        f"{evidence.window_start:%Y-%m-%d %H:%M} to {evidence.window_end:%Y-%m-%d %H:%M} UTC.\n\n"
-        + _table(
-            ("figure", "value"),
-            [
-                (code(name, cell=True), _number(value))
-                for name, value in sorted(evidence.figures.items())
-            ],
-        ),
-        _figures(proposal),
-        f"### Risk\n\n{_RISKS.get(proposal.kind, _RISK)}: {proposal.risk:.1%}. "
-        f"{proposal.confidence:.0%} of the evidence window was measured.",
-        _policy(verdict),
-        _undo(proposal),
-        f"Proposed for {proposal.as_of:%Y-%m-%d} to owner {code(proposal.owner or 'unknown')}, "
-        f"environment {code(proposal.environment or 'unknown')}. "
-        "A commit by a person on this branch stops automatic updates; closing this unmerged "
-        "rejects it, and it is not opened again for the same change.",
+def render_title(group: Sequence[Wanted]) -> str:
+    """`Lower the CPU request of KIND NAMESPACE/NAME: 2 to 500m (saves about 480 USD a month)`, and
+    of several what they do, whose they are and what they come to in each currency.
+    """
+    proposals = [one.proposal for one in group]
+    told = f"({effect(proposals)})"
+    if len(group) > 1:
+        head = f"{actions(proposals)} {_whose(group)}"
+    else:
+        (of,) = proposals
+        head = f"{action(of)}: {one_line(of.current, 30)} to {one_line(of.proposed, 30)}"
+    room = max(60, 240 - len(told))
+    return title(f"{one_line(head, room)} {told}")
+
+
+def render_body(group: Sequence[Wanted], shown: Shown) -> str:
+    """The body: what, why, use, saving and carbon with intervals, risk, policy, undo."""
+    parts = _several(group, shown) if len(group) > 1 else _alone(group[0], shown)
+    return "\n\n".join(part for part in (*parts, _footer(group)) if part)
+
+
+def render_commit_message(group: Sequence[Wanted], shown: Shown) -> str:
+    """Title, why in words, and trailers that lead back to the decision."""
+    reasons = [plain(one.proposal.reason) for one in group[:MAX_ROWS]]
+    if len(group) > 1:
+        reasons = [
+            f"- {plain(spoken(one.proposal.resource))}: {reason}"
+            for one, reason in zip(group, reasons, strict=False)
+        ]
+    trailers = [
+        *(f"Finops-Proposal: {trailer(one.proposal.id)}" for one in group),
+        *(f"Finops-Key: {trailer(one.proposal.change_key)}" for one in group),
+        *(f"Finops-Policy: {trailer(bundle)}" for bundle in _bundles(group)),
+        *([f"Finops-Ledger: {trailer(shown.ledger)}"] if shown.ledger else []),
     ]
+    return "\n\n".join((render_title(group), "\n".join(reasons), "\n".join(trailers))) + "\n"
+
+
+def _alone(item: Wanted, shown: Shown) -> Iterable[str]:
+    of = item.proposal
+    name = code(spoken(of.resource))
+    yield (
+        f"**{action(of, name)} from {code(of.current)} to {code(of.proposed)}: "
+        f"{effect([of])}.** {prose(of.reason)}"
+    )
+    yield _change(item)
+    yield from _case(item, shown, "###")
+    yield _policy([item])
+    yield _approval([item], shown)
+    yield _record([item], shown)
+    yield _undo([item])
+    yield _figures(of)
+
+
+def _several(group: Sequence[Wanted], shown: Shown) -> Iterable[str]:
+    proposals = [one.proposal for one in group]
+    yield f"**{prose(actions(proposals))} {prose(_whose(group))}: {effect(proposals)}.**"
+    yield _changes(group)
+    yield "### Why, one by one"
+    for place, one in enumerate(group):
+        yield _details(
+            f"{action(one.proposal)}: {effect([one.proposal])}",
+            _member(one, shown, drawn=place < MAX_PICTURES),
+        )
+    yield _policy(group)
+    yield _approval(group, shown)
+    yield _record(group, shown)
+    yield _undo(group)
+
+
+def _member(item: Wanted, shown: Shown, *, drawn: bool) -> str:
+    of, verdict, _ = item
+    seen = shown if drawn else Shown(owners=shown.owners, records=shown.records)
+    parts = (
+        prose(of.reason),
+        _change(item),
+        *_case(item, seen, "####"),
+        _rules(verdict.rules),
+        _figure_table(of),
+    )
     return "\n\n".join(part for part in parts if part)
 
 
-def render_commit_message(proposal: Proposal, verdict: Verdict) -> str:
-    """Title, the sentence of money, and trailers that lead back to the decision."""
-    return (
-        f"{render_title(proposal)}\n\n{one_line(proposal.reason, 500)}\n\n"
-        f"Finops-Proposal: {trailer(proposal.id)}\nFinops-Key: {trailer(proposal.key)}\n"
-        f"Finops-Policy: {trailer(verdict.bundle)}\n"
+def _case(item: Wanted, shown: Shown, heading: str) -> Iterable[str]:
+    """What speaks for one change and against it."""
+    of = item.proposal
+    evidence = of.evidence
+    days = (evidence.window_end - evidence.window_start).total_seconds() / 86_400
+    yield f"{heading} Expected effect\n\n{_effects(of)}"
+    yield (
+        f"{heading} Evidence\n\n{evidence.samples:,} samples over {number(days)} days, "
+        f"{evidence.window_start:%Y-%m-%d %H:%M} to {evidence.window_end:%Y-%m-%d %H:%M} UTC; "
+        f"{of.confidence:.0%} of that window was measured."
     )
+    use = shown.uses.get(of.id)
+    yield picture(use) if use else ""
+    yield f"{heading} Risk\n\n{_RISKS.get(of.kind, _RISK)}: {of.risk:.1%}.{_wrong_if(of)}"
 
 
-def money_sentence(saving: MoneyRange) -> str:
-    """`Saves 410 to 560 USD a month (95 %).`, and as honestly where it costs or may cost."""
-    currency = _currency(saving)
-    low, high = saving.low, saving.high
-    if low == high == 0:
-        return "Saves no money."
-    if low >= 0:
-        return f"Saves {_span(low, high)} {currency} a month (95 %)."
-    if high <= 0:
-        return f"Costs {_span(-high, -low)} {currency} more a month (95 %)."
-    return (
-        f"Between {_amount(-low)} {currency} more and {_amount(high)} {currency} less a month "
-        f"(95 %), {_about(saving)}."
-    )
+def _wrong_if(of: Proposal) -> str:
+    return f" It would be wrong if {prose(of.wrong_if)}." if of.wrong_if else ""
 
 
-def carbon_sentence(carbon: Range) -> str:
-    """`Avoids 12 to 18 kg CO2e a month (95 %).`"""
-    if carbon.low == carbon.high == 0:
-        return "Its carbon is not known or does not change."
-    if carbon.low >= 0:
-        return f"Avoids {_number(carbon.low)} to {_number(carbon.high)} kg CO2e a month (95 %)."
-    if carbon.high <= 0:
-        return f"Adds {_number(-carbon.high)} to {_number(-carbon.low)} kg CO2e a month (95 %)."
-    return (
-        f"Carbon between {_number(-carbon.low)} kg CO2e more and {_number(carbon.high)} less a "
-        "month (95 %)."
-    )
+def _change(item: Wanted) -> str:
+    """Before and after, and where; the bytes themselves are in the forge's own diff."""
+    of = item.proposal
+    where = [
+        f"{code(edit.file, cell=True)}{' (new)' if edit.creates else ''}"
+        for edit in item.changes.edits[:MAX_ROWS]
+    ]
+    row = (
+        code(value_name(of.field), cell=True), code(of.current, cell=True),
+        code(of.proposed, cell=True), listed(where),
+    )  # fmt: skip
+    return _table(("value", "before", "after", "file"), [row])
 
 
-def _figures(proposal: Proposal) -> str:
-    saving, carbon = proposal.saving_per_month, proposal.carbon_kg_per_month
-    currency = _currency(saving)
-    return "### Expected effect\n\n" + _table(
+def _changes(group: Sequence[Wanted]) -> str:
+    return _table(
+        ("resource", "value", "before", "after", "saving a month", "kg CO2e a month", "risk"),
+        [
+            (
+                code(spoken(of.resource), cell=True), code(value_name(of.field), cell=True),
+                code(of.current, 40, cell=True), code(of.proposed, 40, cell=True),
+                money_span(of.saving_per_month), carbon_span(of.carbon_kg_per_month),
+                f"{of.risk:.1%}",
+            )
+            for of, _, _ in group
+        ],
+    )  # fmt: skip
+
+
+def _effects(of: Proposal) -> str:
+    saving, carbon = of.saving_per_month, of.carbon_kg_per_month
+    return _table(
         ("a month", "low (2.5 %)", "expected", "high (97.5 %)"),
         [
             (
-                f"saving, {currency}",
-                _amount(saving.low), _amount(saving.mid), _amount(saving.high),
+                f"saving, {currency(saving)}",
+                amount(saving.low), amount(saving.mid), amount(saving.high),
             ),
             (
                 "carbon avoided, kg CO2e",
-                _number(carbon.low), _number(carbon.mid), _number(carbon.high),
+                number(carbon.low), number(carbon.mid), number(carbon.high),
             ),
         ],
     )  # fmt: skip
 
 
-def _policy(verdict: Verdict) -> str:
-    text = f"### Policy\n\n{_VERDICTS[verdict.decision]} Bundle {code(verdict.bundle)}."
-    if not verdict.rules:
-        return f"{text} No rule objected."
-    rows = [_rule(rule) for rule in verdict.rules[:MAX_ROWS]]
-    more = len(verdict.rules) - len(rows)
-    note = f"\n\n{more} more rules spoke." if more else ""
-    return f"{text}\n\n{_table(('rule', 'says', 'found', 'limit', 'to satisfy it'), rows)}{note}"
+def _policy(group: Sequence[Wanted]) -> str:
+    """The strictest verdict, the lowest rung and what holds it there, and the rules that spoke."""
+    verdicts = [one.verdict for one in group]
+    decision = max((one.decision for one in verdicts), key=_SEVERITY.index)
+    lowest = min((one.rung for one in verdicts), key=lambda rung: rung.height)
+    text = f"### Policy\n\n{_VERDICTS[decision]}"
+    if not any(one.rules for one in verdicts):
+        text += " No rule objected."
+    text += f" It may go as far as *{lowest.value}*: {_RUNGS[lowest]}."
+    held = dict.fromkeys(one.rung_reason for one in verdicts if one.rung is lowest)
+    text += "".join(f" {prose(reason)}" for reason in held if reason)
+    text += f" Bundle {listed([code(bundle) for bundle in _bundles(group)])}."
+    rules = _rules(verdicts[0].rules) if len(group) == 1 else _objections(group)
+    return f"{text}\n\n{rules}" if rules else text
+
+
+_RULE = ("rule", "says", "found", "limit", "to satisfy it")
+
+
+def _rules(rules: Sequence[RuleResult]) -> str:
+    return _table(_RULE, [_rule(one) for one in rules])
+
+
+def _objections(group: Sequence[Wanted]) -> str:
+    """Of several, only what asks for something; the rest stands with each."""
+    return _table(
+        ("resource", *_RULE),
+        [
+            (code(spoken(of.resource), cell=True), *_rule(rule))
+            for of, verdict, _ in group
+            for rule in verdict.rules
+            if rule.decision is not Decision.ALLOW
+        ],
+    )
 
 
 def _rule(rule: RuleResult) -> tuple[str, ...]:
@@ -184,22 +252,92 @@ def _rule(rule: RuleResult) -> tuple[str, ...]:
     )
 
 
-def _undo(proposal: Proposal) -> str:
-    command = shlex.join(
+def _approval(group: Sequence[Wanted], shown: Shown) -> str:
+    """Names stand in code, so that nobody is called upon by the text alone."""
+    approvers = sorted({name for one in group for name in one.verdict.approvers})
+    owners = [name for name in dict.fromkeys(shown.owners) if name not in approvers]
+    said = []
+    if approvers:
+        said.append(f"By policy: {listed([code(name) for name in approvers[:MAX_ROWS]])}.")
+    if owners:
+        said.append(f"Owners of the files: {listed([code(name) for name in owners[:MAX_ROWS]])}.")
+    if not said:
+        said.append("Neither policy nor a CODEOWNERS file names anybody: whoever may merge.")
+    return f"### Who must approve\n\n{' '.join(said)}"
+
+
+def _record(group: Sequence[Wanted], shown: Shown) -> str:
+    kinds = dict.fromkeys(one.proposal.kind.value for one in group)
+    said = [prose(shown.records[kind]) for kind in kinds if shown.records.get(kind)]
+    return "\n\n".join(["### What earlier changes came to", *said]) if said else ""
+
+
+def _undo(group: Sequence[Wanted]) -> str:
+    commands = [
+        " \\\n  ".join(
+            (
+                "finops desired-state set .",
+                shlex.join(("--resource", one_line(of.resource, 600))),
+                shlex.join(("--field", one_line(of.field, 600))),
+                shlex.join(("--value", one_line(of.current, 300))),
+            )
+        )
+        for of, _, changes in group[:MAX_ROWS]
+        if not any(edit.creates for edit in changes.edits)
+    ]
+    text = "### How to undo\n\nRevert the merge commit (`git revert -m 1 MERGE`)"
+    if not commands:
+        return f"{text}."
+    again = block("\n".join(commands))
+    if len(group) > 1:
+        return f"{text}, or set the old values again:\n\n{_details('Commands', again)}"
+    return f"{text}, or set the old value again:\n\n{again}"
+
+
+def _figures(of: Proposal) -> str:
+    table = _figure_table(of)
+    return _details("Figures behind this", table) if table else ""
+
+
+def _figure_table(of: Proposal) -> str:
+    return _table(
+        ("figure", "value"),
         [
-            "finops", "desired-state", "set", ".",
-            "--resource", one_line(proposal.resource, 600),
-            "--field", one_line(proposal.field, 600),
-            "--value", one_line(proposal.current, 300),
-        ]
-    )  # fmt: skip
-    return (
-        "### How to undo\n\nRevert the merge commit (`git revert -m 1 MERGE`), or set the old "
-        f"value again:\n\n    {command.replace('<!--', '<! --')}"
+            (code(name, cell=True), number(value))
+            for name, value in sorted(of.evidence.figures.items())
+        ],
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _footer(group: Sequence[Wanted]) -> str:
+    of = group[0].proposal
+    places = dict.fromkeys(one.proposal.environment or "unknown" for one in group)
+    return (
+        f"Proposed for {of.as_of:%Y-%m-%d} to owner {listed([code(one) for one in _owners(group)])}"
+        f", environment {listed([code(one) for one in places])}. A commit by a person on this "
+        "branch stops automatic updates; closing this unmerged rejects it, and it is not opened "
+        "again for the same change."
+    )
+
+
+def _whose(group: Sequence[Wanted]) -> str:
+    owners = _owners(group)
+    return f"for {len(owners)} teams" if len(owners) > 1 else f"for team {one_line(owners[0], 60)}"
+
+
+def _owners(group: Sequence[Wanted]) -> list[str]:
+    return list(dict.fromkeys(one.proposal.owner or "unknown" for one in group))
+
+
+def _bundles(group: Sequence[Wanted]) -> list[str]:
+    return list(dict.fromkeys(one.verdict.bundle for one in group))
+
+
+def _details(summary: str, text: str) -> str:
+    return f"<details>\n<summary>{html(summary)}</summary>\n\n{text}\n\n</details>"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     shown = rows[:MAX_ROWS]
@@ -208,42 +346,3 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if len(rows) > len(shown):
         lines.append(f"\n{len(rows) - len(shown)} more are not shown.")
     return "\n".join(lines)
-
-
-def _spoken(resource: str) -> str:
-    kind, _, rest = one_line(resource, 120).partition("/")
-    return f"{kind} {rest.lstrip('/')}"
-
-
-def _effect(proposal: Proposal) -> str:
-    """What it is made for, in half a sentence: its money, or its carbon where it saves none."""
-    saving, carbon = proposal.saving_per_month, proposal.carbon_kg_per_month
-    if saving.low == saving.high == 0 < carbon.mid:
-        return f"avoids about {_number(carbon.mid)} kg CO2e a month"
-    return _about(saving)
-
-
-def _about(saving: MoneyRange) -> str:
-    verb, amount = ("saves", saving.mid) if saving.mid >= 0 else ("costs", -saving.mid)
-    more = "" if saving.mid >= 0 else " more"
-    return f"{verb} about {_amount(amount)} {_currency(saving)}{more} a month"
-
-
-def _currency(saving: MoneyRange) -> str:
-    """The currency, if it is a code or a name of a virtual one; a bill may hold anything."""
-    return saving.currency if _CURRENCY.match(saving.currency) else "(currency unclear)"
-
-
-def _span(low: Decimal, high: Decimal) -> str:
-    one, other = _amount(low), _amount(high)
-    return one if one == other else f"{one} to {other}"
-
-
-def _amount(amount: Decimal) -> str:
-    return f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.2f}"
-
-
-def _number(value: float) -> str:
-    if value == 0:
-        return "0"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

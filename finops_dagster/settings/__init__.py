@@ -12,6 +12,7 @@ from finops_dagster.settings.environment import (
     telemetry_off,
     unknown_variables,
 )
+from finops_dagster.settings.keys import revealed_key
 from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.model import (
     CONFIG_NAME,
@@ -75,6 +76,7 @@ __all__ = [
     "hide_secrets",
     "load",
     "name_warehouse",
+    "revealed_key",
     "telemetry_off",
     "unknown_variables",
 ]

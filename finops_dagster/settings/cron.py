@@ -1,11 +1,12 @@
-"""Is a text a cron schedule of five fields? What lives here is that question alone.
+"""Cron schedules of five fields: is a text one, and does it name an hour?
 
-When a schedule fires is the orchestrator's business.
+When a job is started by a schedule is the orchestrator's business.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -30,6 +31,39 @@ def cron_fault(text: str) -> str | None:
             if not _valid(item.lower(), low, high, names):
                 return f"{name} {item!r} is not *, a number from {low} to {high}, or a range"
     return None
+
+
+def names_hour(schedule: str, moment: datetime) -> bool:
+    """Whether a schedule without a fault names the clock hour of `moment`, whatever its minute.
+
+    As cron does (crontab(5)): where both a day of the month and a day of the week are given, one
+    of them is enough.
+    """
+    _, hour, day, month, weekday = schedule.lower().split()
+    by_day = _names(day, moment.day, 2)
+    by_weekday = any(_names(weekday, number, 4) for number in _weekday_numbers(moment))
+    either = not day.startswith("*") and not weekday.startswith("*")
+    on_day = by_day or by_weekday if either else by_day and by_weekday
+    return _names(hour, moment.hour, 1) and _names(month, moment.month, 3) and on_day
+
+
+def _weekday_numbers(moment: datetime) -> tuple[int, ...]:
+    number = moment.isoweekday() % 7
+    return (0, 7) if number == 0 else (number,)
+
+
+def _names(part: str, number: int, field: int) -> bool:
+    _, low, high, names = _FIELDS[field]
+    for item in part.split(","):
+        span, _, step = item.partition("/")
+        first, dash, last = (str(low), "-", str(high)) if span == "*" else span.partition("-")
+        begin, end = (_number(one, names, low) for one in (first, last or first))
+        assert begin is not None and end is not None  # without a fault
+        if step and not dash:
+            end = high
+        if begin <= number <= end and (number - begin) % int(step or 1) == 0:
+            return True
+    return False
 
 
 def _valid(item: str, low: int, high: int, names: tuple[str, ...]) -> bool:

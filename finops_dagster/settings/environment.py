@@ -14,7 +14,15 @@ from pathlib import Path
 PREFIX = "FINOPS_"
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 """Names the settings file where no argument can: a Dagster daemon or webserver starts us so."""
-SECRETS = ("FINOPS_GITHUB_TOKEN", "FINOPS_PRIVACY_KEY")
+SECRETS = (
+    "FINOPS_GITHUB_TOKEN",
+    "FINOPS_GITHUB_APP_KEY",
+    "FINOPS_GITHUB_APP_KEY_FILE",
+    "FINOPS_COMMIT_SIGNING_KEY",
+    "FINOPS_COMMIT_SIGNING_KEY_FILE",
+    "FINOPS_OPA_TOKEN",
+    "FINOPS_PRIVACY_KEY",
+)
 CREDENTIALS = "FINOPS_CREDENTIALS"
 """Opens the names of all variables that let us into sources."""
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "FINOPS_WAREHOUSE"})

@@ -47,6 +47,11 @@ from finops_dagster.settings.types import Section, Workload, drop_empty
 CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
     "github_token": "FINOPS_GITHUB_TOKEN",
+    "opa_token": "FINOPS_OPA_TOKEN",
+    "github_app_key": "FINOPS_GITHUB_APP_KEY",
+    "github_app_key_file": "FINOPS_GITHUB_APP_KEY_FILE",
+    "commit_signing_key": "FINOPS_COMMIT_SIGNING_KEY",
+    "commit_signing_key_file": "FINOPS_COMMIT_SIGNING_KEY_FILE",
     "privacy_key": "FINOPS_PRIVACY_KEY",
     "credentials": "FINOPS_CREDENTIALS__SOURCE__KEY",
 }
@@ -148,7 +153,16 @@ class DesiredStateSettings(Section):
     api_url: str = Field(
         default="https://api.github.com",
         pattern=r"^https?://\S+$",
-        description="API of the GitHub server.",
+        description="API of the GitHub server; of GitHub Enterprise Server https://HOST/api/v3.",
+    )
+    app_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,60}$",
+        description="GitHub App, by its id or client id, in place of a token; its private key is "
+        "FINOPS_GITHUB_APP_KEY in the environment.",
+    )
+    installation_id: int | None = Field(
+        default=None, ge=1, description="That App's installation on the repository's owner."
     )
 
     @model_validator(mode="after")
@@ -156,6 +170,8 @@ class DesiredStateSettings(Section):
         owner, slash, name = self.repository.partition("/")
         if self.forge == "github" and not (owner and slash and name and "/" not in name):
             raise ValueError("with forge: github, repository must be OWNER/NAME")
+        if (self.app_id is None) != (self.installation_id is None):
+            raise ValueError("app_id and installation_id come together")
         return self
 
 
@@ -553,6 +569,35 @@ class Settings(BaseSettings):
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "
         "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
+    )
+    opa_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token for the OPA server of `policy.opa_url`; only from the "
+        "environment, as FINOPS_OPA_TOKEN.",
+        exclude=True,
+    )
+    github_app_key: SecretStr | None = Field(
+        default=None,
+        description="Private key (PEM) of the GitHub App; only from the environment, as "
+        "FINOPS_GITHUB_APP_KEY.",
+        exclude=True,
+    )
+    github_app_key_file: Path | None = Field(
+        default=None,
+        description="File with that key; only from the environment, as FINOPS_GITHUB_APP_KEY_FILE.",
+        exclude=True,
+    )
+    commit_signing_key: SecretStr | None = Field(
+        default=None,
+        description="Private key without a passphrase, OpenSSH or armored OpenPGP, that commits "
+        "are signed with; only from the environment, as FINOPS_COMMIT_SIGNING_KEY.",
+        exclude=True,
+    )
+    commit_signing_key_file: Path | None = Field(
+        default=None,
+        description="File with that key; only from the environment, as "
+        "FINOPS_COMMIT_SIGNING_KEY_FILE.",
         exclude=True,
     )
     privacy_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(

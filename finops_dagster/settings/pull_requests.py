@@ -88,8 +88,8 @@ class PullRequestSettings(Section):
     money_per_team_per_day: Decimal | None = Field(
         default=None,
         gt=0,
-        description="Expected savings a month of what is opened for one team on a day at most, in "
-        "each currency; empty: no limit.",
+        description="Expected savings (or added costs) a month of what is opened for one team on a "
+        "day at most, in each currency; empty: no limit.",
     )
     schedule: Annotated[str, AfterValidator(_cron)] | None = Field(
         default=None,

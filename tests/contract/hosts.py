@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,12 +20,17 @@ import github
 import pytest
 from filelock import FileLock
 
+from finops_dagster.domain.pull_requests import Issue, PullRequestState
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.local_forge import LocalForge
 from tests.builders import NOW, bare_repository, free_port, git
+from tests.contract.github_proxy import proxied, proxy_at
 
 HERE = Path(__file__).parent
 OWNER, TOKEN = "acme", "token-of-the-emulator"
+SPARE_TOKENS = [f"{TOKEN}-{number}" for number in range(100)]
+"""The emulator takes 5,000 calls an hour from each token."""
+REVIEWER = "a-reviewer"
 
 
 class Host(Protocol):
@@ -35,7 +40,7 @@ class Host(Protocol):
 
     def forge(self, now: datetime = NOW) -> LocalForge | GitHubForge: ...
 
-    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+    def commit(self, branch: str, files: dict[str, bytes], message: str = "by hand") -> str:
         """A person's commit on a branch."""
         ...
 
@@ -51,6 +56,24 @@ class Host(Protocol):
         """A person replaces the body of a pull request, marker and all."""
         ...
 
+    def protect(
+        self, *, reviews: int = 0, checks: Sequence[str] = (), automerge: bool = True
+    ) -> None:
+        """An administrator protects the main branch."""
+        ...
+
+    def approve(self, number: int) -> None:
+        """A person approves a pull request as it is."""
+        ...
+
+    def close(self, number: int) -> None:
+        """A person closes a pull request unmerged."""
+        ...
+
+    def edit_issue(self, issue: Issue, body: str) -> None:
+        """A person changes what an issue says."""
+        ...
+
 
 class LocalHost:
     """A bare repository on disk."""
@@ -64,14 +87,14 @@ class LocalHost:
     def forge(self, now: datetime = NOW) -> LocalForge:
         return LocalForge(self.bare, now=now)
 
-    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+    def commit(self, branch: str, files: dict[str, bytes], message: str = "by hand") -> str:
         clone = self.folder / f"clone-{time.monotonic_ns()}"
         git(self.folder, "clone", "-q", "-b", branch, str(self.bare), str(clone))
         for name, data in files.items():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             (clone / name).write_bytes(data)
         git(clone, "add", "-A")
-        git(clone, "commit", "-q", "-m", "by hand")
+        git(clone, "commit", "-q", "-m", message)
         git(clone, "push", "-q", "origin", branch)
         return git(clone, "rev-parse", "HEAD").strip()
 
@@ -94,19 +117,42 @@ class LocalHost:
         oid = git(self.bare, "hash-object", "-w", "--stdin", stdin=text).strip()
         git(self.bare, "update-ref", reference, oid)
 
+    def protect(
+        self, *, reviews: int = 0, checks: Sequence[str] = (), automerge: bool = True
+    ) -> None:
+        git(self.bare, "config", "finops.main.reviews", str(reviews))
+        for check in checks:
+            git(self.bare, "config", "--add", "finops.main.checks", check)
+        git(self.bare, "config", "finops.main.automerge", str(automerge).lower())
+
+    def approve(self, number: int) -> None:
+        head = next(one.head_sha for one in self.forge().pull_requests() if one.number == number)
+        git(self.bare, "update-ref", f"refs/finops/reviews/{number}/{REVIEWER}", head)
+
+    def close(self, number: int) -> None:
+        self.forge().close(number, PullRequestState.REJECTED)
+
+    def edit_issue(self, issue: Issue, body: str) -> None:
+        self.forge().write_issue(issue.topic, issue.title, body)
+
 
 class GitHubHost:
-    """A repository of its own on the emulated GitHub."""
+    """A repository of its own on the emulated GitHub, behind the proxy at `url`.
 
-    sees_conflicts = False  # the emulator merges whatever it is told to
+    People are not recorded: what they do goes to the emulator itself.
+    """
+
+    sees_conflicts = True
     count = 0
 
     def __init__(self, url: str, start: dict[str, bytes]) -> None:
         GitHubHost.count += 1
         self.url = url
         self.name = f"{OWNER}/estate-{GitHubHost.count}"
+        self.proxy = proxy_at(url).recorder(self.name)
         self._github = github.Github(
-            auth=github.Auth.Token(TOKEN), base_url=url, retry=None,
+            auth=github.Auth.Token(SPARE_TOKENS[GitHubHost.count % len(SPARE_TOKENS)]),
+            base_url=proxy_at(url).upstream, retry=None,
             seconds_between_requests=0, seconds_between_writes=0,
         )  # fmt: skip
         user = self._github.get_user()
@@ -118,7 +164,7 @@ class GitHubHost:
             self.url, self.name, TOKEN, now=now, patience=Patience(attempts=2), sleep=lambda _: None
         )
 
-    def commit(self, branch: str, files: dict[str, bytes]) -> str:
+    def commit(self, branch: str, files: dict[str, bytes], message: str = "by hand") -> str:
         repository = self._github.get_repo(self.name)
         parent = repository.get_git_commit(repository.get_git_ref(f"heads/{branch}").object.sha)
         elements = [
@@ -129,7 +175,7 @@ class GitHubHost:
             for name, data in files.items()
         ]  # fmt: skip
         tree = repository.create_git_tree(elements, parent.tree)
-        made = repository.create_git_commit("by hand", tree, [parent])
+        made = repository.create_git_commit(message, tree, [parent])
         self._github.requester.requestJsonAndCheck(
             "PATCH", f"/repos/{self.name}/git/refs/heads/{branch}", input={"sha": made.sha}
         )
@@ -156,6 +202,25 @@ class GitHubHost:
     def tidy_body(self, number: int) -> None:
         self._github.get_repo(self.name).get_pull(number).edit(body="tidied")
 
+    def protect(
+        self, *, reviews: int = 0, checks: Sequence[str] = (), automerge: bool = True
+    ) -> None:
+        self.proxy.github.protections["main"] = {
+            "required_pull_request_reviews": {"required_approving_review_count": reviews},
+            "required_status_checks": {"strict": False, "contexts": list(checks)},
+        }
+        self._github.get_repo(self.name).edit(allow_auto_merge=automerge)
+
+    def approve(self, number: int) -> None:
+        self._github.get_repo(self.name).get_pull(number).create_review(event="APPROVE")
+
+    def close(self, number: int) -> None:
+        self._github.get_repo(self.name).get_pull(number).edit(state="closed")
+
+    def edit_issue(self, issue: Issue, body: str) -> None:
+        found = self._github.get_repo(self.name).get_issue(issue.number)
+        found.edit(body=found.body.replace(issue.body, body))
+
 
 class NoEmulatorError(RuntimeError):
     """The emulator cannot be had; the message says why."""
@@ -163,9 +228,11 @@ class NoEmulatorError(RuntimeError):
 
 @contextmanager
 def github_or_skip(folder: Path) -> Iterator[str]:
-    """Address of a running emulator; skips with a reason where there can be none, but not in CI."""
+    """Address of the proxy before a running emulator; skips with a reason where there can be none,
+    but not in CI.
+    """
     try:
-        with emulated_github(folder) as url:
+        with emulated_github(folder) as up, proxied(up, {TOKEN: SPARE_TOKENS}) as url:
             yield url
     except NoEmulatorError as error:
         if os.environ.get("CI"):
@@ -181,10 +248,10 @@ def emulated_github(folder: Path) -> Iterator[str]:
         raise NoEmulatorError("node and npm are needed for the GitHub emulator")
     program = _installed()
     seed = folder / "seed.yaml"
-    seed.write_text(
-        f"tokens:\n  {TOKEN}:\n    login: {OWNER}\n    scopes: [repo]\n"
-        f"github:\n  users:\n    - login: {OWNER}\n  repos: []\n"
+    tokens = "".join(
+        f"  {token}:\n    login: {OWNER}\n    scopes: [repo]\n" for token in [TOKEN, *SPARE_TOKENS]
     )
+    seed.write_text(f"tokens:\n{tokens}github:\n  users:\n    - login: {OWNER}\n  repos: []\n")
     port = free_port()
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(

@@ -13,9 +13,13 @@ from finops_dagster.domain.decisions import Abstained, ChangeSet, Decision, Prop
 from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
-from finops_dagster.gitops.changes import branch_name, plan_change_set
+from finops_dagster.gitops.actions import Actions
+from finops_dagster.gitops.changes import plan_change_set
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
-from finops_dagster.gitops.reconcile import Actions, Limits, Wanted, reconcile
+from finops_dagster.gitops.grouping import Unit
+from finops_dagster.gitops.reconcile import reconcile
+from finops_dagster.gitops.room import Limits
+from finops_dagster.gitops.wanted import Wanted
 from tests.builders import CPU, MEMORY, NOW, deployment, proposal, verdict
 from tests.contract.hosts import (
     GitHubHost,
@@ -51,7 +55,7 @@ def planned(host: Host, of: Proposal) -> ChangeSet:
 
 
 def wanted(host: Host, of: Proposal, decision: Decision = Decision.ALLOW) -> Wanted:
-    return of, verdict(of, decision), planned(host, of)
+    return Wanted(of, verdict(of, decision), planned(host, of))
 
 
 def run(
@@ -114,7 +118,7 @@ def test_what_is_opened_is_read_back(host: Host) -> None:
     (found,) = state_of(host)
     of, change = proposal(), planned(host, proposal())
     assert [action.number for action in done.opened] == [found.number]
-    assert found.key == of.key
+    assert found.key == of.change_key
     assert found.fingerprint == change.fingerprint
     assert found.state is PullRequestState.OPEN
     assert (found.kind, found.resource) == (of.kind.value, of.resource)
@@ -126,7 +130,8 @@ def test_what_is_opened_is_read_back(host: Host) -> None:
     assert found.branch in host.branches()
     assert found.labels == ("finops",)
     assert found.url
-    assert "Saves 410 to 560 USD a month (95 %)" in found.body
+    assert "saves about 480 USD a month" in found.body
+    assert "| saving, USD | 410 | 480 | 560 |" in found.body
     assert found.title.startswith("Lower the CPU request of Deployment shop/web: 2 to 500m")
 
 
@@ -253,7 +258,7 @@ def test_a_merged_change_is_not_opened_again(host: Host) -> None:
     host.commit("main", {WEB: START[WEB]})
     done = run(host, wanted(host, proposal()))
     assert not done.opened
-    assert "merged already" in done.withheld[0].reason
+    assert "merged and set back by a person" in done.withheld[0].reason
 
 
 def test_a_persons_commit_stops_the_bot_with_one_comment(host: Host) -> None:
@@ -273,8 +278,8 @@ def test_a_persons_commit_stops_the_bot_with_one_comment(host: Host) -> None:
 
 def test_killed_between_branch_and_pull_request(host: Host) -> None:
     """Harm: a killed run leaves a branch that blocks its pull request for ever."""
-    of, _, change = wanted(host, proposal())
-    undisturbed = branch_name(of)
+    item = wanted(host, proposal())
+    undisturbed, change = Unit((item,)).branch, item.changes
     host.forge().write_branch(undisturbed, change.base_sha, change, "m")
     done = run(host, wanted(host, proposal()))
     (now,) = state_of(host)
@@ -402,7 +407,7 @@ def test_hostile_text_comes_back_inert_and_whole(host: Host) -> None:
     )
     of = proposal(reason=evil, owner=evil, environment=evil)
     found = opened(host, of)
-    assert found.key == of.key
+    assert found.key == of.change_key
     assert "\u202e" not in found.body + found.title
     assert len(found.body.encode()) <= 65_536
     assert len(run(host, wanted(host, of)).unchanged) == 1

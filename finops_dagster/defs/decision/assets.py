@@ -12,11 +12,17 @@ from finops_dagster.defs import rebuild, showback
 from finops_dagster.defs.decision.judging import judged
 from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
+from finops_dagster.defs.insight.assets import (
+    BUDGET_FORECASTS,
+    DESIRED_STATE,
+    FINDINGS,
+    FORECASTS,
+    REPORTED,
+)
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import OWNERS, Clocks, window
-from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Waiting
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Rung, Waiting
 from finops_dagster.domain.periods import month_start
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
@@ -89,8 +95,9 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=VERDICTS,
-        description="What policy says of each proposal, with the rules that spoke.",
-        deps=[PROPOSALS, DESIRED_STATE, FORECASTS],
+        description="What policy says of each proposal, with the rules that spoke, how far "
+        "automation may go with it and who approves it.",
+        deps=[PROPOSALS, DESIRED_STATE, FORECASTS, BUDGET_FORECASTS],
         kinds={"rego"},
         **common,
     )
@@ -104,11 +111,13 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_items("verdicts", said)
         estate.record(as_of, "verdict", said)
         counts = {d.value: sum(v.decision is d for v in said) for d in Decision}
+        rungs = {rung.value: sum(v.rung is rung for v in said) for rung in Rung}
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(said),
                 "bundle": estate.judge.bundle,
                 **counts,
+                **rungs,
                 "rules": records_table(
                     [
                         {

@@ -11,9 +11,9 @@ from datetime import date
 from typing import Any, Protocol
 
 from finops_dagster.defs import rebuild
-from finops_dagster.defs.decision.context import policy_context, spend_outlook
+from finops_dagster.defs.decision.context import judge_all
+from finops_dagster.defs.decision.knowledge import known_on
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Abstained, DeclaredResource, Proposal, Verdict
 from finops_dagster.domain.periods import days
 from finops_dagster.domain.pull_requests import PullRequest
@@ -44,10 +44,8 @@ def judged(
     estate: Estate, as_of: date, day: DayStore, made: Sequence[Proposal], judge: Judge
 ) -> list[Verdict]:
     """Verdicts on the proposals of a kept day, in the context it was decided in."""
-    spent = facts.month_to_date(rebuild.reader(estate, as_of, day), as_of)
-    outlook = spend_outlook(spent, day.frame("forecasts"), as_of)
-    declared = estate.declared(as_of)
-    return [judge.judge(one, policy_context(one, declared, outlook)) for one in made]
+    known = known_on(estate, as_of, day, rebuild.reader(estate, as_of, day))
+    return judge_all(judge, made, known)
 
 
 @dataclass

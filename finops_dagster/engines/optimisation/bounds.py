@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from finops_dagster.domain.decisions import DeclaredResource
-from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.domain.quantities import parse_quantity
 
 METERS = ("cpu", "memory")
 

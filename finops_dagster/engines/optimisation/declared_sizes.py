@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
+from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation.declared import REPLICA_FIELDS, declared_values
-from finops_dagster.engines.optimisation.quantities import parse_quantity
 from finops_dagster.engines.optimisation.scalers import Scaler, declared_scaling, scale_target
 
 _GPU = re.compile(

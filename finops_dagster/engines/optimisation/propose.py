@@ -191,6 +191,7 @@ def _proposal(
         as_of=as_of,
         order=chosen.order,
         order_reason=chosen.why,
+        wrong_if=finding.wrong_if,
     )
 
 

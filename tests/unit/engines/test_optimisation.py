@@ -18,7 +18,7 @@ from finops_dagster.engines.optimisation import (
     propose,
     unit_prices,
 )
-from finops_dagster.engines.optimisation.quantities import parse_quantity
+from finops_dagster.domain.quantities import parse_quantity
 from tests.unit.engines.estates import (
     AS_OF,
     GIB,

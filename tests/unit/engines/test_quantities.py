@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation.quantities import (
     MIB,
     cpu_text,
     memory_text,
     neat_cpu,
     neat_memory,
-    parse_quantity,
 )
 
 

@@ -8,8 +8,18 @@ from hypothesis import strategies as st
 
 from finops_dagster.desired_state import index_files
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Edit
-from finops_dagster.gitops.changes import branch_name, is_allowed, key_of_branch, plan_change_set
-from tests.builders import CPU, deployment, proposal
+from finops_dagster.gitops.changes import (
+    branch_of_group,
+    branch_of_value,
+    combined,
+    is_allowed,
+    is_branch_of_ours,
+    plan_change_set,
+    refusal_together,
+)
+from finops_dagster.gitops.edits import apply_edits
+from finops_dagster.gitops.wanted import Wanted
+from tests.builders import MEMORY, deployment, proposal, verdict
 
 INDEX = index_files({"apps/web.yaml": deployment("web")}, "c" * 40)
 
@@ -88,21 +98,61 @@ def test_allowed_paths(path: str, glob: str, allowed: bool) -> None:
     assert is_allowed(path, [glob]) is allowed
 
 
-@given(st.text(max_size=80), st.text(max_size=40))
-def test_branch_names_are_safe_and_lead_back(resource: str, field: str) -> None:
+TEXT = st.text(max_size=80)
+
+
+@given(TEXT, TEXT, TEXT, TEXT)
+def test_branch_names_are_safe_and_of_what_is_written(
+    file: str, resource: str, field: str, other: str
+) -> None:
     """Harm: a workload's name breaks out of a reference, or two values share a branch."""
-    of = proposal(resource=resource, field=field)
-    name = branch_name(of)
+    name = branch_of_value(file, resource, field)
     assert name.startswith("finops/")
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-/")
     assert "--" not in name.removeprefix("finops/")
     assert len(name) < 100
-    assert key_of_branch(name) == of.key
-    assert branch_name(of.model_copy(update={"proposed": "1"})) == name
+    assert is_branch_of_ours(name)
+    same = other == field
+    assert (branch_of_value(file, resource, other) == name) is same
+    group = branch_of_group(file, f"key-{'0' * 16}-12")
+    assert group.endswith(f"-{'0' * 16}-12")
+    assert is_branch_of_ours(group)
 
 
-def test_other_branches_are_nobodys_key() -> None:
+def test_other_branches_are_nobodys() -> None:
     """Harm: a person's branch is taken for one of ours and closed."""
     for name in ("main", "finops/mine", "feature/x-0123456789abcdef", f"finops/x-{'g' * 16}"):
-        assert key_of_branch(name) is None
-    assert CPU
+        assert not is_branch_of_ours(name)
+
+
+def planned(**changes: str) -> Wanted:
+    of = proposal(**changes)
+    change = plan_change_set(of, INDEX, ["**"])
+    assert isinstance(change, ChangeSet)
+    return Wanted(of, verdict(of), change)
+
+
+def test_several_edits_of_one_file_are_made_together() -> None:
+    """Harm: the second edit of a file is written where the first has moved the bytes."""
+    items = [planned(), planned(field=MEMORY, current="4Gi", proposed="512Mi"), planned()]
+    whole = combined("key-x", [one.changes for one in items])
+    assert [edit.after for edit in whole.edits] == ["500m", "512Mi"]
+    text = apply_edits(deployment("web"), whole.edits)
+    assert text == deployment("web", "500m", "512Mi")
+    assert refusal_together(items, INDEX) == ""
+
+
+def test_what_does_not_go_together_is_told() -> None:
+    """Harm: a group is opened that writes something else than its members were proven to."""
+    two = [planned(), planned(proposed="700m")]
+    assert "is not what the change was made for" in refusal_together(two, INDEX)
+    old = index_files({"apps/web.yaml": deployment("web")}, "d" * 40)
+    assert "another commit" in refusal_together([planned()], old)
+    wrong = planned()
+    (edit,) = wrong.changes.edits
+    byte = deployment("web").index(b"replicas:   3") + 12
+    other = edit.model_copy(
+        update={"start_byte": byte, "end_byte": byte + 1, "before": "3", "after": "1"}
+    )
+    changes = wrong.changes.model_copy(update={"edits": (other,)})
+    assert "would not read '500m'" in refusal_together([wrong._replace(changes=changes)], INDEX)

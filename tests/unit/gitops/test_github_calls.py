@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -73,7 +74,7 @@ def forge(script: Script, waits: list[float]) -> GitHubForge:
         ([(500, {}, {}), (503, {}, {})], [1.0, 2.0]),
         ([(429, {"Retry-After": "7"}, {"message": "slow down"})], [7.0]),
         ([(403, {"Retry-After": "9"}, {"message": "secondary rate limit"})], [9.0]),
-        ([(403, {"Retry-After": "900"}, {"message": "secondary rate limit"})], [60.0]),
+        ([(403, {}, {"message": "You have exceeded a secondary rate limit."})], [60.0]),
     ],
 )
 def test_what_may_pass_is_waited_for(
@@ -94,6 +95,21 @@ def test_the_primary_rate_limit_is_waited_for_until_its_reset(script: Script) ->
     waited: list[float] = []
     assert forge(script, waited).head("main") == "a" * 40
     assert 25 < waited[0] <= 30
+
+
+def test_a_limit_that_lasts_longer_than_we_wait_is_told_at_once(script: Script) -> None:
+    """Harm: the run hangs for an hour, or goes on asking until GitHub bans it."""
+    reset = int(time.time()) + 3600
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
+    script.answers = [(403, headers, {"message": "API rate limit exceeded"})]
+    waited: list[float] = []
+    with pytest.raises(Unavailable) as raised:
+        forge(script, waited).head("main")
+    assert waited == []
+    assert len(script.asked) == 1
+    (fault,) = raised.value.faults
+    assert fault.code == "rate_limited"
+    assert f"{datetime.fromtimestamp(reset, UTC):%H:%M}" in fault.hint
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422])
