@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from finops_dagster.defs.change_rates import gather_rates
-from finops_dagster.defs.decision.judging import declared_subjects
 from finops_dagster.defs.estate import Estate
 from finops_dagster.desired_state import (
     RepositoryIndex,
@@ -36,7 +35,7 @@ from finops_dagster.engines.optimisation.change_rates import (
     total_carbon,
 )
 from finops_dagster.engines.optimisation.declared_sizes import Sizes, declared_sizes
-from finops_dagster.policy.violations import Judging
+from finops_dagster.policy.violations import Judging, declared_all
 
 
 class _Frozen(BaseModel):
@@ -214,12 +213,12 @@ def _verdicts(
     judging: Judging, index: RepositoryIndex
 ) -> tuple[dict[str, list[Violation]], list[Abstained]]:
     """Resource -> what it breaks, if anything; one that was not judged is left out."""
-    subjects, unread = declared_subjects(index.resources())
-    judged = judging.judge(subjects)
+    known, unread = declared_all(index.resources())
+    judged = judging.judge(known)
     abstained = [*unread, *judged.abstained]
     blind = {one.subject for one in abstained}
     found: dict[str, list[Violation]] = {
-        one.resource: [] for one in subjects if one.resource not in blind
+        one.resource: [] for one in known if one.resource not in blind
     }
     for violation in judged.violations:
         found[violation.resource].append(violation)

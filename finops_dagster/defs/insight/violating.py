@@ -14,7 +14,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import resources, running
 from finops_dagster.defs.insight.bills import Bill, Match, bills_of, matched
-from finops_dagster.domain.decisions import Abstained, DeclaredResource
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.violations import (
     Seen,
     StandingViolation,
@@ -28,10 +28,9 @@ from finops_dagster.policy.violations import (
     ASKABLE,
     Judged,
     Judging,
-    Subject,
-    declared_subject,
-    managed,
-    namespace_labels,
+    Known,
+    declared_all,
+    undeclared,
 )
 from finops_dagster.storage.publication import PublishedReader
 
@@ -43,7 +42,7 @@ KIND = "policy_violation"
 class Looked:
     """The resources of a day, what is billed for them, and what was not looked at."""
 
-    subjects: list[Subject]
+    subjects: list[Known]
     bills: Mapping[str, Bill]
     abstained: list[Abstained]
     unseen: frozenset[Seen]
@@ -70,9 +69,11 @@ def look(estate: Estate, as_of: date) -> Looked:
         unseen |= {Seen.BILLED, Seen.MEASURED}
         reason = "what is billed and measured was not joined for this day"
         abstained.append(Abstained(subject="billed and measured resources", reason=reason))
-    subjects: list[Subject] = []
+    subjects, unread = declared_all(
+        declared, lambda name: bills[name].owner if name in bills else ""
+    )
+    abstained += unread
     for one in (
-        *declared_subjects_of(declared, bills),
         *_billed(reader, as_of, matches, bills, days),
         *_measured(reader, joined, as_of, bills, estate.settings.matching.measured_days),
     ):
@@ -133,24 +134,13 @@ def turned_counts(turned: list[ViolationTurn]) -> dict[str, int]:
     return {one.value: sum(turn.turned is one for turn in turned) for one in Turned}
 
 
-def declared_subjects_of(
-    declared: Mapping[str, DeclaredResource], bills: Mapping[str, Bill]
-) -> Iterator[Subject | Abstained]:
-    namespaces = namespace_labels(declared)
-    for name, one in declared.items():
-        bill = bills.get(name)
-        owner = one.owner or (bill.owner if bill else "")
-        labels = namespaces.get(name.split("/", 2)[1], {})
-        yield declared_subject(one, labels, owner, bill is not None)
-
-
 def _billed(
     reader: PublishedReader,
     as_of: date,
     matches: list[Match] | None,
     bills: Mapping[str, Bill],
     days: int,
-) -> Iterator[Subject | Abstained]:
+) -> Iterator[Known | Abstained]:
     """What a bill names and nobody declares, workloads aside: its tags, region and type."""
     if matches is None:
         return
@@ -181,13 +171,9 @@ def _billed(
         if not topics:
             yield Abstained(subject=name, reason="neither tags nor region nor type are billed")
             continue
-        yield Subject(
-            resource=name,
-            seen=Seen.BILLED,
-            owner=bills[name].owner,
-            environment=bills[name].environment,
-            manifests=(managed(name, told, own),),
-            topics=frozenset(topics),
+        bill = bills[name]
+        yield undeclared(
+            name, Seen.BILLED, bill.owner, bill.environment, told, own, frozenset(topics)
         )
 
 
@@ -226,7 +212,7 @@ def _measured(
     as_of: date,
     bills: Mapping[str, Bill],
     days: int,
-) -> Iterator[Subject | Abstained]:
+) -> Iterator[Known | Abstained]:
     """Workloads that run or are billed and that nothing declares: the labels of their pods."""
     if joined is None:
         return
@@ -241,22 +227,11 @@ def _measured(
         last=as_of,
     ):
         name = str(row["resource"])
-        kind, namespace, own = name.split("/", 2)
         if name not in labels:
             reason = "nothing declares it, and labels of its pods are not measured"
             yield Abstained(subject=name, reason=reason)
             continue
         bill = bills.get(name)
-        yield Subject(
-            resource=name,
-            seen=Seen.MEASURED if row["measured"] else Seen.BILLED,
-            owner=bill.owner if bill else "",
-            environment=bill.environment if bill else "",
-            manifests=(
-                {
-                    "kind": kind,
-                    "metadata": {"namespace": namespace, "name": own, "labels": labels[name]},
-                },
-            ),
-            topics=frozenset({"labels"}),
-        )
+        seen = Seen.MEASURED if row["measured"] else Seen.BILLED
+        owner, environment = (bill.owner, bill.environment) if bill else ("", "")
+        yield undeclared(name, seen, owner, environment, {}, labels[name], frozenset({"labels"}))
