@@ -328,7 +328,11 @@ class Estate:
             raise SettingsError("finops.yaml names no desired_state, so there is no forge.")
         if settings.forge == "local":
             return LocalForge(
-                settings.repository, now=self.now(), branch=settings.branch, author=self._author
+                settings.repository,
+                now=self.now(),
+                branch=settings.branch,
+                author=self._author,
+                signer=self._signer,
             )
         # its client takes a tenth of the time that the definitions take to load
         from finops_dagster.gitops.github_answers import Answers
