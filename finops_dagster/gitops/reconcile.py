@@ -76,11 +76,11 @@ def reconcile(
 
     `undecided`: resources that could not be judged today; their pull requests are left as they
     are, because a missing proposal says nothing about them. `effects`: what merged changes came
-    to, of all pull requests. `owners`: who must approve a group. `shown`: what its body shows beside it and them.
-    `together`: why changes that are each proven alone cannot be made together, empty where they
-    can. Idempotent: a second run with the same wanted changes nothing; a run that was killed is
-    completed by the next. Raises Unavailable if the forge does not answer; what a person changes
-    under the run is left to the next and told.
+    to, of all pull requests. `owners`: who must approve a group. `shown`: what its body shows
+    beside it and them. `together`: why changes that are each proven alone cannot be made together,
+    empty where they can. Idempotent: a second run with the same wanted changes nothing; a run that
+    was killed is completed by the next. Raises Unavailable if the forge does not answer; what a
+    person changes under the run is left to the next and told.
     """
     rules = rules or Rules()
     wanted = [Wanted(*one) for one in wanted]

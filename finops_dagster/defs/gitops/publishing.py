@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date
+from functools import cached_property
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.gitops.effects import effects
+from finops_dagster.defs.gitops.owners import code_owners
 from finops_dagster.defs.gitops.use import uses
 from finops_dagster.domain.decisions import ChangeSet, Proposal, Verdict
 from finops_dagster.domain.pull_requests import PullRequest
+from finops_dagster.gitops import codeowners
 from finops_dagster.gitops.actions import Actions
 from finops_dagster.gitops.breaker import Effect, Thresholds
 from finops_dagster.gitops.changes import refusal_together
@@ -100,8 +103,18 @@ class _Asked:
         return effects(reader, known, self._as_of, window)
 
     def owners(self, group: Sequence[Wanted]) -> tuple[str, ...]:
-        """Who may approve it by policy."""
-        return tuple(dict.fromkeys(name for one in group for name in one.verdict.approvers))
+        """Whom CODEOWNERS names for the files that are written, and who may approve by policy."""
+        files = sorted({edit.file for one in group for edit in one.changes.edits})
+        by_file = [name for file in files for name in codeowners.owners(self._codeowners, file)]
+        by_policy = [name for one in group for name in one.verdict.approvers]
+        return tuple(dict.fromkeys((*by_file, *by_policy)))
+
+    @cached_property
+    def _codeowners(self) -> str:
+        """The file as it is on the branch now; empty where there is none."""
+        index = self._estate.index(self._as_of)
+        assert index is not None  # else nothing was planned
+        return code_owners(self._estate, index.commit)
 
     def shown(self, group: Sequence[Wanted]) -> Shown:
         proposals = [one.proposal for one in group]

@@ -109,9 +109,7 @@ def test_groups_of_many_keep_to_their_limits_and_stay(tmp_path: Path) -> None:
         assert len({member.saving_per_month.currency for member in one.members}) == 1
         assert len(units) <= 8
         assert len(units) == 1 or risk_of(units) <= 0.03
-    again = reconcile(
-        list(reversed(items)), forge, limits, "main", True, NOW + HOUR, rules=rules
-    )
+    again = reconcile(list(reversed(items)), forge, limits, "main", True, NOW + HOUR, rules=rules)
     assert (again.opened, again.updated, again.closed) == ((), (), ())
     assert list(forge.pull_requests()) == first
 
