@@ -125,10 +125,14 @@ def marts_command(
 ) -> int:
     """Rows of a published mart, from the publication in force."""
     settings = settings_for(config)
-    store = Estate(settings).publications
-    manifest = store.current()
-    if manifest is None or not manifest.of(name):
-        known = sorted({v.mart for v in manifest.versions}) if manifest else []
+    estate = Estate(settings)
+    stores = [(store, store.current()) for store in (estate.publications, estate.recorded)]
+    held = [(store, found) for store, found in stores if found is not None]
+    store, manifest = next(
+        ((store, found) for store, found in held if found.of(name)), (None, None)
+    )
+    if store is None or manifest is None:
+        known = sorted({version.mart for _, found in held for version in found.versions})
         raise SettingsError(
             f"No mart {name} is published.",
             (
@@ -177,11 +181,12 @@ def prs_command(
         return 0
     print_table(
         "pull requests",
-        ("number", "state", "title", "files", "saving per month", "verdict"),
+        ("number", "state", "opened", "title", "files", "saving per month", "verdict"),
         [
             (
                 item.number,
                 item.state.value,
+                f"{item.opened_at:%Y-%m-%d}" if item.opened_at is not None else "–",
                 item.title,
                 ", ".join(file.path for file in item.files),
                 money_range(item.saving_per_month),
@@ -242,7 +247,7 @@ def merge_command(number: int, config: Config = None, as_json: AsJson = False) -
 
 @command("pr")
 def close_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
-    """Close a pull request unmerged: the same change is not proposed again."""
+    """Reject a pull request: its changes are not proposed again during the cool-off."""
     day, forge, _ = _find(config, number)
     return _report(day, forge, forge.close(number, PullRequestState.REJECTED), as_json)
 

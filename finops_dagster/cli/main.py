@@ -17,6 +17,7 @@ from finops_dagster.cli import (
     audit,
     costs,
     dashboard,
+    diff,
     findings,
     focus,
     forecasts,
@@ -25,6 +26,7 @@ from finops_dagster.cli import (
     policy,
     showback,
     tools,
+    why,
 )
 from finops_dagster.cli.common import (
     DEMO_DAYS,
@@ -51,11 +53,13 @@ lists.register(app)
 forecasts.register(app)
 incidents.register(app)
 costs.register(app)
+diff.register(app)
 showback.register(app)
 tools.register(app)
 policy.register(app)
 audit.register(app)
 dashboard.register(app)
+why.register(app)
 ai.register(app)
 focus.register(app)
 

@@ -34,11 +34,14 @@ from finops_dagster.domain.periods import known_by
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
+from finops_dagster.gitops.actions import Event
 from finops_dagster.gitops.git_objects import Author
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.gitops.signing import Signer
+from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
-from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.judges import BundleJudge, RegorusJudge
+from finops_dagster.policy.opa import OpaRestJudge
 from finops_dagster.settings import (
     DesiredStateSettings,
     FormattedSettings,
@@ -75,7 +78,9 @@ if TYPE_CHECKING:
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-POLICIES = PROJECT_ROOT / "policies"
+_INSTALLED_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+POLICIES = _INSTALLED_POLICIES if _INSTALLED_POLICIES.is_dir() else PROJECT_ROOT / "policies"
+"""The shipped bundle: in the package where it was installed as a wheel, else in the repository."""
 
 ASKED = "asked"
 """In place of a format: see `asked`."""
@@ -122,12 +127,27 @@ class Estate:
         return PublicationStore(self.layout.published)
 
     @cached_property
+    def recorded(self) -> PublicationStore:
+        """What the ledger tells people as marts: nothing that decides reads them."""
+        return PublicationStore(self.layout.recorded)
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.layout.ledger)
 
     @cached_property
-    def judge(self) -> RegorusJudge:
-        return RegorusJudge(RegoBundle.load(self.settings.policies or POLICIES))
+    def judge(self) -> JointJudge:
+        """The bundle, in this process or on a server, and other people's policies beside it.
+
+        Raises SettingsError for a policy that does not compile; a server is not asked yet.
+        """
+        asked = self.settings.policy
+        bundle = RegoBundle.load(self.settings.policies or POLICIES)
+        own: BundleJudge = RegorusJudge(bundle)
+        if asked.opa_url is not None:
+            token = self.settings.opa_token
+            own = OpaRestJudge(bundle, asked.opa_url, token.get_secret_value() if token else "")
+        return JointJudge(own, [load_beside(one.path, one.parameters) for one in asked.beside])
 
     @property
     def dbt_project(self) -> Path:
@@ -474,6 +494,15 @@ class Estate:
         if not self.is_replay(as_of):
             self.ledger.append(
                 kind, [(content_id(kind, one), one) for one in items], datetime.now(UTC)
+            )
+
+    def record_events(self, events: Sequence[Event]) -> None:
+        """Append what a run did and what people decided; what is told again is not repeated."""
+        for kind in ("human_decision", "action"):
+            self.ledger.append(
+                kind,
+                [(content_id(kind, one), one) for one in events if one.kind == kind],
+                datetime.now(UTC),
             )
 
     def record_pull_requests(self, pull_requests: Sequence[PullRequest]) -> None:

@@ -55,7 +55,7 @@ class RegoBundle:
         tests: list[Source] = []
         data: dict[str, Any] = {}
         digest = hashlib.sha256()
-        for file in _files(root):
+        for file in bundle_files(root):
             name = file.relative_to(root).as_posix()
             content = _read(file, name)
             if file.name.endswith("_test.rego"):
@@ -66,7 +66,9 @@ class RegoBundle:
             if file.suffix == ".rego":
                 policies.append(Source(name, _text(content, name)))
             else:
-                _merge(data, file.relative_to(root).parent.parts, _data(content, name), name)
+                merge_data(
+                    data, file.relative_to(root).parent.parts, read_data(content, name), name
+                )
         if not policies:
             raise _broken(str(path), "holds no .rego file", "Name the folder of the bundle.")
         bundle = cls(
@@ -110,7 +112,8 @@ def _answers(source: Source) -> bool:
     return named is not None and package_of(source.text) == package
 
 
-def _files(root: Path) -> list[Path]:
+def bundle_files(root: Path) -> list[Path]:
+    """Policies, tests and data files under `root`, as OPA finds them; links are not followed."""
     found = []
     for file in root.rglob("*"):
         parts = file.relative_to(root).parts
@@ -139,7 +142,8 @@ def _text(content: bytes, name: str) -> str:
         raise _broken(name, "is not UTF-8 text", "Save it as UTF-8.") from error
 
 
-def _data(content: bytes, name: str) -> dict[str, Any]:
+def read_data(content: bytes, name: str) -> dict[str, Any]:
+    """The mapping that a file of YAML or JSON holds. Raises SettingsError."""
     try:
         value = YAML(typ="safe", pure=True).load(_text(content, name))
         json.dumps(value, allow_nan=False)
@@ -150,7 +154,10 @@ def _data(content: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _merge(into: dict[str, Any], parts: tuple[str, ...], value: dict[str, Any], name: str) -> None:
+def merge_data(
+    into: dict[str, Any], parts: tuple[str, ...], value: dict[str, Any], name: str
+) -> None:
+    """Put `value` into data at the path of its folder. Raises SettingsError for a key twice."""
     for part in parts:
         into = into.setdefault(part, {})
     for key, item in value.items():

@@ -6,11 +6,12 @@ What GitHub answers where the emulator answers otherwise is in github_semantics.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -144,15 +145,21 @@ class Proxy(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, spares: Mapping[str, Sequence[str]]) -> None:
         super().__init__(("localhost", 0), _Handler)
         self.upstream = upstream
+        self._spares = {token: itertools.cycle(others) for token, others in spares.items()}
         self.url = f"http://localhost:{self.server_address[1]}"
         self.charged = 0
         """Calls that count against the rate limit."""
         self._recorders: dict[str, Recorder] = {}
         self._moved: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def authorization(self, header: str) -> str:
+        """The same person by another of its tokens: the emulator's own limit is for each token."""
+        scheme, _, token = header.partition(" ")
+        return f"{scheme} {next(self._spares[token])}" if token in self._spares else header
 
     def recorder(self, repository: str) -> Recorder:
         """Of OWNER/NAME."""
@@ -199,9 +206,9 @@ def proxy_at(url: str) -> Proxy:
 
 
 @contextmanager
-def proxied(upstream: str) -> Iterator[str]:
-    """Address of a proxy before `upstream`."""
-    proxy = Proxy(upstream)
+def proxied(upstream: str, spares: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Address of a proxy before `upstream`; `spares`: token -> others of the same person."""
+    proxy = Proxy(upstream, spares)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     _PROXIES[proxy.url] = proxy
     try:
@@ -263,7 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = 301 if self.command == "GET" else 307
             word = "Moved Permanently" if status == 301 else "Temporary Redirect"
             return Given(status, {"message": word, "url": url}, {"Location": url})
-        asked = Asked(self.command, path, content, self.headers.get("Authorization", ""))
+        authorization = self.server.authorization(self.headers.get("Authorization", ""))
+        asked = Asked(self.command, path, content, authorization)
         if recorder is None:
             given = asked.forwarded(self.server.upstream)
         else:

@@ -28,6 +28,8 @@ from tests.contract.github_proxy import proxied, proxy_at
 
 HERE = Path(__file__).parent
 OWNER, TOKEN = "acme", "token-of-the-emulator"
+SPARE_TOKENS = [f"{TOKEN}-{number}" for number in range(100)]
+"""The emulator takes 5,000 calls an hour from each token."""
 REVIEWER = "a-reviewer"
 
 
@@ -149,7 +151,8 @@ class GitHubHost:
         self.name = f"{OWNER}/estate-{GitHubHost.count}"
         self.proxy = proxy_at(url).recorder(self.name)
         self._github = github.Github(
-            auth=github.Auth.Token(TOKEN), base_url=proxy_at(url).upstream, retry=None,
+            auth=github.Auth.Token(SPARE_TOKENS[GitHubHost.count % len(SPARE_TOKENS)]),
+            base_url=proxy_at(url).upstream, retry=None,
             seconds_between_requests=0, seconds_between_writes=0,
         )  # fmt: skip
         user = self._github.get_user()
@@ -229,7 +232,7 @@ def github_or_skip(folder: Path) -> Iterator[str]:
     but not in CI.
     """
     try:
-        with emulated_github(folder) as upstream, proxied(upstream) as url:
+        with emulated_github(folder) as up, proxied(up, {TOKEN: SPARE_TOKENS}) as url:
             yield url
     except NoEmulatorError as error:
         if os.environ.get("CI"):
@@ -245,10 +248,10 @@ def emulated_github(folder: Path) -> Iterator[str]:
         raise NoEmulatorError("node and npm are needed for the GitHub emulator")
     program = _installed()
     seed = folder / "seed.yaml"
-    seed.write_text(
-        f"tokens:\n  {TOKEN}:\n    login: {OWNER}\n    scopes: [repo]\n"
-        f"github:\n  users:\n    - login: {OWNER}\n  repos: []\n"
+    tokens = "".join(
+        f"  {token}:\n    login: {OWNER}\n    scopes: [repo]\n" for token in [TOKEN, *SPARE_TOKENS]
     )
+    seed.write_text(f"tokens:\n{tokens}github:\n  users:\n    - login: {OWNER}\n  repos: []\n")
     port = free_port()
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
