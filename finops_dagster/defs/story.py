@@ -15,7 +15,7 @@ from finops_dagster.defs.story_facts import Step, billed, forecasted, measured
 from finops_dagster.domain.decisions import ChangeSet, Finding, Proposal, Verdict
 from finops_dagster.domain.errors import Fault, FinopsError, SettingsError
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
-from finops_dagster.gitops.words import money_sentence
+from finops_dagster.gitops.words import money_span
 from finops_dagster.storage.audit import verify
 from finops_dagster.storage.ledger import Entry
 
@@ -156,7 +156,7 @@ def _decided(
     yield Step(
         "proposal", proposal.as_of,
         f"{proposal.resource} {proposal.field}: {proposal.current} to {proposal.proposed}. "
-        f"{money_sentence(proposal.saving_per_month)}",
+        f"Expected saving a month: {money_span(proposal.saving_per_month)}.",
         {"id": made.id, "owner": proposal.owner, "environment": proposal.environment,
          "risk": proposal.risk, "confidence": proposal.confidence, "order": proposal.order,
          "order_reason": proposal.order_reason, "publication_id": proposal.publication_id,

@@ -270,7 +270,7 @@ def _selects(budget: Any, labels: Mapping[str, Any]) -> bool:
 def _meets(expression: Any, labels: Mapping[str, Any]) -> bool:
     if not isinstance(expression, dict):
         return False
-    key, values = expression.get("key"), expression.get("values")
+    key, values = str(expression.get("key")), expression.get("values")
     listed = values if isinstance(values, list) else []
     match expression.get("operator"):
         case "In":
