@@ -281,7 +281,8 @@ def opened(body: str, **changes: object) -> PullRequest:
     of = proposal()
     return PullRequest.model_validate({
         "number": 3, "key": of.key, "kind": "rightsize_cpu", "resource": of.resource,
-        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40, "head_sha": "a" * 40,
+        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40,
+        "head_sha": "a" * 40,
         "state": PullRequestState.OPEN, "title": "t", "body": body, "url": "u",
         "files": (FileChange(path="f", hunks=1),), "saving_per_month": of.saving_per_month,
         "carbon_kg_per_month": of.carbon_kg_per_month, "verdict": Decision.ALLOW,
