@@ -5,6 +5,7 @@ What is called, and what it means, is github_forge.py's business.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ _HINTS = {
     409: "The repository is empty or was changed at the same time; run again.",
     422: "GitHub did not accept it: the branch may be protected.",
 }
+
+_TOKEN = re.compile(r"\b(gh[a-z]_|github_pat_)\w{16,}")
+"""Any token of GitHub's: an App's change by the hour."""
 
 T = TypeVar("T")
 
@@ -115,6 +119,7 @@ class Caller:
     def _failed(self, code: str, what: str, hint: str = "Try again later.") -> Unavailable:
         for secret in self._secrets:
             what = what.replace(secret, "***")
+        what = _TOKEN.sub("***", what)
         return Unavailable(f"GitHub, {self._what}: {what}", (
             Fault(
                 code=code,
