@@ -36,6 +36,9 @@ _HINTS = {
 _TOKEN = re.compile(r"\b(gh[a-z]_|github_pat_)\w{16,}")
 """Any token of GitHub's: an App's change by the hour."""
 
+_OF_AN_ERROR = ("resource", "field", "code")
+"""What a validation error has where it has no message (docs: troubleshooting the REST API)."""
+
 T = TypeVar("T")
 
 
@@ -136,9 +139,9 @@ def told(error: GithubException) -> str:
         return "no message"
     message = data.get("message")
     details = [
-        detail["message"]
+        detail.get("message") or " ".join(str(detail.get(key, "")) for key in _OF_AN_ERROR)
         for detail in data.get("errors") or ()
-        if isinstance(detail, dict) and detail.get("message")
+        if isinstance(detail, dict)
     ]
     parts = [str(part) for part in (message, *details) if part]
     return one_line("; ".join(parts) or "no message", 300)
