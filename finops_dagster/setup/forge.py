@@ -36,7 +36,7 @@ def check_forge(settings: Settings, probes: Probes) -> list[Check]:
 
 
 def _right(one: Permission, *, acts: bool) -> Check:
-    name, detail = f"may {one.needed_for}", f"{one.name}: {one.detail}"
+    name, detail = f"right {one.name}", f"for {one.needed_for}: {one.detail}"
     if one.given:
         return ok(name, detail)
     if one.given is None:
