@@ -286,11 +286,11 @@ def test_each_right_is_held_against_the_minimum(settings: Settings, acts: bool) 
     """Harm: the token lacks a right, and the run ends half-way through what it opens."""
     changed = settings.model_copy(update={"act": acts})
     named = by_name(check_forge(changed, probes(permissions=lambda: RIGHTS)))
-    assert named["may write branches"].result is Outcome.OK
-    assert named["may keep the dashboard"].result is (Outcome.FAIL if acts else Outcome.WARN)
-    assert "issues" in named["may keep the dashboard"].fix
-    assert named["may say the verdict"].result is Outcome.WARN
-    assert named["may see reviews"].result is Outcome.WARN, "nothing is done with it but told"
+    assert named["right contents"].result is Outcome.OK
+    assert named["right issues"].result is (Outcome.FAIL if acts else Outcome.WARN)
+    assert "issues" in named["right issues"].fix
+    assert named["right statuses"].result is Outcome.WARN
+    assert named["right administration"].result is Outcome.WARN, "nothing is done with it but told"
 
 
 @pytest.mark.parametrize(
