@@ -177,11 +177,12 @@ def prs_command(
         return 0
     print_table(
         "pull requests",
-        ("number", "state", "title", "files", "saving per month", "verdict"),
+        ("number", "state", "opened", "title", "files", "saving per month", "verdict"),
         [
             (
                 item.number,
                 item.state.value,
+                f"{item.opened_at:%Y-%m-%d}" if item.opened_at is not None else "–",
                 item.title,
                 ", ".join(file.path for file in item.files),
                 money_range(item.saving_per_month),
@@ -242,7 +243,7 @@ def merge_command(number: int, config: Config = None, as_json: AsJson = False) -
 
 @command("pr")
 def close_command(number: int, config: Config = None, as_json: AsJson = False) -> int:
-    """Close a pull request unmerged: the same change is not proposed again."""
+    """Reject a pull request: its changes are not proposed again during the cool-off."""
     day, forge, _ = _find(config, number)
     return _report(day, forge, forge.close(number, PullRequestState.REJECTED), as_json)
 

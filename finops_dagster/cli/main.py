@@ -16,6 +16,7 @@ from finops_dagster.cli import (
     ai,
     audit,
     costs,
+    dashboard,
     findings,
     focus,
     forecasts,
@@ -54,6 +55,7 @@ showback.register(app)
 tools.register(app)
 policy.register(app)
 audit.register(app)
+dashboard.register(app)
 ai.register(app)
 focus.register(app)
 

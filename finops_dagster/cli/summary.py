@@ -31,7 +31,9 @@ from finops_dagster.storage.days import DayStore
 
 _RESULTS = ("pass", "warn", "fail")
 _REASONS_SHOWN = 5
-_ACTIONS = ("opened", "updated", "closed", "unchanged", "deferred")
+_ACTIONS = ("opened", "updated", "closed", "unchanged", "deferred", "withheld", "automerged")
+_TOLD = ("opened", "updated", "closed", "automerged")
+"""Kinds of actions that change something, each told by itself."""
 
 
 def document(settings: Settings, outcome: Outcome) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def document(settings: Settings, outcome: Outcome) -> dict[str, Any]:
         seconds=round(outcome.seconds, 3),
         stopped=outcome.stopped or None,
         **{name: len(actions.get(name, [])) for name in _ACTIONS},
+        tripped=[trip["scope"] for trip in actions.get("trips", [])],
     )
 
 
@@ -211,19 +214,23 @@ def _actions(day: DayStore) -> None:
     actions = day.document("actions") or {}
     if not actions:
         return
-    counts = ", ".join(f"{len(actions[name])} {name}" for name in _ACTIONS)
+    counts = ", ".join(f"{len(actions.get(name, []))} {name}" for name in _ACTIONS)
+    out = console()
     lead = "Pull requests" if actions["acted"] else "Pull requests (dry run, nothing was done)"
-    console().print(f"\n{lead}: {counts}", style="bold", markup=False)
-    for name in ("opened", "updated", "closed"):
-        for item in actions[name]:
-            console().print(
-                f"  {name}: {item['title']}  {item['url']}", markup=False, soft_wrap=True
-            )
-    if actions["acted"] and not any(actions[name] for name in ("opened", "updated", "closed")):
+    out.print(f"\n{lead}: {counts}", style="bold", markup=False)
+    for name in _TOLD:
+        for item in actions.get(name, []):
+            out.print(f"  {name}: {item['title']}  {item['url']}", markup=False, soft_wrap=True)
+    for trip in actions.get("trips", []):
+        stopped = f"  stopped: {trip['scope']}: {trip['reason']} `finops breaker` tells more."
+        out.print(stopped, style="yellow", markup=False)
+    for note in actions.get("notes", []):
+        out.print(f"  {note}", style="yellow", markup=False)
+    if actions["acted"] and not any(actions.get(name) for name in _TOLD):
         text = "  Nothing was opened, updated or closed: what is wanted is open already or settled"
         reasons = Counter(item["reason"] for item in actions["deferred"])
         waiting = "".join(f"; {count} wait: {why}" for why, count in reasons.most_common())
-        console().print(f"{text}{waiting}.", markup=False)
+        out.print(f"{text}{waiting}.", markup=False)
 
 
 def _times(outcome: Outcome) -> None:

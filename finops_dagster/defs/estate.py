@@ -34,6 +34,7 @@ from finops_dagster.domain.periods import known_by
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
+from finops_dagster.gitops.actions import Event
 from finops_dagster.gitops.git_objects import Author
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.gitops.signing import Signer
@@ -474,6 +475,15 @@ class Estate:
         if not self.is_replay(as_of):
             self.ledger.append(
                 kind, [(content_id(kind, one), one) for one in items], datetime.now(UTC)
+            )
+
+    def record_events(self, events: Sequence[Event]) -> None:
+        """Append what a run did and what people decided; what is told again is not repeated."""
+        for kind in ("human_decision", "action"):
+            self.ledger.append(
+                kind,
+                [(content_id(kind, one), one) for one in events if one.kind == kind],
+                datetime.now(UTC),
             )
 
     def record_pull_requests(self, pull_requests: Sequence[PullRequest]) -> None:

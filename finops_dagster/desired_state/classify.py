@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from finops_dagster.desired_state.nodes import Node, mapping
+from finops_dagster.desired_state.nodes import Node, mapping, text_of
 
 _BY_SUFFIX = {
     ".bicep": "Bicep: not yet",
@@ -42,6 +42,8 @@ def by_content(name: str, document: Node) -> str:
     base = posixpath.basename(name.lower())
     if "values" in base and base.endswith((".yaml", ".yml")):
         return "Helm values that no release in this repository uses"
+    if "deploymentTemplate.json" in (text_of(content.get("$schema")) or ""):
+        return "an Azure Resource Manager template: not yet"
     if base.startswith("helmfile") or ("releases" in content and "repositories" in content):
         return "a Helmfile: not read"
     if any(part.startswith(".") for part in name.split("/")):

@@ -28,6 +28,7 @@ from finops_dagster.desired_state.roots import Rendering, Roots
 from finops_dagster.desired_state.tree import Tree
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
 
+_SHARED = "shared by "
 _NAMING = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
 
 
@@ -157,6 +158,25 @@ class RepositoryIndex:
         """Bytes of a file at the commit. Raises KeyError if it is not there or was not read."""
         return self._tree.files[file]
 
+    def overlay(self, resource: str) -> tuple[str, str]:
+        """(the kustomization file that alone builds a resource, why nothing may be added to it).
+
+        The file is empty, and the reason told, where none or several build it.
+        """
+        found = {one.kustomization for one in self._renderings.get(resource, [])}
+        if len(found) != 1 or found == {""}:
+            what = "several roots build it" if len(found) > 1 else "no kustomization builds it"
+            return "", f"{what}, so no patch of its own can be added"
+        (file,) = found
+        return file, classify.by_head(self._tree.files[file])
+
+    def is_free(self, file: str) -> bool:
+        """Whether a new file of that name would stand in nobody's way, read or not."""
+        beneath = f"{file}/"
+        return file not in self._tree.names and not any(
+            name.startswith(beneath) for name in self._tree.names
+        )
+
     def with_changes(self, changes: Mapping[str, bytes]) -> RepositoryIndex:
         """The index as it would be with some files' bytes replaced; nothing is written."""
         return RepositoryIndex(self._tree.with_changes(changes), earlier=self)
@@ -235,7 +255,7 @@ class RepositoryIndex:
         return ValueLocation(
             resource=name, field=path, value=scalar.text, file=scalar.file,
             document=scalar.document, start_byte=scalar.start, end_byte=scalar.end,
-            editable=not reason, reason=reason,
+            editable=not reason, reason=reason, shared=reason.startswith(_SHARED),
             follows=() if reason else self._followers(name, scalar),
         )  # fmt: skip
 
@@ -290,9 +310,9 @@ def _shared(fed: set[tuple[str, str]]) -> str:
     if len(resources) > 1:
         names = [*resources[:3], f"{len(resources) - 3} more"] if len(resources) > 4 else resources
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
-        return f"shared by {listed}: changing it would change {_all(len(resources))}"
+        return f"{_SHARED}{listed}: changing it would change {_all(len(resources))}"
     fields = sorted(path for _, path in fed)
-    return f"shared by {' and '.join(fields[:3])}: changing it would change {_all(len(fields))}"
+    return f"{_SHARED}{' and '.join(fields[:3])}: changing it would change {_all(len(fields))}"
 
 
 def _all(count: int) -> str:

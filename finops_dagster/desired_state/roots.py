@@ -35,6 +35,8 @@ class Rendering:
     """From a file that lies beside a kustomization which does not list it."""
     declaration: Declaration | None = None
     """Set for what is no Kubernetes object."""
+    kustomization: str = ""
+    """The file that the root is built by; empty where it is no kustomization."""
 
 
 class Roots:
@@ -181,7 +183,8 @@ class Roots:
                 if deployment is not None and deployment.changes:
                     rendered = renderer.apply(deployment.changes, deployment.file, rendered)
                 label = deployment.label if deployment else folder or "."
-                self._take(label, rendered, deployment.namespace if deployment else "")
+                namespace = deployment.namespace if deployment else ""
+                self._take(label, rendered, namespace, kustomization=renderer.folders[folder])
                 used |= rendered.used
         for folder, file in renderer.folders.items():
             if file not in used:
@@ -208,7 +211,13 @@ class Roots:
             self._take(label, rendered, namespace, loose=loose)
 
     def _take(
-        self, root: str, rendered: Rendered, namespace: str, *, loose: bool = False
+        self,
+        root: str,
+        rendered: Rendered,
+        namespace: str,
+        *,
+        loose: bool = False,
+        kustomization: str = "",
     ) -> list[str]:
         """Note what a root renders, and return the names of it."""
         taken: list[str] = []
@@ -226,7 +235,9 @@ class Roots:
             else:
                 own = own or namespace or "default"
             taken.append(f"{kind}/{own}/{name}")
-            self.renderings[taken[-1]].append(Rendering(root, resource, loose))
+            self.renderings[taken[-1]].append(
+                Rendering(root, resource, loose, kustomization=kustomization)
+            )
         return taken
 
 

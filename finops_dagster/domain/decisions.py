@@ -242,6 +242,9 @@ class ValueLocation(_Frozen):
     editable: bool
     reason: str
     """Why it may not be edited; empty when it may."""
+    shared: bool = False
+    """It may not be edited because other values come from the same bytes: what is written for
+    this resource alone, over them, could still change it."""
     follows: tuple[str, ...] = ()
     """Other resources that show these very bytes, and change with them: the release whose chart
     makes this resource, or what a release's chart makes."""

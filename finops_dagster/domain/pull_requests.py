@@ -88,6 +88,8 @@ class PullRequest(_Frozen):
     """How far automation may go with it: the lowest of its members'."""
     approvers: tuple[str, ...] = ()
     """Who is named in the body as who must approve."""
+    ledger: str = ""
+    """The ledger's head when it was written, SEQUENCE:HASH: the forge bears witness to it."""
 
 
 class UseSeries(_Frozen):

@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Edit, Proposal, ValueLocation
 from finops_dagster.domain.errors import Stopped
 from finops_dagster.domain.ids import content_id
 from finops_dagster.gitops.edits import apply_edits
+from finops_dagster.gitops.overlays import plan_overlay
 from finops_dagster.gitops.verification import EditableState, edit_value
 from finops_dagster.gitops.wanted import Wanted
 
@@ -39,7 +40,7 @@ def plan_change_set(
             reason="nothing that can be read declares this value "
             "(`finops desired-state index` lists the files that are refused)",
         )
-    if not location.editable:
+    if not location.editable and not location.shared:
         return Abstained(subject=subject, reason=location.reason)
     if proposal.current and location.value != proposal.current:
         return Abstained(
@@ -47,6 +48,27 @@ def plan_change_set(
             reason=f"the desired state says {location.value!r} now, "
             f"the proposal was made for {proposal.current!r}",
         )
+    edits: tuple[Edit, ...] | Abstained
+    if location.shared:
+        edits = plan_overlay(
+            proposal, location, desired_state, lambda path: is_allowed(path, allowed_paths)
+        )
+    else:
+        edits = _edited_in_place(proposal, location, desired_state, allowed_paths)
+    if isinstance(edits, Abstained):
+        return edits
+    return ChangeSet(
+        proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=edits
+    )
+
+
+def _edited_in_place(
+    proposal: Proposal,
+    location: ValueLocation,
+    desired_state: EditableState,
+    allowed_paths: Sequence[str],
+) -> tuple[Edit, ...] | Abstained:
+    subject = f"{proposal.resource} {proposal.field}"
     if not is_allowed(location.file, allowed_paths):
         return Abstained(
             subject=subject, reason=f"{location.file} is not among the paths settings allow"
@@ -55,9 +77,7 @@ def plan_change_set(
         edit, _, _ = edit_value(desired_state, location, proposal.proposed)
     except Stopped as refused:
         return Abstained(subject=subject, reason=refused.message.removeprefix(f"{subject}: "))
-    return ChangeSet(
-        proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=(edit,)
-    )
+    return (edit,)
 
 
 def is_allowed(path: str, globs: Sequence[str]) -> bool:

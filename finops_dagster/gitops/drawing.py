@@ -100,6 +100,7 @@ def draw(
         opened_at=opened_at,
         rung=rung_of(group),
         approvers=shown.owners,
+        ledger=shown.ledger,
     )
 
 

@@ -39,7 +39,7 @@ def plan_edit(location: ValueLocation, new_value: str, source: bytes) -> Edit:
     raw = source[location.start_byte : location.end_byte].decode()
     if not raw:
         raise refusal("not_editable", location, "nothing is written there")
-    _check_text(location, new_value, block=raw[0] in "|>")
+    check_value(location, new_value, block=raw[0] in "|>")
     return Edit(
         file=location.file,
         start_byte=location.start_byte,
@@ -78,7 +78,8 @@ def _dialect(file: str) -> Dialect:
     return next((one for endings, one in _DIALECTS if file.endswith(endings)), yaml_text.written)
 
 
-def _check_text(location: ValueLocation, value: str, *, block: bool) -> None:
+def check_value(location: ValueLocation, value: str, *, block: bool = False) -> None:
+    """Raises Stopped for what no value of that field is. `block`: it may hold several lines."""
     if len(value) > MAX_VALUE_CHARACTERS:
         raise refusal("bad_value", location, f"longer than {MAX_VALUE_CHARACTERS} characters")
     if any(not c.isprintable() and not (block and c == "\n") for c in value):

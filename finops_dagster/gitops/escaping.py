@@ -45,8 +45,11 @@ def code(text: str, limit: int = 200, *, cell: bool = False) -> str:
 
 
 def block(text: str, limit: int = 4000) -> str:
-    """Lines as a fenced block, in which nothing is read as anything; each is made one line."""
-    lines = [one_line(line, 1000).replace("<!--", "<! --") for line in text.split("\n")]
+    """Lines as a fenced block, in which nothing is read as anything; indents of two stay."""
+    lines = [
+        "  " * line.startswith("  ") + one_line(line, 1000).replace("<!--", "<! --")
+        for line in text.split("\n")
+    ]
     body = _cut("\n".join(lines), limit)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -81,6 +84,34 @@ def plain(text: str, limit: int = 500) -> str:
 def trailer(text: str) -> str:
     """`text` as the value of a trailer of a commit message."""
     return plain(text, 300)
+
+
+def shortened(markdown: str, limit_bytes: int) -> str:
+    """Whole lines of `markdown` within a limit, and a note; what was open there is closed.
+
+    Else an open block would swallow what is put after it.
+    """
+    if len(markdown.encode()) <= limit_bytes:
+        return markdown
+    note = "\n\n(Shortened: the forge's limit is reached.)"
+    room = limit_bytes - len(note.encode())
+    kept: list[str] = []
+    fence, depth, end = "", 0, ""
+    for line in markdown.split("\n"):
+        mark = re.match(r"`{3,}", line)
+        if fence:
+            fence = "" if line.rstrip() == fence else fence
+        elif mark:
+            fence = mark[0]
+        else:
+            depth += line.startswith("<details>") - line.startswith("</details>")
+        closing = f"\n{fence}" * bool(fence) + "\n\n</details>" * max(depth, 0)
+        room -= len(line.encode()) + 1
+        if room < len(closing):
+            break
+        kept.append(line)
+        end = closing
+    return "\n".join(kept) + end + note
 
 
 def _apart(text: str) -> str:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import inf, prod
 from typing import Literal
 
 from finops_dagster.domain.decisions import Decision, FindingKind, Rung
@@ -159,12 +159,12 @@ def in_order(wanted: Iterable[Wanted]) -> list[Wanted]:
     for one in wanted:
         later = one.proposal.kind not in SAFETY_KINDS
         by_currency[later, one.proposal.saving_per_month.currency].append(one)
-    ranked: list[tuple[tuple[bool, int, int, str, str], Wanted]] = []
+    ranked: list[tuple[tuple[bool, int, float, str, str], Wanted]] = []
     for (later, _), ones in by_currency.items():
-        best_first = sorted(ones, key=lambda one: (-_value(one), one.proposal.order))
+        best_first = sorted(ones, key=lambda one: (-_value(one), _order(one)))
         for rank, one in enumerate(best_first):
             proposal = one.proposal
-            place = (later, rank, proposal.order, proposal.resource, proposal.field)
+            place = (later, rank, _order(one), proposal.resource, proposal.field)
             ranked.append((place, one))
     return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
@@ -212,6 +212,11 @@ def _place(one: Wanted) -> object:
 
 def _written(one: Wanted) -> object:
     return frozenset(one.changes.edits), one.proposal.saving_per_month.currency
+
+
+def _order(one: Wanted) -> float:
+    """What has no place in the order of doing comes after what has one."""
+    return one.proposal.order or inf
 
 
 def _value(one: Wanted) -> float:

@@ -13,6 +13,7 @@ from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops.changes import is_branch_of_ours
+from finops_dagster.gitops.escaping import shortened
 from finops_dagster.gitops.hidden import hide, pattern, revealed
 
 MAX_BODY_CHARACTERS = 65_536
@@ -42,6 +43,7 @@ class Metadata(BaseModel):
     opened_at: datetime | None = None
     rung: Rung = Rung.PROPOSE
     approvers: tuple[str, ...] = ()
+    ledger: str = ""
 
 
 def metadata_of(pull_request: PullRequest) -> Metadata:
@@ -63,6 +65,7 @@ def metadata_of(pull_request: PullRequest) -> Metadata:
         opened_at=pull_request.opened_at,
         rung=pull_request.rung,
         approvers=pull_request.approvers,
+        ledger=pull_request.ledger,
     )
 
 
@@ -70,7 +73,7 @@ def seal(pull_request: PullRequest) -> str:
     """The body with its marker, shortened where it would pass the limit."""
     remembered = metadata_of(pull_request).model_dump(mode="json")
     marker = f"\n\n{hide(_NAME, remembered)}\n"
-    return _shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
+    return shortened(visible(pull_request.body), MAX_BODY_CHARACTERS - len(marker.encode())) + (
         marker
     )
 
@@ -150,18 +153,5 @@ def as_pull_request(
         merge_sha=merge_sha,
         rung=found.rung,
         approvers=found.approvers,
+        ledger=found.ledger,
     )
-
-
-def _shortened(text: str, limit_bytes: int) -> str:
-    if len(text.encode()) <= limit_bytes:
-        return text
-    note = "\n\n(Shortened: the forge's limit is reached.)"
-    kept: list[str] = []
-    room = limit_bytes - len(note.encode())
-    for line in text.split("\n"):
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return "\n".join(kept) + note

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from finops_dagster.domain.protocols import Forge
-from finops_dagster.domain.pull_requests import PullRequestState
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import breaker
 from finops_dagster.gitops.actions import Actions, Event, decisions_of_people
 from finops_dagster.gitops.board import Board
@@ -41,6 +41,10 @@ class Rules:
     """Whether the dashboard issue is kept; without one the breaker remembers nothing."""
 
 
+def _no_effects(_: Sequence[PullRequest]) -> Sequence[Effect]:
+    return ()
+
+
 def _nothing(_: Sequence[Wanted]) -> Shown:
     return Shown()
 
@@ -63,7 +67,7 @@ def reconcile(
     *,
     undecided: Collection[str] = (),
     rules: Rules | None = None,
-    effects: Sequence[Effect] = (),
+    effects: Callable[[Sequence[PullRequest]], Sequence[Effect]] = _no_effects,
     owners: Callable[[Sequence[Wanted]], tuple[str, ...]] = _nobody,
     shown: Callable[[Sequence[Wanted]], Shown] = _nothing,
     together: Callable[[Sequence[Wanted]], str] = _no_refusal,
@@ -72,11 +76,11 @@ def reconcile(
 
     `undecided`: resources that could not be judged today; their pull requests are left as they
     are, because a missing proposal says nothing about them. `effects`: what merged changes came
-    to. `owners`: who must approve a group. `shown`: what its body shows beside it and them.
-    `together`: why changes that are each proven alone cannot be made together, empty where they
-    can. Idempotent: a second run with the same wanted changes nothing; a run that was killed is
-    completed by the next. Raises Unavailable if the forge does not answer; what a person changes
-    under the run is left to the next and told.
+    to, of all pull requests. `owners`: who must approve a group. `shown`: what its body shows
+    beside it and them. `together`: why changes that are each proven alone cannot be made together,
+    empty where they can. Idempotent: a second run with the same wanted changes nothing; a run that
+    was killed is completed by the next. Raises Unavailable if the forge does not answer; what a
+    person changes under the run is left to the next and told.
     """
     rules = rules or Rules()
     wanted = [Wanted(*one) for one in wanted]
@@ -85,7 +89,9 @@ def reconcile(
     if act:
         forge.tidy(known)
     board = Board(forge, now, wanted, undecided, kept=rules.dashboard)
-    trips = breaker.trips(known, effects, rules.breaker, now, board.ticked.trips, board.resets)
+    trips = breaker.trips(
+        known, effects(known), rules.breaker, now, board.ticked.trips, board.resets
+    )
     at_head = [one for one in wanted if one.changes.base_sha == base_sha]
     set_back = _set_back(forge, set_back_now(at_head, known), act, now)
     memory = Memory(known, board.remembered, set_back, rules.cool_offs, now)

@@ -23,13 +23,14 @@ from finops_dagster.gitops.words import (
     action,
     actions,
     amount,
-    carbon_sentence,
+    carbon_span,
     currency,
     effect,
     listed,
-    money_sentence,
+    money_span,
     number,
     spoken,
+    value_name,
 )
 
 _RISK = "Estimated probability that demand exceeds the new value in the next 14 days"
@@ -101,7 +102,7 @@ def _alone(item: Wanted, shown: Shown) -> Iterable[str]:
         f"**{action(of, name)} from {code(of.current)} to {code(of.proposed)}: "
         f"{effect([of])}.** {prose(of.reason)}"
     )
-    yield _changes([item])
+    yield _change(item)
     yield from _case(item, shown, "###")
     yield _policy([item])
     yield _approval([item], shown)
@@ -114,7 +115,6 @@ def _several(group: Sequence[Wanted], shown: Shown) -> Iterable[str]:
     proposals = [one.proposal for one in group]
     yield f"**{prose(actions(proposals))} {prose(_whose(group))}: {effect(proposals)}.**"
     yield _changes(group)
-    yield _effects(proposals)
     yield "### Why, one by one"
     for place, one in enumerate(group):
         yield _details(
@@ -128,9 +128,15 @@ def _several(group: Sequence[Wanted], shown: Shown) -> Iterable[str]:
 
 
 def _member(item: Wanted, shown: Shown, *, drawn: bool) -> str:
-    of = item.proposal
+    of, verdict, _ = item
     seen = shown if drawn else Shown(owners=shown.owners, records=shown.records)
-    parts = (prose(of.reason), *_case(item, seen, "####"), _figure_table(of))
+    parts = (
+        prose(of.reason),
+        _change(item),
+        *_case(item, seen, "####"),
+        _rules(verdict.rules),
+        _figure_table(of),
+    )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -139,8 +145,7 @@ def _case(item: Wanted, shown: Shown, heading: str) -> Iterable[str]:
     of = item.proposal
     evidence = of.evidence
     days = (evidence.window_end - evidence.window_start).total_seconds() / 86_400
-    yield f"{heading} Expected effect"
-    yield _effects([of])
+    yield f"{heading} Expected effect\n\n{_effects(of)}"
     yield (
         f"{heading} Evidence\n\n{evidence.samples:,} samples over {number(days)} days, "
         f"{evidence.window_start:%Y-%m-%d %H:%M} to {evidence.window_end:%Y-%m-%d %H:%M} UTC; "
@@ -155,53 +160,50 @@ def _wrong_if(of: Proposal) -> str:
     return f" It would be wrong if {prose(of.wrong_if)}." if of.wrong_if else ""
 
 
+def _change(item: Wanted) -> str:
+    """Before and after, and where; the bytes themselves are in the forge's own diff."""
+    of = item.proposal
+    where = [
+        f"{code(edit.file, cell=True)}{' (new)' if edit.creates else ''}"
+        for edit in item.changes.edits[:MAX_ROWS]
+    ]
+    row = (
+        code(value_name(of.field), cell=True), code(of.current, cell=True),
+        code(of.proposed, cell=True), listed(where),
+    )  # fmt: skip
+    return _table(("value", "before", "after", "file"), [row])
+
+
 def _changes(group: Sequence[Wanted]) -> str:
-    rows: list[tuple[str, ...]] = []
-    for of, _, changes in group:
-        for edit in changes.edits:
-            rows.append(
-                (
-                    code(spoken(of.resource), cell=True),
-                    code(of.field, cell=True),
-                    "*new file*" if edit.creates else code(edit.before, cell=True),
-                    code(edit.after, cell=True),
-                    code(edit.file, cell=True),
-                )
-            )
-    return _table(("resource", "value", "before", "after", "file"), rows)
-
-
-def _effects(proposals: Sequence[Proposal]) -> str:
-    if len(proposals) == 1:
-        (of,) = proposals
-        saving, carbon = of.saving_per_month, of.carbon_kg_per_month
-        return (
-            _table(
-                ("a month", "low (2.5 %)", "expected", "high (97.5 %)"),
-                [
-                    (
-                        f"saving, {currency(saving)}",
-                        amount(saving.low), amount(saving.mid), amount(saving.high),
-                    ),
-                    (
-                        "carbon avoided, kg CO2e",
-                        number(carbon.low), number(carbon.mid), number(carbon.high),
-                    ),
-                ],
-            )
-        )  # fmt: skip
     return _table(
-        ("resource", "saving a month (95 %)", "carbon a month (95 %)", "risk"),
+        ("resource", "value", "before", "after", "saving a month", "kg CO2e a month", "risk"),
         [
             (
-                code(spoken(of.resource), cell=True),
-                money_sentence(of.saving_per_month),
-                carbon_sentence(of.carbon_kg_per_month),
+                code(spoken(of.resource), cell=True), code(value_name(of.field), cell=True),
+                code(of.current, 40, cell=True), code(of.proposed, 40, cell=True),
+                money_span(of.saving_per_month), carbon_span(of.carbon_kg_per_month),
                 f"{of.risk:.1%}",
             )
-            for of in proposals
+            for of, _, _ in group
         ],
-    )
+    )  # fmt: skip
+
+
+def _effects(of: Proposal) -> str:
+    saving, carbon = of.saving_per_month, of.carbon_kg_per_month
+    return _table(
+        ("a month", "low (2.5 %)", "expected", "high (97.5 %)"),
+        [
+            (
+                f"saving, {currency(saving)}",
+                amount(saving.low), amount(saving.mid), amount(saving.high),
+            ),
+            (
+                "carbon avoided, kg CO2e",
+                number(carbon.low), number(carbon.mid), number(carbon.high),
+            ),
+        ],
+    )  # fmt: skip
 
 
 def _policy(group: Sequence[Wanted]) -> str:
@@ -216,13 +218,27 @@ def _policy(group: Sequence[Wanted]) -> str:
     held = dict.fromkeys(one.rung_reason for one in verdicts if one.rung is lowest)
     text += "".join(f" {prose(reason)}" for reason in held if reason)
     text += f" Bundle {listed([code(bundle) for bundle in _bundles(group)])}."
-    rules = _rules(dict.fromkeys(rule for one in verdicts for rule in one.rules))
+    rules = _rules(verdicts[0].rules) if len(group) == 1 else _objections(group)
     return f"{text}\n\n{rules}" if rules else text
 
 
-def _rules(rules: Iterable[RuleResult]) -> str:
+_RULE = ("rule", "says", "found", "limit", "to satisfy it")
+
+
+def _rules(rules: Sequence[RuleResult]) -> str:
+    return _table(_RULE, [_rule(one) for one in rules])
+
+
+def _objections(group: Sequence[Wanted]) -> str:
+    """Of several, only what asks for something; the rest stands with each."""
     return _table(
-        ("rule", "says", "found", "limit", "to satisfy it"), [_rule(one) for one in rules]
+        ("resource", *_RULE),
+        [
+            (code(spoken(of.resource), cell=True), *_rule(rule))
+            for of, verdict, _ in group
+            for rule in verdict.rules
+            if rule.decision is not Decision.ALLOW
+        ],
     )
 
 
@@ -258,21 +274,24 @@ def _record(group: Sequence[Wanted], shown: Shown) -> str:
 
 def _undo(group: Sequence[Wanted]) -> str:
     commands = [
-        shlex.join(
-            [
-                "finops", "desired-state", "set", ".",
-                "--resource", one_line(of.resource, 600),
-                "--field", one_line(of.field, 600),
-                "--value", one_line(of.current, 300),
-            ]
+        " \\\n  ".join(
+            (
+                "finops desired-state set .",
+                shlex.join(("--resource", one_line(of.resource, 600))),
+                shlex.join(("--field", one_line(of.field, 600))),
+                shlex.join(("--value", one_line(of.current, 300))),
+            )
         )
         for of, _, changes in group[:MAX_ROWS]
         if not any(edit.creates for edit in changes.edits)
-    ]  # fmt: skip
+    ]
     text = "### How to undo\n\nRevert the merge commit (`git revert -m 1 MERGE`)"
     if not commands:
         return f"{text}."
-    return f"{text}, or set the old value again:\n\n{block(chr(10).join(commands))}"
+    again = block("\n".join(commands))
+    if len(group) > 1:
+        return f"{text}, or set the old values again:\n\n{_details('Commands', again)}"
+    return f"{text}, or set the old value again:\n\n{again}"
 
 
 def _figures(of: Proposal) -> str:
@@ -303,7 +322,7 @@ def _footer(group: Sequence[Wanted]) -> str:
 
 def _whose(group: Sequence[Wanted]) -> str:
     owners = _owners(group)
-    return f"of {len(owners)} teams" if len(owners) > 1 else f"of team {one_line(owners[0], 60)}"
+    return f"for {len(owners)} teams" if len(owners) > 1 else f"for team {one_line(owners[0], 60)}"
 
 
 def _owners(group: Sequence[Wanted]) -> list[str]:

@@ -27,6 +27,14 @@ class EditableState(DesiredState, Protocol):
         """The index as it would be with some files' bytes replaced; nothing is written."""
         ...
 
+    def overlay(self, resource: str) -> tuple[str, str]:
+        """(kustomization file that alone builds a resource, why nothing may be added to it)."""
+        ...
+
+    def is_free(self, file: str) -> bool:
+        """Whether nothing at all has that name."""
+        ...
+
 
 def edit_value(
     state: EditableState, location: ValueLocation, value: str
@@ -35,6 +43,9 @@ def edit_value(
 
     Raises Stopped, with the reason, if it cannot be done or would change anything else.
     """
+    if not location.editable:
+        # Said before the file is read: it may not be there, as one that a generator names.
+        raise refusal("not_editable", location, location.reason)
     before = state.read(location.file)
     edit = plan_edit(location, value, before)
     after = apply_edits(before, (edit,))

@@ -1,4 +1,4 @@
-"""What a pull request is made of: proposals with their verdicts and edits, and what is shown beside.
+"""What a pull request is made of: judged proposals with their edits, and what is shown beside.
 
 How they are put together, written and rendered is elsewhere.
 """
@@ -30,6 +30,6 @@ class Shown:
     uses: Mapping[str, UseSeries] = field(default_factory=dict)
     """Proposal id -> what was used of the value; none where it is not measured."""
     records: Mapping[str, str] = field(default_factory=dict)
-    """Kind -> one sentence on what earlier changes of the kind came to; none where none is known."""
+    """Kind -> one sentence on what earlier changes of it came to; none where none is known."""
     ledger: str = ""
     """Hash of the ledger's newest entry, kept in the commit so that the forge bears witness."""

@@ -84,7 +84,7 @@ def action(proposal: Proposal, resource: str = "") -> str:
     named = resource or spoken(proposal.resource)
     phrase = _PHRASES.get(proposal.kind)
     # The name may hold braces, so it is put in, not formatted.
-    template = phrase.one if phrase else f"Change {_value_name(proposal.field)} of {{}}"
+    template = phrase.one if phrase else f"Change {value_name(proposal.field)} of {{}}"
     return template.replace("{}", named, 1)
 
 
@@ -147,36 +147,14 @@ def effect(proposals: Sequence[Proposal]) -> str:
     )
 
 
-def money_sentence(saving: MoneyRange) -> str:
-    """`Saves 410 to 560 USD a month (95 %).`, and as honestly where it costs or may cost."""
-    name = currency(saving)
-    low, high = saving.low, saving.high
-    if low == high == 0:
-        return "Saves no money."
-    if low >= 0:
-        return f"Saves {_span(low, high)} {name} a month (95 %)."
-    if high <= 0:
-        return f"Costs {_span(-high, -low)} {name} more a month (95 %)."
-    verb, about = ("saves", saving.mid) if saving.mid >= 0 else ("costs", -saving.mid)
-    more = "" if saving.mid >= 0 else " more"
-    return (
-        f"Between {amount(-low)} {name} more and {amount(high)} {name} less a month "
-        f"(95 %), {verb} about {amount(about)} {name}{more} a month."
-    )
+def money_span(saving: MoneyRange) -> str:
+    """`480 (410 to 560) USD`: what is expected and its 95 % interval; negative where it costs."""
+    return f"{_span(*map(amount, (saving.low, saving.mid, saving.high)))} {currency(saving)}"
 
 
-def carbon_sentence(carbon: Range) -> str:
-    """`Avoids 12 to 18 kg CO2e a month (95 %).`"""
-    if carbon.low == carbon.high == 0:
-        return "Its carbon is not known or does not change."
-    if carbon.low >= 0:
-        return f"Avoids {number(carbon.low)} to {number(carbon.high)} kg CO2e a month (95 %)."
-    if carbon.high <= 0:
-        return f"Adds {number(-carbon.high)} to {number(-carbon.low)} kg CO2e a month (95 %)."
-    return (
-        f"Carbon between {number(-carbon.low)} kg CO2e more and {number(carbon.high)} less a "
-        "month (95 %)."
-    )
+def carbon_span(carbon: Range) -> str:
+    """`15 (12 to 18)`."""
+    return _span(number(carbon.low), number(carbon.mid), number(carbon.high))
 
 
 def currency(saving: MoneyRange) -> str:
@@ -196,15 +174,16 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _span(low: Decimal, high: Decimal) -> str:
-    one, other = amount(low), amount(high)
-    return one if one == other else f"{one} to {other}"
+def _span(low: str, mid: str, high: str) -> str:
+    return mid if low == high else f"{mid} ({low} to {high})"
 
 
-def _value_name(field: str) -> str:
-    """The last name of a field's path: `cpu` of `spec.resources.requests.cpu`."""
+def value_name(field: str) -> str:
+    """The end of a field's path, and of which container: `requests.cpu (server)`."""
     try:
-        names = [step for step in field_steps(field) if isinstance(step, str)]
+        steps = field_steps(field)
     except ValueError:
-        names = []
-    return one_line(names[-1], 60) if names else "a value"
+        steps = []
+    name = ".".join([str(step) for step in steps if not isinstance(step, tuple)][-2:])
+    of = next((step[1] for step in reversed(steps) if isinstance(step, tuple)), "")
+    return one_line(f"{name} ({of})" if of else name, 80) or "a value"

@@ -89,8 +89,8 @@ def _plain(location: ValueLocation, raw: str, value: str, source: bytes) -> str:
 
 def _stands_alone(location: ValueLocation, source: bytes) -> bool:
     """Whether the value follows `key:` on a line of block YAML, where a bare string is legal."""
-    if location.file.endswith(".json"):
-        return False
+    if source.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+        return False  # JSON, whatever its file is called: CloudFormation's is often `.template`
     line = source[source.rfind(b"\n", 0, location.start_byte) + 1 : location.start_byte]
     return _ALONE_ON_LINE.match(line.removeprefix(b"\xef\xbb\xbf")) is not None
 

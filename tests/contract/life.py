@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from finops_dagster.desired_state import index_files
+from finops_dagster.desired_state import RepositoryIndex, index_files
 from finops_dagster.domain.decisions import Abstained, Decision, Proposal, Rung
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import dashboard
@@ -42,6 +42,7 @@ class Life:
         self.host = host
         self.rules = rules or Rules()
         self.limits = limits
+        self._indexes: dict[str, RepositoryIndex] = {}
 
     def wanted(
         self,
@@ -51,11 +52,18 @@ class Life:
         reason: str = "",
     ) -> Wanted:
         """A proposal, judged, with its edits on main as it is now."""
-        files = {path: self.host.file("main", path) for path in START}
-        change = plan_change_set(of, index_files(files, self.head), ["apps/**"])
+        change = plan_change_set(of, self.index(), ["apps/**"])
         assert not isinstance(change, Abstained), change
         judged = verdict(of, decision).model_copy(update={"rung": rung, "rung_reason": reason})
         return Wanted(of, judged, change)
+
+    def index(self) -> RepositoryIndex:
+        """Of main as it is now."""
+        head = self.head
+        if head not in self._indexes:
+            files = {path: self.host.file(head, path) for path in START}
+            self._indexes[head] = index_files(files, head)
+        return self._indexes[head]
 
     @property
     def head(self) -> str:
@@ -79,8 +87,8 @@ class Life:
         )
 
     def together(self, group: Sequence[Wanted]) -> str:
-        files = {path: self.host.file("main", path) for path in START}
-        return refusal_together(group, index_files(files, self.head))
+        """Whether the edits of a group go together."""
+        return refusal_together(group, self.index())
 
     def all(self) -> list[PullRequest]:
         return list(self.host.forge().pull_requests())
@@ -110,10 +118,9 @@ class Life:
 
     def tick(self, name: str, key: str) -> None:
         """A person ticks a box of the dashboard."""
-        forge = self.host.forge()
-        issue = forge.issue(dashboard.TOPIC)
+        issue = self.host.forge().issue(dashboard.TOPIC)
         assert issue is not None
-        forge.write_issue(dashboard.TOPIC, issue.title, dashboard.ticked(issue.body, name, key))
+        self.host.edit_issue(issue, dashboard.ticked(issue.body, name, key))
 
 
 def reasons(actions: Sequence[Any]) -> list[str]:

@@ -150,7 +150,7 @@ def test_rejected(life: Life) -> None:
     """Harm: a bot that asks the same question again after a no, or never again though all
     changed."""
     first = life.opened(cpu())
-    life.host.forge().close(first.number, PullRequestState.REJECTED)
+    life.host.close(first.number)
     until = ended(life.numbered(first.number)) + 90 * DAY
     for same in (cpu(), cpu(proposed="550m")):
         done = life.run(same, now=NOW + DAY)
@@ -171,7 +171,7 @@ def test_an_older_no_still_counts_after_a_newer_one(life: Life) -> None:
     """Harm: after a second rejection of another value, the first question is asked again."""
     for value in ("500m", "900m"):
         one = life.opened(cpu(proposed=value))
-        life.host.forge().close(one.number, PullRequestState.REJECTED)
+        life.host.close(one.number)
     assert not life.run(cpu()).opened
 
 
@@ -257,8 +257,6 @@ def test_label_stop(life: Life) -> None:
 
 def test_conflicted(life: Life) -> None:
     """Harm: a pull request that no longer merges waits for ever, or loses a person's line."""
-    if not life.host.sees_conflicts:
-        pytest.skip("the emulator merges whatever it is told to")
     first = life.opened(cpu())
     life.host.commit("main", {WEB: START[WEB].replace(b"# measured once", b"# measured twice")})
     done = life.run(cpu())
@@ -289,7 +287,7 @@ def test_a_marker_that_was_removed(life: Life) -> None:
     assert len(life.run(cpu()).updated) == 1
     assert life.open()[0].members
     life.host.tidy_body(first.number)
-    life.host.forge().close(first.number, PullRequestState.REJECTED)
+    life.host.close(first.number)
     assert "rejected by a person" in life.run(cpu()).withheld[0].reason
 
 
@@ -377,7 +375,7 @@ def test_people_are_heard(life: Life) -> None:
     one = life.opened(cpu())
     life.host.forge().merge(one.number)
     two = life.opened(memory())
-    life.host.forge().close(two.number, PullRequestState.REJECTED)
+    life.host.close(two.number)
     three = life.opened(cpu("api"))
     life.label(three.number, STOP_LABEL)
     wanted = [cpu("api")]

@@ -3,7 +3,7 @@
 What is written where lives in gitops; this stage decides only whether to act.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import dagster as dg
 
@@ -13,10 +13,13 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.jobs import CLOCK_TAG, PUBLISH_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import FORGE_POOL, OWNERS, RETRY
-from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal, Verdict
+from finops_dagster.domain.decisions import Abstained, ChangeSet, Proposal
 
 CHANGE_SETS = dg.AssetKey(["gitops", "change_sets"])
 PULL_REQUESTS = dg.AssetKey(["gitops", "pull_requests"])
+
+DONE = ("opened", "updated", "closed", "unchanged", "deferred", "withheld", "automerged")
+"""Kinds of actions, as `Actions` names them."""
 
 
 def build_gitops() -> list[dg.AssetsDefinition]:
@@ -84,48 +87,31 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         tags=tags,
     )
     def pull_requests(estate: dg.ResourceParam[Estate]) -> dg.MaterializeResult:
-        from finops_dagster.gitops.reconcile import Limits, reconcile
+        from finops_dagster.defs.gitops.publishing import publish
 
         as_of = estate.settings.decided_day()
         day = estate.day(as_of)
-        settings = estate.settings.desired_state
-        if settings is None:
+        if estate.settings.desired_state is None:
             day.write_document("actions", {})
             return dg.MaterializeResult(
                 metadata={"reason": "no desired state is named in the settings"}
             )
-        proposals = {one.id: one for one in day.items("proposals", Proposal)}
-        verdicts = {one.subject: one for one in day.items("verdicts", Verdict)}
-        wanted = [
-            (proposals[one.proposal_id], verdicts[one.proposal_id], one)
-            for one in day.items("change_sets", ChangeSet)
-        ]
-        forge = estate.forge()
-        limits = estate.settings.limits
-        actions = reconcile(
-            wanted,
-            forge,
-            Limits(open_max=limits.open_pull_requests, new_max=limits.new_pull_requests),
-            settings.branch,
-            estate.acts,
-            estate.now(),
-            undecided=estate.undecided(as_of),
-        )
-        document = asdict(actions)
-        day.write_document("actions", document)
-        known = forge.pull_requests()
+        actions, wanted = publish(estate, as_of)
+        listed = asdict(replace(actions, events=()))
+        events = [one.model_dump(mode="json") for one in actions.events]
+        day.write_document("actions", {**listed, "events": events})
+        known = estate.forge().pull_requests()
         if actions.acted:
+            estate.record_events(actions.events)
             estate.record_pull_requests(known)
         page = write_report(estate, as_of, known)
-        counts = {
-            name: len(items) for name, items in document.items() if isinstance(items, tuple | list)
-        }
+        done = {name: listed[name] for name in DONE}
         return dg.MaterializeResult(
             metadata={
                 "acted": actions.acted,
                 "report": link(estate.layout.root, page),
-                "rows_in": len(wanted),
-                **counts,
+                "rows_in": wanted,
+                **{name: len(items) for name, items in done.items()},
                 "actions": records_table(
                     [
                         {
@@ -134,11 +120,12 @@ def build_gitops() -> list[dg.AssetsDefinition]:
                             "reason": item["reason"],
                             "url": item["url"],
                         }
-                        for name, items in document.items()
-                        if isinstance(items, tuple | list)
+                        for name, items in done.items()
                         for item in items
                     ]
                 ),
+                "notes": records_table([{"note": note} for note in actions.notes]),
+                "stopped": records_table(listed["trips"]),
             }
         )
 

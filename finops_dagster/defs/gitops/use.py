@@ -41,10 +41,21 @@ _MEMORY = _Measure(
     " memory_working_set_bytes / copies)",
     _GIB,
 )
-_GPUS = _Measure("GPUs", *["gpu_utilisation_percent / 100 * gpu_requests / copies"] * 2)
-_BUSY = _Measure("busy replicas", *["copies * cpu_cores / cpu_request_cores"] * 2)
+_BUSY_SHARE = "gpu_utilisation_percent / 100"
+_GPUS = _Measure(
+    "GPUs",
+    f"{_BUSY_SHARE} * gpu_requests / copies",
+    f"{_BUSY_SHARE} * gpu_requests / copies",
+)
+_BUSY = _Measure(
+    "busy replicas",
+    "copies * cpu_cores / cpu_request_cores",
+    "copies * cpu_cores / cpu_request_cores",
+)
 """Replicas as if each used all that it requests: what of their number is really needed."""
-_BUSY_GPUS = _Measure("replicas with busy GPUs", *["copies * gpu_utilisation_percent / 100"] * 2)
+_BUSY_GPUS = _Measure(
+    "replicas with busy GPUs", f"{_BUSY_SHARE} * copies", f"{_BUSY_SHARE} * copies"
+)
 
 _HOURLY = """
 with replicated as (

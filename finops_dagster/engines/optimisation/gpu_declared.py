@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from finops_dagster.domain.decisions import DeclaredResource, ValueLocation
-from finops_dagster.engines.optimisation.ground import Declared
 from finops_dagster.domain.quantities import parse_quantity
+from finops_dagster.engines.optimisation.ground import Declared
 
 GPU_RESOURCE = "nvidia.com/gpu"
 _FIELD = re.compile(r'\.resources\.(?:requests|limits)\["nvidia\.com/gpu"\]$')

@@ -14,11 +14,11 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
 from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation.bounds import Bounds
 from finops_dagster.engines.optimisation.carbon import CarbonBook
 from finops_dagster.engines.optimisation.inputs import ENGINE, Context, SizingConfig, word
 from finops_dagster.engines.optimisation.prices import PriceBook
-from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation.scalers import Scaling
 from finops_dagster.engines.optimisation.window import Window, evidence
 

@@ -14,8 +14,9 @@ from markdown_it.token import Token
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
+_COMMENT = r"<!-- finops-[^<>@]* -->"
 _OURS = re.compile(
-    r"<details>\n<summary>[^<>\n]*</summary>\n?\Z|</details>\n?\Z|<!-- finops-\S+ \{[^<>]*\} -->\n?\Z"
+    rf"(?:<details>(?:\n<summary>[^<>\n]*</summary>)?|</details>|(?:{_COMMENT}\n?)+)\n?\Z"
 )
 LINKED = (
     re.compile(r"@[\w/-]"),
@@ -49,13 +50,15 @@ def assert_inert(markdown: str) -> list[Token]:
             columns = cells if columns is None else columns
             assert cells == columns, "a table's row has another number of cells than its head"
         for inner in token.children or []:
+            if inner.type == "html_inline" and re.fullmatch(_COMMENT, inner.content):
+                continue
             assert inner.type in {
                 "text", "code_inline", "strong_open", "strong_close", "em_open", "em_close",
                 "softbreak", "text_special",
             }, f"{inner.type}: {token.content}"  # fmt: skip
         if token.type == "inline":
             _assert_unlinked("".join(
-                "\0" if inner.type == "code_inline" else inner.content
+                "\0" if inner.type in {"code_inline", "html_inline"} else inner.content
                 for inner in token.children or []
             ))  # fmt: skip
     return tokens
@@ -64,15 +67,6 @@ def assert_inert(markdown: str) -> list[Token]:
 def _assert_unlinked(text: str) -> None:
     for linked in LINKED:
         assert not linked.search(text), f"{linked.search(text)} in {text[:200]}"
-
-
-def headings(tokens: list[Token]) -> list[str]:
-    """Texts of the headings, in order: foreign text may add none."""
-    return [
-        after.content
-        for token, after in zip(tokens, tokens[1:], strict=False)
-        if token.type == "heading_open"
-    ]
 
 
 def shape(tokens: list[Token]) -> list[str]:

@@ -283,3 +283,13 @@ def test_every_editable_value_of_real_repositories(name: str) -> None:
         assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
         done += 1
     assert done > 10
+
+
+def test_what_may_not_be_edited_is_refused_before_its_file_is_read() -> None:
+    """Harm: a generator names a file that is not there, and the command ends in a stack trace."""
+    kustomization = "resources: []\nconfigMapGenerator:\n- {name: c, files: [gone.yaml]}\n"
+    index = index_files({"kustomization.yaml": f"kind: Kustomization\n{kustomization}".encode()})
+    location = index.locate("ConfigMap/default/c", 'data["gone.yaml"]')
+    assert location is not None
+    with pytest.raises(Stopped, match="configMapGenerator reads it from gone.yaml"):
+        edit_value(index, location, "x")

@@ -6,7 +6,6 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,6 @@ from finops_dagster.domain.decisions import (
     ChangeSet,
     Decision,
     Edit,
-    Proposal,
     RuleResult,
     Rung,
     Verdict,
@@ -25,15 +23,27 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.errors import Fault
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.gitops.escaping import block, code, html, plain, prose, title, trailer
+from finops_dagster.gitops.breaker import Trip
+from finops_dagster.gitops.dashboard import Choice, Remembered, Waits, read, render
+from finops_dagster.gitops.escaping import (
+    block,
+    code,
+    html,
+    plain,
+    prose,
+    shortened,
+    title,
+    trailer,
+)
 from finops_dagster.gitops.grouping import Unit
+from finops_dagster.gitops.marker import MAX_BODY_CHARACTERS
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
 from finops_dagster.gitops.wanted import Shown, Wanted
 from tests.builders import proposal
 from tests.unit.gitops.inert import INVISIBLE, LINKED, assert_inert, shape
 
 HOSTILE = {
-    "markdown": "**b** _i_ ~~s~~ # h [a](http://evil.example) ![p](http://evil.example/p.png) [r]: x",
+    "markdown": "**b** _i_ ~~s~~ # h [a](http://evil.example) ![p](http://evil.example/p) [r]: x",
     "autolinks": "http://evil.example https://evil.example www.evil.example ftp://evil.example",
     "html": "<img src=x onerror=alert(1)><script>alert(1)</script></details></summary><a href=x>",
     "entities": "&lt;b&gt; &#64;everyone &commat;everyone &num;1",
@@ -150,6 +160,45 @@ def test_a_comment_is_a_calm_paragraph(text: str) -> None:
     assert shape(assert_inert(f"Closed: {prose(text)}.")) == [
         "paragraph_open", "inline", "paragraph_close",
     ]  # fmt: skip
+
+
+def test_the_dashboard_says_it_and_does_nothing(text: str) -> None:
+    """Harm: a name of a workload ticks a box, or a reason starts a list of its own."""
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+
+    def rendered(words: str) -> str:
+        item = hostile(words)
+        waits = Waits(
+            key="key-1", fingerprint="change-1", title=render_title([item]), owner=words,
+            saving_per_month=item.proposal.saving_per_month, reason=words,
+        )  # fmt: skip
+        kept = Remembered(
+            key="key-2", fingerprint="change-2", choice=Choice.SNOOZE, at=now, saving_mid="1",
+            proposed=words[:4096], title=words,
+        )  # fmt: skip
+        trip = Trip(scope=words[:200], reason=words, at=now)
+        return render([waits], [kept], [trip], now)
+
+    body = rendered(text)
+    assert shape(assert_inert(body)) == shape(assert_inert(rendered(PLAIN)))
+    assert len(body.encode()) <= MAX_BODY_CHARACTERS
+    assert not read(body).choices
+    assert len(read(body).remembered) == 1
+
+
+@pytest.mark.parametrize("several", [1, 30])
+def test_what_a_forge_takes_at_most_is_cut_between_lines_and_closed(several: int) -> None:
+    """Harm: the forge refuses the body, or an open block shows our marker to every reader."""
+    item = hostile("x" * 5_000)
+    body = render_body([item] * several, shown(item, "y"))
+    for limit in range(300, len(body.encode()), 997):
+        cut = shortened(body, limit)
+        assert len(cut.encode()) <= limit
+        tokens = assert_inert(f"{cut}\n\n<!-- finops-pull-request/1 {{}} -->\n")
+        assert tokens[-1].type == "html_block"
+        assert tokens[-1].content.startswith("<!-- finops-")
+        kinds = [one.content for one in tokens if one.type == "html_block"]
+        assert sum("<details>" in one for one in kinds) == sum("</details>" in one for one in kinds)
 
 
 def test_a_log_and_a_terminal_show_what_can_be_printed(

@@ -17,6 +17,7 @@ from finops_dagster.domain.decisions import (
     FindingKind,
     Proposal,
     RuleResult,
+    Rung,
     Verdict,
 )
 from finops_dagster.domain.money import MoneyRange, Range
@@ -26,7 +27,7 @@ from finops_dagster.gitops.changes import branch_of_value
 from finops_dagster.gitops.escaping import code, one_line, prose
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
 from finops_dagster.gitops.wanted import Shown, Wanted
-from finops_dagster.gitops.words import carbon_sentence, money_sentence
+from finops_dagster.gitops.words import carbon_span, effect, money_span
 from tests.builders import proposal, verdict
 
 EDIT = Edit(file="apps/web.yaml", start_byte=1, end_byte=2, before="2", after="500m")
@@ -48,23 +49,39 @@ def money(low: str, mid: str, high: str) -> MoneyRange:
 
 
 @pytest.mark.parametrize(
-    ("saving", "sentence"),
+    ("saving", "told"),
     [
-        (money("410", "480", "560"), "Saves 410 to 560 USD a month (95 %)."),
-        (money("0", "0", "0"), "Saves no money."),
-        (money("1.5", "1.5", "1.5"), "Saves 1.50 USD a month (95 %)."),
-        (money("12345.6", "20000", "30000"), "Saves 12,346 to 30,000 USD a month (95 %)."),
-        (money("-40", "-30", "-20"), "Costs 20.00 to 40.00 USD more a month (95 %)."),
+        (money("410", "480", "560"), "480 (410 to 560) USD"),
+        (money("0", "0", "0"), "0.00 USD"),
+        (money("1.5", "1.5", "1.5"), "1.50 USD"),
+        (money("12345.6", "20000", "30000"), "20,000 (12,346 to 30,000) USD"),
+        (money("-40", "-30", "-20"), "-30.00 (-40.00 to -20.00) USD"),
+    ],
+)
+def test_money_is_told_as_it_is(saving: MoneyRange, told: str) -> None:
+    """Harm: a change that may cost money is sold as a saving."""
+    assert money_span(saving) == told
+
+
+@pytest.mark.parametrize(
+    ("savings", "told"),
+    [
+        ([money("410", "480", "560")], "saves about 480 USD a month"),
+        ([money("-40", "-30", "-20")], "costs about 30.00 USD more a month"),
+        ([money("1", "2", "3")] * 2, "saves about 4.00 USD a month"),
         (
-            money("-5", "10", "30"),
-            "Between 5.00 USD more and 30.00 USD less a month (95 %), "
-            "saves about 10.00 USD a month.",
+            [money("1", "2", "3"), money("1", "2", "3").model_copy(update={"currency": "EUR"})],
+            "saves about 2.00 EUR and 2.00 USD a month",
+        ),
+        (
+            [money("-3", "-2", "-1"), money("1", "2", "3").model_copy(update={"currency": "EUR"})],
+            "saves about 2.00 EUR a month and costs about 2.00 USD more a month",
         ),
     ],
 )
-def test_money_is_told_as_it_is(saving: MoneyRange, sentence: str) -> None:
-    """Harm: a change that may cost money is sold as a saving."""
-    assert money_sentence(saving) == sentence
+def test_money_of_several_is_added_up_by_currency(savings: list[MoneyRange], told: str) -> None:
+    """Harm: euros and dollars are one sum, or a cost hides in a saving."""
+    assert effect([proposal(saving_per_month=saving) for saving in savings]) == told
 
 
 def test_a_change_for_carbon_alone_says_what_it_is_for() -> None:
@@ -85,13 +102,9 @@ def test_a_change_for_carbon_alone_says_what_it_is_for() -> None:
 
 
 def test_carbon_is_told_as_it_is() -> None:
-    """Harm: unknown carbon looks like none."""
-    assert carbon_sentence(Range(low=12, mid=15, high=18)) == (
-        "Avoids 12 to 18 kg CO2e a month (95 %)."
-    )
-    assert carbon_sentence(Range(low=-3, mid=-2, high=-1)).startswith("Adds 1 to 3 kg")
-    assert "more and 2 less" in carbon_sentence(Range(low=-1, mid=0, high=2))
-    assert "not known" in carbon_sentence(Range(low=0, mid=0, high=0))
+    """Harm: more carbon looks like less."""
+    assert carbon_span(Range(low=12, mid=15, high=18)) == "15 (12 to 18)"
+    assert carbon_span(Range(low=-3, mid=-2, high=-1)) == "-2 (-3 to -1)"
 
 
 def test_body_answers_a_reviewers_questions() -> None:
@@ -102,7 +115,7 @@ def test_body_answers_a_reviewers_questions() -> None:
         "`500m`: saves about 480 USD a month.**",
         "| saving, USD | 410 | 480 | 560 |",
         "| carbon avoided, kg CO2e | 12 | 15 | 18 |",
-        "| `2` | `500m` | `apps/web.yaml` |",
+        "| `requests.cpu (server)` | `2` | `500m` | `apps/web.yaml` |",
         "P99 of CPU was 0.31 cores",
         "4,032 samples over 14 days",
         "| `cpu_cores_p99` | 0.31 |",
@@ -111,7 +124,7 @@ def test_body_answers_a_reviewers_questions() -> None:
         "`finops.headroom`",
         "`bundle-abc`",
         "git revert -m 1",
-        "finops desired-state set . --resource Deployment/shop/web",
+        "finops desired-state set . \\\n  --resource Deployment/shop/web",
         "--value 2",
     ):
         assert told in body
@@ -122,6 +135,81 @@ def test_title_says_it_all_in_one_line() -> None:
     assert render_title([alone(proposal())]) == (
         "Lower the CPU request of Deployment shop/web: 2 to 500m (saves about 480 USD a month)"
     )
+
+
+def test_several_that_share_a_pull_request_are_told_apart() -> None:
+    """Harm: a reviewer of five changes cannot tell which of them policy objects to, or what each
+    comes to, and approves them all.
+    """
+    web, api = proposal(), proposal(resource="Deployment/shop/api")
+    memory = proposal(
+        resource="Deployment/shop/db", kind=FindingKind.RIGHTSIZE_MEMORY, owner="storage",
+        saving_per_month=money("1", "2", "3").model_copy(update={"currency": "EUR"}),
+    )  # fmt: skip
+    group = [alone(web), alone(api, Decision.NEEDS_APPROVAL), alone(memory)]
+    assert render_title(group) == (
+        "Lower 2 CPU requests and lower the memory request of Deployment shop/db for 2 teams "
+        "(saves about 2.00 EUR and 960 USD a month)"
+    )
+    assert render_title(group[:2]) == (
+        "Lower 2 CPU requests for team checkout (saves about 960 USD a month)"
+    )
+    body = render_body(group, Shown())
+    assert "| `Deployment shop/db` | `requests.cpu (server)` | `2` | `500m` | 2.00 (1.00 to" in body
+    assert body.count("<details>") == 4
+    assert "Policy asks for a person's approval" in body
+    objections = body[body.index("### Policy") :].split("\n\n")[2].split("\n")
+    assert [row.split("|")[1].strip() for row in objections[2:]] == ["`Deployment shop/api`"]
+    message = render_commit_message(group, Shown(ledger="f" * 64))
+    assert message.count("Finops-Proposal: ") == 3
+    assert message.endswith(f"Finops-Policy: bundle-abc\nFinops-Ledger: {'f' * 64}\n")
+
+
+@pytest.mark.parametrize("kind", FindingKind)
+def test_every_kind_has_a_title_that_reads(kind: FindingKind) -> None:
+    """Harm: a new kind of finding is called `Change of Deployment shop/web`, or nothing at all."""
+    title = render_title([alone(proposal(kind=kind))])
+    assert re.match(
+        r"(Lower|Raise|Change|Scale|Release|Reduce|Switch|Move|Use) [\w() .,/-]*"
+        r"Deployment shop/web[\w ]*: 2 to 500m \(saves about 480 USD a month\)\Z",
+        title,
+    )
+    assert "of of" not in title
+
+
+def test_it_is_said_who_approves_how_far_it_goes_and_what_came_of_others() -> None:
+    """Harm: a reviewer does not know that it is theirs to approve, or calls people by reading."""
+    of = proposal(wrong_if="it has a peak that none of the days measured shows")
+    judged = verdict(of).model_copy(
+        update={
+            "rung": Rung.ADVISE,
+            "rung_reason": "No record of this kind exists yet.",
+            "approvers": ("@shop/leads",),
+        }
+    )
+    shown = Shown(
+        owners=("@shop/leads", "@shop/web"),
+        records={"rightsize_cpu": "Of 4 none was reverted.", "idle_gpu": "Of 9 all were."},
+    )
+    body = render_body([Wanted(of, judged, CHANGE)], shown)
+    for told in (
+        "By policy: `@shop/leads`. Owners of the files: `@shop/web`.",
+        "It may go as far as *advise*: it is shown on the dashboard, and a person had it opened. "
+        "No record of this kind exists yet.",
+        "It would be wrong if it has a peak that none of the days measured shows.",
+        "Of 4 none was reverted.",
+    ):
+        assert told in body
+    assert "Of 9" not in body
+
+
+def test_a_new_file_is_named_and_undone_by_a_revert() -> None:
+    """Harm: the command to undo sets a value in a file that the revert takes away."""
+    made = EDIT.model_copy(update={"file": "o/patch.yaml", "creates": True, "before": ""})
+    change = CHANGE.model_copy(update={"edits": (made, EDIT)})
+    body = render_body([Wanted(proposal(), verdict(proposal()), change)], Shown())
+    assert "| `2` | `500m` | `o/patch.yaml` (new) and `apps/web.yaml` |" in body
+    assert "desired-state set" not in body
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "@team", "a\nb", "```", "`", "1. x", "- x", "+x"])
@@ -160,7 +248,7 @@ def test_foreign_text_has_no_power(text: str) -> None:
 
 
 def without_code(body: str) -> str:
-    """The body with code spans, blocks and our own elements taken out, as GitHub resolves nothing there."""
+    """The body without code, blocks and our own elements: what GitHub resolves names in."""
     body = re.sub(r"(?ms)^(`{3,})text$.*?^\1$", "", body)
     body = re.sub(r"</?(?:details|summary)>", "", body)
     return re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "CODE", body)

@@ -16,26 +16,6 @@ def test_an_id_is_written_once(tmp_path: Path) -> None:
     assert ledger.append("finding", [("a", {"x": 1}), ("b", {"x": 2})], NOW) == 2
     assert ledger.append("finding", [("a", {"x": 1}), ("c", {"x": 3})], NOW) == 1
     assert [entry.id for entry in ledger.entries("finding")] == ["a", "b", "c"]
-    assert ledger.verify() == (3, None)
-
-
-def test_a_changed_entry_is_found(tmp_path: Path) -> None:
-    """An auditor could not tell whether a decision was edited afterwards."""
-    ledger = Ledger(tmp_path)
-    ledger.append("finding", [("a", {"x": 1}), ("b", {"x": 2})], NOW)
-    ledger.path.write_text(ledger.path.read_text().replace('"x":1', '"x":7'))
-    holds, wrong = ledger.verify()
-    assert holds == 0
-    assert wrong is not None and "entry 1" in wrong
-
-
-def test_a_dropped_entry_is_found(tmp_path: Path) -> None:
-    """Removing a line would hide a decision."""
-    ledger = Ledger(tmp_path)
-    ledger.append("finding", [("a", {}), ("b", {}), ("c", {})], NOW)
-    lines = ledger.path.read_text().splitlines(keepends=True)
-    ledger.path.write_text(lines[0] + lines[2])
-    assert ledger.verify()[1] is not None
 
 
 def test_a_torn_line_is_mended(tmp_path: Path) -> None:
@@ -47,4 +27,12 @@ def test_a_torn_line_is_mended(tmp_path: Path) -> None:
     assert [entry.id for entry in ledger.entries()] == ["a"]
     ledger.append("finding", [("b", {"x": 2})], NOW)
     assert [entry.id for entry in ledger.entries()] == ["a", "b"]
-    assert ledger.verify() == (2, None)
+
+
+def test_an_id_with_odd_characters_is_written_once(tmp_path: Path) -> None:
+    """Harm: an id that JSON escapes is taken for another, and its decision doubled."""
+    ledger = Ledger(tmp_path)
+    odd = 'a","kind":"b\\\n\u00e9'
+    assert ledger.append("finding", [(odd, {})], NOW) == 1
+    assert ledger.append("finding", [(odd, {}), ("a", {})], NOW) == 1
+    assert [entry.id for entry in ledger.entries()] == [odd, "a"]
