@@ -16,11 +16,12 @@ from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.foreign import ForeignPolicy, load_foreign
 from finops_dagster.policy.foreign_sources import broken
 from finops_dagster.policy.judges import BundleJudge, ManifestJudge
-from finops_dagster.policy.verdicts import ordered, severest
+from finops_dagster.policy.verdicts import lowest, ordered, rung_of, severest
 
 
 class JointJudge:
-    """Asks the bundle, then everybody beside it. Rung and approvers are the bundle's.
+    """Asks the bundle, then everybody beside it. Approvers are the bundle's, and so is
+    the rung, save where a severer answer of others lowers it.
 
     `bundle` names all of them: another policy beside it, and it is another.
     """
@@ -67,9 +68,11 @@ class JointJudge:
 
     def _joined(self, verdict: Verdict, ask: Callable[[ForeignPolicy], Verdict]) -> Verdict:
         verdicts = [verdict, *(ask(one) for one in self.beside)]
+        decision = severest(one.decision for one in verdicts)
         return verdict.model_copy(
             update={
-                "decision": severest(one.decision for one in verdicts),
+                "decision": decision,
+                "rung": lowest(verdict.rung, rung_of(decision)),
                 "rules": ordered(rule for one in verdicts for rule in one.rules),
                 "bundle": self.bundle,
             }

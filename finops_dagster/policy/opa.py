@@ -22,6 +22,8 @@ from finops_dagster.policy.judges import BundleJudge
 from finops_dagster.policy.metadata import package_of
 
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_READ = ("domains", "limits")
+"""What the rules read, there or not: what a server has of it besides decides too."""
 _ROOT = "finops"
 
 
@@ -84,9 +86,9 @@ class OpaRestJudge(BundleJudge):
         )
         data = sorted(
             key
-            for key, value in self.policies.data.items()
+            for key in {*self.policies.data, *_READ}
             if self._ask("GET", f"/v1/data/{urllib.parse.quote(key, safe='')}").get("result")
-            != value
+            != self.policies.data.get(key)
         )
         differences = [
             f"{what} {', '.join(names[:5])}"

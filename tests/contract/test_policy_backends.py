@@ -436,12 +436,8 @@ class TestOpaServer:
         judge = OpaRestJudge(BUNDLE, f"{server.url}/", token=TOKEN)
         judge.judge(proposal(), context())
         judge.judge(proposal(), context())
-        assert server.asked == [
-            "/v1/policies",
-            "/v1/data/limits",
-            "/v1/data/finops/verdict",
-            "/v1/data/finops/verdict",
-        ]
+        assert sorted(server.asked[:3]) == ["/v1/data/domains", "/v1/data/limits", "/v1/policies"]
+        assert server.asked[3:] == ["/v1/data/finops/verdict", "/v1/data/finops/verdict"]
         assert server.authorised
 
     def test_other_limits_are_refused(self, serve: Callable[[RegoBundle], FakeOpa]) -> None:
@@ -449,6 +445,15 @@ class TestOpaServer:
         other = BUNDLE.with_data({"limits": {}})
         judge = OpaRestJudge(BUNDLE, serve(other).url)
         with pytest.raises(Unavailable, match="other data at limits"):
+            judge.judge(proposal(), context())
+
+    def test_domains_that_are_not_the_bundles_are_refused(
+        self, serve: Callable[[RegoBundle], FakeOpa]
+    ) -> None:
+        """Harm: a domain that only the server has decides under our bundle's name."""
+        other = BUNDLE.with_data({**BUNDLE.data, "domains": {"shops": {"teams": ["checkout"]}}})
+        judge = OpaRestJudge(BUNDLE, serve(other).url)
+        with pytest.raises(Unavailable, match="other data at domains"):
             judge.judge(proposal(), context())
 
     def test_other_policies_are_refused(self, serve: Callable[[RegoBundle], FakeOpa]) -> None:

@@ -268,9 +268,10 @@ def _selects(budget: Any, labels: Mapping[str, Any]) -> bool:
 
 
 def _meets(expression: Any, labels: Mapping[str, Any]) -> bool:
-    if not isinstance(expression, dict):
+    key = expression.get("key") if isinstance(expression, dict) else None
+    if not isinstance(key, str):
         return False
-    key, values = str(expression.get("key")), expression.get("values")
+    values = expression.get("values")
     listed = values if isinstance(values, list) else []
     match expression.get("operator"):
         case "In":

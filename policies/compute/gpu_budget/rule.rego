@@ -22,7 +22,10 @@ evaluable if {
 
 selector_keys := {key | some key in limit.selector_keys}
 
-fields := {field | some field in limit.fields}
+# However a tool spells them: instanceType, instance_type.
+fields := {plain_field(field) | some field in limit.fields}
+
+plain_field(field) := lower(replace(field, "_", "")) if is_string(field)
 
 # Instance types and accelerators that the manifest asks for, by selector, affinity or field.
 # Labels are not asked for: they describe, and select other things.
@@ -38,14 +41,22 @@ asked_at(path, node) := [node] if {
 }
 
 asked_at(path, node) := [node] if {
-	fields[path[count(path) - 1]]
+	names_type(path)
 	is_string(node)
 }
 
 asked_at(path, node) := node if {
-	fields[path[count(path) - 1]]
+	names_type(path)
 	is_array(node)
 }
+
+names_type(path) if {
+	fields[plain_field(path[count(path) - 1])]
+	not described(path)
+}
+
+# The value of a label, a tag or an annotation.
+described(path) if path[count(path) - 2] in {"annotations", "labels", "tags"}
 
 # Node affinity, and requirements of node pools: NotIn keeps away from what it names.
 asked_at(_, node) := node.values if {

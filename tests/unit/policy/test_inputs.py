@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_dagster.domain.decisions import Decision, DeclaredResource, Proposal, Rung
@@ -266,8 +266,10 @@ CONTEXT = st.dictionaries(
     JSON
     | st.dictionaries(
         st.sampled_from(
-            ["currency", "amount", "spent", "forecast", "moved", "team_moved", "cores", "merged"]
-            + ["reverts", "realised_ratio", "low", "team", "before", "after"]
+            [
+                *("currency", "amount", "spent", "forecast", "moved", "team_moved", "cores"),
+                *("merged", "reverts", "realised_ratio", "low", "team", "before", "after"),
+            ]
         ),
         JSON | st.just("USD") | st.dictionaries(st.sampled_from(["before", "low"]), JSON),
         max_size=4,
@@ -275,6 +277,7 @@ CONTEXT = st.dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(told=CONTEXT, kind=JSON, owner=JSON, risk=JSON, saving=st.sampled_from(["-1", "1", "x"]))
 def test_no_day_breaks_the_engine(
     bundle: RegoBundle, told: dict[str, Any], kind: Any, owner: Any, risk: Any, saving: str
