@@ -88,7 +88,12 @@ def policy_check(
     as_json: AsJson = False,
 ) -> int:
     """Judge manifests by policy; exit code 1 if one is denied."""
-    from finops_dagster.cli.policy_files import declared_by, files_to_check, kustomizations_of
+    from finops_dagster.cli.policy_files import (
+        base_of,
+        declared_by,
+        files_to_check,
+        kustomizations_of,
+    )
     from finops_dagster.policy.check import check_files
 
     if format_ not in {None, "json", "sarif"}:
@@ -107,8 +112,8 @@ def policy_check(
 
         from finops_dagster.policy.sarif import sarif
 
-        base = _base(paths)
-        print_json(sarif(report, judge.policies.rules, version("finops-dagster"), base))
+        rules, tool = judge.policies.rules, version("finops-dagster")
+        print_json(sarif(report, rules, tool, base_of(paths)))
     elif as_json or format_ == "json":
         print_json(
             envelope(
@@ -181,17 +186,6 @@ def _judge(
         own or RegorusJudge(RegoBundle.load(bundle or POLICIES)),
         [*(known.beside if known else ()), *(load_beside(one, parameters) for one in beside)],
     )
-
-
-def _base(paths: list[Path]) -> str:
-    """Where names of the report start from, as code hosts know it: from the current folder."""
-    if len(paths) > 1 or str(paths[0]) == "-":
-        return ""
-    here = paths[0] if paths[0].is_dir() else paths[0].parent
-    try:
-        return here.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return here.as_posix()
 
 
 def _show(report: CheckReport) -> None:

@@ -256,7 +256,7 @@ def test_settings_beside(estate: Path) -> None:
     assert answer("alone.yaml", "--bundle", Path(__file__).parents[3] / "policies")[0] == 1
 
 
-def test_sarif_names_files_from_the_current_folder(estate: Path) -> None:
+def test_sarif_names_files_as_code_hosts_do(estate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Harm: a code host shows the violation at no file, since the path starts elsewhere."""
     for paths in (["apps"], ["apps/bad.yaml"], ["apps/good.yaml", "apps/bad.yaml"], ["."]):
         result = finops("check", *paths, "--format", "sarif")
@@ -265,6 +265,11 @@ def test_sarif_names_files_from_the_current_folder(estate: Path) -> None:
         place = one["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == "apps/bad.yaml"
         assert place["region"]["startLine"] == 2
+    git(estate, "init", "-q")
+    monkeypatch.chdir(estate / "apps")
+    for paths in (["."], [str(estate)], ["bad.yaml"], ["good.yaml", "bad.yaml"]):
+        told = finops("check", *paths, "--format", "sarif").stdout
+        assert '"uri": "apps/bad.yaml"' in told, paths
 
 
 def test_export(estate: Path) -> None:
