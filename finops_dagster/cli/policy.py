@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from finops_dagster.policy.beside import JointJudge
     from finops_dagster.policy.check import CheckReport
 
+_SHOWN = 4
+"""Names of one group that a person is shown; --json has all."""
 _PATIENCE_SECONDS = 2.0
 """From when on, and how often, a person is told how far it is."""
 
@@ -190,12 +192,14 @@ def _judge(
 
 def _show(report: CheckReport) -> None:
     """What spoke, resource by resource, as text and never as markup; then what was not judged."""
+    from finops_dagster.policy.verdicts import clean
+
     screen = console()
     for item in report.items:
         if item.rules:
             what = f" ({item.action})" if item.action else ""
             screen.print(
-                f"{item.file}:{item.line}: {_SAID[item.verdict]}: {item.resource}{what}",
+                clean(f"{item.file}:{item.line}: {_SAID[item.verdict]}: {item.resource}{what}"),
                 markup=False,
                 style="bold",
             )
@@ -203,15 +207,19 @@ def _show(report: CheckReport) -> None:
             found = f"  {rule.id}: {rule.title}: {rule.actual} (limit: {rule.limit})"
             screen.print(found, markup=False)
             screen.print(f"    {rule.fix}", markup=False, style="dim")
-    if report.refused:
-        rows = [(one.file, one.reason) for one in report.refused]
-        print_table("not judged", ("file", "reason"), rows)
-    if report.passed_over:
-        rows = [(one.file, f"{one.resource}: {one.reason}") for one in report.passed_over]
-        print_table("nothing to judge", ("file", "reason"), rows)
-    unknown = [(one.resource, ", ".join(one.unknown)) for one in report.items if one.unknown]
-    if unknown:
-        print_table("known only after it is deployed", ("resource", "values"), unknown)
+    groups: dict[str, list[str]] = {}
+    for one in report.refused:
+        groups.setdefault(f"not judged: {one.reason}", []).append(one.file)
+    for passed in report.passed_over:
+        groups.setdefault(f"nothing to judge: {passed.reason}", []).append(passed.resource)
+    for item in report.items:
+        if item.unknown:
+            values = ", ".join(item.unknown[:_SHOWN])
+            groups.setdefault(f"not known yet: {values}", []).append(item.resource)
+    for what, names in groups.items():
+        named = ", ".join(dict.fromkeys(names[:_SHOWN]))
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        screen.print(clean(f"{what}: {named}{more}"), markup=False)
     screen.print(
         f"{report.count(Decision.DENY)} denied, "
         f"{report.count(Decision.NEEDS_APPROVAL)} need approval, "
