@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from finops_dagster.policy.beside import JointJudge
     from finops_dagster.policy.check import CheckReport
 
+_SHOWN = 4
+"""Names of one group that a person is shown; --json has all."""
 _PATIENCE_SECONDS = 2.0
 """From when on, and how often, a person is told how far it is."""
 
@@ -90,7 +92,12 @@ def policy_check(
     as_json: AsJson = False,
 ) -> int:
     """Judge manifests by policy; exit code 1 if one is denied."""
-    from finops_dagster.cli.policy_files import declared_by, files_to_check, kustomizations_of
+    from finops_dagster.cli.policy_files import (
+        base_of,
+        declared_by,
+        files_to_check,
+        kustomizations_of,
+    )
     from finops_dagster.policy.check import check_files
 
     if format_ not in {None, "json", "sarif"}:
@@ -109,8 +116,8 @@ def policy_check(
 
         from finops_dagster.policy.sarif import sarif
 
-        base = _base(paths)
-        print_json(sarif(report, judge.policies.rules, version("finops-dagster"), base))
+        rules, tool = judge.policies.rules, version("finops-dagster")
+        print_json(sarif(report, rules, tool, base_of(paths)))
     elif as_json or format_ == "json":
         print_json(
             envelope(
@@ -185,25 +192,16 @@ def _judge(
     )
 
 
-def _base(paths: list[Path]) -> str:
-    """Where names of the report start from, as code hosts know it: from the current folder."""
-    if len(paths) > 1 or str(paths[0]) == "-":
-        return ""
-    here = paths[0] if paths[0].is_dir() else paths[0].parent
-    try:
-        return here.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return here.as_posix()
-
-
 def _show(report: CheckReport) -> None:
     """What spoke, resource by resource, as text and never as markup; then what was not judged."""
+    from finops_dagster.policy.verdicts import clean
+
     screen = console()
     for item in report.items:
         if item.rules:
             what = f" ({item.action})" if item.action else ""
             screen.print(
-                f"{item.file}:{item.line}: {_SAID[item.verdict]}: {item.resource}{what}",
+                clean(f"{item.file}:{item.line}: {_SAID[item.verdict]}: {item.resource}{what}"),
                 markup=False,
                 style="bold",
             )
@@ -211,15 +209,19 @@ def _show(report: CheckReport) -> None:
             found = f"  {rule.id}: {rule.title}: {rule.actual} (limit: {rule.limit})"
             screen.print(found, markup=False)
             screen.print(f"    {rule.fix}", markup=False, style="dim")
-    if report.refused:
-        rows = [(one.file, one.reason) for one in report.refused]
-        print_table("not judged", ("file", "reason"), rows)
-    if report.passed_over:
-        rows = [(one.file, f"{one.resource}: {one.reason}") for one in report.passed_over]
-        print_table("nothing to judge", ("file", "reason"), rows)
-    unknown = [(one.resource, ", ".join(one.unknown)) for one in report.items if one.unknown]
-    if unknown:
-        print_table("known only after it is deployed", ("resource", "values"), unknown)
+    groups: dict[str, list[str]] = {}
+    for one in report.refused:
+        groups.setdefault(f"not judged: {one.reason}", []).append(one.file)
+    for passed in report.passed_over:
+        groups.setdefault(f"nothing to judge: {passed.reason}", []).append(passed.resource)
+    for item in report.items:
+        if item.unknown:
+            values = ", ".join(item.unknown[:_SHOWN])
+            groups.setdefault(f"not known yet: {values}", []).append(item.resource)
+    for what, names in groups.items():
+        named = ", ".join(dict.fromkeys(names[:_SHOWN]))
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        screen.print(clean(f"{what}: {named}{more}"), markup=False)
     screen.print(
         f"{report.count(Decision.DENY)} denied, "
         f"{report.count(Decision.NEEDS_APPROVAL)} need approval, "

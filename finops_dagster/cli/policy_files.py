@@ -51,7 +51,7 @@ def files_to_check(paths: Sequence[Path]) -> Iterator[tuple[list[Found], list[Pa
                 raise _absent(path)
             prefix = "" if alone else path.as_posix().rstrip("/").removeprefix("./")
             files += files_of(at, STDIN if str(path) == STDIN else "" if prefix == "." else prefix)
-            roots.append(at if at.is_dir() else _repository(at))
+            roots.append(at if at.is_dir() else _repository(at.parent) or at.parent)
         yield list(dict.fromkeys(files)), list(dict.fromkeys(roots))
 
 
@@ -89,6 +89,19 @@ def declared_by(files: Sequence[Found], roots: Iterable[Path]) -> Declared:
     return Declared(resources, refused, frozenset(code | resources.keys()))
 
 
+def base_of(paths: Sequence[Path]) -> str:
+    """Where names of the report start from, as code hosts know it: from the repository's root.
+
+    Outside of a repository from the current folder; empty where they start there.
+    """
+    if str(paths[0]) == STDIN or is_bare(paths[0]):
+        return ""
+    alone = paths[0] if paths[0].is_dir() else paths[0].parent
+    start = (alone if len(paths) == 1 else Path.cwd()).resolve()
+    root = _repository(start) or Path.cwd().resolve()
+    return start.relative_to(root).as_posix() if start.is_relative_to(root) else ""
+
+
 @contextlib.contextmanager
 def _on_disk(path: Path) -> Iterator[Path]:
     """`path` itself, or a folder with what is not on disk."""
@@ -116,12 +129,10 @@ def _absent(path: Path) -> SettingsError:
     return SettingsError(f"policy check: {path} does not exist", (fault,))
 
 
-def _repository(file: Path) -> Path:
-    """The repository that a file is in, else its folder: modules it calls are somewhere in it."""
-    for folder in file.resolve().parents:
-        if (folder / ".git").exists():
-            return folder
-    return file.parent
+def _repository(folder: Path) -> Path | None:
+    """The repository that a folder is in: what its files use is somewhere in it."""
+    at = folder.resolve()
+    return next((one for one in (at, *at.parents) if (one / ".git").exists()), None)
 
 
 def _may_declare(file: Path) -> bool:

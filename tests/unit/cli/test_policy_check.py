@@ -160,18 +160,22 @@ def test_what_fails(estate: Path, fail_on: str, deny: int, approve: int, allow: 
 
 def test_people_see_what_to_do_and_a_count(estate: Path) -> None:
     """Harm: a person reads a wall of columns and does not know what to mend."""
-    (estate / "apps" / "values.yaml").write_text("replicas: 3\n")
+    for number in range(6):
+        (estate / "apps" / f"values{number}.yaml").write_text("replicas: 3\n")
     shown = " ".join(finops("check", "apps").stdout.split())
     assert "bad.yaml:2: denied: Pod//train" in shown
     assert "compute.gpu_budget" in shown
     assert "Have the budget approved" in shown
-    assert shown.endswith("1 denied, 0 need approval, 1 allowed, 1 refused")
+    assert "values2.yaml, values3.yaml and 2 more" in shown
+    assert shown.endswith("1 denied, 0 need approval, 1 allowed, 6 refused")
 
 
 def test_text_of_manifests_is_no_markup(estate: Path) -> None:
     """Harm: a name in a manifest colours or hides what the terminal shows."""
     Path("one.yaml").write_text(BAD.replace("name: train", 'name: "[red]x\\u001b[31m"'))
-    shown = finops("check", "one.yaml").stdout
+    Path("two\x1b[31m.yaml").write_text(BAD)
+    Path("three\x1b[31m.yaml").write_text("a: 1")
+    shown = finops("check", ".").stdout
     assert "[red]x" in shown
     assert "\x1b[31m" not in shown
 
@@ -256,7 +260,7 @@ def test_settings_beside(estate: Path) -> None:
     assert answer("alone.yaml", "--bundle", Path(__file__).parents[3] / "policies")[0] == 1
 
 
-def test_sarif_names_files_from_the_current_folder(estate: Path) -> None:
+def test_sarif_names_files_as_code_hosts_do(estate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Harm: a code host shows the violation at no file, since the path starts elsewhere."""
     for paths in (["apps"], ["apps/bad.yaml"], ["apps/good.yaml", "apps/bad.yaml"], ["."]):
         result = finops("check", *paths, "--format", "sarif")
@@ -265,6 +269,11 @@ def test_sarif_names_files_from_the_current_folder(estate: Path) -> None:
         place = one["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == "apps/bad.yaml"
         assert place["region"]["startLine"] == 2
+    git(estate, "init", "-q")
+    monkeypatch.chdir(estate / "apps")
+    for paths in (["."], [str(estate)], ["bad.yaml"], ["good.yaml", "bad.yaml"]):
+        told = finops("check", *paths, "--format", "sarif").stdout
+        assert '"uri": "apps/bad.yaml"' in told, paths
 
 
 def test_export(estate: Path) -> None:
