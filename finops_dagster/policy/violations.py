@@ -17,7 +17,7 @@ from finops_dagster.domain.decisions import (
     RuleResult,
     Verdict,
 )
-from finops_dagster.domain.ids import canonical_json
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.violations import Seen, Violation
 from finops_dagster.policy.inputs import manifest_input
 from finops_dagster.policy.subjects import Refused, subject_of
@@ -62,11 +62,19 @@ class Judged:
 
 
 class Judging:
-    """Asks one judge about many resources; what was asked before is not asked again."""
+    """Asks one judge about many resources; what was asked before is not asked again.
 
-    def __init__(self, judge: DocumentJudge) -> None:
+    `before`: `answers` of the same judge on an earlier day. What a manifest breaks does not depend
+    on the day, and an evaluation takes some milliseconds.
+    """
+
+    def __init__(
+        self, judge: DocumentJudge, before: Mapping[str, Sequence[RuleResult]] | None = None
+    ) -> None:
         self._judge = judge
-        self._known: dict[str, tuple[RuleResult, ...]] = {}
+        self._before = before or {}
+        self.answers: dict[str, tuple[RuleResult, ...]] = {}
+        """Content id of each document asked about -> the rules that spoke."""
 
     def rules(self, known: Known) -> tuple[RuleResult, ...]:
         """The rules that a resource breaks, of those that can judge it; severest first."""
@@ -79,10 +87,13 @@ class Judging:
         )
 
     def _asked(self, document: Mapping[str, Any], resource: str) -> tuple[RuleResult, ...]:
-        key = canonical_json({name: it for name, it in document.items() if name != "subject"})
-        if key not in self._known:
-            self._known[key] = self._judge.judge_document(document, resource).rules
-        return self._known[key]
+        key = content_id("asked", {k: v for k, v in document.items() if k != "subject"})
+        if key not in self.answers:
+            held = self._before.get(key)
+            if held is None:
+                held = self._judge.judge_document(document, resource).rules
+            self.answers[key] = tuple(held)
+        return self.answers[key]
 
     def judge(self, resources: Iterable[Known]) -> Judged:
         """Violations of all, by resource and rule; abstained where policy could not judge one."""

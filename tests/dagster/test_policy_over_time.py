@@ -207,7 +207,7 @@ def test_violations_are_recorded_when_they_turn_and_exported_with_age(tmp_path: 
         known, unread = declared_all(estate.declared(as_of))
         assert unread == []
         looked = violating.Looked(known, {}, [], frozenset())
-        found = violating.judge(estate, looked)
+        found = violating.judge(estate, as_of, looked)
         standing, turned = violating.stand(estate, as_of, looked, found)
         estate.record(as_of, violating.KIND, turned)
         estate.day(as_of).write_items("policy_violations", standing)

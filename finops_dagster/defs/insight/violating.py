@@ -14,7 +14,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import resources, running
 from finops_dagster.defs.insight.bills import Bill, Match, bills_of, matched
-from finops_dagster.domain.decisions import Abstained
+from finops_dagster.domain.decisions import Abstained, RuleResult
 from finops_dagster.domain.violations import (
     Seen,
     StandingViolation,
@@ -26,16 +26,20 @@ from finops_dagster.domain.violations import (
 )
 from finops_dagster.policy.violations import (
     ASKABLE,
+    ENGINE_TOPIC,
     Judged,
     Judging,
     Known,
     declared_all,
     undeclared,
 )
+from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.publication import PublishedReader
 
 KIND = "policy_violation"
 """Of the ledger's entries."""
+_ANSWERS = "policy_answers"
+_LOOK_BACK_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,33 @@ def look(estate: Estate, as_of: date) -> Looked:
     return Looked(subjects, bills, abstained, frozenset(unseen))
 
 
-def judge(estate: Estate, looked: Looked) -> Judged:
-    """Violations of a day, and what could not be judged beside what could not be looked at."""
-    judged = Judging(estate.judge).judge(looked.subjects)
+def judge(estate: Estate, as_of: date, looked: Looked) -> Judged:
+    """Violations of a day, and what could not be judged beside what could not be looked at.
+
+    Only what the last days did not ask this judge about is asked.
+    """
+    judging = Judging(estate.judge, _answered(estate, as_of))
+    judged = judging.judge(looked.subjects)
+    answers = {
+        key: [rule.model_dump(mode="json") for rule in rules]
+        for key, rules in judging.answers.items()
+        if not any(rule.id.startswith(f"{ENGINE_TOPIC}.") for rule in rules)
+    }
+    estate.day(as_of).write_document(_ANSWERS, {"bundle": estate.judge.bundle, "rules": answers})
     return Judged(judged.violations, [*looked.abstained, *judged.abstained])
+
+
+def _answered(estate: Estate, as_of: date) -> dict[str, list[RuleResult]]:
+    """What the bundle said on the newest day, up to a week ago, that asked it."""
+    for back in range(_LOOK_BACK_DAYS + 1):
+        place = estate.layout.insight(as_of - timedelta(days=back))
+        told = DayStore(place).document(_ANSWERS)
+        if told is not None and told["bundle"] == estate.judge.bundle:
+            return {
+                key: [RuleResult.model_validate(rule) for rule in rules]
+                for key, rules in told["rules"].items()
+            }
+    return {}
 
 
 def stand(

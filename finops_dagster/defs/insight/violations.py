@@ -38,7 +38,7 @@ def build_violations(
         as_of, _ = window(context)
         day = estate.day(as_of)
         looked = violating.look(estate, as_of)
-        judged = violating.judge(estate, looked)
+        judged = violating.judge(estate, as_of, looked)
         standing, turned = violating.stand(estate, as_of, looked, judged)
         day.write_items(ITEMS, standing)
         day.write_items(f"{ITEMS}_abstained", judged.abstained)

@@ -94,6 +94,20 @@ def test_each_distinct_manifest_is_judged_once() -> None:
     assert judge.asked == 2, "the environment is another question"
 
 
+def test_what_was_asked_yesterday_is_not_asked_today() -> None:
+    """Harm: fifty thousand manifests that nobody touched are evaluated anew every day."""
+    first = Says(lambda _: [rule("labels.required")])
+    yesterday = Judging(first)
+    found = yesterday.judge([known("a")])
+    second = Says(lambda _: [rule("labels.required")])
+    today = Judging(second, yesterday.answers)
+    assert today.judge([known("a")]) == found
+    assert second.asked == 0
+    today.judge([known("b", "dev")])
+    assert second.asked == 1
+    assert len(today.answers) == 2
+
+
 def test_rules_in_favour_and_of_other_topics_are_no_violations() -> None:
     """Harm: approved budgets, and rules that read what nobody knows, are told as violations."""
     judge = Says(
