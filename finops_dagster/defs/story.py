@@ -15,7 +15,7 @@ from finops_dagster.defs.story_facts import Step, billed, forecasted, measured
 from finops_dagster.domain.decisions import ChangeSet, Finding, Proposal, Verdict
 from finops_dagster.domain.errors import Fault, FinopsError, SettingsError
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
-from finops_dagster.gitops.words import money_span
+from finops_dagster.gitops.words import effect
 from finops_dagster.storage.audit import verify
 from finops_dagster.storage.ledger import Entry
 
@@ -155,8 +155,8 @@ def _decided(
         )  # fmt: skip
     yield Step(
         "proposal", proposal.as_of,
-        f"{proposal.resource} {proposal.field}: {proposal.current} to {proposal.proposed}. "
-        f"Expected saving a month: {money_span(proposal.saving_per_month)}.",
+        f"{proposal.resource} {proposal.field}: {proposal.current} to {proposal.proposed}, "
+        f"{effect([proposal])}",
         {"id": made.id, "owner": proposal.owner, "environment": proposal.environment,
          "risk": proposal.risk, "confidence": proposal.confidence, "order": proposal.order,
          "order_reason": proposal.order_reason, "publication_id": proposal.publication_id,

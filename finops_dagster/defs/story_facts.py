@@ -17,7 +17,7 @@ from finops_dagster.defs.gitops.effects import COSTLY, billed_ids
 from finops_dagster.domain.decisions import Proposal
 from finops_dagster.domain.money import exact_sum
 from finops_dagster.domain.periods import month_start
-from finops_dagster.gitops.words import money_span
+from finops_dagster.gitops.words import effect
 from finops_dagster.storage.publication import PublishedReader
 
 COST_DAYS = 30
@@ -158,7 +158,7 @@ def forecasted(estate: Estate, proposal: Proposal, missing: list[str]) -> Step:
             }  # fmt: skip
     return Step(
         "forecast", proposal.as_of,
-        f"Expected saving a month: {money_span(proposal.saving_per_month)}. Demand exceeds the new value within 14 days "
+        f"{effect([proposal])}; demand exceeds the new value within 14 days "
         f"with probability {proposal.risk:.1%}",
         evidence,
     )  # fmt: skip

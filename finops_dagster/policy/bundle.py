@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tarfile
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class RegoBundle:
 
     @classmethod
     def load(cls, path: Path) -> RegoBundle:
-        """Read the bundle at `path`.
+        """Read the bundle at `path`, a folder or the tarball that `finops policy export` writes.
 
         `*.rego` are policies, `*_test.rego` their tests; `data.yaml` and `data.json` hold data at
         the path of their folder; `samples` folders are left alone. Links are not followed. Raises
@@ -49,6 +51,10 @@ class RegoBundle:
         and for a bundle without data.finops.verdict.
         """
         root = Path(path)
+        if root.is_file() and tarfile.is_tarfile(root):
+            with tempfile.TemporaryDirectory() as folder:
+                _unpack(root, Path(folder))
+                return replace(cls.load(Path(folder)), root=root)
         if not root.is_dir():
             raise _broken(str(path), "is no folder", "Name the folder that holds the Rego files.")
         policies: list[Source] = []
@@ -104,6 +110,14 @@ class RegoBundle:
             data=data,
             rules=self.rules,
         )
+
+
+def _unpack(tarball: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(tarball) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _broken(tarball.name, f"cannot be unpacked: {error}", "Export it anew.") from error
 
 
 def _answers(source: Source) -> bool:

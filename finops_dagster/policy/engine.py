@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,9 @@ class Source:
     """0 reads Rego as it was before `if` and `contains` were asked for."""
 
 
+Functions = Mapping[str, tuple[int, Callable[..., Any]]]
+"""Name in Rego -> (number of arguments, function)."""
+
 UNDEFINED = object()
 """What a rule that is undefined for its input evaluates to: not null, not false, not empty."""
 
@@ -39,8 +42,15 @@ class RegoEngine:
     where a source does not compile.
     """
 
-    def __init__(self, sources: Sequence[Source], data: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        data: Mapping[str, Any] | None = None,
+        functions: Functions | None = None,
+    ) -> None:
+        """`functions` may be called by the sources, as if the engine had them."""
         self._sources = tuple(sources)
+        self._functions = functions or {}
         self._data = json.dumps(data or {}, allow_nan=False)
         self._local = threading.local()
         self._engine()
@@ -64,13 +74,15 @@ class RegoEngine:
     def _engine(self) -> Any:
         engine = getattr(self._local, "engine", None)
         if engine is None:
-            engine = self._local.engine = compiled(self._sources, self._data)
+            engine = self._local.engine = compiled(self._sources, self._data, self._functions)
         return engine
 
 
-def compiled(sources: Sequence[Source], data: str) -> Any:
+def compiled(sources: Sequence[Source], data: str, functions: Functions | None = None) -> Any:
     """A bare engine of this thread with `sources` and the JSON text `data` in it."""
     engine = regorus.Engine()
+    for name, (arguments, function) in (functions or {}).items():
+        engine.add_extension(name, arguments, function)
     for source in sources:
         engine.set_rego_v0(source.version == 0)
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,12 @@ from finops_dagster.policy.bundle import bundle_files, merge_data, read_data
 from finops_dagster.policy.constraints import Constraint, Template, read_constraints
 from finops_dagster.policy.documents import UnreadableError, read_documents
 from finops_dagster.policy.engine import EngineError, RegoEngine, Source
+from finops_dagster.policy.metadata import package_of
+from finops_dagster.policy.older import FUNCTIONS
 
 _MAX_BYTES = 1024 * 1024
+_GATEKEEPER = (b"templates.gatekeeper.sh/", b"constraints.gatekeeper.sh/")
+"""What is in the YAML files of a folder that are read; others are something else."""
 _SPEAKING = re.compile(r"^(?:default\s+)?((deny|violation|warn)(?:_(\w+))?)(?=[\s\[{:=]|$)", re.M)
 _EXCEPTING = re.compile(r"^exception(?=[\s\[{:=]|$)", re.M)
 _COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*"|`[^`]*`)|#[^\n]*')
@@ -69,8 +73,9 @@ def read_parts(path: Path) -> tuple[list[Part], str]:
 
     Each file is read as Rego v1 and, where it does not parse as that, as the Rego before it (v0).
     The Rego files of a folder are compiled together, without their tests and with its data files;
-    each ConstraintTemplate by itself. Raises SettingsError for what does not compile, and where
-    nothing denies, violates or warns.
+    each ConstraintTemplate by itself. A single file has the packages that it uses from the files
+    beside it, which do not speak themselves. Raises SettingsError for what does not compile, and
+    where nothing denies, violates or warns.
     """
     sources: list[Source] = []
     data: dict[str, Any] = {}
@@ -86,7 +91,10 @@ def read_parts(path: Path) -> tuple[list[Part], str]:
             merge_data(data, Path(name).parent.parts, read_data(content, name), name)
         else:
             documents += _documents(file)
-    parts = [_part(sources, data, path)] if sources else []
+    helpers = [] if path.is_dir() else list(_helpers(path, sources))
+    for helper in helpers:
+        digest.update(f"{helper.name}:{helper.text}".encode())
+    parts = [_part(sources, data, path, helpers)] if sources else []
     parts += [_template_part(one, path) for one in read_constraints(documents)]
     if not any(part.speakers for part in parts):
         raise broken(path, "has no deny, violation or warn rule", "Only these speak.")
@@ -109,8 +117,37 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
         if not file.name.endswith("_test.rego"):
             yield file, file.relative_to(path).as_posix()
     for file in sorted(path.rglob("*.y*ml")):
-        if file.is_file() and not file.is_symlink() and file.stem != "data":
+        if file.is_symlink() or not file.is_file() or file.stem == "data":
+            continue
+        if any(group in _bytes(file) for group in _GATEKEEPER):
             yield file, file.relative_to(path).as_posix()
+
+
+def _helpers(path: Path, sources: Sequence[Source]) -> Iterator[Source]:
+    """Files beside `path` that declare packages which it uses, and those that they use."""
+    own = {package_of(source.text) for source in sources}
+    waiting = [name for source in sources for name in _used(source.text)]
+    if all(any(f"{name}.".startswith(f"{one}.") for one in own) for name in waiting):
+        return
+    beside: dict[Path, str] = {}
+    for file in sorted({*path.parent.glob("*.rego"), *path.parent.glob("*/*.rego")} - {path}):
+        if file.is_file() and not file.is_symlink() and not file.name.endswith("_test.rego"):
+            beside[file] = _text(file, _bytes(file))
+    while waiting:
+        name = waiting.pop()
+        for file, text in list(beside.items()):
+            package = package_of(text)
+            met = f"{name}.".startswith(f"{package}.") or f"{package}.".startswith(f"{name}.")
+            if met and package not in own:
+                del beside[file]
+                waiting += _used(text)
+                yield Source(file.relative_to(path.parent).as_posix(), text)
+
+
+def _used(text: str) -> list[str]:
+    """What a source refers to under data, without `data.`."""
+    plain = _COMMENT.sub(lambda found: found[1] or "", text)
+    return [found.removeprefix(".") for found in _REFERENCE.findall(plain)]
 
 
 def _bytes(file: Path) -> bytes:
@@ -137,8 +174,14 @@ def _documents(file: Path) -> list[Any]:
         raise broken(file, f"cannot be read: {error}", "Mend it.") from error
 
 
-def _part(sources: list[Source], data: Mapping[str, Any], path: Path) -> Part:
-    read = [_versioned(source, path) for source in sources]
+def _part(
+    sources: Sequence[Source],
+    data: Mapping[str, Any],
+    path: Path,
+    helpers: Sequence[Source] = (),
+) -> Part:
+    read = [_versioned(source, path) for source in (*sources, *helpers)]
+    speaking = {package for _, package in read[: len(sources)]}
     engine = _compiled([source for source, _ in read], data, path)
     packages: dict[str, str] = {}
     for source, package in read:
@@ -147,6 +190,7 @@ def _part(sources: list[Source], data: Mapping[str, Any], path: Path) -> Part:
     speakers = [
         speaker
         for package, text in sorted(packages.items())
+        if package in speaking
         for speaker in _speakers(package, text, _shape(package, packages))
     ]
     for speaker in speakers:
@@ -155,7 +199,7 @@ def _part(sources: list[Source], data: Mapping[str, Any], path: Path) -> Part:
 
 
 def _template_part(template: Template, path: Path) -> Part:
-    part = _part(list(template.sources), {}, path)
+    part = _part(template.sources, {}, path)
     ours = [one for one in part.speakers if one.id.endswith("violation")]
     return Part(
         part.engine,
@@ -191,9 +235,9 @@ def _versioned(source: Source, path: Path) -> tuple[Source, str]:
     raise broken(named, f"is Rego neither as v1 ({modern}) nor as v0 ({older})", "Mend the Rego.")
 
 
-def _compiled(sources: list[Source], data: Mapping[str, Any], path: Path) -> RegoEngine:
+def _compiled(sources: Sequence[Source], data: Mapping[str, Any], path: Path) -> RegoEngine:
     try:
-        return RegoEngine(sources, data)
+        return RegoEngine(sources, data, FUNCTIONS)
     except EngineError as error:
         raise broken(path, f"does not compile: {error}", "Mend the Rego.") from error
 

@@ -5,14 +5,16 @@ A change counts only if the manifest with it breaks that rule no more, and no ot
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from finops_dagster.domain.decisions import Abstained, DeclaredResource
 from finops_dagster.domain.violations import Violation
 from finops_dagster.policy.paths import changed
-from finops_dagster.policy.violations import Judging, Subject
+from finops_dagster.policy.violations import Judging, Known
 
 _ENCRYPTION = re.compile(r"encrypt", re.IGNORECASE)
 _MEMORY = re.compile(r"memory_?(?:size|mb|in_?mb)?\W*$", re.IGNORECASE)
@@ -32,38 +34,55 @@ class Mend:
 
 def mend(
     judging: Judging,
-    subject: Subject,
+    resource: DeclaredResource,
+    make: Callable[[DeclaredResource], Known | Abstained],
     violation: Violation,
     values: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> Mend | None:
     """The change that mends `violation`; None where none is known, or it is rendered in two ways.
 
-    `values`: field -> present text of what is declared; `labels`: labels whose value is known from
-    elsewhere, as the bill's owner.
+    `make`: how a resource is told to policy; `values`: field -> present text of what is declared;
+    `labels`: labels whose value is known from elsewhere, as the bill's owner.
     """
-    if len(subject.manifests) != 1:
+    if resource.variants:
         return None
-    manifest = dict(subject.manifests[0])
-    broken = {rule.id for rule in judging.rules(subject, manifest)}
+    manifest = json.loads(resource.manifest)
 
-    def mends(after: Mapping[str, Any] | None) -> bool:
-        if after is None:
-            return False
-        left = {rule.id for rule in judging.rules(subject, after)}
-        return violation.rule_id not in left and left <= broken
+    def broken(one: DeclaredResource) -> set[str]:
+        known = make(one)
+        return {rule.id for rule in judging.rules(known)} if isinstance(known, Known) else set()
+
+    now = broken(resource)
+
+    def mends(after: DeclaredResource | None) -> bool:
+        left = broken(after) if after is not None else now
+        return violation.rule_id not in left and left <= now
 
     for field, current, proposed in _changes(violation, values):
-        if mends(changed(manifest, subject.at(field), proposed)):
+        edited = changed(manifest, field, proposed)
+        if edited is not None and mends(_with(resource, edited)):
             return Mend(field=field, current=current, proposed=proposed)
-    missing = {key: value for key, value in labels.items() if value and not _has(manifest, key)}
-    for added in (*({key: value} for key, value in missing.items()), missing):
-        after: dict[str, Any] | None = manifest
-        for key, value in added.items():
-            after = after and changed(after, f'metadata.labels["{key}"]', value)
-        if added and mends(after):
-            return Mend(labels=added)
+    missing = {key: value for key, value in labels.items() if value and key not in resource.labels}
+    for more in (*({key: value} for key, value in missing.items()), missing):
+        if more and mends(_labelled(resource, manifest, more)):
+            return Mend(labels=more)
     return None
+
+
+def _with(resource: DeclaredResource, manifest: Mapping[str, Any]) -> DeclaredResource:
+    return resource.model_copy(update={"manifest": json.dumps(manifest)})
+
+
+def _labelled(
+    resource: DeclaredResource, manifest: dict[str, Any], more: Mapping[str, str]
+) -> DeclaredResource:
+    """The resource with labels that it has not: in its manifest, where that keeps them."""
+    after = manifest
+    for key, value in more.items() if isinstance(manifest.get("metadata"), dict) else ():
+        after = changed(after, f'metadata.labels["{key}"]', value) or after
+    labelled = resource.model_copy(update={"labels": {**resource.labels, **more}})
+    return _with(labelled, after)
 
 
 def _changes(violation: Violation, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -74,9 +93,3 @@ def _changes(violation: Violation, values: Mapping[str, str]) -> Iterator[tuple[
         unit = _UNITS.match(current)
         if ceiling is not None and unit is not None and _MEMORY.search(field):
             yield field, current, ceiling.group(1) + unit.group(1)
-
-
-def _has(manifest: Mapping[str, Any], key: str) -> bool:
-    metadata = manifest.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return isinstance(labels, dict) and key in labels

@@ -6,47 +6,51 @@ What is known of resources is gathered elsewhere, and how long they have broken 
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from finops_dagster.domain.decisions import Abstained, Decision, DeclaredResource, RuleResult
+from finops_dagster.domain.decisions import (
+    Abstained,
+    Decision,
+    DeclaredResource,
+    RuleResult,
+    Verdict,
+)
 from finops_dagster.domain.ids import canonical_json
 from finops_dagster.domain.violations import Seen, Violation
-from finops_dagster.policy.inputs import mapping
-from finops_dagster.policy.judges import ManifestJudge
+from finops_dagster.policy.inputs import manifest_input
+from finops_dagster.policy.subjects import Refused, subject_of
 from finops_dagster.policy.verdicts import ordered, severest
 
 ENGINE_TOPIC = "policy"
 """Its rules speak of what could not be judged, not of the resource."""
 _MOST_TEXT = 500
-_SNAKE = re.compile(r"_([a-z0-9])")
-_FREE_KEYS = frozenset({"tags", "labels", "variables"})
-"""Maps whose keys are people's own."""
+
+
+class DocumentJudge(Protocol):
+    """Something that gives a verdict on an input document."""
+
+    bundle: str
+
+    def judge_document(self, document: Mapping[str, Any], subject: str) -> Verdict:
+        """Verdict on `document`, which is about `subject`."""
+        ...
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One resource as it is judged: what is known of it in the form of a manifest."""
+class Known:
+    """One resource as it is judged: what is known of it as policy's input documents."""
 
     resource: str
     seen: Seen
     owner: str
     environment: str
-    manifests: tuple[Mapping[str, Any], ...]
-    """Several where roots of the repository render it differently."""
+    documents: tuple[Mapping[str, Any], ...]
+    """Several where roots of the repository render it differently, or it has several forms."""
     file: str = ""
-    namespace_labels: Mapping[str, str] = field(default_factory=dict)
     topics: frozenset[str] | None = None
     """Topics whose rules can judge by what is known; None: all of it is."""
-    managed: bool = False
-    """Whether it is told in the shape of a managed resource: see `at`."""
-
-    def at(self, field: str) -> str:
-        """Where a field of what is declared stands in its manifest."""
-        return f"spec.forProvider.{_camel_key(field)}" if self.managed else field
 
 
 @dataclass(frozen=True)
@@ -60,89 +64,79 @@ class Judged:
 class Judging:
     """Asks one judge about many resources; what was asked before is not asked again."""
 
-    def __init__(self, judge: ManifestJudge) -> None:
+    def __init__(self, judge: DocumentJudge) -> None:
         self._judge = judge
         self._known: dict[str, tuple[RuleResult, ...]] = {}
 
-    def rules(self, subject: Subject, manifest: Mapping[str, Any]) -> tuple[RuleResult, ...]:
-        """The rules that `manifest` breaks, of those that can judge it; severest first."""
-        given = [manifest, subject.environment, dict(subject.namespace_labels)]
-        key = canonical_json(given)
-        if key not in self._known:
-            verdict = self._judge.judge_manifest(
-                manifest,
-                subject.resource,
-                environment=subject.environment,
-                namespace_labels=subject.namespace_labels,
-            )
-            self._known[key] = verdict.rules
-        return tuple(
+    def rules(self, known: Known) -> tuple[RuleResult, ...]:
+        """The rules that a resource breaks, of those that can judge it; severest first."""
+        return ordered(
             rule
-            for rule in self._known[key]
+            for document in known.documents
+            for rule in self._asked(document, known.resource)
             if rule.decision is not Decision.ALLOW
-            and (
-                subject.topics is None or _topic(rule) in subject.topics | frozenset({ENGINE_TOPIC})
-            )
+            and (known.topics is None or _topic(rule) in known.topics | {ENGINE_TOPIC})
         )
 
-    def judge(self, subjects: Iterable[Subject]) -> Judged:
+    def _asked(self, document: Mapping[str, Any], resource: str) -> tuple[RuleResult, ...]:
+        key = canonical_json({name: it for name, it in document.items() if name != "subject"})
+        if key not in self._known:
+            self._known[key] = self._judge.judge_document(document, resource).rules
+        return self._known[key]
+
+    def judge(self, resources: Iterable[Known]) -> Judged:
         """Violations of all, by resource and rule; abstained where policy could not judge one."""
         violations: list[Violation] = []
         abstained: list[Abstained] = []
-        for subject in subjects:
-            broken = ordered(
-                rule for manifest in subject.manifests for rule in self.rules(subject, manifest)
-            )
+        for known in resources:
+            broken = self.rules(known)
             blind = [rule for rule in broken if _topic(rule) == ENGINE_TOPIC]
             if blind:
                 reason = f"{blind[0].title}: {blind[0].actual}"
-                abstained.append(Abstained(subject=subject.resource, reason=reason))
+                abstained.append(Abstained(subject=known.resource, reason=reason))
                 continue
-            violations += _by_rule(subject, broken)
+            violations += _by_rule(known, broken)
         violations.sort(key=lambda one: one.key)
         return Judged(violations, abstained)
 
 
-def declared_subject(
-    declared: DeclaredResource, namespace_labels: Mapping[str, str], owner: str, billed: bool
-) -> Subject | Abstained:
-    """A declared resource; what is not Kubernetes is read in the shape of a managed resource.
+def declared(
+    resource: DeclaredResource, namespaces: Mapping[str, Mapping[str, str]], owner: str = ""
+) -> Known | Abstained:
+    """A declared resource, in every form and rendering that policy reads.
 
-    Providers of Crossplane are made from Terraform's schemas (github.com/crossplane/upjet): the
-    same arguments, in camel case, under spec.forProvider. Of a type that nothing shows to be
-    `billed` and that carries no tags it is not known whether it can have any: labels are not asked.
+    `namespaces`: labels of namespaces by name; `owner`: who answers for it by the bill, where the
+    repository names nobody.
     """
-    manifests: list[Mapping[str, Any]] = []
-    topics: frozenset[str] | None = None
-    shaped = False
-    for text in (declared.manifest, *declared.variants):
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
-            return Abstained(subject=declared.resource, reason="its manifest is no mapping")
-        if isinstance(content.get("kind"), str) and isinstance(content.get("apiVersion"), str):
-            manifests.append(content)
-            continue
-        provider = {key: _camel(value, key) for key, value in content.items()}
-        provider = {_camel_key(key): value for key, value in provider.items()}
-        if declared.region:
-            provider.setdefault("region", declared.region)
-        shaped = True
-        manifests.append(managed(declared.resource, provider, declared.labels))
-        if not (billed or declared.labels):
-            topics = frozenset(ASKABLE) - {"labels"}
-    return Subject(
-        resource=declared.resource,
+    documents: list[dict[str, Any]] = []
+    for manifest in (resource.manifest, *resource.variants):
+        found = subject_of(resource.model_copy(update={"manifest": manifest}), resource.file)
+        if isinstance(found, Refused):
+            return Abstained(subject=resource.resource, reason=found.reason)
+        documents += [
+            document | {"environment": resource.environment or document["environment"]}
+            for document in found.inputs(namespaces, ())
+        ]
+    return Known(
+        resource=resource.resource,
         seen=Seen.DECLARED,
-        owner=owner,
-        environment=declared.environment or "",
-        manifests=tuple(manifests),
-        file=declared.file,
-        namespace_labels=namespace_labels,
-        topics=topics,
-        managed=shaped,
+        owner=resource.owner or owner,
+        environment=resource.environment or "",
+        documents=tuple(documents),
+        file=resource.file,
+    )
+
+
+def declared_all(
+    resources: Mapping[str, DeclaredResource],
+    owners: Callable[[str], str] = lambda _: "",
+) -> tuple[list[Known], list[Abstained]]:
+    """All that a repository declares; `owners` as of `declared`, by the resource."""
+    namespaces = namespace_labels(resources)
+    made = [declared(one, namespaces, owners(name)) for name, one in resources.items()]
+    return (
+        [one for one in made if isinstance(one, Known)],
+        [one for one in made if isinstance(one, Abstained)],
     )
 
 
@@ -151,35 +145,46 @@ ASKABLE = {"labels": "tags", "location": "region", "compute": "type"}
 declaration: of what has none their silence or their speech would mean nothing."""
 
 
-def managed(resource: str, provider: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
-    """A manifest in the shape of a managed cloud resource."""
-    kind, _, rest = resource.partition("/")
-    namespace, _, name = rest.partition("/")
-    return {
-        "apiVersion": "cloud",
+def undeclared(
+    resource: str,
+    seen: Seen,
+    owner: str,
+    environment: str,
+    facts: Mapping[str, Any],
+    labels: Mapping[str, str],
+    topics: frozenset[str],
+) -> Known:
+    """What only a bill or telemetry tells of: `facts` in the shape of a managed cloud resource
+    where there are some, and the labels that it carries.
+    """
+    kind, namespace, name = resource.split("/", 2)
+    manifest: dict[str, Any] = {
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": dict(tags)},
-        "spec": {"forProvider": {**provider, "tags": dict(tags)}},
+        "metadata": {"namespace": namespace, "name": name, "labels": dict(labels)},
     }
+    if facts:
+        manifest["spec"] = {"forProvider": {**facts, "tags": dict(labels)}}
+    document = manifest_input(manifest, resource, environment)
+    return Known(resource, seen, owner, environment, (document,), topics=topics)
 
 
-def _by_rule(subject: Subject, broken: Sequence[RuleResult]) -> list[Violation]:
+def _by_rule(known: Known, broken: Sequence[RuleResult]) -> list[Violation]:
     by_rule: dict[str, list[RuleResult]] = {}
     for rule in broken:
         by_rule.setdefault(rule.id, []).append(rule)
     return [
         Violation(
-            resource=subject.resource,
-            seen=subject.seen,
-            owner=subject.owner,
-            environment=subject.environment,
+            resource=known.resource,
+            seen=known.seen,
+            owner=known.owner,
+            environment=known.environment,
             rule_id=id_,
             title=rules[0].title,
             decision=severest(rule.decision for rule in rules),
             actual=_joined(rule.actual for rule in rules),
             limit=_joined(rule.limit for rule in rules),
             fix=_joined(rule.fix for rule in rules),
-            file=subject.file,
+            file=known.file,
         )
         for id_, rules in by_rule.items()
     ]
@@ -195,24 +200,10 @@ def _topic(rule: RuleResult) -> str:
     return rule.id.split(".", 1)[0]
 
 
-def _camel_key(key: str) -> str:
-    return _SNAKE.sub(lambda found: found.group(1).upper(), key)
-
-
-def _camel(value: Any, key: str) -> Any:
-    if key in _FREE_KEYS:
-        return value
-    if isinstance(value, dict):
-        return {_camel_key(name): _camel(item, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_camel(item, "") for item in value]
-    return value
-
-
 def namespace_labels(declared: Mapping[str, DeclaredResource]) -> dict[str, dict[str, str]]:
     """Labels of the declared namespaces, by name."""
     return {
-        name.split("/", 2)[2]: dict(mapping(one.labels))
+        name.split("/", 2)[2]: dict(one.labels)
         for name, one in declared.items()
         if name.startswith("Namespace//")
     }

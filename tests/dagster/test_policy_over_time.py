@@ -23,6 +23,7 @@ from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.violations import declared_all
 from finops_dagster.settings import load
 from tests.builders import NOW, bare_repository, proposal
 from tests.unit.policy.test_replay import pull
@@ -203,16 +204,9 @@ def test_violations_are_recorded_when_they_turn_and_exported_with_age(tmp_path: 
     estate = Estate(load(tmp_path / "finops.yaml"))
     for as_of in (FIRST, LAST):
         estate = Estate(estate.settings.model_copy(update={"as_of": as_of}))
-        looked = violating.Looked(
-            subjects=[
-                one
-                for one in violating.declared_subjects_of(estate.declared(as_of), {})
-                if not isinstance(one, violating.Abstained)
-            ],
-            bills={},
-            abstained=[],
-            unseen=frozenset(),
-        )
+        known, unread = declared_all(estate.declared(as_of))
+        assert unread == []
+        looked = violating.Looked(known, {}, [], frozenset())
         found = violating.judge(estate, looked)
         standing, turned = violating.stand(estate, as_of, looked, found)
         estate.record(as_of, violating.KIND, turned)

@@ -14,10 +14,9 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.decision.context import judge_all
 from finops_dagster.defs.decision.knowledge import known_on
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import Abstained, DeclaredResource, Proposal, Verdict
+from finops_dagster.domain.decisions import Abstained, Proposal, Verdict
 from finops_dagster.domain.periods import days
 from finops_dagster.domain.pull_requests import PullRequest
-from finops_dagster.policy.judges import ManifestJudge
 from finops_dagster.policy.replay import (
     ManifestChange,
     Replayed,
@@ -25,18 +24,12 @@ from finops_dagster.policy.replay import (
     pull_request_of,
     replayed,
 )
-from finops_dagster.policy.violations import (
-    Judged,
-    Judging,
-    Subject,
-    declared_subject,
-    namespace_labels,
-)
+from finops_dagster.policy.violations import DocumentJudge, Judging, declared_all
 from finops_dagster.storage.days import DayStore
 
 
-class Judge(ManifestJudge, Protocol):
-    """Something that gives a verdict on a proposal, and on a manifest."""
+class Judge(DocumentJudge, Protocol):
+    """Something that gives a verdict on a proposal, and on an input document."""
 
     def judge(self, proposal: Proposal, context: Mapping[str, Any]) -> Verdict: ...
 
@@ -123,35 +116,13 @@ def _proposals(
 def _manifests(
     estate: Estate, as_of: date, before: Judging, after: Judging, history: History
 ) -> None:
-    subjects, unread = declared_subjects(estate.declared(as_of))
-    was, now = before.judge(subjects), after.judge(subjects)
+    known, unread = declared_all(estate.declared(as_of))
+    was, now = before.judge(known), after.judge(known)
     told = {one.subject: one for one in (*unread, *was.abstained, *now.abstained)}
     history.abstained += [
         one.model_copy(update={"subject": f"{as_of} {subject}"}) for subject, one in told.items()
     ]
     history.manifests += manifest_changes(as_of, was.violations, now.violations)
-
-
-def declared_subjects(
-    declared: Mapping[str, DeclaredResource],
-) -> tuple[list[Subject], list[Abstained]]:
-    """Declared resources as policy judges them, by what their repository alone tells."""
-    namespaces = namespace_labels(declared)
-    made = [
-        declared_subject(one, namespaces.get(name.split("/", 2)[1], {}), one.owner or "", False)
-        for name, one in declared.items()
-    ]
-    return (
-        [one for one in made if isinstance(one, Subject)],
-        [one for one in made if isinstance(one, Abstained)],
-    )
-
-
-def judged_declared(declared: Mapping[str, DeclaredResource], judge: ManifestJudge) -> Judged:
-    """What a repository alone says is broken in it, and what could not be judged."""
-    subjects, unread = declared_subjects(declared)
-    found = Judging(judge).judge(subjects)
-    return Judged(found.violations, [*unread, *found.abstained])
 
 
 def _pull_requests(estate: Estate) -> list[PullRequest]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal, localcontext
 from typing import Any
 
 from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import billed, resources, running
-from finops_dagster.domain.decisions import Abstained, DeclaredResource
-from finops_dagster.domain.money import MONEY_PRECISION, Money, exact_sum
+from finops_dagster.defs.insight import resources, running
+from finops_dagster.defs.insight.bills import Bill, Match, bills_of, matched
+from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.violations import (
     Seen,
     StandingViolation,
@@ -25,15 +24,13 @@ from finops_dagster.domain.violations import (
     first_days,
     turns,
 )
-from finops_dagster.engines.optimisation.prices import DAYS_PER_MONTH
 from finops_dagster.policy.violations import (
     ASKABLE,
     Judged,
     Judging,
-    Subject,
-    declared_subject,
-    managed,
-    namespace_labels,
+    Known,
+    declared_all,
+    undeclared,
 )
 from finops_dagster.storage.publication import PublishedReader
 
@@ -41,24 +38,11 @@ KIND = "policy_violation"
 """Of the ledger's entries."""
 
 
-Match = dict[str, Any]
-"""A billed resource with its owner and currency, as fct_resource_matches has it."""
-
-
-@dataclass(frozen=True)
-class Bill:
-    """What the matched costs of a day tell of a resource, under the name that findings use."""
-
-    owner: str
-    environment: str
-    cost_per_month: tuple[Money, ...]
-
-
 @dataclass(frozen=True)
 class Looked:
     """The resources of a day, what is billed for them, and what was not looked at."""
 
-    subjects: list[Subject]
+    subjects: list[Known]
     bills: Mapping[str, Bill]
     abstained: list[Abstained]
     unseen: frozenset[Seen]
@@ -85,9 +69,11 @@ def look(estate: Estate, as_of: date) -> Looked:
         unseen |= {Seen.BILLED, Seen.MEASURED}
         reason = "what is billed and measured was not joined for this day"
         abstained.append(Abstained(subject="billed and measured resources", reason=reason))
-    subjects: list[Subject] = []
+    subjects, unread = declared_all(
+        declared, lambda name: bills[name].owner if name in bills else ""
+    )
+    abstained += unread
     for one in (
-        *declared_subjects_of(declared, bills),
         *_billed(reader, as_of, matches, bills, days),
         *_measured(reader, joined, as_of, bills, estate.settings.matching.measured_days),
     ):
@@ -148,83 +134,13 @@ def turned_counts(turned: list[ViolationTurn]) -> dict[str, int]:
     return {one.value: sum(turn.turned is one for turn in turned) for one in Turned}
 
 
-def declared_subjects_of(
-    declared: Mapping[str, DeclaredResource], bills: Mapping[str, Bill]
-) -> Iterator[Subject | Abstained]:
-    namespaces = namespace_labels(declared)
-    for name, one in declared.items():
-        bill = bills.get(name)
-        owner = one.owner or (bill.owner if bill else "")
-        labels = namespaces.get(name.split("/", 2)[1], {})
-        yield declared_subject(one, labels, owner, bill is not None)
-
-
-def matched(
-    joined: PublishedReader, reader: PublishedReader, as_of: date, days: int
-) -> list[Match] | None:
-    """Billed resources of a day's window, with `resource` set to the name that findings use."""
-    if not joined.manifest.of("fct_resource_matches", as_of, as_of):
-        return None
-    found = joined.records(
-        "fct_resource_matches",
-        f"""
-        select
-            coalesce(sub_account_id, billing_account_id) as account,
-            resource_id, resource_type, region_id, workload,
-            case when confidence >= {running.SURE} then declared_resource end as declared,
-            rule, reason, owner, environment, billing_currency, effective_cost,
-            first_date, last_date
-        from mart
-        where resource_id is not null or workload is not null
-        order by all
-        """,
-        first=as_of,
-        last=as_of,
-    )
-    kinds = billed.usage_kinds(reader, as_of, days)
-    names = {} if kinds is None else billed.names_of({}, kinds)
-    for row in found:
-        key = str(row["account"]), str(row["resource_id"])
-        by_bill = names.get(key) or billed.billed_name("resource", *key)
-        row["resource"] = row["declared"] or row["workload"] or by_bill
-    return found
-
-
-def bills_of(matches: list[Match]) -> dict[str, Bill]:
-    """What each billed resource costs a month, whose it is and where.
-
-    Effective cost of the days from its first charge to its last, times 365/12 over those days.
-    """
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in matches:
-        found.setdefault(row["resource"], []).append(row)
-    bills = {}
-    for name, rows in found.items():
-        days = (max(r["last_date"] for r in rows) - min(r["first_date"] for r in rows)).days + 1
-        costs: dict[str, list[Decimal]] = {}
-        for row in rows:
-            costs.setdefault(row["billing_currency"], []).append(row["effective_cost"])
-        newest = max(rows, key=lambda row: row["last_date"])
-        with localcontext() as context:
-            context.prec = MONEY_PRECISION
-            bills[name] = Bill(
-                owner=newest["owner"] or "",
-                environment=newest["environment"] or "",
-                cost_per_month=tuple(
-                    Money(amount=exact_sum(*costs[one]) / days * DAYS_PER_MONTH, currency=one)
-                    for one in sorted(costs)
-                ),
-            )
-    return bills
-
-
 def _billed(
     reader: PublishedReader,
     as_of: date,
     matches: list[Match] | None,
     bills: Mapping[str, Bill],
     days: int,
-) -> Iterator[Subject | Abstained]:
+) -> Iterator[Known | Abstained]:
     """What a bill names and nobody declares, workloads aside: its tags, region and type."""
     if matches is None:
         return
@@ -255,13 +171,9 @@ def _billed(
         if not topics:
             yield Abstained(subject=name, reason="neither tags nor region nor type are billed")
             continue
-        yield Subject(
-            resource=name,
-            seen=Seen.BILLED,
-            owner=bills[name].owner,
-            environment=bills[name].environment,
-            manifests=(managed(name, told, own),),
-            topics=frozenset(topics),
+        bill = bills[name]
+        yield undeclared(
+            name, Seen.BILLED, bill.owner, bill.environment, told, own, frozenset(topics)
         )
 
 
@@ -300,7 +212,7 @@ def _measured(
     as_of: date,
     bills: Mapping[str, Bill],
     days: int,
-) -> Iterator[Subject | Abstained]:
+) -> Iterator[Known | Abstained]:
     """Workloads that run or are billed and that nothing declares: the labels of their pods."""
     if joined is None:
         return
@@ -315,22 +227,11 @@ def _measured(
         last=as_of,
     ):
         name = str(row["resource"])
-        kind, namespace, own = name.split("/", 2)
         if name not in labels:
             reason = "nothing declares it, and labels of its pods are not measured"
             yield Abstained(subject=name, reason=reason)
             continue
         bill = bills.get(name)
-        yield Subject(
-            resource=name,
-            seen=Seen.MEASURED if row["measured"] else Seen.BILLED,
-            owner=bill.owner if bill else "",
-            environment=bill.environment if bill else "",
-            manifests=(
-                {
-                    "kind": kind,
-                    "metadata": {"namespace": namespace, "name": own, "labels": labels[name]},
-                },
-            ),
-            topics=frozenset({"labels"}),
-        )
+        seen = Seen.MEASURED if row["measured"] else Seen.BILLED
+        owner, environment = (bill.owner, bill.environment) if bill else ("", "")
+        yield undeclared(name, seen, owner, environment, {}, labels[name], frozenset({"labels"}))

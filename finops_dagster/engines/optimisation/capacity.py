@@ -5,7 +5,7 @@ What they use, and what is right, is judged elsewhere; what autoscalers add is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ def asked_for(manifest: Any) -> dict[str, Decimal]:
     return total
 
 
-def summed(amounts: Iterator[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+def summed(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
     """Several amounts as one."""
     total = dict(_NOTHING)
     for one in amounts:

@@ -7,26 +7,29 @@ told with the reason, never as nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
 import pandas as pd
 
 from finops_dagster.domain.changes import FieldChange
-from finops_dagster.domain.money import MONEY_PRECISION, Money, MoneyRange, Range, to_decimal
+from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange, Range, to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
-from finops_dagster.engines.optimisation.carbon import CarbonBook, add
+from finops_dagster.engines.optimisation.change_cloud import memory_changed, type_changed
+from finops_dagster.engines.optimisation.change_rates import (
+    FUNCTION,
+    NO_CARBON_FIGURE,
+    NO_PRICE,
+    Priced,
+    Rates,
+    summed,
+)
 from finops_dagster.engines.optimisation.declared_sizes import Size, Sizes
 from finops_dagster.engines.optimisation.idle import COMPUTE
 from finops_dagster.engines.optimisation.machine_bill import TYPE_FIELDS
-from finops_dagster.engines.optimisation.machine_prices import Market, TypePrices
 from finops_dagster.engines.optimisation.machine_stand import METER as MACHINE
-from finops_dagster.engines.optimisation.prices import PriceBook, times
+from finops_dagster.engines.optimisation.prices import times
 from finops_dagster.engines.optimisation.quantities import GIB
 
-FUNCTION = "function"
-"""Meter of what functions compute: billed by their memory times their time."""
 _METERS = ("cpu", "memory", "gpu")
 _RUNS_NOW_AND_THEN = frozenset({"CronJob", "Job"})
 """Billed while they run: what they reserve is not reserved all the time."""
@@ -37,40 +40,6 @@ _STAYS = frozenset(
     }
 )  # fmt: skip
 """Kinds of which as many as declared run all the time."""
-_NO_CARBON = "its carbon is not counted"
-_NO_PRICE = "no charge names it, so no price really paid is known"
-
-
-@dataclass(frozen=True)
-class Priced:
-    """What a change adds to the cost and the carbon of a month; negative where it takes away."""
-
-    cost: MoneyRange | None
-    carbon: Range | None
-    reason: str = ""
-    """Why the cost is not known, or what it rests on; empty where nothing is to be said."""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What an estate pays and does, of the resources that a change is about and their peers."""
-
-    prices: PriceBook
-    """Of workloads and volumes."""
-    replicas: Mapping[str, pd.Series]
-    """Workload -> replicas by interval measured (index: naive UTC)."""
-    carbon: CarbonBook
-    peers: pd.DataFrame
-    """resource, meter, currency, unit_price: what others pay, for what is new."""
-    machines: Mapping[str, tuple[Market, str]] = field(default_factory=dict)
-    """Billed machine or database -> where it is bought, and its type."""
-    machine_prices: PriceBook | None = None
-    """With the meter `machine`, in hours."""
-    type_prices: TypePrices | None = None
-    functions: PriceBook | None = None
-    """With the meter FUNCTION."""
-    billed: Mapping[str, tuple[Money, ...]] = field(default_factory=dict)
-    """What resources of any kind cost a month, by currency."""
 
 
 def changed(
@@ -98,9 +67,9 @@ def changed(
     if path == "spec.resources.requests.storage" and resource.startswith("PersistentVolumeClaim/"):
         return _storage(resource, before, after, rates)
     if re.split(r"[.\]]", path)[-1] in TYPE_FIELDS and change.before and change.after:
-        return _type(resource, change.before, change.after, rates)
+        return type_changed(resource, change.before, change.after, rates)
     if path.rsplit(".", 1)[-1] in ("memorySize", "memory_size", "MemorySize"):
-        return _function(resource, change, rates)
+        return memory_changed(resource, change, rates)
     return Priced(None, None, "what it costs is not told by requests, replicas, types or sizes")
 
 
@@ -115,7 +84,7 @@ def removed(resource: str, before: Sizes, rates: Rates) -> Priced:
     if cost is None:
         billed = rates.billed.get(resource, ())
         if len(billed) != 1:
-            reason = "it is billed in more than one currency" if billed else _NO_PRICE
+            reason = "it is billed in more than one currency" if billed else NO_PRICE
             return Priced(None, None, reason)
         amount = billed[0].amount
         cost = MoneyRange(low=amount, mid=amount, high=amount, currency=billed[0].currency)
@@ -156,7 +125,7 @@ def added(resource: str, after: Sizes, rates: Rates) -> Priced:
         if isinstance(priced, str):
             return Priced(None, None, priced)
         parts.append(priced)
-    cost = _sum(parts)
+    cost = summed(parts)
     if cost is None:
         return Priced(None, None, "its parts are billed in more than one currency")
     carbon, why = _carbon(resource, cores, size_bytes, rates)
@@ -164,24 +133,6 @@ def added(resource: str, after: Sizes, rates: Rates) -> Priced:
     if scaler is not None:
         basis = f"new: {scaler.resource} keeps {count} replicas at least, at what others pay"
     return Priced(cost, carbon, "; ".join(part for part in (basis, why) if part))
-
-
-def total(priced: Iterable[Priced]) -> dict[str, MoneyRange]:
-    """Sum of the known costs by currency, end by end: the careful side."""
-    found: dict[str, list[MoneyRange]] = {}
-    for one in priced:
-        if one.cost is not None:
-            found.setdefault(one.cost.currency, []).append(one.cost)
-    return {currency: summed for currency, all_ in found.items() if (summed := _sum(all_))}
-
-
-def total_carbon(priced: Iterable[Priced]) -> Range | None:
-    """Sum of the known carbon, end by end; None where none is known."""
-    found: Range | None = None
-    for one in priced:
-        if one.carbon is not None:
-            found = one.carbon if found is None else add(found, one.carbon)
-    return found
 
 
 def _request(resource: str, size: Size, before: Sizes, after: Sizes, rates: Rates) -> Priced:
@@ -202,7 +153,7 @@ def _request(resource: str, size: Size, before: Sizes, after: Sizes, rates: Rate
     cores = delta * mean if size.what == "cpu" else Decimal(0)
     size_bytes = delta * mean if size.what == "memory" else Decimal(0)
     if size.what == "gpu":
-        return Priced(cost, None, _NO_CARBON)
+        return Priced(cost, None, NO_CARBON_FIGURE)
     return Priced(cost, *_carbon(resource, cores, size_bytes, rates))
 
 
@@ -213,7 +164,7 @@ def _share(resource: str, meter: str, delta: Decimal, before: Sizes, rates: Rate
     cost = rates.prices.cost_per_month(resource, (meter,))
     if not whole or cost is None:
         return Priced(None, None, f"it asked for no {meter} before")
-    reason = f"if it runs as often and as long as it did; {_NO_CARBON}"
+    reason = f"if it runs as often and as long as it did; {NO_CARBON_FIGURE}"
     return Priced(times(cost, float(delta / whole)), None, reason)
 
 
@@ -264,7 +215,7 @@ def _more(resource: str, named: str, more: pd.Series, after: Sizes, rates: Rates
         parts.append(_units(resource, key.what, _daily(more) * float(each), rates))
         cores += each * mean if key.what == "cpu" else 0
         size_bytes += each * mean if key.what == "memory" else 0
-    cost = _sum(parts)
+    cost = summed(parts)
     if cost is None:
         return Priced(None, None, "its parts are billed in more than one currency")
     carbon, why = _carbon(resource, cores, size_bytes, rates)
@@ -281,52 +232,14 @@ def _storage(resource: str, before: Sizes, after: Sizes, rates: Rates) -> Priced
         return Priced(None, None, why)
     days = rates.prices.quantities(resource, "storage").index
     units = pd.Series(float((now - was) / GIB), index=days)
-    return Priced(rates.prices.saving(resource, "storage", units)[0], None, _NO_CARBON)
-
-
-def _type(resource: str, before: str, after: str, rates: Rates) -> Priced:
-    """Another type: its own cost times what the types' prices say of each other."""
-    if resource not in rates.machines or rates.type_prices is None or rates.machine_prices is None:
-        return Priced(None, None, "no machine or database on the bill is surely this one")
-    market, billed = rates.machines[resource]
-    # the bill and the catalogues leave out what says that it is a database
-    before, after = before.removeprefix("db."), after.removeprefix("db.")
-    if billed != before:
-        return Priced(None, None, f"it is billed as {billed}, not as {before}")
-    found = rates.type_prices.compare(market, before, after)
-    if found is None:
-        return Priced(None, None, f"what {after} costs there is neither billed nor listed")
-    cost = rates.machine_prices.cost_per_month(resource, (MACHINE,))
-    if cost is None:
-        return Priced(None, None, rates.machine_prices.why_not(resource, MACHINE) or _NO_PRICE)
-    return Priced(
-        times(cost, float(found.ratio - 1)),
-        None,
-        f"prices of both types: {found.evidence}; {_NO_CARBON}",
-    )
-
-
-def _function(resource: str, change: FieldChange, rates: Rates) -> Priced:
-    if rates.functions is None or not (change.before and change.after):
-        return Priced(None, None, _NO_PRICE)
-    try:
-        was, now = Decimal(change.before), Decimal(change.after)
-    except ArithmeticError:
-        return Priced(None, None, "its memory cannot be read")
-    cost = rates.functions.cost_per_month(resource, (FUNCTION,))
-    if cost is None or was <= 0:
-        return Priced(None, None, rates.functions.why_not(resource, FUNCTION) or _NO_PRICE)
-    share = float((now - was) / was)
-    return Priced(
-        times(cost, share), None, f"if it takes as long as with the memory it has; {_NO_CARBON}"
-    )
+    return Priced(rates.prices.saving(resource, "storage", units)[0], None, NO_CARBON_FIGURE)
 
 
 def _nothing(resource: str, rates: Rates, reason: str) -> Priced:
     """No cost, in the currency in which the resource is billed."""
     cost = rates.prices.cost_per_month(resource, COMPUTE)
     if cost is None:
-        return Priced(None, None, f"{reason}, and {_NO_PRICE}")
+        return Priced(None, None, f"{reason}, and {NO_PRICE}")
     return Priced(times(cost, 0), Range(low=0.0, mid=0.0, high=0.0), reason)
 
 
@@ -377,23 +290,4 @@ def _of_peers(meter: str, namespace: str, amount: Decimal, peers: pd.DataFrame) 
             mid=units * middle,
             high=units * max(prices),
             currency=str(currencies[0]),
-        )
-
-
-def _sum(parts: Iterable[MoneyRange]) -> MoneyRange | None:
-    """End by end; None over several currencies, or of nothing."""
-    rows = list(parts)
-    if len({one.currency for one in rows}) != 1:
-        return None
-
-    def ends(pick: Callable[[MoneyRange], Decimal]) -> Decimal:
-        return sum((pick(one) for one in rows), Decimal(0))
-
-    with localcontext() as context:
-        context.prec = MONEY_PRECISION
-        return MoneyRange(
-            low=ends(lambda one: one.low),
-            mid=ends(lambda one: one.mid),
-            high=ends(lambda one: one.high),
-            currency=rows[0].currency,
         )

@@ -23,6 +23,7 @@ evaluable if {
 fault := "a model without a registered owner" if {
 	model.is_model
 	not model.said(limit.owner_keys)
+	not model.is_said(model.figure("owner"))
 } else := "a model that its registry does not know" if {
 	model.figure("registered") == false
 }

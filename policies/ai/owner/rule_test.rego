@@ -36,6 +36,8 @@ test_its_registry_does_not_know_it if {
 	said(object.union(service("production", {"team": "a"}), {"context": {"model": {"registered": false}}})) == shadow
 	said(object.union(service("production", {"team": "a"}), {"context": {"model": {"registered": true}}})) == set()
 	said(object.union(service("production", {"team": "a"}), {"context": {"model": {}}})) == set()
+	said(object.union(service("production", {}), {"context": {"model": {"owner": "ranking"}}})) == set()
+	said(object.union(service("production", {}), {"context": {"model": {"owner": ""}}})) == shadow
 }
 
 test_a_saving_is_shown_to_a_person if {

@@ -5,7 +5,7 @@ import rego.v1
 import data.finops.rules.carbon.intensity
 import data.finops.tests.fixtures
 
-grid := {"gco2e_per_kwh": {"eu-north-1": 40, "eu-west-1": 300, "af-south-1": 700, "eu-west-9": 600, "ap-x-1": 44}}
+grid := {"gco2e_per_kwh": {"eu-north-1": 40, "eu-west-1": 300, "af-south-1": 700, "eu-west-9": 600, "ap-x-1": 44, "eu-west-8": 350}}
 
 said(document) := said_with(document, {})
 
@@ -68,6 +68,7 @@ test_moves if {
 	said(change("region", "eu-west-1", "af-south-1a")) == {["carbon.dirtier_move", "deny"]}
 	# Twice as dirty is not more than twice; beyond that, up to the limit of grams, a person decides.
 	said(change("region", "eu-west-1", "eu-west-9")) == {["carbon.dirtier_move", "needs_approval"]}
+	said(change("region", "eu-west-8", "af-south-1")) == {["carbon.dirtier_move", "needs_approval"]}
 	said(change("region", "eu-north-1", "eu-west-9")) == {["carbon.dirtier_move", "needs_approval"]}
 	said(change("region", "eu-west-9", "af-south-1")) == {["carbon.dirtier_move", "needs_approval"]}
 }

@@ -72,6 +72,7 @@ held if {
 # More room for what runs short does not wait for office hours.
 passes if {
 	limit.raises_pass
+	is_string(input.proposal.kind)
 	startswith(input.proposal.kind, "underprovisioned_")
 	not change.current > change.proposed
 }

@@ -68,6 +68,7 @@ test_more_room_for_what_runs_short_passes if {
 	said(short("underprovisioned_cpu", "250m")) == set()
 	said(short("underprovisioned_cpu", "1")) == frozen
 	said(short("rightsize_cpu", "250m")) == frozen
+	said(short(null, "250m")) == frozen
 	results := rule.results with input as short("underprovisioned_cpu", "250m")
 		with data.limits.windows as object.union(limits, {"defaults": {"raises_pass": false}})
 	count(results) == 1

@@ -16,6 +16,7 @@ evaluable if {
 	is_array(limit.placeholders)
 	limit.decision in {"deny", "needs_approval"}
 	is_boolean(limit.namespace_counts)
+	is_object(limit.patterns)
 	every label in required {
 		spellings(label)
 	}
@@ -72,4 +73,9 @@ present(label) if {
 	some key in spellings(label)
 	value := resource.label_of(counted, [key])
 	not lower(trim_space(value)) in {placeholder | some placeholder in limit.placeholders}
+	fits(label, value)
 }
+
+fits(label, value) if regex.match(limit.patterns[label], value)
+
+fits(label, _) if not limit.patterns[label]

@@ -105,3 +105,20 @@ test_managed_resource_of_a_listed_kind_carries_both if {
 	some record in results
 	record.actual == "without data-class, team, cost-center"
 }
+
+patterned(labels) := value if {
+	value := fixtures.said(rule.results) with input as object.union(
+		fixtures.of_manifest({"kind": "Namespace", "metadata": {"labels": labels}}),
+		{},
+	)
+		with data.limits.labels.defaults.patterns as {"cost-center": "^cc-[0-9]+$"}
+}
+
+# Harm: a cost centre that accounting has never heard of passes for one.
+test_values_have_to_match_their_pattern if {
+	patterned({"team": "a", "cost-center": "cc-12"}) == set()
+	patterned({"team": "a", "cost-center": "12"}) == {["labels.required", "deny"]}
+	patterned({"team": "anything", "cost-center": "cc-1"}) == set()
+	not rule.evaluable with data.limits.labels.defaults.patterns as []
+		with input as fixtures.of_manifest({"kind": "Namespace"})
+}

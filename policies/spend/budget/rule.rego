@@ -18,14 +18,14 @@ evaluable if {
 
 readable if not change.raises_spend
 
-readable if not input.context.budget
+readable if object.get(input.context, "budget", null) == null
 
 readable if {
 	number.plain(budget.amount) > 0
 	is_number(number.plain(budget.spent))
 }
 
-budget := input.context.budget
+budget := input.context.budget if is_object(input.context.budget)
 
 amount := number.plain(budget.amount) if {
 	change.raises_spend

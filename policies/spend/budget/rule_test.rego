@@ -48,6 +48,8 @@ test_severity_is_data if {
 
 test_what_cannot_be_read_cannot_be_evaluated if {
 	rule.evaluable with input as budgeted("-1", {})
+	rule.evaluable with input as object.union(fixtures.of_raise("-1"), {"context": {"budget": null}})
+	not rule.evaluable with input as object.union(fixtures.of_raise("-1"), {"context": {"budget": "large"}})
 	not rule.evaluable with input as budgeted("-1", {"amount": "plenty"})
 	not rule.evaluable with input as budgeted("-1", {"spent": null})
 }

@@ -88,16 +88,21 @@ nested(path, value) := {path[0]: {path[1]: {path[2]: {path[3]: value}}}} if coun
 test_each_kind_says_yes_or_no if {
 	every row in flagged {
 		every name in row[0] {
-			every yes in [true, "true", "Enabled", "KMS", "on", "yes"] {
-				said(declared(name, nested(row[1], yes))) == set()
-			}
-			every no in [false, "False", "NONE", "Disabled", "off", "no", ""] {
-				said(declared(name, nested(row[1], no))) == denied
-			}
-			every reference in ["var.encrypted", {"Ref": "Encrypted"}] {
-				said(declared(name, nested(row[1], reference))) == unknown
-			}
+			said(declared(name, nested(row[1], true))) == set()
+			said(declared(name, nested(row[1], false))) == denied
 		}
+	}
+}
+
+test_words_for_yes_and_no if {
+	every yes in ["true", "Enabled", "KMS", "on", "yes"] {
+		said(of_terraform("aws_kinesis_stream", {"encryption_type": yes})) == set()
+	}
+	every no in ["False", "NONE", "Disabled", "off", "no", ""] {
+		said(of_terraform("aws_kinesis_stream", {"encryption_type": no})) == denied
+	}
+	every reference in ["var.encrypted", {"Ref": "Encrypted"}] {
+		said(of_terraform("aws_kinesis_stream", {"encryption_type": reference})) == unknown
 	}
 }
 

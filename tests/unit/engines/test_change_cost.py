@@ -16,13 +16,11 @@ from finops_dagster.domain.changes import FieldChange
 from finops_dagster.domain.money import Money, MoneyRange
 from finops_dagster.engines.optimisation import Context
 from finops_dagster.engines.optimisation.carbon import CarbonBook
-from finops_dagster.engines.optimisation.change_cost import (
+from finops_dagster.engines.optimisation.change_cost import added, changed, removed
+from finops_dagster.engines.optimisation.change_rates import (
     FUNCTION,
     Priced,
     Rates,
-    added,
-    changed,
-    removed,
     total,
 )
 from finops_dagster.engines.optimisation.declared_sizes import Sizes, declared_sizes

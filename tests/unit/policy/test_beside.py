@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from finops_dagster.cli.checking import checks
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Decision, Proposal
 from finops_dagster.domain.errors import SettingsError
@@ -15,6 +16,7 @@ from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.judges import RegorusJudge
 from finops_dagster.settings import load
+from finops_dagster.setup.checks import Outcome
 
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "data" / "field_samples"
 CPU_TEXT = """
@@ -125,3 +127,19 @@ def test_the_published_samples_beside_ours(
     assert verdict.decision is Decision.DENY
     assert "kubernetes.admission.v1beta1.deny" in {rule.id for rule in verdict.rules}
     assert JointJudge(joint.own).judge(propose(), context).decision is not Decision.DENY
+
+
+def test_the_doctor_tells_of_a_policy_that_does_not_compile(theirs: Path, tmp_path: Path) -> None:
+    """Harm: a policy with a slip in it stops the nightly run, and nobody was told before."""
+    (tmp_path / "bill.csv").write_text("BilledCost\n")
+    config = tmp_path / "finops.yaml"
+    config.write_text(f"{SETTINGS}policy: {{beside: [{{path: theirs.rego}}]}}\n")
+    (check,) = [one for one in checks(load(config)) if one.name == "policies"]
+    assert (check.result, check.detail[:7]) == (Outcome.OK, "bundle-")
+    theirs.write_text("package theirs\ndeny[msg] {\n  msg := \n}\n")
+    (check,) = [one for one in checks(load(config)) if one.name == "policies"]
+    assert check.result is Outcome.FAIL
+    assert "theirs.rego" in check.detail
+    theirs.unlink()
+    found = {one.name: one.result for one in checks(load(config, check_paths=False))}
+    assert found["policy.beside[0].path"] is Outcome.FAIL

@@ -51,7 +51,8 @@ def test_an_opa_bundle_says_the_same(tmp_path: Path, bundle: RegoBundle) -> None
     assert {"finops", "limits"} <= set(manifest["roots"])
     assert all(not name.startswith("/") and ".." not in name for name in names)
     assert not [name for name in names if name.endswith("_test.rego")]
-    ours, theirs = RegorusJudge(bundle), RegorusJudge(RegoBundle.load(tmp_path / "unpacked"))
+    ours = RegorusJudge(bundle)
+    theirs = RegorusJudge(RegoBundle.load(tmp_path / "out" / "bundle.tar.gz"))
     asked = 0
     for name, given in samples():
         if is_input(given):

@@ -390,3 +390,39 @@ def test_functions_of_other_tools(tmp_path: Path) -> None:
     assert asked("AWS::Serverless::Function", {"Properties": {"MemorySize": 3008}}) == ["f"]
     assert asked("ServerlessFunction", {}) == ["f"]
     assert asked("aws_s3_bucket", {"memory_size": 1024}) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "speaks"),
+    [
+        ("any([false, input.spec.replicas > 10])", True),
+        ("all([true, input.spec.replicas > 20])", False),
+        ('re_match("^Deploy", input.kind)', True),
+        ('count(set_diff({"a", "b"}, {"a"})) == 1', True),
+        ('net.cidr_overlap("10.0.0.0/8", "10.1.1.1")', True),
+        ('startswith(crypto.sha256("a"), "ca97")', True),
+    ],
+)
+def test_functions_that_older_policies_call(tmp_path: Path, expression: str, speaks: bool) -> None:
+    """Harm: a policy that OPA has run for years does not load here."""
+    judge = policy(tmp_path, f'package old\ndeny["said"] {{ {expression} }}\n')
+    assert said(judge, DEPLOYMENT)[1] == (["said"] if speaks else [])
+    with pytest.raises(SettingsError, match="could not find function nobody"):
+        policy(tmp_path, 'package old\ndeny["said"] { nobody(input) }\n')
+
+
+def test_a_file_uses_what_is_beside_it(tmp_path: Path) -> None:
+    """Harm: a policy that is named by its file has lost its library, or speaks for others too."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "kinds.rego").write_text(
+        "package lib.kinds\nimport data.lib.words\nlarge { input.spec.replicas > words.most }\n"
+    )
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 10\ndeny[msg] { msg := `no` }")
+    (tmp_path / "other.rego").write_text("package other\ndeny[`other`] { true }\n")
+    (tmp_path / "broken.rego").write_text("package broken\ndeny[")
+    text = "package main\nimport data.lib\ndeny[msg] { lib.kinds.large; msg := `large` }\n"
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.DENY, ["large"])
+    before = policy(tmp_path, text).bundle
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 20\n")
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.ALLOW, [])
+    assert policy(tmp_path, text).bundle != before

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.desired_state import RepositoryIndex
@@ -19,7 +20,7 @@ from finops_dagster.domain.violations import Seen, StandingViolation
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.policy.mending import Mend, mend
-from finops_dagster.policy.violations import Judging, Subject, declared_subject, namespace_labels
+from finops_dagster.policy.violations import Judging, declared, namespace_labels
 from finops_dagster.storage.publication import PublishedReader
 
 _NO_CURRENCY = "XXX"
@@ -32,22 +33,22 @@ def violating(estate: Estate, _: PublishedReader, as_of: date) -> FindResult:
     standing = day.items("policy_violations", StandingViolation)
     if index is None:
         return FindResult(findings=[], abstained=[])
-    declared = index.resources()
-    namespaces = namespace_labels(declared)
+    resources = index.resources()
+    namespaces = namespace_labels(resources)
     judging = Judging(estate.judge)
     findings = []
     for one in standing:
         violation = one.violation
-        resource = declared.get(violation.resource)
+        resource = resources.get(violation.resource)
         if violation.seen is not Seen.DECLARED or resource is None:
             continue
-        labels = namespaces.get(violation.resource.split("/", 2)[1], {})
-        billed = bool(one.cost_per_month)
-        subject = declared_subject(resource, labels, violation.owner, billed)
-        if not isinstance(subject, Subject):
-            continue
         found = mend(
-            judging, subject, violation, _values(index, resource), _labels(estate, one, resource)
+            judging,
+            resource,
+            partial(declared, namespaces=namespaces, owner=violation.owner),
+            violation,
+            _values(index, resource),
+            _labels(estate, one, resource),
         )
         if found is not None:
             findings.append(_finding(estate, one, found, as_of))
