@@ -17,6 +17,7 @@ from finops_dagster.cli import (
     audit,
     costs,
     dashboard,
+    diff,
     findings,
     focus,
     forecasts,
@@ -52,6 +53,7 @@ lists.register(app)
 forecasts.register(app)
 incidents.register(app)
 costs.register(app)
+diff.register(app)
 showback.register(app)
 tools.register(app)
 policy.register(app)
