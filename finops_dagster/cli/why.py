@@ -18,6 +18,7 @@ from finops_dagster.cli.common import AsJson, Config, command, settings_for
 from finops_dagster.cli.output import console, envelope, plain, print_json
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.settings import hide_secrets
 
 _LINES = 12
 """Lines of a list or a diff that a page shows; --json has all."""
@@ -55,13 +56,14 @@ def why_command(
 
     settings = settings_for(config)
     told = story(Estate(settings), subject)
+    missing = [hide_secrets(one) for one in told.missing]
     if as_json:
         print_json(
             envelope(
                 "why",
                 [asdict(one) for one in told.steps],
                 as_of=settings.decided_day(),
-                abstained=[Abstained(subject=subject, reason=one) for one in told.missing],
+                abstained=[Abstained(subject=subject, reason=one) for one in missing],
                 subject=subject,
                 others=told.others,
             )
@@ -77,7 +79,7 @@ def why_command(
         for line in _lines(one.evidence):
             page.add_row("", "", Text(line, style="dim"))
     console().print(page)
-    for reason in told.missing:
+    for reason in missing:
         console().print(f"Not told: {reason}.", markup=False)
     if told.others:
         console().print(f"Other proposals of it: {', '.join(told.others[-5:])}", markup=False)

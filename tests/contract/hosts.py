@@ -229,6 +229,11 @@ class GitHubHost:
         found = self._github.get_repo(self.name).get_issue(issue.number)
         found.edit(body=found.body.replace(issue.body, body))
 
+    def issues(self) -> list[tuple[str, str]]:
+        """(title, body) of every open issue."""
+        found = self._github.get_repo(self.name).get_issues(state="open")
+        return [(one.title, one.body or "") for one in found]
+
     def rename(self, name: str) -> None:
         """Its owner renames it; this host goes on under the old name, as settings would."""
         proxy_at(self.url).rename(self.name, f"{name}-{GitHubHost.count}")

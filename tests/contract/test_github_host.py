@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from finops_dagster.cli.checking import checks
+from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.errors import SettingsError, Stopped, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.git_objects import Author
@@ -18,6 +20,7 @@ from finops_dagster.gitops.github_answers import Answers
 from finops_dagster.gitops.github_client import App
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.signing import Signer, commit_bytes, with_signature
+from finops_dagster.settings import load
 from tests.builders import NOW, git
 from tests.contract.github_proxy import answered
 from tests.contract.hosts import (
@@ -308,3 +311,35 @@ def test_an_answer_that_is_kept_by_nobody_is_asked_in_full(host: GitHubHost) -> 
     broken = Answers(Path("/proc/nothing/here"))
     assert [x.number for x in forge(host, answers=broken).pull_requests()] == [one.number]
     assert OWNER in host.name
+
+
+@pytest.mark.parametrize("by", ["token", "app"])
+def test_the_doctor_lists_rights_and_protection(
+    host: GitHubHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Harm: settings, secrets and forge fit each other nowhere but in the tests of each."""
+    (tmp_path / "bill.csv").write_text("BilledCost\n")
+    asked = f"  app_id: '{APP_ID}'\n  installation_id: {INSTALLATION_ID}\n" if by == "app" else ""
+    config = tmp_path / "finops.yaml"
+    config.write_text(
+        "estate: acme\nbilling: [{name: cloud, path: bill.csv}]\nautonomy: automerge\n"
+        f"desired_state:\n  forge: github\n  api_url: {host.url}\n  repository: {host.name}\n"
+        f'  allowed_paths: ["apps/**"]\n{asked}'
+    )
+    with pytest.raises(SettingsError, match="FINOPS_GITHUB"):
+        Estate(load(config)).forge()
+    if by == "app":
+        (tmp_path / "key.pem").write_text(app_key())
+        monkeypatch.setenv("FINOPS_GITHUB_APP_KEY_FILE", str(tmp_path / "key.pem"))
+    else:
+        monkeypatch.setenv("FINOPS_GITHUB_TOKEN", TOKEN)
+    found = {check.name: check for check in checks(load(config), forge=True)}
+    rights = {name: one.result for name, one in found.items() if name.startswith("right ")}
+    assert len(rights) == 6
+    assert rights["right contents"] == rights["right statuses"] == "ok"
+    assert rights["right administration"] == ("warn" if by == "app" else "ok")
+    assert found["automerge"].result == "warn" and "not protected" in found["automerge"].detail
+    host.protect(checks=["finops/policy"])
+    found = {check.name: check for check in checks(load(config), forge=True)}
+    assert found["protection of main"].detail.startswith("check finops/policy")
+    assert found["automerge"].result == "ok"
