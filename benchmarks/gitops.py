@@ -26,7 +26,7 @@ import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = 10_000
-EDITS = 200
+EDITS = 50
 EVALUATIONS = 100_000
 KINDS_OF_INPUT = 1_000
 """So many different proposals are judged, again and again until there were enough."""

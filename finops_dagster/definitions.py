@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 
 from finops_dagster.cli.common import settings_for
+from finops_dagster.defs import line
 from finops_dagster.defs.decision.assets import build_decision
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.gitops.assets import build_gitops
@@ -17,10 +18,10 @@ from finops_dagster.defs.insight.resources import build_resources
 from finops_dagster.defs.jobs import build_jobs, build_schedule, build_sensor
 from finops_dagster.defs.landing.assets import build_landing
 from finops_dagster.defs.landing.conformance import build_conformance
-from finops_dagster.defs.publication.assets import build_publication
+from finops_dagster.defs.publication.assets import build_publication, build_recorded
 from finops_dagster.defs.sensors import build_new_deliveries
 from finops_dagster.defs.shared import clocks
-from finops_dagster.defs.warehouse.assets import build_warehouse, mart_keys
+from finops_dagster.defs.warehouse.assets import build_warehouse, clock_marts, mart_keys
 from finops_dagster.defs.warehouse.project import dbt_executable, prepared_manifest
 from finops_dagster.defs.warehouse.resource import Dbt
 from finops_dagster.domain.schemas import LANDING_TABLES
@@ -68,6 +69,7 @@ def _definitions(
             build_conformance(time, judged=settings.focus_rules is not None),
             *build_warehouse(manifest, time),
             *build_publication(time, mart_keys(manifest)),
+            build_recorded(clock_marts(manifest, line.LEDGER)),
             *build_resources(manifest, time),
             *build_insight(time),
             *build_decision(time),

@@ -1,10 +1,12 @@
-# The verdict: every rule under data.finops.rules asked, the severest answer taken.
-# No rule about resources and no limit. What cannot be evaluated is denied, by default.
+# The verdict: every rule under data.finops.rules asked, the severest answer and the lowest rung
+# taken. No rule about resources and no limit. What cannot be evaluated is denied, by default.
 package finops
 
 import rego.v1
 
 import data.finops.lib.environment
+import data.finops.lib.limits
+import data.finops.lib.rung
 
 default verdict := {
 	"decision": "deny",
@@ -14,9 +16,18 @@ default verdict := {
 		"actual": "an input without a resource, its labels and its manifest",
 		"limit": "the input document of schema/input.json",
 	}],
+	"rung": "observe",
+	"rung_reason": "denied by policy.input",
+	"approvers": [],
 }
 
-verdict := {"decision": worst, "rules": records} if well_formed
+verdict := {
+	"decision": worst,
+	"rules": [record | some record in sort(records); not holds_nothing(record)],
+	"rung": lowest,
+	"rung_reason": concat("; ", sort({cap.reason | some cap in caps; cap.rung == lowest})),
+	"approvers": sort({name | some record in records; some name in record.approvers}),
+} if well_formed
 
 well_formed if {
 	is_string(input.resource.kind)
@@ -28,7 +39,7 @@ well_formed if {
 	is_string(environment.name)
 }
 
-records := [record | some record in sort(spoken | blind)]
+records := (spoken | blind) | claimed
 
 spoken := {record |
 	some topic, name
@@ -48,6 +59,17 @@ blind := {record |
 	}
 }
 
+claimed := {record |
+	some topic
+	some text in limits.refused[topic]
+	record := {
+		"id": "policy.domain_limits",
+		"decision": "deny",
+		"actual": text,
+		"limit": "a domain tightens limits that have a direction, and does nothing else",
+	}
+}
+
 worst := "deny" if {
 	some record in records
 	not record.decision in {"allow", "needs_approval"}
@@ -55,6 +77,31 @@ worst := "deny" if {
 	some record in records
 	record.decision == "needs_approval"
 } else := "allow"
+
+# What holds the change on a rung: the decision, and each record that names one.
+caps contains {"rung": "observe", "reason": sprintf("denied by %s", [concat(", ", sort(ids))])} if {
+	worst == "deny"
+	ids := {record.id | some record in records; not record.decision in {"allow", "needs_approval"}}
+}
+
+caps contains {"rung": "propose", "reason": sprintf("a person has to approve: %s", [concat(", ", sort(ids))])} if {
+	worst == "needs_approval"
+	ids := {record.id | some record in records; record.decision == "needs_approval"}
+}
+
+caps contains {"rung": rung.known(record.rung), "reason": record.actual} if {
+	some record in records
+	record.rung
+}
+
+# Where nothing is said of rungs people merge: automerge is granted, never assumed.
+lowest := rung.lowest({cap.rung | some cap in caps}) if count(caps) > 0 else := "propose"
+
+# Records that only hold the change on a rung which something else keeps it below.
+holds_nothing(record) if {
+	record.decision == "allow"
+	rung.height(rung.known(record.rung)) > rung.height(lowest)
+}
 
 # METADATA
 # title: What was given to policy cannot be judged
@@ -78,6 +125,18 @@ input_described := true
 #   judges: [proposal, manifest]
 #   fix: Mend the rule's limits in limits/data.yaml, or the value it cannot read.
 rules_described := true
+
+# METADATA
+# title: A domain claims a limit that is not for it to claim
+# description: >-
+#   A domain may tighten limits that have a direction. What it wrote besides is not in force, and is
+#   not passed over either: what the domain owns is not judged until the file is mended.
+# scope: rule
+# custom:
+#   id: policy.domain_limits
+#   judges: [proposal, manifest]
+#   fix: Mend the file of the domain, domains/NAME/data.yaml, where the value found says.
+domains_described := true
 
 # METADATA
 # title: The policy engine could not evaluate the bundle

@@ -8,7 +8,7 @@ from __future__ import annotations
 from finops_dagster.defs.estate import Estate
 from finops_dagster.gitops.changes import is_allowed
 from finops_dagster.settings import Settings
-from finops_dagster.setup import Check, Probes, doctor
+from finops_dagster.setup import Check, Probes, check_forge, doctor
 
 _TABLES = {
     "billing": ("charges",),
@@ -23,8 +23,8 @@ _TABLES = {
 """Key of sources -> the landing tables that they tell."""
 
 
-def checks(settings: Settings) -> list[Check]:
-    """Every check of an estate."""
+def checks(settings: Settings, *, forge: bool = False) -> list[Check]:
+    """Every check of an estate, or those of its forge."""
     estate = Estate(settings)
 
     def deliveries(group: str, name: str) -> int:
@@ -36,12 +36,12 @@ def checks(settings: Settings) -> list[Check]:
             for _ in source.deliveries()
         )
 
-    return doctor(
-        settings,
-        Probes(
-            deliveries=deliveries,
-            policies=lambda: estate.judge.bundle,
-            allocation=lambda: str(estate.allocation),
-            may_edit=lambda file, globs: is_allowed(file, globs),
-        ),
+    probes = Probes(
+        deliveries=deliveries,
+        policies=lambda: estate.judge.bundle,
+        allocation=lambda: str(estate.allocation),
+        permissions=lambda: estate.forge().permissions(),
+        protection=lambda branch: estate.forge().protection(branch),
+        may_edit=lambda file, globs: is_allowed(file, globs),
     )
+    return check_forge(settings, probes) if forge else doctor(settings, probes)

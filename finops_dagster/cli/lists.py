@@ -125,10 +125,14 @@ def marts_command(
 ) -> int:
     """Rows of a published mart, from the publication in force."""
     settings = settings_for(config)
-    store = Estate(settings).publications
-    manifest = store.current()
-    if manifest is None or not manifest.of(name):
-        known = sorted({v.mart for v in manifest.versions}) if manifest else []
+    estate = Estate(settings)
+    stores = [(store, store.current()) for store in (estate.publications, estate.recorded)]
+    held = [(store, found) for store, found in stores if found is not None]
+    store, manifest = next(
+        ((store, found) for store, found in held if found.of(name)), (None, None)
+    )
+    if store is None or manifest is None:
+        known = sorted({version.mart for _, found in held for version in found.versions})
         raise SettingsError(
             f"No mart {name} is published.",
             (

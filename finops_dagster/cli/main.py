@@ -17,6 +17,7 @@ from finops_dagster.cli import (
     audit,
     costs,
     dashboard,
+    diff,
     findings,
     focus,
     forecasts,
@@ -52,6 +53,7 @@ lists.register(app)
 forecasts.register(app)
 incidents.register(app)
 costs.register(app)
+diff.register(app)
 showback.register(app)
 tools.register(app)
 policy.register(app)
@@ -129,11 +131,17 @@ def init_command(
 
 @app.command("doctor")
 @command("doctor")
-def doctor_command(config: Config = None, as_json: AsJson = False) -> int:
+def doctor_command(
+    config: Config = None,
+    forge: Annotated[
+        bool, typer.Option("--forge", help="Only the token's rights and the branch's protection.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Check settings, paths, versions, credentials and reachability; say what to mend."""
     from finops_dagster.cli.checking import checks
 
-    found = checks(settings_for(config, check_paths=False))
+    found = checks(settings_for(config, check_paths=False), forge=forge)
     if as_json:
         print_json(envelope("doctor", [vars(check) for check in found]))
     else:

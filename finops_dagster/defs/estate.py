@@ -39,8 +39,10 @@ from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.git_objects import Author
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.gitops.signing import Signer
+from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
-from finops_dagster.policy.judges import RegorusJudge
+from finops_dagster.policy.judges import BundleJudge, RegorusJudge
+from finops_dagster.policy.opa import OpaRestJudge
 from finops_dagster.settings import (
     DesiredStateSettings,
     FormattedSettings,
@@ -77,7 +79,9 @@ if TYPE_CHECKING:
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-POLICIES = PROJECT_ROOT / "policies"
+_INSTALLED_POLICIES = Path(__file__).resolve().parents[1] / "policies"
+POLICIES = _INSTALLED_POLICIES if _INSTALLED_POLICIES.is_dir() else PROJECT_ROOT / "policies"
+"""The shipped bundle: in the package where it was installed as a wheel, else in the repository."""
 
 ASKED = "asked"
 """In place of a format: see `asked`."""
@@ -124,12 +128,27 @@ class Estate:
         return PublicationStore(self.layout.published)
 
     @cached_property
+    def recorded(self) -> PublicationStore:
+        """What the ledger tells people as marts: nothing that decides reads them."""
+        return PublicationStore(self.layout.recorded)
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.layout.ledger)
 
     @cached_property
-    def judge(self) -> RegorusJudge:
-        return RegorusJudge(RegoBundle.load(self.settings.policies or POLICIES))
+    def judge(self) -> JointJudge:
+        """The bundle, in this process or on a server, and other people's policies beside it.
+
+        Raises SettingsError for a policy that does not compile; a server is not asked yet.
+        """
+        asked = self.settings.policy
+        bundle = RegoBundle.load(self.settings.policies or POLICIES)
+        own: BundleJudge = RegorusJudge(bundle)
+        if asked.opa_url is not None:
+            token = self.settings.opa_token
+            own = OpaRestJudge(bundle, asked.opa_url, token.get_secret_value() if token else "")
+        return JointJudge(own, [load_beside(one.path, one.parameters) for one in asked.beside])
 
     @property
     def dbt_project(self) -> Path:

@@ -22,6 +22,7 @@ from finops_dagster.domain.deliveries import Delivery, Landed
 from finops_dagster.domain.errors import Fault, FinopsError, Stopped
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.periods import known_by, months
+from finops_dagster.domain.violations import StandingViolation
 from finops_dagster.quality import (
     AuditContext,
     AuditResult,
@@ -151,6 +152,9 @@ RESOURCES = Clock(
     partition_column="day",
 )
 """No clock of its own: what was published of both, joined for the day that is decided."""
+
+LEDGER = Clock(name="ledger", tables=(), marts=("fct_policy_violations",), partition_column="day")
+"""No clock of its own: what the ledger tells people, published apart from what decides."""
 
 _WORDS = {
     BILLING.name: ("tag_keys", "convert_to", "rate_days"),
@@ -558,5 +562,10 @@ def keep_gates(estate: Estate, stage: str, audits: Sequence[AuditResult]) -> Non
 
 
 def export_ledger(estate: Estate, as_of: date) -> None:
-    """Write what was decided and opened before `as_of` as Parquet for dbt: one day behind."""
-    write_exports(estate.ledger, estate.layout.ledger, as_of)
+    """Write what was decided and opened before `as_of` as Parquet for dbt: one day behind.
+
+    Violations of policy are told with `as_of` itself: they are seen, and decide nothing.
+    """
+    standing = estate.day(as_of).items("policy_violations", StandingViolation)
+    costs = {one.violation.resource: one.cost_per_month for one in standing}
+    write_exports(estate.ledger, estate.layout.ledger, as_of, costs)

@@ -15,6 +15,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.periods import month_start, next_month
+from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.publication import Manifest, PublicationStore, PublishedReader
 
 
@@ -78,9 +79,12 @@ def store(estate: Estate, as_of: date) -> PublicationStore:
     return PublicationStore(estate.layout.replay(estate.judge.bundle, as_of) / "published")
 
 
-def chosen_for(estate: Estate, as_of: date) -> dict[str, Any]:
-    """What `choose` said of a day, as the day keeps it. Raises Stopped before it was asked."""
-    document = estate.day(as_of).document("publication")
+def chosen_for(estate: Estate, as_of: date, day: DayStore | None = None) -> dict[str, Any]:
+    """What `choose` said of a day, as the day keeps it. Raises Stopped before it was asked.
+
+    `day`: where else than in `Estate.day` it is kept.
+    """
+    document = (day or estate.day(as_of)).document("publication")
     if document is None:
         raise Stopped(f"No publication was chosen for {as_of.isoformat()}: run decide for it.")
     return dict(document)
@@ -94,9 +98,12 @@ def extend(estate: Estate, as_of: date, manifest: Manifest) -> None:
         estate.day(as_of).write_document("publication", told | named)
 
 
-def reader(estate: Estate, as_of: date) -> PublishedReader:
-    """A reader of the publication that was chosen for a day."""
-    chosen = chosen_for(estate, as_of)
+def reader(estate: Estate, as_of: date, day: DayStore | None = None) -> PublishedReader:
+    """A reader of the publication that was chosen for a day; `day` as of `chosen_for`.
+
+    Raises KeyError where its manifest is not kept.
+    """
+    chosen = chosen_for(estate, as_of, day)
     if chosen["reconstructed"]:
         rebuilt = store(estate, as_of)
         manifest = rebuilt.current()

@@ -47,6 +47,7 @@ def _terraform(meter: Meter) -> str:
             f'  instance_class    = "{meter.detail}"',
             '  engine            = "postgres"',
             "  allocated_storage = 500 # GiB",
+            "  storage_encrypted = true",
         ]
     elif account == "aws":
         head = [f'resource "aws_s3_bucket" "{label}" {{', f'  bucket = "halden-{name}"']

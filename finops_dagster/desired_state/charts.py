@@ -50,7 +50,7 @@ class Charts:
             posixpath.dirname(name) for name in names if posixpath.basename(name) == CHART_FILE
         )
         self._files: dict[str, list[str]] = {folder: [] for folder in self.folders}
-        for name in names:
+        for name in names if self.folders else ():
             owner = self.owner(name)
             if owner is not None:
                 self._files[owner].append(name)

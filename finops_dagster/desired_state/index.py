@@ -70,7 +70,10 @@ class RepositoryIndex:
         }
         self._feeds: dict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
         self._others: dict[str, dict[str, tuple[str, Scalar]]] = {}
-        self._compare()
+        self._base: RepositoryIndex | None = None
+        """Where most is as it was: the index whose `_feeds` hold, but for `_recounted`."""
+        self._recounted: set[str] = set()
+        self._compare(earlier)
         self._resources: dict[str, DeclaredResource] | None = None
 
     def resources(self) -> Mapping[str, DeclaredResource]:
@@ -228,10 +231,22 @@ class RepositoryIndex:
 
     # Who owns what.
 
-    def _compare(self) -> None:
-        for who, path, file, start in self._infrastructure.consumers:
-            self._feeds[file, start].add((who, path))
+    def _compare(self, earlier: RepositoryIndex | None) -> None:
+        if earlier and not earlier._base and earlier._infrastructure is self._infrastructure:
+            self._base = earlier
+            self._recounted = {
+                name
+                for name in self._renderings.keys() | earlier._renderings.keys()
+                if self._leaves.get(name) is not earlier._leaves.get(name)
+            }
+        else:
+            self._recounted = set(self._renderings)
+            for who, path, file, start in self._infrastructure.consumers:
+                self._feeds[file, start].add((who, path))
         for name, renderings in self._renderings.items():
+            if self._base and name not in self._recounted:
+                self._others[name] = self._base._others[name]
+                continue
             first = renderings[0].resource.tree
             for path, scalar in self._leaves[name].items():
                 self._feeds[scalar.file, scalar.start].add((name, path))
@@ -249,6 +264,16 @@ class RepositoryIndex:
                         others.setdefault(path, (rendering.root, scalar))
             self._others[name] = others
 
+    def _fed(self, scalar: Scalar) -> set[tuple[str, str]]:
+        """(resource, path) of every value that comes from a scalar's bytes."""
+        place = (scalar.file, scalar.start)
+        found = set(self._feeds.get(place, ()))
+        if self._base:
+            found |= {
+                one for one in self._base._feeds.get(place, ()) if one[0] not in self._recounted
+            }
+        return found
+
     def _location(self, name: str, path: str) -> ValueLocation:
         scalar = self._leaves[name][path]
         reason = self._reason(name, path, scalar)
@@ -261,7 +286,7 @@ class RepositoryIndex:
 
     def _followers(self, name: str, scalar: Scalar) -> tuple[str, ...]:
         """Resources that change with these bytes: what shows them, and what a release makes."""
-        found = {other for other, _ in self._feeds[scalar.file, scalar.start]}
+        found = {other for other, _ in self._fed(scalar)}
         return tuple(sorted((found | self._bindings.changing_with(name)) - {name}))
 
     def _reason(self, name: str, path: str, scalar: Scalar) -> str:
@@ -281,7 +306,7 @@ class RepositoryIndex:
         releases = self._bindings.releases(name)
         if "\n" in scalar.text and name.startswith("ConfigMap/") and releases:
             return f"it holds values of {min(releases)}: set them there"
-        everywhere = self._feeds[scalar.file, scalar.start]
+        everywhere = self._fed(scalar)
         named = [other for other, field in everywhere if other != name and field in _NAMING]
         if named:
             return f"it names {min(named)}"

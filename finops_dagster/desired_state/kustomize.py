@@ -90,19 +90,26 @@ class Renderer:
         self.files = files
         self._parsed: dict[str, ParsedFile] = {}
         self._rendered: dict[str, Rendered] = {}
+        self._referred: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         if earlier is not None:
             changed = {
                 name for name, data in files.items() if earlier.files.get(name) is not data
             } | (earlier.files.keys() - files.keys())
             self._parsed = {k: v for k, v in earlier._parsed.items() if k not in changed}
             self._rendered = {k: v for k, v in earlier._rendered.items() if not v.used & changed}
-        self.folders = {
-            posixpath.dirname(name): name
-            for file_name in reversed(FILE_NAMES)
-            for name in files
-            if posixpath.basename(name) == file_name and self._is_kustomization(name)
-        }
+            if files.keys() == earlier.files.keys():
+                kept = earlier._referred.items()
+                self._referred = {k: v for k, v in kept if earlier.folders[k] not in changed}
+        self.folders: dict[str, str] = {}
         """Folder -> its kustomization file."""
+        for name in files:
+            folder, base = posixpath.split(name)
+            if base not in FILE_NAMES or not self._is_kustomization(name):
+                continue
+            first = posixpath.basename(self.folders.setdefault(folder, name))
+            if FILE_NAMES.index(base) < FILE_NAMES.index(first):
+                self.folders[folder] = name
+        self.kustomizations = frozenset(self.folders.values())
         self.cluster_scoped = dict(self._declared_scopes())
 
     def parse(self, file: str) -> ParsedFile:
@@ -118,6 +125,11 @@ class Renderer:
 
     def references(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         """(folders, files) that a folder's kustomization names."""
+        if folder not in self._referred:
+            self._referred[folder] = self._references(folder)
+        return self._referred[folder]
+
+    def _references(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         folders: set[str] = set()
         files: set[str] = set()
         content = self.kustomization(folder)

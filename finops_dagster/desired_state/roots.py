@@ -133,7 +133,7 @@ class Roots:
         if reason:
             self.refused[name, 0] = reason
             return False
-        if name not in self._tree.files or name in self._renderer.folders.values():
+        if name not in self._tree.files or name in self._renderer.kustomizations:
             return False
         if not name.lower().endswith((*MANIFEST_SUFFIXES, "kustomization")):
             return False

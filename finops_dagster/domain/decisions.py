@@ -68,6 +68,7 @@ class FindingKind(StrEnum):
     CARBON_REGION = "carbon_region"
     CARBON_HOURS = "carbon_hours"
     COMMITMENT = "commitment"
+    POLICY_VIOLATION = "policy_violation"
 
 
 class Evidence(_Frozen):

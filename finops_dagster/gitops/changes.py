@@ -19,8 +19,13 @@ from finops_dagster.gitops.wanted import Wanted
 
 BRANCH_PREFIX = "finops/"
 _SLUG_CHARACTERS = 48
-_NEVER = re.compile(r"(?:^|/)\.git(?:/|\Z)|(?:^|/)\.github/workflows/")
-"""Git's own files and what CI runs are never edited, whatever settings allow."""
+_NEVER = re.compile(
+    r"(?:^|/)\.git(?:/|\Z|hub/|lab/|lab-ci\.|modules\Z|attributes\Z)|(?:^|/)\.(?:circleci|tekton)/"
+    r"|(?:^|/)(?:azure-pipelines|bitbucket-pipelines|\.travis|\.pre-commit-config)\.ya?ml\Z"
+    r"|(?:^|/)(?:CODEOWNERS|Jenkinsfile)\Z|(?:^|/)policies/|\.rego\Z",
+    re.IGNORECASE,
+)
+"""Git's own files, what CI runs, who owns files and policies: never edited, whatever is allowed."""
 
 
 def plan_change_set(
@@ -83,7 +88,7 @@ def _edited_in_place(
 def is_allowed(path: str, globs: Sequence[str]) -> bool:
     """Whether a repository path may be edited: `*` stays in one folder, `**` crosses folders.
 
-    No glob allows nothing. Absolute paths, `..`, Git's own files and CI workflows never match.
+    No glob allows nothing. Absolute paths, `..` and what is never edited never match.
     """
     parts = path.split("/")
     if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):

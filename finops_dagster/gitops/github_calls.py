@@ -5,6 +5,7 @@ What is called, and what it means, is github_forge.py's business.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ _HINTS = {
     409: "The repository is empty or was changed at the same time; run again.",
     422: "GitHub did not accept it: the branch may be protected.",
 }
+
+_TOKEN = re.compile(r"\b(gh[a-z]_|github_pat_)\w{16,}")
+"""Any token of GitHub's: an App's change by the hour."""
+
+_OF_AN_ERROR = ("resource", "field", "code")
+"""What a validation error has where it has no message (docs: troubleshooting the REST API)."""
 
 T = TypeVar("T")
 
@@ -115,6 +122,7 @@ class Caller:
     def _failed(self, code: str, what: str, hint: str = "Try again later.") -> Unavailable:
         for secret in self._secrets:
             what = what.replace(secret, "***")
+        what = _TOKEN.sub("***", what)
         return Unavailable(f"GitHub, {self._what}: {what}", (
             Fault(
                 code=code,
@@ -131,9 +139,9 @@ def told(error: GithubException) -> str:
         return "no message"
     message = data.get("message")
     details = [
-        detail["message"]
+        detail.get("message") or " ".join(str(detail.get(key, "")) for key in _OF_AN_ERROR)
         for detail in data.get("errors") or ()
-        if isinstance(detail, dict) and detail.get("message")
+        if isinstance(detail, dict)
     ]
     parts = [str(part) for part in (message, *details) if part]
     return one_line("; ".join(parts) or "no message", 300)

@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import github
+import jwt
 import requests
 from github.Requester import Requester
 
+from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.gitops.github_answers import Answer, Answers
 
 _USER_AGENT = "finops-dagster"
@@ -95,8 +97,7 @@ class Transport(Requester):
             "X-GitHub-Api-Version": _API_VERSION,
             **(headers or {}),
         }
-        assert self.auth is not None
-        self.auth.authentication(sent)
+        self._authenticate(sent)
         address = url if "://" in url else f"{self.base_url}{url}"
         address = Requester.add_parameters_to_url(address, parameters or {})
         answers = self._answers if verb == "GET" and _BLOBS not in address else None
@@ -111,6 +112,20 @@ class Transport(Requester):
         if answers is not None and answer.status_code == 200 and told.get("etag"):
             answers.put(address, Answer.of(told, answer.text))
         return answer.status_code, told, answer.text
+
+    def _authenticate(self, headers: dict[str, str]) -> None:
+        assert self.auth is not None
+        try:
+            self.auth.authentication(headers)
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise SettingsError("The private key of the GitHub App cannot be used.", (
+                Fault(
+                    code="app_key",
+                    expected="A private key in PEM was expected.",
+                    hint="Set FINOPS_GITHUB_APP_KEY, or the file that FINOPS_GITHUB_APP_KEY_FILE "
+                    "names, to the key that GitHub gave for the App.",
+                ),
+            )) from None  # fmt: skip
 
     def _send(
         self, verb: str, address: str, headers: dict[str, str], content: Any

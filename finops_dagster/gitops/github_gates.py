@@ -19,14 +19,14 @@ from finops_dagster.gitops.github_client import App
 from finops_dagster.gitops.github_repository import GitHubRepository, refused
 
 NEEDED = {
-    "metadata": ("read", "see the repository", ""),
-    "contents": ("write", "write branches, merge", "/git/matching-refs/heads/finops/"),
-    "pull_requests": ("write", "open, change and close pull requests", "/pulls"),
-    "issues": ("write", "labels, comments, the dashboard", "/issues"),
-    "statuses": ("write", "say the policy's verdict on commits", "/commits/{branch}/statuses"),
+    "metadata": ("read", "finding the repository", ""),
+    "contents": ("write", "branches and merges", "/git/matching-refs/heads/finops/"),
+    "pull_requests": ("write", "opening, changing and closing them", "/pulls"),
+    "issues": ("write", "labels, comments and the dashboard", "/issues"),
+    "statuses": ("write", "the policy's verdict on commits", "/commits/{branch}/statuses"),
     "administration": (
         "read",
-        "read all of a branch's protection",
+        "seeing which reviews are required",
         "/branches/{branch}/protection",
     ),
 }

@@ -5,17 +5,20 @@ What was used is measured and gathered elsewhere; no foreign text is shown here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
 from typing import NamedTuple
 
 from finops_dagster.domain.pull_requests import UseSeries
-from finops_dagster.gitops.escaping import plain, prose
+from finops_dagster.gitops.escaping import prose
 from finops_dagster.gitops.words import number
 
 MAX_POINTS = 60
 _FEWEST_POINTS = 4
+_NO_WORD = re.compile(r"[^A-Za-z ]")
+"""What a unit has none of, and Mermaid might read as its own."""
 
 _COLOURS = "#1f77b4, #8c564b, #d62728, #2ca02c"
 _LEGEND = "Blue: the peak of each interval; brown: its median; red: the value now; green: proposed."
@@ -40,7 +43,7 @@ def picture(use: UseSeries) -> str:
     points = _points(use)
     if points is None:
         return _sentence(use)
-    unit = plain(use.unit, 40).replace('"', "")
+    unit = _NO_WORD.sub("", use.unit)[:40]
     top = max(*points.peak, use.current, use.proposed) * 1.1 or 1
     days = points.hours * len(points.peak) / 24
     chart = "\n".join(

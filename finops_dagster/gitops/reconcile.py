@@ -6,7 +6,7 @@ The forge keeps all state; running again does nothing. How a forge works is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from finops_dagster.domain.protocols import Forge
@@ -28,6 +28,7 @@ from finops_dagster.gitops.memory import (
 from finops_dagster.gitops.planning import Ground, plan
 from finops_dagster.gitops.room import Limits, Room
 from finops_dagster.gitops.wanted import Shown, Wanted
+from finops_dagster.gitops.words import records
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,12 @@ def reconcile(
         owners=owners,
     )
     made = plan(wanted, ground)
-    done = Doer(forge, base_branch, now, owners, shown, act=act).do(made)
+    record = records(known)
+
+    def beside(group: Sequence[Wanted]) -> Shown:
+        return replace(shown(group), records=record)
+
+    done = Doer(forge, base_branch, now, owners, beside, act=act).do(made)
     if act:
         note = board.write(made, done.failed, memory, trips)
         done.notes += [note] if note else []

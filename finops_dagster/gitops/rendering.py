@@ -315,8 +315,8 @@ def _footer(group: Sequence[Wanted]) -> str:
     return (
         f"Proposed for {of.as_of:%Y-%m-%d} to owner {listed([code(one) for one in _owners(group)])}"
         f", environment {listed([code(one) for one in places])}. A commit by a person on this "
-        "branch stops automatic updates; closing this unmerged rejects it, and it is not opened "
-        "again for the same change."
+        "branch stops automatic updates. Closing this unmerged rejects it, and so does a revert: "
+        "it comes back after a cool-off, or once the evidence is another."
     )
 
 

@@ -6,6 +6,7 @@ Where the sentences stand, and how foreign text is made inert, is elsewhere.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from finops_dagster.domain.decisions import FindingKind, Proposal
 from finops_dagster.domain.fields import field_steps
 from finops_dagster.domain.money import MoneyRange, Range, exact_sum
+from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.escaping import one_line
 
 
@@ -73,6 +75,13 @@ _PHRASES = {
     ),
 }
 
+_ENDS = {
+    PullRequestState.MERGED: "merged",
+    PullRequestState.REVERTED: "reverted after their merge",
+    PullRequestState.REJECTED: "rejected",
+}
+
+_KIND_WORDS = re.compile(r"[^a-z0-9]+")
 _KINDS_IN_A_TITLE = 3
 _CURRENCY = re.compile(r"[A-Za-z][A-Za-z0-9]{0,19}\Z")
 
@@ -110,6 +119,20 @@ def actions(proposals: Sequence[Proposal]) -> str:
 
 def _lower(text: str) -> str:
     return text[0].lower() + text[1:]
+
+
+def records(known: Iterable[PullRequest]) -> dict[str, str]:
+    """Kind -> what became of its earlier changes; none where none has ended by a person's hand."""
+    ended: dict[str, Counter[PullRequestState]] = {}
+    for one in known:
+        for member in one.members if one.state in _ENDS else ():
+            ended.setdefault(member.kind, Counter())[one.state] += 1
+    return {
+        kind: f"Earlier changes of the kind {_KIND_WORDS.sub(' ', kind)}: "
+        + listed([f"{counted[state]:,} {told}" for state, told in _ENDS.items() if counted[state]])
+        + "."
+        for kind, counted in ended.items()
+    }
 
 
 def listed(parts: Sequence[str]) -> str:

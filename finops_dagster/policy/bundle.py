@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tarfile
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class RegoBundle:
 
     @classmethod
     def load(cls, path: Path) -> RegoBundle:
-        """Read the bundle at `path`.
+        """Read the bundle at `path`, a folder or the tarball that `finops policy export` writes.
 
         `*.rego` are policies, `*_test.rego` their tests; `data.yaml` and `data.json` hold data at
         the path of their folder; `samples` folders are left alone. Links are not followed. Raises
@@ -49,13 +51,17 @@ class RegoBundle:
         and for a bundle without data.finops.verdict.
         """
         root = Path(path)
+        if root.is_file() and tarfile.is_tarfile(root):
+            with tempfile.TemporaryDirectory() as folder:
+                _unpack(root, Path(folder))
+                return replace(cls.load(Path(folder)), root=root)
         if not root.is_dir():
             raise _broken(str(path), "is no folder", "Name the folder that holds the Rego files.")
         policies: list[Source] = []
         tests: list[Source] = []
         data: dict[str, Any] = {}
         digest = hashlib.sha256()
-        for file in _files(root):
+        for file in bundle_files(root):
             name = file.relative_to(root).as_posix()
             content = _read(file, name)
             if file.name.endswith("_test.rego"):
@@ -66,7 +72,9 @@ class RegoBundle:
             if file.suffix == ".rego":
                 policies.append(Source(name, _text(content, name)))
             else:
-                _merge(data, file.relative_to(root).parent.parts, _data(content, name), name)
+                merge_data(
+                    data, file.relative_to(root).parent.parts, read_data(content, name), name
+                )
         if not policies:
             raise _broken(str(path), "holds no .rego file", "Name the folder of the bundle.")
         bundle = cls(
@@ -104,13 +112,22 @@ class RegoBundle:
         )
 
 
+def _unpack(tarball: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(tarball) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _broken(tarball.name, f"cannot be unpacked: {error}", "Export it anew.") from error
+
+
 def _answers(source: Source) -> bool:
     package, _, rule = VERDICT.removeprefix("data.").rpartition(".")
     named = re.search(rf"^(default\s+)?{rule}\b", source.text, re.MULTILINE)
     return named is not None and package_of(source.text) == package
 
 
-def _files(root: Path) -> list[Path]:
+def bundle_files(root: Path) -> list[Path]:
+    """Policies, tests and data files under `root`, as OPA finds them; links are not followed."""
     found = []
     for file in root.rglob("*"):
         parts = file.relative_to(root).parts
@@ -139,7 +156,8 @@ def _text(content: bytes, name: str) -> str:
         raise _broken(name, "is not UTF-8 text", "Save it as UTF-8.") from error
 
 
-def _data(content: bytes, name: str) -> dict[str, Any]:
+def read_data(content: bytes, name: str) -> dict[str, Any]:
+    """The mapping that a file of YAML or JSON holds. Raises SettingsError."""
     try:
         value = YAML(typ="safe", pure=True).load(_text(content, name))
         json.dumps(value, allow_nan=False)
@@ -150,7 +168,10 @@ def _data(content: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _merge(into: dict[str, Any], parts: tuple[str, ...], value: dict[str, Any], name: str) -> None:
+def merge_data(
+    into: dict[str, Any], parts: tuple[str, ...], value: dict[str, Any], name: str
+) -> None:
+    """Put `value` into data at the path of its folder. Raises SettingsError for a key twice."""
     for part in parts:
         into = into.setdefault(part, {})
     for key, item in value.items():

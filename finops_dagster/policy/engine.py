@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,12 @@ class Source:
 
     name: str
     text: str
+    version: int = 1
+    """0 reads Rego as it was before `if` and `contains` were asked for."""
 
+
+Functions = Mapping[str, tuple[int, Callable[..., Any]]]
+"""Name in Rego -> (number of arguments, function)."""
 
 UNDEFINED = object()
 """What a rule that is undefined for its input evaluates to: not null, not false, not empty."""
@@ -33,17 +38,20 @@ UNDEFINED = object()
 class RegoEngine:
     """Sources and data compiled once for each thread that evaluates them.
 
-    The engine underneath may not be used by another thread than its maker's. `version` 0 reads
-    Rego as it was before `if` and `contains` were asked for. Raises EngineError where a source
-    does not compile.
+    The engine underneath may not be used by another thread than its maker's. Raises EngineError
+    where a source does not compile.
     """
 
     def __init__(
-        self, sources: Sequence[Source], data: Mapping[str, Any] | None = None, version: int = 1
+        self,
+        sources: Sequence[Source],
+        data: Mapping[str, Any] | None = None,
+        functions: Functions | None = None,
     ) -> None:
+        """`functions` may be called by the sources, as if the engine had them."""
         self._sources = tuple(sources)
+        self._functions = functions or {}
         self._data = json.dumps(data or {}, allow_nan=False)
-        self._version = version
         self._local = threading.local()
         self._engine()
 
@@ -66,15 +74,17 @@ class RegoEngine:
     def _engine(self) -> Any:
         engine = getattr(self._local, "engine", None)
         if engine is None:
-            engine = self._local.engine = compiled(self._sources, self._data, self._version)
+            engine = self._local.engine = compiled(self._sources, self._data, self._functions)
         return engine
 
 
-def compiled(sources: Sequence[Source], data: str, version: int = 1) -> Any:
+def compiled(sources: Sequence[Source], data: str, functions: Functions | None = None) -> Any:
     """A bare engine of this thread with `sources` and the JSON text `data` in it."""
     engine = regorus.Engine()
-    engine.set_rego_v0(version == 0)
+    for name, (arguments, function) in (functions or {}).items():
+        engine.add_extension(name, arguments, function)
     for source in sources:
+        engine.set_rego_v0(source.version == 0)
         try:
             engine.add_policy(source.name, source.text)
         except (RuntimeError, ValueError) as error:

@@ -1,61 +1,40 @@
 """Other people's policies, run unchanged: admission requests, Gatekeeper reviews, bare manifests.
 
-Their deny, violation and warn sets become rules of a Verdict. Our own bundle is not known here.
+Their deny, violation and warn sets become rules of a Verdict. Our own bundle is not known here;
+how their files are read is in foreign_sources.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finops_dagster.domain.decisions import Decision, RuleResult, Verdict
-from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.policy.engine import UNDEFINED, EngineError, RegoEngine, Source
-from finops_dagster.policy.inputs import mapping, plain
-from finops_dagster.policy.shapes import SHAPES, Shape
+from finops_dagster.domain.decisions import Decision, Proposal, RuleResult, Verdict
+from finops_dagster.policy.engine import UNDEFINED, EngineError, RegoEngine
+from finops_dagster.policy.foreign_sources import Part, Speaker, read_parts
+from finops_dagster.policy.functions import function_form
+from finops_dagster.policy.inputs import manifest_input, mapping, plain, proposal_input
+from finops_dagster.policy.shapes import SHAPES
 from finops_dagster.policy.verdicts import clean, ordered, severest
-
-_SPEAKING = re.compile(r"^(deny|violation|warn)(_\w+)?(?=[\s\[({:=]|$)", re.MULTILINE)
-_ASKS = re.compile(r"\binput\s*(?:\.\s*|\[\s*\")(request|review)\b")
-_DECISIONS = {
-    "deny": Decision.DENY,
-    "violation": Decision.DENY,
-    "warn": Decision.NEEDS_APPROVAL,
-}
-_MAX_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class _Speaker:
-    rule: str
-    """Full path, data.…"""
-    id: str
-    decision: Decision
 
 
 class ForeignPolicy:
-    """One Rego file of somebody else's, in an engine of its own, as a judge of manifests."""
+    """A Rego file or a folder of somebody else's, in engines of its own, as a judge."""
 
     def __init__(
-        self,
-        name: str,
-        engine: RegoEngine,
-        speakers: tuple[_Speaker, ...],
-        shape: Shape,
-        bundle: str,
-        parameters: Mapping[str, Any],
+        self, name: str, parts: Sequence[Part], bundle: str, parameters: Mapping[str, Any]
     ) -> None:
         self.name = name
         self.bundle = bundle
-        self._engine = engine
-        self._speakers = speakers
-        self._shape = shape
+        self._parts = tuple(parts)
         self._parameters = parameters
+
+    def judge(self, proposal: Proposal, context: Mapping[str, Any]) -> Verdict:
+        """Verdict on the resource as `proposal` would leave it."""
+        return self.judge_document(proposal_input(proposal, context), proposal.id)
 
     def judge_manifest(
         self,
@@ -64,17 +43,25 @@ class ForeignPolicy:
         environment: str = "",
         namespace_labels: Mapping[str, str] | None = None,
     ) -> Verdict:
-        """Verdict on `manifest`, and on the pods it makes: that is where admission meets them.
+        """Verdict on a manifest that somebody wrote."""
+        document = manifest_input(manifest, subject, environment, namespace_labels)
+        return self.judge_document(document, subject)
 
-        A policy that fails on it denies it. Environment and labels of the namespace are not part
-        of what such policies read.
+    def judge_document(self, document: Mapping[str, Any], subject: str) -> Verdict:
+        """Verdict on the resource of an input document, and on the pods it makes.
+
+        That is where admission meets them. A policy that fails on it denies it; what the document
+        says beside the resource is not part of what such policies read.
         """
-        document = plain(manifest)
+        resource = mapping(document.get("resource"))
+        namespace_labels = mapping(resource.get("namespace_labels"))
         rules = [
             rule
-            for shaped in self._shape(document, self._parameters)
-            for speaker in self._speakers
-            for rule in self._ask(speaker, shaped)
+            for manifest in _manifests(resource)
+            for part in self._parts
+            for speaker in part.speakers
+            for asked in self._documents(speaker, manifest, namespace_labels)
+            for rule in self._ask(part.engine, speaker, asked)
         ]
         return Verdict(
             subject=subject,
@@ -83,9 +70,24 @@ class ForeignPolicy:
             bundle=self.bundle,
         )
 
-    def _ask(self, speaker: _Speaker, document: Mapping[str, Any]) -> list[RuleResult]:
+    def _documents(
+        self, speaker: Speaker, manifest: Mapping[str, Any], namespace_labels: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        constraint = speaker.constraint
+        if constraint is None:
+            yield from SHAPES[speaker.shape](manifest, self._parameters)
+            return
+        for document in SHAPES[speaker.shape](manifest, constraint.parameters):
+            if constraint.matches(document["review"]["object"], namespace_labels):
+                yield document
+
+    def _ask(
+        self, engine: RegoEngine, speaker: Speaker, document: Mapping[str, Any]
+    ) -> list[RuleResult]:
         try:
-            answer = self._engine.evaluate(speaker.rule, document)
+            if _excepted(engine, speaker, document):
+                return []
+            messages = _messages(engine.evaluate(speaker.rule, document), speaker.id)
         except EngineError as error:
             return [
                 RuleResult(
@@ -106,63 +108,54 @@ class ForeignPolicy:
                 limit=self.name,
                 fix=f"See the policy {self.name}.",
             )
-            for message in _messages(answer, speaker.id)
+            for message in messages
         ]
 
 
 def load_foreign(path: Path, parameters: Mapping[str, Any] | None = None) -> ForeignPolicy:
-    """The policy in the Rego file `path`, for check_path or by itself.
+    """The policies at `path`, a Rego file, a ConstraintTemplate or a folder of such.
 
-    Read as Rego v1, and where it does not parse as that, as the Rego before it (v0). What it reads
-    decides what it is given: `input.request` an admission review (Kubernetes,
-    admission.k8s.io/v1), `input.review` what Gatekeeper gives with `parameters`, else the manifest
-    itself. Raises SettingsError for a file that does not compile or has no deny, violation or warn
-    rule.
+    What they read decides what they are given: `input.request` an admission review (Kubernetes,
+    admission.k8s.io/v1), `input.review` what Gatekeeper gives with `parameters` or those of its
+    Constraints, else the manifest itself. Raises SettingsError for what does not compile or has no
+    deny, violation or warn rule.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _broken(path, "cannot be read as text", "Check the path.") from error
-    if len(content) > _MAX_BYTES:
-        raise _broken(path, f"is larger than {_MAX_BYTES} bytes", "Split it.")
-    engine = _compiled(path, text)
-    names = sorted({found.group(0) for found in _SPEAKING.finditer(text)})
-    speakers = tuple(
-        _Speaker(
-            rule=f"{package}.{name}",
-            id=f"{package.removeprefix('data.')}.{name}",
-            decision=_DECISIONS[name.partition("_")[0]],
-        )
-        for package in engine.packages()
-        for name in names
-    )
-    if not speakers:
-        raise _broken(path, "has no deny, violation or warn rule", "Only these speak.")
-    asked = _ASKS.search(text)
+    parts, digest = read_parts(path)
     given = plain(dict(parameters or {}))
-    told = json.dumps(given, sort_keys=True).encode()
+    told = json.dumps(given, sort_keys=True)
     return ForeignPolicy(
-        name=path.name,
-        engine=engine,
-        speakers=speakers,
-        shape=SHAPES[asked.group(1) if asked else "manifest"],
-        bundle=f"foreign-{hashlib.sha256(content + told).hexdigest()[:16]}",
+        name=clean(path.name or str(path)),
+        parts=parts,
+        bundle=f"foreign-{hashlib.sha256(f'{digest}:{told}'.encode()).hexdigest()[:16]}",
         parameters=mapping(given),
     )
 
 
-def _compiled(path: Path, text: str) -> RegoEngine:
-    source = (Source(path.name, text),)
-    try:
-        return RegoEngine(source, version=1)
-    except EngineError as modern:
-        try:
-            return RegoEngine(source, version=0)
-        except EngineError as older:
-            raise _broken(
-                path, f"is Rego neither as v1 ({modern}) nor as v0 ({older})", "Mend the Rego."
-            ) from older
+def _manifests(resource: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The resource as Kubernetes would write it; of a function also the plain form of one."""
+    manifest = mapping(resource.get("manifest"))
+    if manifest.get("kind") == resource.get("kind"):
+        return [manifest]
+    written = {
+        "apiVersion": resource.get("api_version", ""),
+        "kind": resource.get("kind", ""),
+        "metadata": {
+            key: resource.get(key) or ({} if key.endswith("s") else "")
+            for key in ("name", "namespace", "labels", "annotations")
+        },
+        "spec": manifest,
+    }
+    function = function_form(resource)
+    return [written] if function is None else [written, function]
+
+
+def _excepted(engine: RegoEngine, speaker: Speaker, document: Mapping[str, Any]) -> bool:
+    if not speaker.exception or speaker.decision is not Decision.DENY:
+        return False
+    exceptions = engine.evaluate(speaker.exception, document)
+    return isinstance(exceptions, list) and any(
+        isinstance(names, list) and speaker.suffix in names for names in exceptions
+    )
 
 
 def _messages(answer: Any, fallback: str) -> list[str]:
@@ -174,25 +167,23 @@ def _messages(answer: Any, fallback: str) -> list[str]:
     if isinstance(answer, str):
         return [clean(answer)]
     if isinstance(answer, dict):
+        if any(isinstance(answer.get(key), str) for key in _MESSAGE_KEYS):
+            return [_message(answer, fallback)]
         # A partial object: each key that holds is a message of its own.
         return [clean(key) for key, value in sorted(answer.items()) if value is not False]
     if isinstance(answer, list):
-        return [_message(item, fallback) for item in answer]
+        return [_message(item, fallback) for item in answer if item is not False]
     return [clean(json.dumps(answer))]
+
+
+_MESSAGE_KEYS = ("msg", "message", "reason")
 
 
 def _message(item: Any, fallback: str) -> str:
     if isinstance(item, str):
         return clean(item)
     if isinstance(item, dict):
-        for key in ("msg", "message", "reason"):
+        for key in _MESSAGE_KEYS:
             if isinstance(item.get(key), str):
                 return clean(item[key])
     return clean(json.dumps(item, sort_keys=True)) if item is not True else clean(fallback)
-
-
-def _broken(path: Path, what: str, hint: str) -> SettingsError:
-    fault = Fault(
-        code="foreign_policy", file=path.name, expected=f"A Rego policy; it {what}.", hint=hint
-    )
-    return SettingsError(f"policy {path.name} {what}", (fault,))

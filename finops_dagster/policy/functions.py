@@ -1,4 +1,4 @@
-"""Serverless functions out of the files that declare them: Serverless Framework, SAM.
+"""Serverless functions out of what declares them: Serverless Framework, SAM, Terraform.
 
 Each becomes a resource of kind ServerlessFunction with `spec.memory` in MiB; nothing is judged.
 """
@@ -6,7 +6,7 @@ Each becomes a resource of kind ServerlessFunction with `spec.memory` in MiB; no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finops_dagster.policy.inputs import mapping
@@ -17,6 +17,20 @@ _LAMBDA_DEFAULT_MIB = 128
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html."""
 _SAM_TYPE = "AWS::Serverless::Function"
 _LAMBDA_TYPE = "AWS::Lambda::Function"
+_GOOGLE_DEFAULT_MIB = 256
+"""https://cloud.google.com/functions/docs/configuring/memory."""
+UNKNOWN = "(known after apply)"
+"""Stands for a value that nobody knows before it is deployed, as Terraform prints it."""
+_TERRAFORM = {
+    "aws_lambda_function": (("memory_size",), _LAMBDA_DEFAULT_MIB),
+    "google_cloudfunctions_function": (("available_memory_mb",), _GOOGLE_DEFAULT_MIB),
+    "google_cloudfunctions2_function": (
+        ("service_config", "available_memory"),
+        _GOOGLE_DEFAULT_MIB,
+    ),
+}
+"""Type -> where it says its memory, and what it has where it does not."""
+_AMOUNT = re.compile(r"[0-9.]+ ?[A-Za-z]{0,3}\Z")
 _STAGE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -29,6 +43,32 @@ def functions_of(content: dict[str, Any]) -> list[dict[str, Any]] | None:
     resources = content.get("Resources")
     if isinstance(resources, dict):
         return list(_template(content, resources))
+    return None
+
+
+def function_form(resource: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plain form of a function that another tool than Kubernetes declares; None of the rest.
+
+    `resource` as in the input document: kind, name, labels, manifest. An expression of Terraform
+    that nobody has worked out is no amount: nothing is said of the memory then.
+    """
+    kind, manifest = resource.get("kind"), mapping(resource.get("manifest"))
+    labels, name = mapping(resource.get("labels")), str(resource.get("name") or "")
+    if kind in _TERRAFORM:
+        (*above, last), default = _TERRAFORM[kind]
+        for step in above:
+            block = manifest.get(step)
+            manifest = mapping(block[0] if isinstance(block, list) and block else block)
+        memory = manifest.get(last)
+        memory = default if memory is None else memory
+        if isinstance(memory, str) and memory != UNKNOWN and not _AMOUNT.match(memory):
+            return _function(name, None, labels)
+        return _function(name, memory, labels)
+    if kind in {_SAM_TYPE, _LAMBDA_TYPE}:
+        properties = mapping(manifest.get("Properties"))
+        return _function(name, properties.get("MemorySize", _LAMBDA_DEFAULT_MIB), labels)
+    if kind == "ServerlessFunction":
+        return _function(name, manifest.get("memorySize", _FRAMEWORK_DEFAULT_MIB), labels)
     return None
 
 
@@ -84,5 +124,5 @@ def _function(name: str, memory: Any, labels: dict[str, Any]) -> dict[str, Any]:
             "name": name,
             "labels": {key: value for key, value in labels.items() if isinstance(value, str)},
         },
-        "spec": {"memory": memory},
+        "spec": {} if memory is None else {"memory": memory},
     }

@@ -25,9 +25,9 @@ def proposal_input(proposal: Proposal, context: Mapping[str, Any]) -> dict[str, 
     """What policy is asked about `proposal`: the resource as the change would leave it.
 
     `context` has `resource` (kind, namespace, name, labels, annotations, manifest as a mapping or
-    as JSON text, optionally namespace_labels), `environment`, `team`, `spend` (team_forecast,
-    team_month_to_date, currency, optionally ceiling, resource_forecast, resource_month_to_date).
-    What is missing stays missing: the rules deny what they cannot judge.
+    as JSON text, optionally namespace_labels), `environment`, and what schema/input.json of the
+    bundle has under `context`: team, spend, now, ceiling and the rest. What is missing stays
+    missing: the rules say themselves what they make of that.
     """
     given = context.get("resource")
     resource = dict(plain(given)) if isinstance(given, Mapping | BaseModel) else {}

@@ -6,6 +6,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/. No judging, no files.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -20,10 +21,14 @@ _SCHEMA = (
 _LEVEL = {Decision.DENY: "error", Decision.NEEDS_APPROVAL: "warning", Decision.ALLOW: "note"}
 
 
-def sarif(report: CheckReport, rules: Mapping[str, RuleMetadata], version: str) -> dict[str, Any]:
+def sarif(
+    report: CheckReport, rules: Mapping[str, RuleMetadata], version: str, base: str = ""
+) -> dict[str, Any]:
     """`report` as one SARIF run; `rules` describe the ids, `version` is this product's.
 
-    Rules that spoke in favour are no results. What was refused is a notification of the run.
+    `base` is the folder that the report's names start from, from the root of the repository: code
+    hosts show results at their whole path. Rules that spoke in favour are no results. What was
+    refused is a notification of the run.
     """
     spoken = [
         (item, rule)
@@ -52,7 +57,7 @@ def sarif(report: CheckReport, rules: Mapping[str, RuleMetadata], version: str) 
                             {
                                 "level": "warning",
                                 "message": {"text": refused.reason},
-                                "locations": [_location(refused.file)],
+                                "locations": [_location(posixpath.join(base, refused.file))],
                             }
                             for refused in report.refused
                         ],
@@ -60,7 +65,7 @@ def sarif(report: CheckReport, rules: Mapping[str, RuleMetadata], version: str) 
                 ],
                 "properties": {"bundle": report.bundle},
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(item, rule, ids.index(rule.id)) for item, rule in spoken],
+                "results": [_result(item, rule, ids.index(rule.id), base) for item, rule in spoken],
             }
         ],
     }
@@ -75,7 +80,7 @@ def _descriptor(rule: RuleResult, described: RuleMetadata | None) -> dict[str, A
     }
 
 
-def _result(item: CheckItem, rule: RuleResult, index: int) -> dict[str, Any]:
+def _result(item: CheckItem, rule: RuleResult, index: int, base: str) -> dict[str, Any]:
     what = f"{rule.title}: {rule.actual}"
     text = f"{item.resource}: {what} (limit: {rule.limit}). {rule.fix}"
     key = f"{item.file}\n{item.document}\n{item.resource}\n{rule.id}\n{rule.actual}"
@@ -84,13 +89,14 @@ def _result(item: CheckItem, rule: RuleResult, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": _LEVEL[rule.decision],
         "message": {"text": text},
-        "locations": [_location(item.file, item.line)],
+        "locations": [_location(posixpath.join(base, item.file), item.line)],
         "partialFingerprints": {"finops/v1": hashlib.sha256(key.encode()).hexdigest()},
     }
 
 
 def _location(file: str, line: int | None = None) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": urllib.parse.quote(file)}}
+    uri = urllib.parse.quote(posixpath.normpath(file))
+    place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
     if line is not None:
         place["region"] = {"startLine": line}
     return {"physicalLocation": place}

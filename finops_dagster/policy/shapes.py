@@ -83,7 +83,7 @@ def _request(manifest: dict[str, Any]) -> dict[str, Any]:
         "uid": "",
         "kind": named,
         "requestKind": named,
-        "resource": {"group": group, "version": version, "resource": f"{kind.lower()}s"},
+        "resource": {"group": group, "version": version, "resource": _plural(kind.lower())},
         "name": meta.get("name", ""),
         "namespace": meta.get("namespace", ""),
         "operation": "CREATE",
@@ -92,6 +92,12 @@ def _request(manifest: dict[str, Any]) -> dict[str, Any]:
         "oldObject": None,
         "dryRun": True,
     }
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("y") and kind[-2:-1] not in "aeiou":
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith(("s", "x", "ch", "sh")) else f"{kind}s"
 
 
 def _with_pods(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -109,6 +115,12 @@ def _with_pods(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     if isinstance(owner.get("namespace"), str):
         meta.setdefault("namespace", owner["namespace"])
     meta.setdefault("generateName", f"{owner.get('name', '')}-")
+    # A controller's pods say so: they are no pods that somebody made by hand.
+    made_by = {key: manifest.get(key, "") for key in ("apiVersion", "kind")}
+    named = {"name": owner.get("name", ""), "controller": True}
+    meta.setdefault("ownerReferences", [made_by | named])
+    # Who prints the name of a pod would be silent about one that has none yet.
+    meta.setdefault("name", owner.get("name", ""))
     return [dict(manifest), {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod}]
 
 

@@ -5,14 +5,26 @@ No engine and no file is known here.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from finops_dagster.domain.decisions import Decision, RuleResult, Verdict
+from finops_dagster.domain.decisions import Decision, RuleResult, Rung, Verdict
 from finops_dagster.policy.bundle import RegoBundle
 
 _SEVERITY = {Decision.DENY: 0, Decision.NEEDS_APPROVAL: 1, Decision.ALLOW: 2}
+_HIGHEST = {
+    Decision.DENY: Rung.OBSERVE,
+    Decision.NEEDS_APPROVAL: Rung.PROPOSE,
+    Decision.ALLOW: Rung.AUTOMERGE,
+}
+_APPROVER = re.compile(
+    r"@[A-Za-z0-9][A-Za-z0-9-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?"
+    r"|[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}"
+)
+"""As CODEOWNERS names people and teams: @user, @organisation/team, an address."""
+_MAX_APPROVERS = 50
 _MAX_TEXT = 300
 _ENGINE_RULE = "policy.engine"
 
@@ -21,17 +33,31 @@ def verdict_of(answer: Any, subject: str, bundle: RegoBundle) -> Verdict:
     """The verdict that `answer`, the value of data.finops.verdict, holds.
 
     Titles and fixes come from the bundle's METADATA. An answer of another form, a rule without
-    METADATA or a decision that its rules do not bear out is a denial that says so.
+    METADATA, a decision that its rules do not bear out or a rung that the decision does not is a
+    denial that says so. Where the answer says nothing of rungs, people merge what is not denied.
     """
     try:
         rules = [_rule(record, bundle) for record in answer["rules"]]
         stated = Decision(answer["decision"])
+        rung = Rung(answer["rung"]) if "rung" in answer else lowest(Rung.PROPOSE, rung_of(stated))
+        reason = clean(_text(answer, "rung_reason"))
+        approvers = _approvers(answer.get("approvers", []))
     except (KeyError, TypeError, ValueError) as error:
         return unevaluable(f"the answer is no verdict: {error!r}", subject, bundle)
     decision = severest(rule.decision for rule in rules)
     if decision is not stated:
         return unevaluable(f"it says {stated} where its rules say {decision}", subject, bundle)
-    return Verdict(subject=subject, decision=decision, rules=ordered(rules), bundle=bundle.id)
+    if rung.height > rung_of(decision).height:
+        return unevaluable(f"it says {rung} where it says {decision}", subject, bundle)
+    return Verdict(
+        subject=subject,
+        decision=decision,
+        rules=ordered(rules),
+        bundle=bundle.id,
+        rung=rung,
+        rung_reason=reason,
+        approvers=approvers,
+    )
 
 
 def unevaluable(reason: str, subject: str, bundle: RegoBundle) -> Verdict:
@@ -45,12 +71,29 @@ def unevaluable(reason: str, subject: str, bundle: RegoBundle) -> Verdict:
         limit="a verdict",
         fix=described.fix if described else "Run the policy tests on this bundle.",
     )
-    return Verdict(subject=subject, decision=Decision.DENY, rules=(rule,), bundle=bundle.id)
+    return Verdict(
+        subject=subject,
+        decision=Decision.DENY,
+        rules=(rule,),
+        bundle=bundle.id,
+        rung=Rung.OBSERVE,
+        rung_reason=f"denied by {_ENGINE_RULE}",
+    )
 
 
 def severest(decisions: Iterable[Decision]) -> Decision:
     """Deny before needs_approval before allow; allow where nothing was said."""
     return min(decisions, key=_SEVERITY.__getitem__, default=Decision.ALLOW)
+
+
+def rung_of(decision: Decision) -> Rung:
+    """The highest rung that a decision leaves open."""
+    return _HIGHEST[decision]
+
+
+def lowest(*rungs: Rung) -> Rung:
+    """Of several rungs the one that goes least far."""
+    return min(rungs, key=lambda rung: rung.height)
 
 
 def ordered(rules: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
@@ -72,6 +115,22 @@ def clean(text: str) -> str:
     )
     kept = " ".join(kept.split())
     return kept if len(kept) <= _MAX_TEXT else f"{kept[: _MAX_TEXT - 1]}…"
+
+
+def _text(answer: Any, key: str) -> str:
+    value = answer.get(key, "")
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is not text")
+    return value
+
+
+def _approvers(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or len(names) > _MAX_APPROVERS:
+        raise TypeError("approvers is no list, or a very long one")
+    for name in names:
+        if not isinstance(name, str) or not _APPROVER.fullmatch(name):
+            raise ValueError(f"approver {clean(str(name))} is not named as CODEOWNERS names them")
+    return tuple(sorted(set(names)))
 
 
 def _rule(record: Any, bundle: RegoBundle) -> RuleResult:

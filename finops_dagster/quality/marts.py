@@ -1,11 +1,20 @@
 """Every candidate mart's suite by name.
 
-What is in them is told in `billing`, `signals`, `allocation`, `runs`, `resources` and `ai_costs`.
+What is in them is told in `billing`, `signals`, `allocation`, `runs`, `resources`, `ai_costs` and
+`recorded`.
 """
 
 from __future__ import annotations
 
-from finops_dagster.quality import ai_costs, allocation, billing, resources, runs, signals
+from finops_dagster.quality import (
+    ai_costs,
+    allocation,
+    billing,
+    recorded,
+    resources,
+    runs,
+    signals,
+)
 
 MARTS = {
     suite.table: suite
@@ -63,6 +72,7 @@ MARTS = {
         ai_costs.TOKENS,
         ai_costs.AI_COSTS,
         ai_costs.MODEL_CARBON,
+        recorded.VIOLATIONS,
     )
 }
 """Suites of the promised marts by name."""

@@ -13,6 +13,7 @@ from finops_dagster.report.data import (
 from finops_dagster.report.page import render_report
 from finops_dagster.report.plots import (
     Mark,
+    render_plot_counts,
     render_plot_course,
     render_plot_forecasts,
     render_plot_series,
@@ -27,6 +28,7 @@ __all__ = [
     "Mark",
     "ReportData",
     "StageGate",
+    "render_plot_counts",
     "render_plot_course",
     "render_plot_forecasts",
     "render_plot_series",

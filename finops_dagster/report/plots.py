@@ -209,6 +209,23 @@ def render_plot_series(
     return _bytes(figure, image)
 
 
+def render_plot_counts(
+    counts: Sequence[tuple[str, int]], title: str, *, image: ImageFormat = "png"
+) -> bytes:
+    """A bar for each name with its count, in their order from above."""
+    figure, axes = _figure()
+    if counts:
+        names = [visible(name) for name, _ in counts]
+        bars = axes.barh(range(len(names)), [count for _, count in counts], color=_BLUE)
+        axes.bar_label(bars, fontsize=8, color=_GREY, padding=3)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+    else:
+        _say_empty(axes, "none")
+    _dress(axes, title)
+    return _bytes(figure, image)
+
+
 def _instants(times: Iterable[datetime]) -> np.ndarray:
     return np.array([at.replace(tzinfo=None) for at in times], dtype="datetime64[s]")
 

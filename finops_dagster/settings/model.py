@@ -47,6 +47,7 @@ from finops_dagster.settings.types import Section, Workload, drop_empty
 CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
     "github_token": "FINOPS_GITHUB_TOKEN",
+    "opa_token": "FINOPS_OPA_TOKEN",
     "github_app_key": "FINOPS_GITHUB_APP_KEY",
     "github_app_key_file": "FINOPS_GITHUB_APP_KEY_FILE",
     "commit_signing_key": "FINOPS_COMMIT_SIGNING_KEY",
@@ -568,6 +569,12 @@ class Settings(BaseSettings):
         default=None,
         description="GitHub token that may push branches and open pull requests; only from the "
         "environment, as FINOPS_GITHUB_TOKEN.",
+        exclude=True,
+    )
+    opa_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token for the OPA server of `policy.opa_url`; only from the "
+        "environment, as FINOPS_OPA_TOKEN.",
         exclude=True,
     )
     github_app_key: SecretStr | None = Field(

@@ -184,6 +184,16 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         section = getattr(settings, name)
         if (named := getattr(section, key)) is not None:
             update[name] = section.model_copy(update={key: absolute(named)})
+    beside = tuple(
+        one.model_copy(
+            update={
+                "path": absolute(one.path),
+                "parameters": absolute(one.parameters) if one.parameters is not None else None,
+            }
+        )
+        for one in settings.policy.beside
+    )
+    update["policy"] = settings.policy.model_copy(update={"beside": beside})
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         repository = str(absolute(Path(desired.repository)))
@@ -206,6 +216,10 @@ def named_paths(settings: Settings) -> Iterator[tuple[Location, Path]]:
     for name, key in _FILES_WITHIN:
         if (named := getattr(getattr(settings, name), key)) is not None:
             yield (name, key), named
+    for position, one in enumerate(settings.policy.beside):
+        yield ("policy", "beside", position, "path"), one.path
+        if one.parameters is not None:
+            yield ("policy", "beside", position, "parameters"), one.parameters
     desired = settings.desired_state
     if desired is not None and desired.forge == "local":
         yield ("desired_state", "repository"), Path(desired.repository)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from finops_dagster.domain.pull_requests import Permission, Protection
+
 
 class Outcome(StrEnum):
     """ok; warn: works, but less than it could; fail: a run would stop or do nothing."""
@@ -38,6 +40,10 @@ class Probes:
     """Loads the policy bundle in force and returns its id."""
     allocation: Callable[[], str]
     """Reads the allocation file in force and says what is in it."""
+    permissions: Callable[[], Sequence[Permission]]
+    """Every right that is needed on the forge, and whether it was given."""
+    protection: Callable[[str], Protection]
+    """What the forge asks before it merges into a branch."""
     may_edit: Callable[[str, Sequence[str]], bool]
     """(file in the repository, allowed_paths) -> whether it may be edited."""
 

@@ -12,15 +12,20 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finops_dagster.documents.marks import dotted
 from finops_dagster.domain.decisions import Rung
-from finops_dagster.domain.errors import FinopsError
+from finops_dagster.domain.errors import FinopsError, SettingsError
 from finops_dagster.settings.environment import child_environment, unknown_variables
-from finops_dagster.settings.model import SOURCE_GROUPS, Settings
+from finops_dagster.settings.keys import revealed_key
+from finops_dagster.settings.model import SOURCE_GROUPS, DesiredStateSettings, Settings
 from finops_dagster.settings.reading import named_paths
 from finops_dagster.setup.checks import Check, Outcome, Probes, fail, ok, warn
 from finops_dagster.setup.repository import check_github, check_local
+
+if TYPE_CHECKING:
+    from github.Auth import Auth
 
 _PYTHON = (3, 11)
 _PACKAGES = ("dagster", "dbt-core", "dbt-duckdb", "duckdb")
@@ -174,10 +179,13 @@ def _desired_state(settings: Settings, probes: Probes) -> Iterator[Check]:
     if desired.forge == "local":
         found, files = check_local(Path(desired.repository), desired.branch)
     else:
-        token = settings.github_token
-        secret = token.get_secret_value() if token is not None else None
+        try:
+            auth = _github_auth(settings, desired)
+        except SettingsError as error:
+            yield fail("github app", error.message, _hint(error, "See docs/github.md."))
+            return
         found, files = check_github(
-            desired.api_url, desired.repository, desired.branch, secret, acts=settings.act
+            desired.api_url, desired.repository, desired.branch, auth, acts=settings.act
         )
     yield from found
     if any(check.result is Outcome.FAIL for check in found):
@@ -195,6 +203,21 @@ def _desired_state(settings: Settings, probes: Probes) -> Iterator[Check]:
             yield warn(name, "matches no file on the branch", "Correct the glob.")
         else:
             yield ok(name, f"{count} file{'' if count == 1 else 's'}")
+
+
+def _github_auth(settings: Settings, desired: DesiredStateSettings) -> Auth | None:
+    """Who asks GitHub; None where no secret is set. Raises SettingsError."""
+    from github import Auth
+
+    if desired.app_id is None or desired.installation_id is None:
+        token = settings.github_token
+        return Auth.Token(token.get_secret_value()) if token is not None else None
+    key = revealed_key(
+        settings.github_app_key, settings.github_app_key_file, "FINOPS_GITHUB_APP_KEY"
+    )
+    if key is None:
+        return None
+    return Auth.AppAuth(desired.app_id, key).get_installation_auth(desired.installation_id)
 
 
 def _hint(error: FinopsError, otherwise: str) -> str:

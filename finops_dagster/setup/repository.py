@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finops_dagster.setup.checks import Check, fail, ok, warn
+
+if TYPE_CHECKING:
+    from github.Auth import Auth
 
 _TIMEOUT_SECONDS = 20
 
@@ -48,21 +52,22 @@ def _git(repository: Path, *arguments: str) -> str | None:
 
 
 def check_github(
-    api_url: str, repository: str, branch: str, token: str | None, *, acts: bool
+    api_url: str, repository: str, branch: str, auth: Auth | None, *, acts: bool
 ) -> tuple[list[Check], list[str]]:
     """Checks of a repository on GitHub and the files on `branch`.
 
     `acts` says whether pull requests will be opened: the token must then be allowed to push.
     """
-    from github import Auth, Github, GithubException
+    from github import Github, GithubException
+    from github.Auth import AppInstallationAuth
     from requests.exceptions import RequestException
 
-    if token is None:
-        fix = "Set FINOPS_GITHUB_TOKEN in the environment."
+    if auth is None:
+        fix = "Set FINOPS_GITHUB_TOKEN, or for an App FINOPS_GITHUB_APP_KEY, in the environment."
         return [fail("github token", "none in the environment", fix)], []
     name = "github"
     try:
-        hub = Github(auth=Auth.Token(token), base_url=api_url, timeout=_TIMEOUT_SECONDS, retry=None)
+        hub = Github(auth=auth, base_url=api_url, timeout=_TIMEOUT_SECONDS, retry=None)
         found = hub.get_repo(repository)
         head = found.get_branch(branch).commit.sha
         tree = found.get_git_tree(head, recursive=True)
@@ -71,8 +76,12 @@ def check_github(
         return [fail(name, f"{api_url} does not answer: {type(error).__name__}", fix)], []
     except GithubException as error:
         return [_refused(name, repository, branch, error.status)], []
-    may_push = found.permissions.push is True
+    # of an App's rights a repository does not tell: `finops doctor --forge` does
+    may_push = found.permissions.push is True or isinstance(auth, AppInstallationAuth)
     checks = [ok(name, f"{repository} on {api_url}"), ok("branch", f"{branch} at {head[:12]}")]
+    if found.full_name.lower() != repository.lower():
+        told = f"{repository} is called {found.full_name} now"
+        checks[0] = warn(name, told, "Set `desired_state.repository` to its new name.")
     if not may_push:
         told = "may read, but not push"
         fix = "Give the token write access to contents and pull requests."
@@ -82,7 +91,10 @@ def check_github(
 
 def _refused(name: str, repository: str, branch: str, status: int) -> Check:
     if status == 401:
-        return fail("github token", "refused", "Set FINOPS_GITHUB_TOKEN to a token that is valid.")
+        fix = (
+            "Set FINOPS_GITHUB_TOKEN to a token, or FINOPS_GITHUB_APP_KEY to a key, that is valid."
+        )
+        return fail("github token", "refused", fix)
     if status == 404:
         return fail(
             name,

@@ -74,6 +74,11 @@ class Layout:
         return self.root / "ledger"
 
     @property
+    def recorded(self) -> Path:
+        """Published marts of the ledger: apart from those that are decided on."""
+        return self.root / "recorded"
+
+    @property
     def dagster_home(self) -> Path:
         return self.root / "dagster"
 

@@ -243,14 +243,18 @@ class PublicationStore:
         path = self.root / "candidates" / f"{clock}.json"
         return [Version.model_validate(item) for item in json.loads(path.read_text("utf-8"))]
 
-    def publish(self, versions: Iterable[Version], published_at: datetime) -> Manifest:
+    def publish(
+        self, versions: Iterable[Version], published_at: datetime, *, whole: bool = False
+    ) -> Manifest:
         """Put these versions in force beside the others, in one atomic step.
 
+        `whole`: in place of the others, as each is all there is of its mart.
         Publishing what is in force already changes nothing and returns the manifest in force.
         """
         with FileLock(str(self.root / ".lock")):
             held = self.current()
-            in_force = {(v.mart, v.partition): v for v in (held.versions if held else ())}
+            others = held.versions if held and not whole else ()
+            in_force = {(v.mart, v.partition): v for v in others}
             for version in versions:
                 old = in_force.get((version.mart, version.partition))
                 same = old is not None and (

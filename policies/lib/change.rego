@@ -47,3 +47,17 @@ cut_share := 1 if {
 	input.proposal.proposed == ""
 	not current > 0
 }
+
+# What the team has (cores, GiB, GPUs) before and after the change, by measure.
+default capacity := {}
+
+capacity := input.context.capacity if is_object(input.context.capacity)
+
+# Share of that which the change takes away or adds.
+capacity_shares[measure] := share if {
+	is_proposal
+	some measure, amounts in capacity
+	before := number.plain(amounts.before)
+	before > 0
+	share := round((abs(number.plain(amounts.after) - before) / before) * 1000000) / 1000000
+}

@@ -34,3 +34,14 @@ test_fields_in_both_dialects if {
 	change.field_ends(".requests.cpu") with input as {"proposal": {"field": "a.requests.cpu"}}
 	change.field_ends(".requests.cpu") with input as {"proposal": {"field": "/a/requests/cpu"}}
 }
+
+test_capacity_shares if {
+	shares := change.capacity_shares with input as fixtures.of_proposal({"context": {"capacity": {
+		"cores": {"before": 8, "after": "6"},
+		"GiB": {"before": "4", "after": 5},
+		"GPUs": {"before": 0, "after": 1},
+	}}})
+	shares == {"cores": 0.25, "GiB": 0.25}
+	change.capacity_shares == {} with input as fixtures.of_proposal({})
+	change.capacity_shares == {} with input as fixtures.of_manifest(fixtures.manifest)
+}

@@ -16,6 +16,8 @@ stated := lower(trim_space(input.environment)) if {
 
 name := canonical(stated)
 
+words := name if name != "" else := "an unknown environment"
+
 canonical(text) := data.limits.environments.aliases[text]
 
 canonical(text) := environment if {

@@ -45,3 +45,10 @@ test_labels_name_it_where_nothing_else_does if {
 	labelled({"acme.io/Environment": "stage"}) == "staging"
 	labelled({}) == ""
 }
+
+test_words if {
+	words := environment.words with input as {"environment": "prod", "resource": {"manifest": {}}}
+	words == "production"
+	none := environment.words with input as {"environment": "", "resource": {"manifest": {}}}
+	none == "an unknown environment"
+}

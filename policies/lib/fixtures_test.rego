@@ -42,6 +42,9 @@ of_proposal(changes) := object.union(
 			"changed": true,
 		},
 		"proposal": {
+			"kind": "rightsize_cpu",
+			"owner": "search",
+			"risk": 0.001,
 			"field": "spec.template.spec.containers[name=server].resources.requests.cpu",
 			"current": "1",
 			"proposed": "500m",

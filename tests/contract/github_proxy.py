@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -246,21 +246,29 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.loads(data) if data else None
         recorder = self.server.of(self.path, content)
         fault = recorder.arrive(self.command, self.path) if recorder else None
-        status: int | None = None
-        try:
-            if fault is not None and not fault.forwarded:
-                status = self._go_wrong(fault)
-                return
-            given = self._ask(recorder, content)
-            if fault is not None:
-                if fault.half:
-                    self._send(given, half=True)
-                self.close_connection = True
-                return
-            status = self._send(given)
-        finally:
-            if recorder is not None:
-                recorder.calls.append(Call(self.command, self.path, status))
+        status, answer = self._answer(recorder, fault, content)
+        if recorder is not None:
+            # before it is sent: who reads the answer may count at once
+            recorder.calls.append(Call(self.command, self.path, status))
+        if fault is not None and fault.silent_seconds:
+            time.sleep(fault.silent_seconds)
+        if status is None:
+            self.close_connection = True
+        self.wfile.write(answer)
+
+    def _answer(
+        self, recorder: Recorder | None, fault: Fault | None, content: Any
+    ) -> tuple[int | None, bytes]:
+        """(status, bytes to send): None where that is no whole answer."""
+        if fault is not None and not fault.forwarded:
+            if not fault.status:
+                return None, b""
+            return self._written(Given(fault.status, fault.body, fault.headers))
+        status, answer = self._written(self._ask(recorder, content))
+        if fault is None:
+            return status, answer
+        _, _, body = answer.partition(b"\r\n\r\n")
+        return None, answer[: len(answer) - len(body) // 2 - 1] if fault.half else b""
 
     def _ask(self, recorder: Recorder | None, content: Any) -> Given:
         path = self.path
@@ -270,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = 301 if self.command == "GET" else 307
             word = "Moved Permanently" if status == 301 else "Temporary Redirect"
             return Given(status, {"message": word, "url": url}, {"Location": url})
+        if path.endswith("/access_tokens") and content == {"permissions": {}}:
+            content = {}  # GitHub grants all that the installation has; the emulator nothing
         authorization = self.server.authorization(self.headers.get("Authorization", ""))
         asked = Asked(self.command, path, content, authorization)
         if recorder is None:
@@ -279,17 +289,12 @@ class _Handler(BaseHTTPRequestHandler):
             if by_id:
                 asked = asked.at(f"/repos/{recorder.github.name}{path[by_id.end() :]}")
             given = recorder.github.answer(asked)
+            if recorder.github.scopes:
+                told = {**given.headers, "X-OAuth-Scopes": recorder.github.scopes}
+                given = replace(given, headers=told)
         return given
 
-    def _go_wrong(self, fault: Fault) -> int | None:
-        if fault.silent_seconds:
-            time.sleep(fault.silent_seconds)
-        if not fault.status:
-            self.close_connection = True
-            return None
-        return self._send(Given(fault.status, fault.body, fault.headers))
-
-    def _send(self, given: Given, *, half: bool = False) -> int:
+    def _written(self, given: Given) -> tuple[int, bytes]:
         upstream, here = self.server.upstream.encode(), self.server.url.encode()
         data = b"" if given.body is None else given.text.encode().replace(upstream, here)
         headers = {"Content-Type": "application/json; charset=utf-8", **given.headers}
@@ -303,15 +308,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.charged += 1
         headers["X-RateLimit-Limit"] = str(_RATE_LIMIT)
         headers.setdefault("X-RateLimit-Remaining", str(_RATE_LIMIT - self.server.charged))
-        headers.setdefault("X-OAuth-Scopes", "repo")
         lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(data)}"]
         lines += [f"{key}: {value}" for key, value in headers.items()]
         head = "\r\n".join(lines).replace(self.server.upstream, self.server.url)
-        whole = f"{head}\r\n\r\n".encode() + data
-        self.wfile.write(whole[: -len(data) // 2 - 1] if half else whole)
-        if half:
-            self.close_connection = True
-        return status
+        return status, f"{head}\r\n\r\n".encode() + data
 
 
 class Killed(BaseException):

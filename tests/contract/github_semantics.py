@@ -87,7 +87,7 @@ def _session() -> requests.Session:
     return session
 
 
-def refusal(status: int, message: str, **error: str) -> Given:
+def refusal(status: int, message: str, /, **error: str) -> Given:
     """An error as GitHub words it, of a validation with its details."""
     body: dict[str, Any] = {"message": message, "documentation_url": "https://docs.github.com/rest"}
     if error:
@@ -109,6 +109,12 @@ class GitHubSemantics:
         """Whether the token may read branch protection."""
         self.signatures: dict[str, str] = {}
         """Commit -> the signature that it was made with."""
+        self.messages: dict[str, str] = {}
+        """Commit -> the message that it was made with, byte for byte."""
+        self.commits: list[dict[str, Any]] = []
+        """What commits were asked for with, in order."""
+        self.scopes = "repo"
+        """Of a classic token; empty: a fine-grained one."""
         self._upstream = upstream
         self._person = Asked("GET", "", None, "")
         self._statuses: dict[str, list[dict[str, Any]]] = {}
@@ -504,8 +510,10 @@ class GitHubSemantics:
 
     def _commit(self, asked: Asked) -> Given:
         given = asked.forwarded(self._upstream)
-        if given.status == 201 and asked.content.get("signature"):
-            self.signatures[given.body["sha"]] = asked.content["signature"]
+        if given.status == 201:
+            self.commits.append(asked.content)
+            self.messages[given.body["sha"]] = asked.content["message"]
+            self.signatures[given.body["sha"]] = asked.content.get("signature", "")
         return given
 
     def _delete_ref(self, asked: Asked, reference: str) -> Given:

@@ -13,11 +13,14 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import github
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from filelock import FileLock
 
 from finops_dagster.domain.pull_requests import Issue, PullRequestState
@@ -30,7 +33,12 @@ HERE = Path(__file__).parent
 OWNER, TOKEN = "acme", "token-of-the-emulator"
 SPARE_TOKENS = [f"{TOKEN}-{number}" for number in range(100)]
 """The emulator takes 5,000 calls an hour from each token."""
-REVIEWER = "a-reviewer"
+REVIEWER, REVIEWER_TOKEN = "a-reviewer", "token-of-the-reviewer"
+APP_ID, INSTALLATION_ID = 1001, 2002
+APP_PERMISSIONS = {
+    "metadata": "read", "contents": "write", "pull_requests": "write", "issues": "write",
+    "statuses": "write",
+}  # fmt: skip
 
 
 class Host(Protocol):
@@ -221,6 +229,40 @@ class GitHubHost:
         found = self._github.get_repo(self.name).get_issue(issue.number)
         found.edit(body=found.body.replace(issue.body, body))
 
+    def issues(self) -> list[tuple[str, str]]:
+        """(title, body) of every open issue."""
+        found = self._github.get_repo(self.name).get_issues(state="open")
+        return [(one.title, one.body or "") for one in found]
+
+    def rename(self, name: str) -> None:
+        """Its owner renames it; this host goes on under the old name, as settings would."""
+        proxy_at(self.url).rename(self.name, f"{name}-{GitHubHost.count}")
+
+    def open_by_hand(self, branch: str, body: str) -> int:
+        """A person opens a pull request of a branch."""
+        repository = self._github.get_repo(self.name)
+        return repository.create_pull("main", branch, title="by hand", body=body).number
+
+    def merge_by_hand(self, number: int) -> None:
+        """A person merges any pull request."""
+        person = github.Github(auth=github.Auth.Token(TOKEN), base_url=self.url, retry=None)
+        person.get_repo(self.name).get_pull(number).merge()
+
+    def tree(self, commit: str) -> str:
+        """Id of a commit's tree."""
+        return self._github.get_repo(self.name).get_git_commit(commit).tree.sha
+
+
+@cache
+def app_key() -> str:
+    """Private key (PEM) of the App that the emulator knows."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
 
 class NoEmulatorError(RuntimeError):
     """The emulator cannot be had; the message says why."""
@@ -248,10 +290,20 @@ def emulated_github(folder: Path) -> Iterator[str]:
         raise NoEmulatorError("node and npm are needed for the GitHub emulator")
     program = _installed()
     seed = folder / "seed.yaml"
-    tokens = "".join(
-        f"  {token}:\n    login: {OWNER}\n    scopes: [repo]\n" for token in [TOKEN, *SPARE_TOKENS]
+    tokens = {token: {"login": OWNER, "scopes": ["repo"]} for token in [TOKEN, *SPARE_TOKENS]} | {
+        REVIEWER_TOKEN: {"login": REVIEWER, "scopes": ["repo"]}
+    }
+    installation = {
+        "installation_id": INSTALLATION_ID, "account": OWNER, "permissions": APP_PERMISSIONS
+    }  # fmt: skip
+    app = {
+        "app_id": APP_ID, "slug": "finops-app", "name": "finops app", "private_key": app_key(),
+        "permissions": APP_PERMISSIONS, "installations": [installation],
+    }  # fmt: skip
+    users = [{"login": OWNER}, {"login": REVIEWER}]
+    seed.write_text(  # JSON is YAML
+        json.dumps({"tokens": tokens, "github": {"users": users, "repos": [], "apps": [app]}})
     )
-    seed.write_text(f"tokens:\n{tokens}github:\n  users:\n    - login: {OWNER}\n  repos: []\n")
     port = free_port()
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(

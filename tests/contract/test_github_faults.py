@@ -1,19 +1,22 @@
 """Whatever goes wrong at whichever call to GitHub: told or tried again, nothing twice or lost.
 
-A small run opens one pull request and updates another. Every case is one fault at one of its
-calls, then a run without: GitHub must then hold what it holds where nothing went wrong.
+A small run opens one pull request, updates another and opens the dashboard. Every case is one
+fault at one of its calls, then a run without: GitHub must then hold what it holds where nothing
+went wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 
 from finops_dagster.desired_state import index_files
 from finops_dagster.domain.decisions import Abstained, Proposal
 from finops_dagster.domain.errors import FinopsError, Stopped, Unavailable
+from finops_dagster.domain.money import MoneyRange
 from finops_dagster.gitops.changes import plan_change_set
 from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.reconcile import Rules, reconcile
@@ -23,11 +26,17 @@ from tests.builders import NOW, deployment, proposal, verdict
 from tests.contract.github_proxy import FAULTS, Killed, killed_at
 from tests.contract.hosts import TOKEN, GitHubHost, github_or_skip
 
-WEB, API = "apps/web.yaml", "apps/api.yaml"
-START = {WEB: deployment("web"), API: deployment("api")}
-PLENTY = Limits(open_max=10, new_max=10)
+WEB, API, JOB = "apps/web.yaml", "apps/api.yaml", "apps/job.yaml"
+START = {WEB: deployment("web"), API: deployment("api"), JOB: deployment("job")}
+TWO = Limits(open_max=2, new_max=10)
+LITTLE = MoneyRange(low=Decimal(1), mid=Decimal(2), high=Decimal(3), currency="USD")
 BEFORE = (proposal(),)
-AFTER = (proposal(proposed="250m"), proposal(resource="Deployment/shop/api"))
+AFTER = (
+    proposal(proposed="250m"),
+    proposal(resource="Deployment/shop/api"),
+    proposal(resource="Deployment/shop/job", saving_per_month=LITTLE),
+)
+"""One to update, one to open, and one that waits on the dashboard, which is to be opened, too."""
 CLIENT_TIMEOUT_SECONDS = 0.5
 
 
@@ -37,7 +46,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-def run(host: GitHubHost, proposals: tuple[Proposal, ...]) -> None:
+def run(host: GitHubHost, proposals: tuple[Proposal, ...], *, dashboard: bool = True) -> None:
     """One run, as a process of its own would do it: nothing is remembered."""
     forge = GitHubForge(
         host.url, host.name, TOKEN, now=NOW, sleep=lambda _: None,
@@ -49,7 +58,7 @@ def run(host: GitHubHost, proposals: tuple[Proposal, ...]) -> None:
         planned = plan_change_set(of, index, ["apps/**"])
         assert not isinstance(planned, Abstained), planned
         wanted.append(Wanted(of, verdict(of), planned))
-    reconcile(wanted, forge, PLENTY, "main", True, NOW, rules=Rules(dashboard=True))
+    reconcile(wanted, forge, TWO, "main", True, NOW, rules=Rules(dashboard=dashboard))
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Held:
     pull_requests: tuple[tuple[object, ...], ...]
     branches: tuple[tuple[str, bytes, bytes], ...]
     statuses: tuple[str, ...]
-    issues: int
+    issues: tuple[tuple[str, str], ...]
+    comments: tuple[int, ...]
 
 
 def held(host: GitHubHost) -> Held:
@@ -70,13 +80,14 @@ def held(host: GitHubHost) -> Held:
         tuple((one.number, one.state, one.title, one.branch, one.fingerprint) for one in found),
         tuple((branch, host.file(branch, WEB), host.file(branch, API)) for branch in branches),
         tuple(host.proxy.github.newest_state(heads[one]) for one in branches if one in heads),
-        len([call for call in [host.forge().issue("dashboard")] if call is not None]),
+        tuple((one, body) for one, body in host.issues() if "finops-issue dashboard" in body),
+        tuple(len(host.forge().comments(one.number)) for one in found),
     )
 
 
 def prepared(url: str) -> GitHubHost:
     host = GitHubHost(url, START)
-    run(host, BEFORE)
+    run(host, BEFORE, dashboard=False)
     host.proxy.forget()
     return host
 
@@ -89,6 +100,7 @@ def faultless(url: str) -> tuple[int, Held]:
     calls = host.proxy.count()
     left = held(host)
     assert [one[1] for one in left.pull_requests] == ["open", "open"]
+    assert len(left.issues) == 1
     host.proxy.forget()
     run(host, AFTER)
     assert host.proxy.count(writes=True) == 0, "a second run of the same must write nothing"

@@ -17,7 +17,14 @@ from typing import Any
 
 import pytest
 
-from finops_dagster.domain.decisions import Decision, Evidence, FindingKind, Proposal, Verdict
+from finops_dagster.domain.decisions import (
+    Decision,
+    Evidence,
+    FindingKind,
+    Proposal,
+    Rung,
+    Verdict,
+)
 from finops_dagster.domain.errors import SettingsError, Unavailable
 from finops_dagster.domain.money import MoneyRange, Range
 from finops_dagster.policy.bundle import RegoBundle
@@ -193,7 +200,10 @@ def test_allow(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
     assert verdict.decision is Decision.ALLOW, verdict.rules
     assert verdict.bundle == BUNDLE.id
     assert verdict.subject == proposal().id
-    assert [rule.id for rule in verdict.rules] == ["sizing.headroom_kept"]
+    assert [rule.id for rule in verdict.rules] == ["autonomy.no_record", "sizing.headroom_kept"]
+    assert verdict.rung is Rung.PROPOSE
+    assert verdict.rung_reason == "there is no realised record of rightsize_cpu yet"
+    assert verdict.approvers == ()
 
 
 def test_needs_approval(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
@@ -212,6 +222,7 @@ def test_deny(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
     verdict = judge_of(BUNDLE).judge(proposal("-50000", current="250m"), context())
     assert verdict.decision is Decision.DENY
     assert decisive(verdict) == {"spend.ceiling"}
+    assert (verdict.rung, verdict.rung_reason) == (Rung.OBSERVE, "denied by spend.ceiling")
     assert verdict.rules[0].actual == "team: 51000 USD a month after the change"
 
 
@@ -219,12 +230,83 @@ def test_changed_limit_flips_the_verdict(judge_of: Callable[[RegoBundle], Bundle
     """Harm: limits are written into Rego, and editing them changes nothing."""
     raised = proposal("-50000", current="250m")
     data = json.loads(json.dumps(BUNDLE.data))
-    spend = data["limits"]["spend"]["environments"]["staging"]
-    spend["team_month"]["USD"] = 1_000_000
+    limits = data["limits"]
+    limits["spend"]["environments"]["staging"]["team_month"]["USD"] = 1_000_000
+    for most in ("change", "team_day", "day"):
+        limits["money"]["defaults"][most]["USD"] = 1_000_000
     other = BUNDLE.with_data(data)
     verdict = judge_of(other).judge(raised, context())
     assert verdict.decision is Decision.ALLOW
     assert verdict.bundle == other.id != BUNDLE.id
+
+
+GOOD = {"merged": 24, "reverts": 0, "realised_ratio": {"low": "0.9", "mid": "1", "high": "1.1"}}
+SMALL = {
+    "ceiling": Rung.AUTOMERGE,
+    "record": GOOD,
+    "resources": 1,
+    "capacity": {"cores": {"before": Decimal(40), "after": Decimal("38.5")}},
+}
+
+
+def test_automerge(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
+    """Harm: what has earned it is never merged, or what has not is."""
+    judge = judge_of(BUNDLE)
+    verdict = judge.judge(proposal(), context() | SMALL)
+    assert (verdict.decision, verdict.rung) == (Decision.ALLOW, Rung.AUTOMERGE)
+    assert verdict.rung_reason.startswith("rightsize_cpu: 24 merged, 0 reverted")
+    for change, rung in (
+        ({"ceiling": Rung.PROPOSE}, Rung.PROPOSE),
+        ({"ceiling": Rung.OBSERVE}, Rung.OBSERVE),
+        ({"record": GOOD | {"reverts": 2}}, Rung.PROPOSE),
+        ({"resources": 2}, Rung.PROPOSE),
+        ({"resources": 11}, Rung.PROPOSE),
+        ({"environment": "production"}, Rung.PROPOSE),
+    ):
+        assert judge.judge(proposal(), context() | SMALL | change).rung is rung, change
+    assert judge.judge(proposal(risk=0.5), context() | SMALL).rung is Rung.ADVISE
+
+
+def test_window_holds_back_without_refusing(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
+    """Harm: in a freeze pull requests are opened, or those that are open are closed as denied."""
+    data = json.loads(json.dumps(BUNDLE.data))
+    freeze = {"first": "2026-03-10", "last": "2026-03-20", "reason": "audit"}
+    data["limits"]["windows"]["defaults"]["freezes"] = [freeze]
+    judge = judge_of(BUNDLE.with_data(data))
+    inside = context() | {"now": datetime(2026, 3, 15, 6, tzinfo=UTC)}
+    verdict = judge.judge(proposal(), inside)
+    assert (verdict.decision, verdict.rung) == (Decision.ALLOW, Rung.ADVISE)
+    assert verdict.rung_reason == "2026-03-15 is in the freeze audit"
+    after = context() | {"now": datetime(2026, 3, 21, 6, tzinfo=UTC)}
+    assert judge.judge(proposal(), after).rung is Rung.PROPOSE
+    raised = proposal("-20", current="250m", kind=FindingKind.UNDERPROVISIONED_CPU)
+    assert judge.judge(raised, inside).rung is Rung.PROPOSE
+
+
+def test_approvers(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
+    """Harm: much money in production is moved, and nobody says who has to agree."""
+    asked = context() | {"environment": "production"}
+    verdict = judge_of(BUNDLE).judge(proposal("3000", current="900m"), asked)
+    assert verdict.decision is Decision.NEEDS_APPROVAL
+    assert verdict.approvers == ("@team/checkout",)
+    (rule,) = [one for one in verdict.rules if one.id == "approval.required"]
+    assert rule.limit == "2 people of @team/checkout"
+
+
+def test_domain(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
+    """Harm: a backend does not know of the domains, and judges their teams by milder limits."""
+    claimed = {"teams": ["checkout"], "limits": {"blast_radius": {"max_cut_share": 0.4}}}
+    bundle = BUNDLE.with_data({**BUNDLE.data, "domains": {"shops": claimed}})
+    verdict = judge_of(bundle).judge(proposal(), context())
+    assert decisive(verdict) == {"change.large_cut"}
+    claimed = {"teams": ["checkout"], "limits": {"headroom": {"cpu_figures": []}}}
+    bundle = BUNDLE.with_data({**BUNDLE.data, "domains": {"shops": claimed}})
+    verdict = judge_of(bundle).judge(proposal(), context())
+    assert (verdict.decision, verdict.rung) == (Decision.DENY, Rung.OBSERVE)
+    (rule,) = [one for one in verdict.rules if one.id == "policy.domain_limits"]
+    assert rule.actual == (
+        "domain shops, limits: headroom.cpu_figures is not for a domain to change"
+    )
 
 
 def test_manifest(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
@@ -277,6 +359,13 @@ def test_answer_that_is_no_verdict_is_denied(
         'verdict := {"decision": "allow", "rules": [{"id": "x", "decision": "deny"}]}',
         'verdict := {"decision": "maybe", "rules": []}',
         'verdict := {"decision": "deny", "rules": []}',
+        'verdict := {"decision": "allow", "rules": [], "rung": "up"}',
+        'verdict := {"decision": "allow", "rules": [], "rung_reason": 7}',
+        'verdict := {"decision": "allow", "rules": [], "approvers": "@acme/x"}',
+        'verdict := {"decision": "allow", "rules": [], "approvers": ["@a b", 7]}',
+        'verdict := {"decision": "allow", "rules": [], "approvers": ["**everybody**"]}',
+        'verdict := {"decision": "needs_approval", "rung": "automerge", "rules": [{"id": '
+        '"change.large_cut", "decision": "needs_approval", "actual": "a", "limit": "b"}]}',
         "verdict if input.never",
     ):
         policies = (Source("verdict.rego", f"package finops\nimport rego.v1\n{body}\n"),)
@@ -284,6 +373,24 @@ def test_answer_that_is_no_verdict_is_denied(
         verdict = judge_of(other).judge(proposal(), context())
         assert verdict.decision is Decision.DENY, body
         assert decisive(verdict) == {"policy.engine"}
+        assert verdict.rung is Rung.OBSERVE
+
+
+def test_bundle_that_knows_no_rungs(judge_of: Callable[[RegoBundle], BundleJudge]) -> None:
+    """Harm: somebody else's bundle merges everything, or opens what it denies."""
+    for said, rung in (
+        ('{"decision": "allow", "rules": []}', Rung.PROPOSE),
+        (
+            '{"decision": "deny", "rules": [{"id": "change.large_cut", "decision": "deny", '
+            '"actual": "a", "limit": "b"}]}',
+            Rung.OBSERVE,
+        ),
+    ):
+        text = f"package finops\nimport rego.v1\nverdict := {said}\n"
+        policies = (Source("verdict.rego", text),)
+        other = RegoBundle(BUNDLE.root, "bundle-other", policies, (), {}, BUNDLE.rules)
+        verdict = judge_of(other).judge(proposal(), context() | SMALL)
+        assert (verdict.rung, verdict.rung_reason, verdict.approvers) == (rung, "", ())
 
 
 HOSTILE = 'x"}\n}\nresults contains {"id": "a"} if true\n# {{ 1 }} ${HOME} `id` \u202e\x00'

@@ -98,7 +98,7 @@ def test_blocking_checks_are_told_of_each_partition(graph: Any) -> None:
         "landing/labels", "landing/runs", "landing/model_versions", "landing/token_usage",
         "landing/business_metrics",
         "publication/billing_candidates", "publication/signals_candidates",
-        "publication/allocation_candidates", "insight/resources",
+        "publication/allocation_candidates", "insight/resources", "publication/ledger",
     }  # fmt: skip
     months = [spec for spec in specs if "ingest_billing" in graph.get(spec.asset_key).tags.values()]
     assert len(months) > 10

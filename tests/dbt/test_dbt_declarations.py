@@ -14,7 +14,7 @@ import yaml
 
 from finops_dagster.defs.line import ALLOCATION, BILLING, RESOURCES, SIGNALS
 from finops_dagster.domain.schemas import LANDING_TABLES, METRICS, LogicalType
-from finops_dagster.storage.exports import PROPOSALS, PULL_REQUESTS
+from finops_dagster.storage.exports import POLICY_VIOLATIONS, PROPOSALS, PULL_REQUESTS
 from tests.dbt.landing import PROJECT, Estate
 
 DUCKDB = {
@@ -38,7 +38,7 @@ EXPORTED = {
 }
 
 CLOCKS = {"allocation", "billing", "signals", "ledger", "resources"}
-LEDGER = {"fct_proposals", "fct_pull_requests"}
+LEDGER = {"fct_proposals", "fct_pull_requests", "fct_policy_violations"}
 CALENDAR = {"dim_dates"}
 """For tools that ask the metrics; nothing of it is published."""
 
@@ -75,7 +75,12 @@ def test_sources_declare_what_landing_writes(manifest: dict[str, Any], table: st
 
 
 @pytest.mark.parametrize(
-    ("export", "schema"), [("proposals", PROPOSALS), ("pull_requests", PULL_REQUESTS)]
+    ("export", "schema"),
+    [
+        ("proposals", PROPOSALS),
+        ("pull_requests", PULL_REQUESTS),
+        ("policy_violations", POLICY_VIOLATIONS),
+    ],
 )
 def test_sources_declare_what_the_ledger_exports(
     manifest: dict[str, Any], export: str, schema: pa.Schema

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from finops_dagster.defs import line
-from finops_dagster.storage.exports import PROPOSALS
+from finops_dagster.storage.exports import POLICY_VIOLATIONS, PROPOSALS
 from tests.dbt.landing import Estate, Result, at, measurement
 
 CPU = "container_cpu_usage_seconds_total"
@@ -215,3 +215,41 @@ def test_the_ledgers_export_becomes_marts(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert estate.query("select id, saving_per_month_mid from fct_proposals") == [("p1", saving)]
     assert estate.query("select count(*) from fct_pull_requests") == [(0,)]
+
+
+def test_a_violation_has_its_age_and_ends(tmp_path: Path) -> None:
+    """Harm: an old violation looks new, or one that was mended ages for ever."""
+    estate = Estate(tmp_path)
+    row: dict[str, Any] = {
+        **dict.fromkeys(POLICY_VIOLATIONS.names, ""),
+        "day": date(2026, 1, 11),
+        "seen": "declared",
+        "rule_id": "labels.required",
+        "decision": "deny",
+        "currency": None,
+        "cost_per_month": None,
+        "first_day": date(2026, 1, 2),
+        "changed_day": date(2026, 1, 2),
+        "ended_day": None,
+    }
+    rows = [
+        row | {"id": "a", "resource": "a", "currency": "USD", "cost_per_month": Decimal(5)},
+        row | {"id": "a", "resource": "a", "currency": "EUR", "cost_per_month": Decimal(7)},
+        row | {"id": "b", "resource": "b", "ended_day": date(2026, 1, 5)},
+    ]
+    estate.layout.ledger.mkdir()
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=POLICY_VIOLATIONS),
+        estate.layout.ledger / "policy_violations.parquet",
+    )
+    result = estate.dbt("build", "--select", "tag:ledger", *WITHOUT_UNIT_TESTS)
+    assert result.exit_code == 0, result.output
+    told = estate.query(
+        "select id, currency, cost_per_month, age_days, stands from fct_policy_violations"
+        " order by all"
+    )
+    assert told == [
+        ("a", "EUR", Decimal(7), 9, True),
+        ("a", "USD", Decimal(5), 9, True),
+        ("b", None, None, 3, False),
+    ]

@@ -18,7 +18,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from finops_dagster.defs.decision.context import policy_context, spend_outlook
+from finops_dagster.defs.decision.context import judge_all
+from finops_dagster.defs.decision.knowledge import known_on
 from finops_dagster.defs.estate import POLICIES, Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Decision, GateResult, Proposal, Verdict
@@ -197,12 +198,11 @@ def test_a_changed_limit_flips_a_verdict(
     day = estate.decided(as_of)
     assert day is not None
     made = day.items("proposals", Proposal)
-    outlook = spend_outlook(facts.month_to_date(reader, as_of), day.frame("forecasts"), as_of)
-    declared = estate.declared(as_of)
+    known = known_on(estate, as_of, day, reader)
 
     def verdicts(bundle: Path) -> dict[str, Verdict]:
         judge = RegorusJudge(RegoBundle.load(bundle))
-        return {one.id: judge.judge(one, policy_context(one, declared, outlook)) for one in made}
+        return {one.subject: one for one in judge_all(judge, made, known)}
 
     def changed(old: str, new: str) -> Path:
         folder = tmp_path / new.replace(" ", "-")

@@ -9,15 +9,20 @@ from typing import Any
 import dagster as dg
 
 from finops_dagster.defs import rebuild, showback
-from finops_dagster.defs.decision.context import policy_context, spend_outlook
+from finops_dagster.defs.decision.judging import judged
 from finops_dagster.defs.decision.reporting import write_report
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
-from finops_dagster.defs.insight.assets import DESIRED_STATE, FINDINGS, FORECASTS, REPORTED
+from finops_dagster.defs.insight.assets import (
+    BUDGET_FORECASTS,
+    DESIRED_STATE,
+    FINDINGS,
+    FORECASTS,
+    REPORTED,
+)
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import link, records_table
 from finops_dagster.defs.shared import OWNERS, Clocks, window
-from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Waiting
+from finops_dagster.domain.decisions import Abstained, Decision, Finding, Proposal, Rung, Waiting
 from finops_dagster.domain.periods import month_start
 
 PROPOSALS = dg.AssetKey(["decision", "proposals"])
@@ -90,8 +95,9 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=VERDICTS,
-        description="What policy says of each proposal, with the rules that spoke.",
-        deps=[PROPOSALS, DESIRED_STATE, FORECASTS],
+        description="What policy says of each proposal, with the rules that spoke, how far "
+        "automation may go with it and who approves it.",
+        deps=[PROPOSALS, DESIRED_STATE, FORECASTS, BUDGET_FORECASTS],
         kinds={"rego"},
         **common,
     )
@@ -101,18 +107,17 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
         as_of, _ = window(context)
         day = estate.day(as_of)
         made = day.items("proposals", Proposal)
-        spent = facts.month_to_date(rebuild.reader(estate, as_of), as_of)
-        outlook = spend_outlook(spent, day.frame("forecasts"), as_of)
-        declared = estate.declared(as_of)
-        judged = [estate.judge.judge(one, policy_context(one, declared, outlook)) for one in made]
-        day.write_items("verdicts", judged)
-        estate.record(as_of, "verdict", judged)
-        counts = {d.value: sum(v.decision is d for v in judged) for d in Decision}
+        said = judged(estate, as_of, day, made, estate.judge)
+        day.write_items("verdicts", said)
+        estate.record(as_of, "verdict", said)
+        counts = {d.value: sum(v.decision is d for v in said) for d in Decision}
+        rungs = {rung.value: sum(v.rung is rung for v in said) for rung in Rung}
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(judged),
+                "dagster/row_count": len(said),
                 "bundle": estate.judge.bundle,
                 **counts,
+                **rungs,
                 "rules": records_table(
                     [
                         {
@@ -123,7 +128,7 @@ def build_decision(clocks: Clocks) -> list[dg.AssetsDefinition]:
                             "actual": rule.actual,
                             "limit": rule.limit,
                         }
-                        for one, verdict in zip(made, judged, strict=True)
+                        for one, verdict in zip(made, said, strict=True)
                         for rule in verdict.rules
                     ]
                 ),

@@ -53,7 +53,8 @@ from finops_dagster.storage.publication import or_empty
 _RESTATED_SINCE = timedelta(days=31)
 """Restatements told on a page: older ones were told on the pages of their days."""
 _ENGINES = (
-    "forecasts", "budget_forecasts", "incidents", "telemetry_anomalies", "findings", "models",
+    "forecasts", "budget_forecasts", "incidents", "telemetry_anomalies",
+    "policy_violations", "findings", "models",
 )  # fmt: skip
 _NOTES = (
     "Forecasts are of usage at effective cost: purchases, taxes, credits and refunds are in the "

@@ -17,6 +17,7 @@ from finops_dagster.domain.decisions import FindingKind, Proposal
 from finops_dagster.domain.fields import Step, field_steps
 from finops_dagster.domain.pull_requests import UseSeries
 from finops_dagster.domain.quantities import parse_quantity
+from finops_dagster.storage.publication import PublishedReader
 
 _GIB = 2.0**30
 
@@ -84,6 +85,13 @@ _COLUMNS = (
 
 
 def uses(estate: Estate, as_of: date, proposals: Iterable[Proposal]) -> dict[str, UseSeries]:
+    """`used` of the publication that the day is decided on."""
+    return used(rebuild.reader(estate, as_of), as_of, proposals)
+
+
+def used(
+    reader: PublishedReader, as_of: date, proposals: Iterable[Proposal]
+) -> dict[str, UseSeries]:
     """Proposal id -> hourly use of its value within its evidence's window, by what was known.
 
     None where the value is no request and no number of replicas, or nothing was measured. Of a
@@ -94,9 +102,6 @@ def uses(estate: Estate, as_of: date, proposals: Iterable[Proposal]) -> dict[str
         measure = _measure(one)
         if measure is not None:
             by_measure.setdefault(measure, []).append(one)
-    if not by_measure:
-        return {}
-    reader = rebuild.reader(estate, as_of)
     found: dict[str, UseSeries] = {}
     for measure, several in by_measure.items():
         frame = reader.frame(

@@ -15,6 +15,7 @@ from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
+from finops_dagster.defs.insight.violations import VIOLATIONS, build_violations
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
     day_page,
@@ -47,7 +48,9 @@ FORECASTS = dg.AssetKey(["insight", "forecasts"])
 BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
-REPORTED = [FORECASTS, BUDGET_FORECASTS, INCIDENTS, FINDINGS, MODELS, TELEMETRY_ANOMALIES]
+REPORTED = [
+    FORECASTS, BUDGET_FORECASTS, INCIDENTS, VIOLATIONS, FINDINGS, MODELS, TELEMETRY_ANOMALIES,
+]  # fmt: skip
 _UPSTREAM = [
     dg.AssetKey(["publication", clock.name])
     for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
@@ -235,7 +238,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         key=FINDINGS,
         description="Waste and shortage in what runs, priced at the rate really paid, and what is "
         "worth committing to of the rest.",
-        deps=[PUBLICATION, DESIRED_STATE, RESOURCES, FORECASTS],
+        deps=[PUBLICATION, DESIRED_STATE, RESOURCES, VIOLATIONS, FORECASTS],
         kinds={"python"},
         **common,
     )
@@ -325,7 +328,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         yield from each_partition(context, result)
 
     made = [publication, desired_state, forecasts, budget_forecasts, findings, models]
-    return [*made, *incidents, *build_telemetry(PUBLICATION, common)]
+    violations = build_violations([PUBLICATION, DESIRED_STATE, RESOURCES], common)
+    return [*made, *incidents, *violations, *build_telemetry(PUBLICATION, common)]
 
 
 def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:

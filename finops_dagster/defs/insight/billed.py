@@ -95,6 +95,25 @@ def billed_resources(
     return None if costs is None else costs.merge(skus, on=_GRAIN, how="left")
 
 
+def usage_kinds(reader: PublishedReader, as_of: date, days: int) -> pd.DataFrame | None:
+    """account, resource_id, usage_kind of what is billed in the last `days` days up to `as_of`."""
+    first = as_of - timedelta(days=days - 1)
+    found = reader.frame(
+        "fct_costs_daily",
+        f"""
+        select distinct
+            coalesce(sub_account_id, billing_account_id) as account, resource_id,
+            {", ".join(_GRAIN)}
+        from mart
+        where resource_id is not null
+          and charge_date between date '{first.isoformat()}' and date '{as_of.isoformat()}'
+        order by all
+        """,
+        first=first.replace(day=1),
+    )
+    return None if found is None else with_skus(reader, found, first.replace(day=1))
+
+
 def with_skus(reader: PublishedReader, costs: pd.DataFrame, first: date) -> pd.DataFrame:
     """Rows of `fct_costs_daily` of the months since `first`, with the columns of their SKU."""
     return costs.merge(_skus(reader, first), on=_GRAIN, how="left")

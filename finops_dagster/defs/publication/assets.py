@@ -11,7 +11,7 @@ import dagster as dg
 
 from finops_dagster.defs import keeping, line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.jobs import CLOCK_JOBS, CLOCK_TAG
+from finops_dagster.defs.jobs import CLOCK_JOBS, CLOCK_TAG, LEDGER_JOB
 from finops_dagster.defs.metadata import audit_metadata, each_partition, link, records_table
 from finops_dagster.defs.shared import OWNERS, SINGLE_RUN, WAREHOUSE_POOL, Clocks, window
 from finops_dagster.storage.publication import Version
@@ -31,6 +31,58 @@ def build_publication(
         for job, clock in CLOCK_JOBS.items()
         for asset in _clock_assets(clock, job, clocks.of(clock.monthly), marts[clock.name])
     ]
+
+
+def build_recorded(marts: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """`publication/ledger`: what the ledger tells people, audited, in a publication of its own."""
+    key = dg.AssetKey(["publication", line.LEDGER.name])
+
+    @dg.asset(
+        key=key,
+        description="What the ledger tells people, audited and published apart from what decides.",
+        group_name="ledger",
+        owners=OWNERS,
+        kinds={"parquet", "greatexpectations"},
+        deps=marts,
+        pool=WAREHOUSE_POOL,
+        tags={CLOCK_TAG: LEDGER_JOB},
+        check_specs=[
+            dg.AssetCheckSpec(
+                AUDIT,
+                asset=key,
+                blocking=True,
+                description="Great Expectations over its marts; red keeps the last in force.",
+            )
+        ],
+    )
+    def recorded(
+        context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
+    ) -> Iterator[Any]:
+        as_of = estate.settings.decided_day()
+        store, cutoff = estate.recorded, estate.cutoff(as_of)
+        versions = line.export_candidates(
+            store, estate.layout.warehouse, line.LEDGER, {as_of: []}, cutoff
+        )
+        audits = line.judge_exported(estate, store, line.LEDGER, versions, as_of)
+        passed = all(audit.success for audit in audits)
+        if passed:
+            store.publish(versions, datetime.now(UTC), whole=True)
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(v.rows for v in versions),
+                "versions": records_table([_row(v) for v in versions]),
+            }
+        )
+        metadata = audit_metadata(audits, {})
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            check_name=AUDIT,
+            passed=passed,
+            metadata=metadata,
+            description=metadata["summary"],
+        )
+
+    return recorded
 
 
 def _clock_assets(

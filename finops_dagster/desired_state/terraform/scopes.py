@@ -234,6 +234,9 @@ class Scope:
                 else:
                     why = "merge() adds something that is not known, which may replace it"
                     merged = {key: blocked(one, why) for key, one in merged.items()}
+                    if isinstance(value, Scalar):
+                        # Like a key that is computed: whoever reads the keys sees some missing.
+                        merged[f"({value.text})"] = value
             return merged
         return self._unknown(call, f"a function, {call.function}(), computes it", call.span)
 

@@ -135,6 +135,7 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.CARBON_REGION: (Lever.SIZE, _COMPUTE),
     FindingKind.CARBON_HOURS: (Lever.SCHEDULE, _COMPUTE),
     FindingKind.COMMITMENT: (Lever.COMMIT, _COMPUTE),
+    FindingKind.POLICY_VIOLATION: (Lever.SIZE, _WHOLE),
 }
 
 

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from finops_dagster.domain.decisions import Abstained, Counted, Finding, Proposal, Waiting
+from finops_dagster.domain.decisions import (
+    Abstained,
+    Counted,
+    Finding,
+    FindingKind,
+    Proposal,
+    Waiting,
+)
 from finops_dagster.domain.money import Range, to_decimal
 from finops_dagster.engines.optimisation.candidates import (
     Cell,
@@ -118,6 +125,8 @@ def _why_not(
     saving = finding.saving_per_month
     if not finding.field or not finding.proposed:
         return f"{finding.kind.value}: no edit of one declared value does this"
+    if finding.kind is FindingKind.POLICY_VIOLATION:
+        return "breaks a rule, which saves no money: it is mended by its owner"
     if finding.proposed == finding.current:
         return "already as proposed"
     if finding.confidence < min_confidence:

@@ -54,3 +54,32 @@ test_manifests_change_nothing if {
 	said(document) == set()
 	rule.evaluable with input as document
 }
+
+reaching(count) := fixtures.of_proposal({"context": {"resources": count}})
+
+test_many_resources if {
+	said(reaching(10)) == set()
+	said(reaching(11)) == {["change.resources", "needs_approval"]}
+}
+
+capacity(measures) := fixtures.of_proposal({"context": {"capacity": measures}})
+
+test_much_of_a_team if {
+	said(capacity({"cores": {"before": 4, "after": 2}, "GiB": {"before": 0, "after": 1}})) == set()
+	said(capacity({"cores": {"before": 4, "after": 1.9}})) == {["change.capacity", "needs_approval"]}
+	said(capacity({"GPUs": {"before": 2, "after": 4}})) == {["change.capacity", "needs_approval"]}
+	said(capacity({"GPUs": {"before": 2, "after": "3.1"}})) == {["change.capacity", "needs_approval"]}
+}
+
+test_what_cannot_be_read_cannot_be_evaluated if {
+	rule.evaluable with input as reaching(1)
+	not rule.evaluable with input as reaching("many")
+	not rule.evaluable with input as capacity("all")
+	not rule.evaluable with input as capacity({"cores": {"before": "x", "after": 1}})
+	not rule.evaluable with input as capacity({"cores": {"before": 1}})
+}
+
+test_words if {
+	results := rule.results with input as capacity({"cores": {"before": 8, "after": 2}})
+	{[record.actual, record.limit] | some record in results} == {["75 % of the team's cores", "at most 50 % at once"]}
+}

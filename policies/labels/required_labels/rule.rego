@@ -16,10 +16,16 @@ evaluable if {
 	is_array(limit.placeholders)
 	limit.decision in {"deny", "needs_approval"}
 	is_boolean(limit.namespace_counts)
+	is_object(limit.patterns)
 	every label in required {
-		is_array(limit.keys[label])
+		spellings(label)
 	}
 }
+
+# A label without spellings goes by its own name: a domain may ask for one that nobody else has.
+spellings(label) := limit.keys[label] if is_array(limit.keys[label])
+
+spellings(label) := [label] if not limit.keys[label]
 
 # METADATA
 # title: Cost and ownership labels are missing
@@ -46,9 +52,14 @@ default required := []
 
 required := limit.kinds[resource.kind] if {
 	limit.kinds[resource.kind]
-} else := limit.other_billed if {
-	is_object(resource.manifest.spec.forProvider)
+	not is_managed
+} else := array.concat(listed, [label | some label in limit.other_billed; not label in listed]) if {
+	is_managed
+	listed := object.get(limit.kinds, resource.kind, [])
 }
+
+# A managed cloud resource carries what all of them do, and what its kind does.
+is_managed if is_object(resource.manifest.spec.forProvider)
 
 missing := [label |
 	some label in required
@@ -57,7 +68,14 @@ missing := [label |
 
 counted := resource.labels if limit.namespace_counts else := resource.own_labels
 
+# One of its spellings names somebody, whatever another says.
 present(label) if {
-	value := resource.label_of(counted, limit.keys[label])
+	some key in spellings(label)
+	value := resource.label_of(counted, [key])
 	not lower(trim_space(value)) in {placeholder | some placeholder in limit.placeholders}
+	fits(label, value)
 }
+
+fits(label, value) if regex.match(limit.patterns[label], value)
+
+fits(label, _) if not limit.patterns[label]

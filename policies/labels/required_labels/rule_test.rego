@@ -84,7 +84,41 @@ test_limits_are_data if {
 	record.limit == "labels colour"
 }
 
-test_label_without_spelling_cannot_be_evaluated if {
+test_label_without_spellings_goes_by_its_own_name if {
+	count(rule.results) == 1 with input as with_labels({})
+		with data.limits.labels.defaults.kinds as {"Deployment": ["data-class"]}
+	count(rule.results) == 0 with input as with_labels({"acme.io/dataClass": "public"})
+		with data.limits.labels.defaults.kinds as {"Deployment": ["data-class"]}
 	not rule.evaluable with input as with_labels({})
-		with data.limits.labels.defaults.keys as {}
+		with data.limits.labels.defaults.keys as {"team": "team", "environment": [], "cost-center": []}
+}
+
+# Harm: a domain counts fewer spellings, and a placeholder that stood before a name is passed over.
+test_one_spelling_that_names_somebody_is_enough if {
+	count(rule.results) == 0 with input as with_labels(object.union(fixtures.labels, {"team": "todo", "owner": "search"}))
+}
+
+test_managed_resource_of_a_listed_kind_carries_both if {
+	document := fixtures.of_manifest({"kind": "Bucket", "spec": {"forProvider": {"tags": {}}}})
+	results := rule.results with input as document
+		with data.limits.labels.defaults.kinds as {"Bucket": ["data-class", "team"]}
+	some record in results
+	record.actual == "without data-class, team, cost-center"
+}
+
+patterned(labels) := value if {
+	value := fixtures.said(rule.results) with input as object.union(
+		fixtures.of_manifest({"kind": "Namespace", "metadata": {"labels": labels}}),
+		{},
+	)
+		with data.limits.labels.defaults.patterns as {"cost-center": "^cc-[0-9]+$"}
+}
+
+# Harm: a cost centre that accounting has never heard of passes for one.
+test_values_have_to_match_their_pattern if {
+	patterned({"team": "a", "cost-center": "cc-12"}) == set()
+	patterned({"team": "a", "cost-center": "12"}) == {["labels.required", "deny"]}
+	patterned({"team": "anything", "cost-center": "cc-1"}) == set()
+	not rule.evaluable with data.limits.labels.defaults.patterns as []
+		with input as fixtures.of_manifest({"kind": "Namespace"})
 }

@@ -291,5 +291,5 @@ def test_what_may_not_be_edited_is_refused_before_its_file_is_read() -> None:
     index = index_files({"kustomization.yaml": f"kind: Kustomization\n{kustomization}".encode()})
     location = index.locate("ConfigMap/default/c", 'data["gone.yaml"]')
     assert location is not None
-    with pytest.raises(Stopped, match="configMapGenerator reads it from gone.yaml"):
+    with pytest.raises(Stopped, match="configMapGenerator reads it from gone"):
         edit_value(index, location, "x")

@@ -1,4 +1,4 @@
-"""Every manifest that is at hand, as it is and broken at random: one value, one hunk, or a reason."""
+"""Every manifest at hand, as it is and broken at random: one value, one hunk, or a reason."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ def changed(index: RepositoryIndex, location: ValueLocation, data: bytes) -> boo
                 raise AssertionError("an edit that changes nothing was planned")
             _, before, after = edit_value(index, location, same)
         except Stopped as refused:
-            assert refused.message
-            assert refused.faults
+            told(refused)
             continue
         assert before == data
         assert hunks(unified_diff(location.file, before, after)) == 1
@@ -89,6 +88,13 @@ def changed(index: RepositoryIndex, location: ValueLocation, data: bytes) -> boo
         assert {resource for resource, _ in differing} <= {location.resource, *location.follows}
         return True
     return False
+
+
+def told(refused: Stopped) -> None:
+    """A refusal says why, and where."""
+    assert refused.message
+    assert all(fault.expected and fault.hint for fault in refused.faults)
+    assert refused.faults
 
 
 def broken(data: bytes, chance: random.Random) -> bytes:

@@ -21,13 +21,13 @@ from finops_dagster.domain.decisions import (
     Verdict,
 )
 from finops_dagster.domain.money import MoneyRange, Range
-from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
+from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import branch_of_value
 from finops_dagster.gitops.escaping import code, one_line, prose
 from finops_dagster.gitops.rendering import render_body, render_commit_message, render_title
 from finops_dagster.gitops.wanted import Shown, Wanted
-from finops_dagster.gitops.words import carbon_span, effect, money_span
+from finops_dagster.gitops.words import carbon_span, effect, money_span, records
 from tests.builders import proposal, verdict
 
 EDIT = Edit(file="apps/web.yaml", start_byte=1, end_byte=2, before="2", after="500m")
@@ -203,6 +203,29 @@ def test_it_is_said_who_approves_how_far_it_goes_and_what_came_of_others() -> No
     assert "Of 9" not in body
 
 
+def test_the_record_of_a_kind_counts_what_people_decided() -> None:
+    """Harm: a kind that is reverted each time is merged again; what is open counts as agreed to."""
+
+    def ended(state: PullRequestState, kind: str = "rightsize_cpu") -> PullRequest:
+        member = Member(
+            key="key-1", kind=kind, resource="r", field="f", before="1", after="2",
+            fingerprint="change-1", proposal_id="p", owner="o",
+            saving_per_month=money("1", "2", "3"),
+        )  # fmt: skip
+        return opened("", members=(member,), state=state)
+
+    states = PullRequestState
+    known = [
+        *[ended(states.MERGED)] * 3, ended(states.REVERTED), ended(states.OPEN),
+        ended(states.SUPERSEDED), ended(states.REJECTED, "idle_gpu"), ended(states.OPEN, "x"),
+    ]  # fmt: skip
+    assert records(known) == {
+        "rightsize_cpu": "Earlier changes of the kind rightsize cpu: 3 merged and "
+        "1 reverted after their merge.",
+        "idle_gpu": "Earlier changes of the kind idle gpu: 1 rejected.",
+    }
+
+
 def test_a_new_file_is_named_and_undone_by_a_revert() -> None:
     """Harm: the command to undo sets a value in a file that the revert takes away."""
     made = EDIT.model_copy(update={"file": "o/patch.yaml", "creates": True, "before": ""})
@@ -281,7 +304,8 @@ def opened(body: str, **changes: object) -> PullRequest:
     of = proposal()
     return PullRequest.model_validate({
         "number": 3, "key": of.key, "kind": "rightsize_cpu", "resource": of.resource,
-        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40, "head_sha": "a" * 40,
+        "branch": branch_of_value("f", of.resource, of.field), "base_sha": "b" * 40,
+        "head_sha": "a" * 40,
         "state": PullRequestState.OPEN, "title": "t", "body": body, "url": "u",
         "files": (FileChange(path="f", hunks=1),), "saving_per_month": of.saving_per_month,
         "carbon_kg_per_month": of.carbon_kg_per_month, "verdict": Decision.ALLOW,

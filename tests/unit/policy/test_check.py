@@ -270,3 +270,18 @@ def test_real_manifests(bundle: RegoBundle, folder: str) -> None:
     spoke = {rule.id for item in report.items for rule in item.rules}
     assert not spoke & {"policy.engine", "policy.input", "policy.rule_unevaluable"}
     assert all(refused.reason for refused in report.refused)
+
+
+def test_an_admission_request_is_its_object(tmp_path: Path, bundle: RegoBundle) -> None:
+    """Harm: what a webhook was asked is judged as a review, which breaks no rule."""
+    pod = TWO.split("---\n")[1].replace("\n", "\n    ")
+    review = (
+        f"apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\nrequest:\n  object:\n    {pod}"
+    )
+    report = check(tmp_path, bundle, {"review.yaml": review})
+    assert [(item.resource, item.verdict) for item in report.items] == [
+        ("Pod/ml/train", Decision.DENY)
+    ]
+    gone = "apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\nrequest: {operation: DELETE}"
+    report = check(tmp_path / "gone", bundle, {"gone.yaml": gone})
+    assert reasons(report) == {"gone.yaml": "an admission of no object"}

@@ -222,3 +222,207 @@ def test_published_serverless_policy() -> None:
         "spec": {"forProvider": {"memorySize": 2048}},
     }
     assert said(judge, managed)[0] is Decision.DENY
+
+
+def folder(root: Path, **files: str) -> ForeignPolicy:
+    """A folder of policies; `__` in a name is a slash, `_rego` at its end the suffix."""
+    for name, text in files.items():
+        stem, _, suffix = name.rpartition("_")
+        file = root / "theirs" / f"{stem.replace('__', '/')}.{suffix}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return load_foreign(root / "theirs")
+
+
+def test_helpers_of_a_folder_old_and_new(tmp_path: Path) -> None:
+    """Harm: a policy whose helpers are in another file, or in the older Rego, does not load."""
+    judge = folder(
+        tmp_path,
+        main_rego="package main\nimport rego.v1\nimport data.lib.pods\n"
+        "deny contains msg if { some image in pods.images; endswith(image, data.tags.bad)\n"
+        'msg := sprintf("%v is not pinned", [image]) }\n',
+        lib__pods_rego="package lib.pods\nimport future.keywords.in\n"
+        "images[image] { image := input.request.object.spec.containers[_].image }\n",
+        tags__data_yaml="bad: ':latest'\n",
+        main_test_rego='package main_test\nimport rego.v1\ndeny contains "no policy" if true\n',
+    )
+    assert said(judge, DEPLOYMENT) == (Decision.DENY, ["x:latest is not pinned"])
+
+
+def test_packages_of_a_folder_are_asked_each_in_its_way(tmp_path: Path) -> None:
+    """Harm: one policy that reads requests makes the one beside it blind to manifests."""
+    judge = folder(
+        tmp_path,
+        a_rego=ADMISSION_V0,
+        b_rego='package functions\ndeny[msg] {\n input.kind == "ServerlessFunction"\n'
+        ' input.spec.memory > 512\n msg := "too large"\n}\n# input.review is only spoken of\n',
+    )
+    assert said(judge, POD) == (Decision.DENY, ["x:latest is not pinned"])
+    function = {"kind": "ServerlessFunction", "spec": {"memory": "1Gi"}}
+    assert said(judge, function) == (Decision.DENY, ["too large"])
+    assert said(judge, function | {"spec": {"memory": 512}}) == (Decision.ALLOW, [])
+
+
+def test_parts_that_do_not_go_together(tmp_path: Path) -> None:
+    """Harm: a fault that only shows when anything is asked denies everything, one by one."""
+    text = "package main\nimport rego.v1\ndeny contains msg if { msg := nobody }\n"
+    with pytest.raises(SettingsError, match="does not compile"):
+        policy(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("rules", "speaks"),
+    [('["big"]', False), ('["other"]', True), ('["", "big"]', False)],
+)
+def test_exceptions(tmp_path: Path, rules: str, speaks: bool) -> None:
+    """Harm: what their own policy excepts by name is denied here."""
+    judge = policy(
+        tmp_path,
+        'package main\nimport rego.v1\ndeny_big contains "big" if input.spec.replicas > 10\n'
+        f'exception contains rules if {{ input.metadata.name == "a"; rules := {rules} }}\n',
+    )
+    assert (said(judge, DEPLOYMENT)[0] is Decision.DENY) is speaks
+    assert said(judge, DEPLOYMENT | {"metadata": {"name": "b"}})[0] is Decision.DENY
+
+
+def test_policies_for_reviews_and_manifests_alike(tmp_path: Path) -> None:
+    """Harm: a policy written for conftest and Gatekeeper is asked without its parameters."""
+    file = tmp_path / "both.rego"
+    file.write_text(
+        "package both\ndefault is_review = false\nis_review { input.review.object }\n"
+        "resource = input.review.object { is_review }\nresource = input { not is_review }\n"
+        "violation[msg] { resource.spec.replicas > input.parameters.most; "
+        'msg := "too many" }\n'
+    )
+    assert said(load_foreign(file, {"most": 10}), DEPLOYMENT) == (Decision.DENY, ["too many"])
+    assert said(load_foreign(file, {"most": 20}), DEPLOYMENT) == (Decision.ALLOW, [])
+
+
+TEMPLATE = """
+apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: maxreplicas}
+spec:
+  crd: {spec: {names: {kind: MaxReplicas}}}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    code:
+    - engine: K8sNativeValidation
+      source: {validations: []}
+    - engine: Rego
+      source:
+        version: v1
+        rego: |
+          package maxreplicas
+          violation contains {"msg": msg} if {
+            data.lib.count.replicas > input.parameters.most
+            msg := sprintf("more than %v", [input.parameters.most])
+          }
+        libs:
+        - |
+          package lib.count
+          replicas := input.review.object.spec.replicas
+"""
+CONSTRAINT = """
+apiVersion: constraints.gatekeeper.sh/v1beta1
+kind: MaxReplicas
+metadata: {name: NAME}
+spec:
+  enforcementAction: ACTION
+  match:
+    kinds: [{apiGroups: [apps], kinds: [Deployment]}]
+    excludedNamespaces: [kube-*]
+    labelSelector: {matchExpressions: [{key: big, operator: DoesNotExist}]}
+  parameters: {most: MOST}
+"""
+
+
+def constraint(name: str, action: str, most: int) -> str:
+    text = CONSTRAINT.replace("NAME", name).replace("ACTION", action)
+    return text.replace("MOST", str(most))
+
+
+def test_templates_with_their_constraints(tmp_path: Path) -> None:
+    """Harm: what Gatekeeper refuses in the cluster is proposed, or what it only warns of stops."""
+    judge = folder(
+        tmp_path,
+        template_yaml=TEMPLATE,
+        uses_yaml="---".join(
+            [constraint("hard", "deny", 11), constraint("soft", "warn", 5),
+             constraint("trial", "dryrun", 1)]
+        ),
+    )  # fmt: skip
+    assert said(judge, DEPLOYMENT) == (Decision.DENY, ["more than 11", "more than 5"])
+    assert said(judge, DEPLOYMENT | {"spec": {"replicas": 6}}) == (
+        Decision.NEEDS_APPROVAL,
+        ["more than 5"],
+    )
+    for other in (
+        {"kind": "StatefulSet"},
+        {"apiVersion": "other/v1"},
+        {"metadata": {"name": "a", "namespace": "kube-system"}},
+        {"metadata": {"name": "a", "labels": {"big": "yes"}}},
+    ):
+        assert said(judge, DEPLOYMENT | other) == (Decision.ALLOW, []), other
+    (tmp_path / "theirs" / "uses.yaml").unlink()
+    assert load_foreign(tmp_path / "theirs", {"most": 3}).bundle != judge.bundle
+    assert said(load_foreign(tmp_path / "theirs", {"most": 3}), DEPLOYMENT)[1] == ["more than 3"]
+
+
+def test_functions_of_other_tools(tmp_path: Path) -> None:
+    """Harm: a function declared in Terraform or SAM passes what one in Kubernetes does not."""
+    judge = policy(
+        tmp_path,
+        'package f\ndeny[msg] {\n input.kind == "ServerlessFunction"\n'
+        " input.spec.memory > 512\n msg := input.metadata.name\n}\n",
+    )
+
+    def asked(kind: str, manifest: dict[str, Any]) -> list[str]:
+        resource = {"kind": kind, "name": "f", "labels": {}, "manifest": manifest}
+        verdict = judge.judge_document({"resource": resource}, "f#0")
+        return [rule.title for rule in verdict.rules]
+
+    assert asked("aws_lambda_function", {"memory_size": 1024}) == ["f"]
+    assert asked("aws_lambda_function", {"memory_size": 512}) == []
+    assert asked("aws_lambda_function", {"memory_size": "var.memory"}) == []
+    assert asked("google_cloudfunctions2_function",
+                 {"service_config": [{"available_memory": "1024M"}]}) == ["f"]  # fmt: skip
+    assert asked("AWS::Serverless::Function", {"Properties": {"MemorySize": 3008}}) == ["f"]
+    assert asked("ServerlessFunction", {}) == ["f"]
+    assert asked("aws_s3_bucket", {"memory_size": 1024}) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "speaks"),
+    [
+        ("any([false, input.spec.replicas > 10])", True),
+        ("all([true, input.spec.replicas > 20])", False),
+        ('re_match("^Deploy", input.kind)', True),
+        ('count(set_diff({"a", "b"}, {"a"})) == 1', True),
+        ('net.cidr_overlap("10.0.0.0/8", "10.1.1.1")', True),
+        ('startswith(crypto.sha256("a"), "ca97")', True),
+    ],
+)
+def test_functions_that_older_policies_call(tmp_path: Path, expression: str, speaks: bool) -> None:
+    """Harm: a policy that OPA has run for years does not load here."""
+    judge = policy(tmp_path, f'package old\ndeny["said"] {{ {expression} }}\n')
+    assert said(judge, DEPLOYMENT)[1] == (["said"] if speaks else [])
+    with pytest.raises(SettingsError, match="could not find function nobody"):
+        policy(tmp_path, 'package old\ndeny["said"] { nobody(input) }\n')
+
+
+def test_a_file_uses_what_is_beside_it(tmp_path: Path) -> None:
+    """Harm: a policy that is named by its file has lost its library, or speaks for others too."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "kinds.rego").write_text(
+        "package lib.kinds\nimport data.lib.words\nlarge { input.spec.replicas > words.most }\n"
+    )
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 10\ndeny[msg] { msg := `no` }")
+    (tmp_path / "other.rego").write_text("package other\ndeny[`other`] { true }\n")
+    (tmp_path / "broken.rego").write_text("package broken\ndeny[")
+    text = "package main\nimport data.lib\ndeny[msg] { lib.kinds.large; msg := `large` }\n"
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.DENY, ["large"])
+    before = policy(tmp_path, text).bundle
+    (tmp_path / "words.rego").write_text("package lib.words\nmost = 20\n")
+    assert said(policy(tmp_path, text), DEPLOYMENT) == (Decision.ALLOW, [])
+    assert policy(tmp_path, text).bundle != before

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_dagster.domain.decisions import Decision, DeclaredResource, Proposal
+from finops_dagster.domain.decisions import Decision, DeclaredResource, Proposal, Rung
 from finops_dagster.policy.bundle import RegoBundle
 from finops_dagster.policy.inputs import manifest_input, plain, proposal_input
 from finops_dagster.policy.judges import RegorusJudge
@@ -257,6 +257,47 @@ def test_no_context_breaks_the_engine(
     verdict = _judge(bundle).judge_document(document, "s")
     assert verdict.decision is Decision.DENY
     assert "policy.engine" not in {rule.id for rule in verdict.rules}, verdict.rules
+
+
+CONTEXT = st.dictionaries(
+    st.sampled_from(
+        ["team", "now", "ceiling", "budget", "day", "resources", "capacity", "record", "model"]
+    ),
+    JSON
+    | st.dictionaries(
+        st.sampled_from(
+            ["currency", "amount", "spent", "forecast", "moved", "team_moved", "cores", "merged"]
+            + ["reverts", "realised_ratio", "low", "team", "before", "after"]
+        ),
+        JSON | st.just("USD") | st.dictionaries(st.sampled_from(["before", "low"]), JSON),
+        max_size=4,
+    ),
+)
+
+
+@given(told=CONTEXT, kind=JSON, owner=JSON, risk=JSON, saving=st.sampled_from(["-1", "1", "x"]))
+def test_no_day_breaks_the_engine(
+    bundle: RegoBundle, told: dict[str, Any], kind: Any, owner: Any, risk: Any, saving: str
+) -> None:
+    """Harm: one odd value of a day denies everything as unevaluable, and nobody sees which rule."""
+    document = manifest_input({"kind": "Deployment"}, "s")
+    document["context"] = plain(told)
+    document["resource"]["changed"] = True
+    document["proposal"] = plain(
+        {
+            "kind": kind,
+            "owner": owner,
+            "risk": risk,
+            "field": "spec.replicas",
+            "current": "3",
+            "proposed": "2",
+            "saving_per_month": {"mid": saving, "currency": "USD"},
+            "evidence": {"figures": {}},
+        }
+    )
+    verdict = _judge(bundle).judge_document(document, "s")
+    assert "policy.engine" not in {rule.id for rule in verdict.rules}, verdict.rules
+    assert verdict.rung is not Rung.AUTOMERGE
 
 
 _JUDGES: dict[str, RegorusJudge] = {}

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from github import Auth
 
+from finops_dagster.domain.decisions import Rung
 from finops_dagster.domain.errors import Fault, Stopped, Unavailable
+from finops_dagster.domain.pull_requests import Permission, Protection
 from finops_dagster.settings import Settings
 from finops_dagster.setup.checks import Check, Outcome, Probes
 from finops_dagster.setup.doctor import doctor
+from finops_dagster.setup.forge import check_forge
 from finops_dagster.setup.repository import check_github, check_local
 
 
@@ -25,6 +29,8 @@ def probes(**replaced: Any) -> Probes:
         "deliveries": lambda group, name: 3,
         "policies": lambda: "policies-0123",
         "allocation": lambda: "2 teams, 1 rules, 0 shared costs",
+        "permissions": lambda: (),
+        "protection": lambda branch: Protection(branch=branch, protected=False, reason="no rule"),
         "may_edit": lambda file, globs: any(fnmatch(file, glob) for glob in globs),
     }
     return Probes(**{**given, **replaced})
@@ -205,7 +211,7 @@ def hub() -> Iterator[str]:
 
 def test_github_that_answers_passes(hub: str) -> None:
     """Branch and files must be those of the repository asked for."""
-    checks, files = check_github(hub, "acme/gitops", "main", "good", acts=True)
+    checks, files = check_github(hub, "acme/gitops", "main", Auth.Token("good"), acts=True)
     assert [check.result for check in checks] == [Outcome.OK, Outcome.OK]
     assert files == ["a.yaml"]
 
@@ -223,7 +229,8 @@ def test_github_faults_are_told_apart(
     hub: str, token: str | None, repository: str, branch: str, name: str, says: str
 ) -> None:
     """A wrong token and a wrong name need different people."""
-    checks, _ = check_github(hub, repository, branch, token, acts=True)
+    auth = Auth.Token(token) if token is not None else None
+    checks, _ = check_github(hub, repository, branch, auth, acts=True)
     assert (checks[0].name, checks[0].result) == (name, Outcome.FAIL)
     assert says in checks[0].detail
     assert token is None or token not in checks[0].detail
@@ -234,15 +241,17 @@ def test_github_token_that_may_not_push_fails_only_when_acting(
 ) -> None:
     """A dry run needs to read only; an acting run must not find out half-way."""
     monkeypatch.setattr(_Hub, "push", False)
-    acting, _ = check_github(hub, "acme/gitops", "main", "good", acts=True)
-    looking, _ = check_github(hub, "acme/gitops", "main", "good", acts=False)
+    acting, _ = check_github(hub, "acme/gitops", "main", Auth.Token("good"), acts=True)
+    looking, _ = check_github(hub, "acme/gitops", "main", Auth.Token("good"), acts=False)
     assert acting[-1].result is Outcome.FAIL
     assert looking[-1].result is Outcome.WARN
 
 
 def test_github_that_does_not_answer_fails() -> None:
     """A refused connection must be a sentence, not a stack trace."""
-    checks, _ = check_github("http://127.0.0.1:1", "acme/gitops", "main", "good", acts=True)
+    checks, _ = check_github(
+        "http://127.0.0.1:1", "acme/gitops", "main", Auth.Token("good"), acts=True
+    )
     assert checks[0].result is Outcome.FAIL
     assert "does not answer" in checks[0].detail
 
@@ -262,3 +271,58 @@ def test_a_remote_place_is_asked_and_its_refusal_told(settings: Settings) -> Non
     assert "billing[0].path" not in named
     assert named["billing cloud"].result is Outcome.FAIL
     assert "Permit it." in named["billing cloud"].fix
+
+
+RIGHTS = (
+    Permission(name="contents", needed_for="write branches", given=True, detail="write"),
+    Permission(name="issues", needed_for="keep the dashboard", given=False, detail="read"),
+    Permission(name="statuses", needed_for="say the verdict", given=None, detail="write"),
+    Permission(name="administration", needed_for="see reviews", given=False, detail="none"),
+)
+
+
+@pytest.mark.parametrize("acts", [False, True])
+def test_each_right_is_held_against_the_minimum(settings: Settings, acts: bool) -> None:
+    """Harm: the token lacks a right, and the run ends half-way through what it opens."""
+    changed = settings.model_copy(update={"act": acts})
+    named = by_name(check_forge(changed, probes(permissions=lambda: RIGHTS)))
+    assert named["right contents"].result is Outcome.OK
+    assert named["right issues"].result is (Outcome.FAIL if acts else Outcome.WARN)
+    assert "issues" in named["right issues"].fix
+    assert named["right statuses"].result is Outcome.WARN
+    assert named["right administration"].result is Outcome.WARN, "nothing is done with it but told"
+
+
+@pytest.mark.parametrize(
+    ("found", "protection", "automerge", "says"),
+    [
+        (Protection(branch="main", protected=False, reason="no rule"), "warn", "warn", "not"),
+        (Protection(branch="main", protected=True), "warn", "warn", "not protected"),
+        (Protection(branch="main", protected=True, reviews=1), "ok", "warn", "allow"),
+        (
+            Protection(branch="main", protected=True, checks=("ci",), automerge=True),
+            "ok", "ok", "by the forge",
+        ),
+    ],
+)  # fmt: skip
+def test_automerge_is_refused_where_nothing_holds(
+    settings: Settings, found: Protection, protection: str, automerge: str, says: str
+) -> None:
+    """Harm: settings ask for automerge, and nobody learns why nothing merges, or all does."""
+    changed = settings.model_copy(update={"autonomy": Rung.AUTOMERGE})
+    named = by_name(check_forge(changed, probes(protection=lambda _: found)))
+    assert named["protection of main"].result == protection
+    assert named["automerge"].result == automerge
+    assert says in named["automerge"].detail
+
+
+def test_a_forge_that_does_not_answer_is_one_failure(settings: Settings) -> None:
+    """Harm: an outage shows as a stack trace."""
+    fault = Fault(code="github", expected="An answer.", hint="Try again later.")
+
+    def silent() -> tuple[Permission, ...]:
+        raise Unavailable("GitHub: no answer", (fault,))
+
+    (check,) = check_forge(settings, probes(permissions=silent))
+    assert check.result is Outcome.FAIL
+    assert check.fix == "Try again later."

@@ -97,3 +97,13 @@ def test_what_was_written_down_but_never_put_in_force_is_no_publication(tmp_path
     assert sorted((store.root / "manifests").iterdir())[1:] == [
         store.root / "manifests" / f"{third.sequence:08d}-{third.id}.json"
     ]
+
+
+def test_a_whole_mart_takes_the_place_of_what_it_was(tmp_path: Path) -> None:
+    """Harm: what was told yesterday stands beside what is told today: each row is there twice."""
+    store = PublicationStore(tmp_path / "published")
+    held = store.publish(export(store, warehouse(tmp_path / "a.duckdb")), NOW)
+    (version,) = held.versions
+    later = version.model_copy(update={"partition": version.partition + timedelta(days=1)})
+    assert store.publish([later], NOW, whole=True).versions == (later,)
+    assert len(store.publish([version], NOW).versions) == 2

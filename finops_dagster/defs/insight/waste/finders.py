@@ -14,6 +14,7 @@ from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.placement import placement
+from finops_dagster.defs.insight.waste.policy import violating
 from finops_dagster.defs.insight.waste.serverless import serverless
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.domain.decisions import Finding
@@ -28,6 +29,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     serverless,
     bill,
     placement,
+    violating,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,

@@ -28,37 +28,42 @@ _BEFORE_DAYS = 76
 
 def machines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """Findings about types of machines and databases; none where none is billed by the hour."""
+    inputs = machine_inputs(estate, reader, as_of)
+    if inputs is None:
+        return FindResult(findings=[], abstained=[])
+    days, change = estate.settings.sizing.history_days, estate.settings.sizing.max_change_share
+    return find_machines(inputs, as_of, SizingConfig(history_days=days, max_change_share=change))
+
+
+def machine_inputs(estate: Estate, reader: PublishedReader, as_of: date) -> MachineInputs | None:
+    """What is billed by the hour, with its prices and use; None where nothing is."""
     days = estate.settings.sizing.history_days
     costs = billed.billed_resources(reader, as_of, days)
     if costs is None or costs.empty:
-        return FindResult(findings=[], abstained=[])
+        return None
     costs = billed.named(costs, billed.declared_names(resources.reader(estate, as_of), as_of))
     rows = bill.hourly(costs, _tags(reader, as_of, days))
     if rows.empty:
-        return FindResult(findings=[], abstained=[])
+        return None
     path = estate.settings.sizing.machine_types
     listed = read_machine_list(path, as_of) if path else pd.DataFrame(columns=[*COLUMNS, *OPTIONAL])
     index = estate.index(as_of)
     pairs = set(zip(rows["sku_meter"], rows["consumed_unit"], strict=True))
     own = costs.loc[costs["resource"].isin(rows["resource"])]
-    return find_machines(
-        MachineInputs(
-            machines=bill.machines(rows, bill.declared_types(index.locations() if index else [])),
-            use=_use(reader, rows, as_of, days),
-            catalogue=Catalogue(bill.types(rows, listed), _limits(estate.dbt_project)),
-            type_prices=TypePrices(
-                pd.concat([billed_prices(bill.charges(rows)), listed.assign(evidence="file")])
-            ),
-            unit_prices=unit_prices(
-                own,
-                as_of,
-                days,
-                meter_of=lambda sku, unit: METER if (sku, unit) in pairs else None,
-            ),
-            regions=estate.settings.placement.regions,
+    return MachineInputs(
+        machines=bill.machines(rows, bill.declared_types(index.locations() if index else [])),
+        use=_use(reader, rows, as_of, days),
+        catalogue=Catalogue(bill.types(rows, listed), _limits(estate.dbt_project)),
+        type_prices=TypePrices(
+            pd.concat([billed_prices(bill.charges(rows)), listed.assign(evidence="file")])
         ),
-        as_of,
-        SizingConfig(history_days=days, max_change_share=estate.settings.sizing.max_change_share),
+        unit_prices=unit_prices(
+            own,
+            as_of,
+            days,
+            meter_of=lambda sku, unit: METER if (sku, unit) in pairs else None,
+        ),
+        regions=estate.settings.placement.regions,
     )
 
 

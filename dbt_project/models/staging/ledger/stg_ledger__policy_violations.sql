@@ -1,0 +1,9 @@
+with
+
+exported as (
+
+    select * from {{ ledger_export(source('ledger', 'policy_violations')) }}
+
+)
+
+select * from exported

@@ -1,0 +1,52 @@
+"""A limit or a condition of any rule that is changed by mistake makes a test or a sample fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.policies.mutants import Mutant, chosen, mutants, survives
+
+EVERY = list(mutants())
+EQUIVALENT: dict[str, str] = {}
+"""Mutants that say the same as the rule -> why."""
+FEW = [
+    *chosen(
+        [mutant for mutant in EVERY if mutant.operator != "limit"],
+        lambda mutant: (mutant.place, mutant.operator == "negation"),
+    ),
+    *chosen(
+        [mutant for mutant in EVERY if mutant.operator == "limit"],
+        lambda mutant: mutant.place.split(".")[0],
+    ),
+]
+"""Of each rule a comparison and a negation, of each topic a limit: what every run tries."""
+
+
+def unnoticed(mutant: Mutant) -> bool:
+    return mutant.id not in EQUIVALENT and survives(mutant) is True
+
+
+@pytest.mark.parametrize("mutant", FEW, ids=lambda mutant: mutant.id)
+def test_noticed(mutant: Mutant) -> None:
+    """Harm: a condition is turned around or a limit moved by mistake, and every test passes."""
+    assert not unnoticed(mutant)
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("mutant", EVERY, ids=lambda mutant: mutant.id)
+def test_every_one_is_noticed(mutant: Mutant) -> None:
+    """Harm: likewise, of every condition and every limit."""
+    assert not unnoticed(mutant)
+
+
+def test_every_rule_and_topic_is_tried() -> None:
+    """Harm: a new rule is never put to the test, since the harness does not find its conditions."""
+    rules = {m.place for m in EVERY if m.operator != "limit"}
+    assert rules == {m.place for m in FEW if m.operator != "limit"}
+    assert {source.name for source in EVERY[0].bundle.policies if "/rule" in source.name} == rules
+    assert {m.place for m in EVERY if m.operator == "negation"} == rules
+
+
+def test_equivalent_mutants_are_mutants() -> None:
+    """Harm: an excuse stands for a line that is gone, and covers whatever comes in its place."""
+    assert set(EQUIVALENT) <= {mutant.id for mutant in EVERY}
