@@ -45,8 +45,10 @@ class Waits:
     fingerprint: str
     """Of its change set."""
     title: str
+    """Tells its saving too."""
     owner: str
     saving_per_month: MoneyRange
+    """Added up with that of others that wait for the same reason."""
     reason: str
     """Why it waits."""
 
@@ -245,13 +247,9 @@ def _waiting(waits: Sequence[Waits], room: int) -> list[str]:
 
 
 def _wait(one: Waits) -> str:
-    mid = total([one.saving_per_month])
-    money = ", ".join(f"{amount(value)} {name}" for name, value in mid.items())
     boxes = [f"  {_box(name, one.key)} {label}" for name, label in _LABELS.items()]
     owner = f", of {prose(one.owner, 80)}" if one.owner else ""
-    return "\n".join(
-        [f"- **{prose(one.title, 200)}**{owner}: {money} a month ({code(one.key, 60)})", *boxes]
-    )
+    return "\n".join([f"- **{prose(one.title, 200)}**{owner} ({code(one.key, 60)})", *boxes])
 
 
 def _ticked(body: str) -> Iterator[tuple[str, str]]:

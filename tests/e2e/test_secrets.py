@@ -84,7 +84,7 @@ def test_a_forge_that_fails_with_the_token_in_its_answer_gives_no_secret_away(
     on_github(estate, f"http://{failing_forge}", "acme/estate")
     answers = [
         finops(estate, *command, **FORGE_CANARIES)
-        for command in (("prs",), ("prs", "--json"), ("why", "1"), ("dashboard",), ("doctor",))
+        for command in (("prs",), ("prs", "--json"), ("why", "1"), ("doctor",))
     ]
     answers.append(
         process([sys.executable, "-c", AGAIN, str(estate / "finops.yaml")], estate,
