@@ -98,11 +98,9 @@ def render_commit_message(group: Sequence[Wanted], shown: Shown) -> str:
 def _alone(item: Wanted, shown: Shown) -> Iterable[str]:
     of = item.proposal
     name = code(spoken(of.resource))
-    yield (
-        f"**{action(of, name)} from {code(of.current)} to {code(of.proposed)}: "
-        f"{effect([of])}.** {prose(of.reason)}"
-    )
+    yield f"**{action(of, name)} from {code(of.current)} to {code(of.proposed)}: {effect([of])}.**"
     yield _change(item)
+    yield f"### Why\n\n{prose(of.reason)}"
     yield from _case(item, shown, "###")
     yield _policy([item])
     yield _approval([item], shown)

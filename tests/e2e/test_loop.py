@@ -142,7 +142,7 @@ def test_each_pull_request_carries_what_is_promised(
         assert one.keys() >= PULL_REQUEST
         assert one["state"] == "open"
         assert one["base_sha"] == main
-        assert [file["hunks"] for file in one["files"]] == [1]
+        assert [file["hunks"] for file in one["files"]] in ([1], [1, 1])
         saving = one["saving_per_month"]
         assert saving["currency"] in ("USD", "EUR")
         assert all(is_money(saving[end]) for end in ("low", "mid", "high"))
@@ -156,7 +156,9 @@ def test_plain_git_shows_each_pull_request_as_one_changed_line(
     world: World, pulls: list[dict[str, Any]]
 ) -> None:
     """A change that also touches layout, comments or neighbours is not what was reviewed."""
-    for one in pulls:
+    in_place = [one for one in pulls if len(one["files"]) == 1]
+    assert len(in_place) >= 5
+    for one in in_place:
         span = f"main..{one['branch']}"
         (commit,) = git(world.repository, "log", "--format=%s", span).splitlines()
         assert commit == one["title"]
@@ -179,6 +181,32 @@ def test_plain_git_shows_each_pull_request_as_one_changed_line(
             if b != a
         ]
         assert len(differing) == 1
+
+
+def test_plain_git_shows_a_patch_of_an_overlay_as_a_new_file_and_its_line(
+    world: World, pulls: list[dict[str, Any]]
+) -> None:
+    """A value that a base shares, changed where it stands, changes every environment."""
+    for one in pulls:
+        if len(one["files"]) == 1:
+            continue
+        span = f"main..{one['branch']}"
+        added = {
+            path: (int(more), int(less))
+            for more, less, path in (
+                row.split("\t")
+                for row in git(world.repository, "diff", "--numstat", span).splitlines()
+            )
+        }
+        assert set(added) == {file["path"] for file in one["files"]}
+        assert {less for _, less in added.values()} == {0}
+        new = git(world.repository, "diff", "--name-only", "--diff-filter=A", span).split()
+        (listed,) = set(added) - set(new)
+        assert len(new) == 1
+        assert listed.endswith("/kustomization.yaml")
+        assert added[listed][0] in (1, 2)  # with `patches:` where there were none
+        patch = git(world.repository, "show", f"{one['branch']}:{new[0]}")
+        assert one["resource"].rpartition("/")[2] in patch
 
 
 def test_a_pull_request_explains_itself(world: World, pulls: list[dict[str, Any]]) -> None:
