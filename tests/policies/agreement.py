@@ -1,5 +1,4 @@
-"""Gatekeeper's library against our bundle: its samples, its own expectations, and our limits made of
-its parameters.
+"""Gatekeeper's library against our bundle: its samples, what its suites expect, our limits for it.
 
 What a policy of the library means here is written down once, below; the comparison is computed.
 """
@@ -57,7 +56,7 @@ def _labels(parameters: Mapping[str, Any], kinds: list[str]) -> dict[str, Any]:
     keys = [each["key"] for each in asked]
     return {
         "decision": "deny",
-        "kinds": {kind: keys for kind in kinds},
+        "kinds": dict.fromkeys(kinds, keys),
         "keys": {key: [key] for key in keys},
         "other_billed": [],
         "placeholders": [],

@@ -1,4 +1,4 @@
-"""Where our rules mean the same as Gatekeeper's library, and that they say the same of its samples."""
+"""Where rules mean the same as Gatekeeper's library, they say the same of its samples."""
 
 from __future__ import annotations
 
