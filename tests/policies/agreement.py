@@ -1,12 +1,10 @@
-"""Gatekeeper's library against our bundle: its samples, its own expectations, and our limits made of
-its parameters.
+"""Gatekeeper's library against our bundle: its samples, what its suites expect, our limits for it.
 
 What a policy of the library means here is written down once, below; the comparison is computed.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,7 +56,7 @@ def _labels(parameters: Mapping[str, Any], kinds: list[str]) -> dict[str, Any]:
     keys = [each["key"] for each in asked]
     return {
         "decision": "deny",
-        "kinds": {kind: keys for kind in kinds},
+        "kinds": dict.fromkeys(kinds, keys),
         "keys": {key: [key] for key in keys},
         "other_billed": [],
         "placeholders": [],
@@ -209,7 +207,7 @@ NOT_OURS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One sample of the library with what its suite expects of it."""
 
@@ -262,9 +260,10 @@ def violates(case: Case, bundle: RegoBundle) -> bool:
     What the suite calls inventory is what stands beside the sample.
     """
     meaning = MEANINGS[case.constraint]
-    data = copy.deepcopy(dict(bundle.data))
-    block = data["limits"][meaning.topic]
-    block["defaults"] |= meaning.limits(case.parameters, list(case.kinds))
+    block = bundle.data["limits"][meaning.topic]
+    ours = meaning.limits(case.parameters, list(case.kinds))
+    topic = {meaning.topic: block | {"defaults": block["defaults"] | ours}}
+    data = {**bundle.data, "limits": bundle.data["limits"] | topic}
     document = manifest_input(case.manifest, case.name)
     document["context"]["neighbours"] = list(case.inventory)
     verdict = RegorusJudge(bundle.with_data(data)).judge_document(document, case.name)
@@ -273,18 +272,18 @@ def violates(case: Case, bundle: RegoBundle) -> bool:
     )
 
 
-def table(library: Path, bundle: RegoBundle) -> str:
-    """The table of docs/policy-agreement.md."""
+def table(library: list[Case], says: Callable[[Case], bool]) -> str:
+    """The table of docs/policy-agreement.md; `says` is whether our rules deny a case."""
     rows = ["| policy of the library | our rules | agrees on |", "|---|---|---|"]
     by_policy: dict[str, list[Case]] = {}
-    for case in cases(library):
+    for case in library:
         by_policy.setdefault(case.policy, []).append(case)
     for policy, group in by_policy.items():
         kind = group[0].constraint
         if kind in MEANINGS:
             rules = ", ".join(f"`{id_}`" for id_ in sorted(MEANINGS[kind].rules))
-            agreed = sum(violates(case, bundle) == case.violated for case in group)
+            agreed = sum(says(case) == case.violated for case in group)
             rows.append(f"| {policy} | {rules} | {agreed} of {len(group)} samples |")
         else:
-            rows.append(f"| {policy} | none: {NOT_OURS.get(kind, '?')} | |")
+            rows.append(f"| {policy} | none: {NOT_OURS[kind]} | |")
     return "\n".join(rows) + "\n"

@@ -98,7 +98,9 @@ def survives(mutant: Mutant) -> bool | None:
 
 
 def _would_not_compile(error: EngineError) -> bool:
-    return any(word in str(error) for word in ("expecting", "unsafe", "before definition", "undefined"))
+    return any(
+        word in str(error) for word in ("expecting", "unsafe", "before definition", "undefined")
+    )
 
 
 def _noticed(engine: Any, tests: Sequence[Source]) -> bool:

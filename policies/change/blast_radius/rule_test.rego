@@ -83,3 +83,13 @@ test_words if {
 	results := rule.results with input as capacity({"cores": {"before": 8, "after": 2}})
 	{[record.actual, record.limit] | some record in results} == {["75 % of the team's cores", "at most 50 % at once"]}
 }
+
+# The bounds of each limit are themselves allowed.
+test_limits_at_their_bounds if {
+	every share in [0, 1] {
+		rule.evaluable with input as reaching(1) with data.limits.blast_radius.defaults.max_cut_share as share
+	}
+	rule.evaluable with input as reaching(1) with data.limits.blast_radius.defaults.max_resources as 0
+	rule.evaluable with input as reaching(1) with data.limits.blast_radius.defaults.max_capacity_share as 0
+	rule.evaluable with input as capacity({"cores": {"before": 0, "after": 0}})
+}

@@ -71,3 +71,10 @@ test_words if {
 	record.actual == "210 USD a month proposed to the team today, this change included"
 	record.limit == "at most 200 USD a month on a day"
 }
+
+# Nothing at all may be asked about: a limit of none, and a change that moves none.
+test_limits_and_changes_of_nothing if {
+	rule.evaluable with input as saving("0", {}) with data.limits.money as limits
+	none := object.union(limits, {"defaults": {"change": {"USD": 0}}})
+	rule.evaluable with input as saving("50", {}) with data.limits.money as none
+}

@@ -119,3 +119,15 @@ test_words if {
 		],
 	}
 }
+
+test_windows_of_no_time_and_freezes_of_one_day if {
+	never := {"windows": [{"name": "w", "open": [{"days": ["monday"], "from": "08:00", "until": "08:00"}]}]}
+	not rule.evaluable with input as at("2026-03-02T09:00:00Z") with data.limits.windows as with_limits(never)
+	one_day := {"freezes": [{"first": "2026-12-24", "last": "2026-12-24", "reason": "eve"}]}
+	rule.evaluable with input as at("2026-03-02T09:00:00Z") with data.limits.windows as with_limits(one_day)
+}
+
+# What is no cut passes, also where it sets what is there.
+test_the_same_again_is_no_cut if {
+	said(short("underprovisioned_cpu", "500m")) == set()
+}

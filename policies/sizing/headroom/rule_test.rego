@@ -96,3 +96,13 @@ test_cpu_words if {
 	some record in results
 	record.actual == "0.5 cores for 0.4 cores observed (p95_cores): 25 % above"
 }
+
+# No headroom may be asked for; a unit of nothing measures nothing.
+test_limits_at_their_bounds if {
+	every name in ["cpu_min_share", "memory_min_share"] {
+		data.finops.rules.sizing.headroom.evaluable with input as fixtures.of_proposal({})
+			with data.limits.headroom.defaults as object.union(data.limits.headroom.defaults, {name: 0})
+	}
+	not data.finops.rules.sizing.headroom.evaluable with input as fixtures.of_proposal({})
+		with data.limits.headroom.defaults.cpu_figures as [{"name": "a", "unit": 0}]
+}

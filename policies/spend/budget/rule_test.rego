@@ -60,3 +60,8 @@ test_words if {
 	record.actual == "budget search: 1100 USD expected with the change"
 	record.limit == "1000 USD"
 }
+
+# Of a budget of nothing no share can be told.
+test_a_budget_of_nothing_cannot_be_read if {
+	not rule.evaluable with input as budgeted("-1", {"amount": "0"})
+}

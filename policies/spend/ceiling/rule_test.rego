@@ -96,3 +96,9 @@ test_words if {
 test_saving_that_is_no_number_cannot_be_evaluated if {
 	not rule.evaluable with input as fixtures.of_raise("x") with data.limits.spend as limits
 }
+
+test_the_near_share_at_its_bounds if {
+	document := fixtures.of_raise("-5")
+	rule.evaluable with input as document with data.limits.spend.defaults.near_share as 1
+	not rule.evaluable with input as document with data.limits.spend.defaults.near_share as 0
+}
