@@ -70,18 +70,26 @@ def command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., No
                 code = function(*args, **kwargs)
             except FinopsError as error:
                 message = hide_secrets(error.message)
+                faults = tuple(_masked(fault) for fault in error.faults)
                 if kwargs.get("as_json"):
-                    faults = error.faults or (
+                    told = faults or (
                         Fault(code=type(error).__name__.lower(), expected=message, hint=""),
                     )
-                    print_json(envelope(name, [], errors=faults))
-                print_faults(message, error.faults)
+                    print_json(envelope(name, [], errors=told))
+                print_faults(message, faults)
                 raise typer.Exit(error.exit_code) from error
             raise typer.Exit(code or 0)
 
         return called
 
     return wrap
+
+
+def _masked(fault: Fault) -> Fault:
+    told = {"file": fault.file, "expected": fault.expected, "hint": fault.hint}
+    return fault.model_copy(
+        update={name: hide_secrets(text) for name, text in told.items() if text is not None}
+    )
 
 
 def single_group() -> None:

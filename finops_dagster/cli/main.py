@@ -25,6 +25,7 @@ from finops_dagster.cli import (
     policy,
     showback,
     tools,
+    why,
 )
 from finops_dagster.cli.common import (
     DEMO_DAYS,
@@ -56,6 +57,7 @@ tools.register(app)
 policy.register(app)
 audit.register(app)
 dashboard.register(app)
+why.register(app)
 ai.register(app)
 focus.register(app)
 

@@ -6,7 +6,7 @@ Building is all that happens here; nothing is read or written until a part is as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.domain.rates import Rates
 from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.actions import Event
+from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.git_objects import Author
 from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.gitops.signing import Signer
@@ -328,7 +329,11 @@ class Estate:
             raise SettingsError("finops.yaml names no desired_state, so there is no forge.")
         if settings.forge == "local":
             return LocalForge(
-                settings.repository, now=self.now(), branch=settings.branch, author=self._author
+                settings.repository,
+                now=self.now(),
+                branch=settings.branch,
+                author=self._author,
+                signer=self._signer,
             )
         # its client takes a tenth of the time that the definitions take to load
         from finops_dagster.gitops.github_answers import Answers
@@ -485,6 +490,14 @@ class Estate:
                 [(content_id(kind, one), one) for one in events if one.kind == kind],
                 datetime.now(UTC),
             )
+
+    def record_trips(self, trips: Sequence[Trip]) -> None:
+        """Append where the circuit breaker opened; while it stays open that is not repeated."""
+        self.ledger.append(
+            "breaker",
+            [(content_id("breaker", asdict(one)), asdict(one)) for one in trips],
+            datetime.now(UTC),
+        )
 
     def record_pull_requests(self, pull_requests: Sequence[PullRequest]) -> None:
         """Append every pull request in the state it is in; one already there is not repeated."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -147,13 +148,18 @@ class Git:
         return self.run("mktree", "-z", stdin=listing).decode().strip()
 
     def commit(
-        self, tree: str, parents: tuple[str, ...], message: str, author: Author, when: datetime
-    ) -> str:
-        """Id of a commit object: the same arguments always give the same id."""
+        self, tree: str, parents: tuple[str, ...], message: str, author: Author, when: datetime,
+        sign: Callable[[bytes], bytes] | None = None,
+    ) -> str:  # fmt: skip
+        """Id of a commit object: the same arguments always give the same id.
+
+        `sign`: makes of the object's bytes those with a signature.
+        """
         who = f"{_clean(author.name)} <{_clean(author.email)}> {int(when.timestamp())} +0000"
         lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
         text = "\n".join([*lines, f"author {who}", f"committer {who}", "", message.rstrip("\n")])
         data = f"{text}\n".encode()
+        data = sign(data) if sign is not None else data
         return self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
 
     def shape(self, commit: str) -> tuple[str, tuple[str, ...]]:

@@ -29,6 +29,7 @@ from finops_dagster.gitops.local_issues import LocalIssues
 from finops_dagster.gitops.local_protection import LocalProtection
 from finops_dagster.gitops.local_pulls import HEADS, LocalPulls
 from finops_dagster.gitops.local_records import PullRecord
+from finops_dagster.gitops.signing import Signer
 
 
 class LocalForge:
@@ -38,15 +39,18 @@ class LocalForge:
 
     def __init__(
         self, repository: Path | str, *, now: datetime, branch: str = "main",
-        author: Author | None = None,
+        author: Author | None = None, signer: Signer | None = None,
     ) -> None:  # fmt: skip
         """`branch`: what pull requests aim at; `now`: the date of commits that are written.
+
+        `signer`: signs what is committed to branches and merged; without one nothing is signed.
 
         Raises SettingsError if there is no such repository.
         """
         self._git = Git(Path(repository).resolve())
         self._branch = branch
         self._author = author or Author()
+        self._signer = signer
         self._now = now
         self._rules = LocalProtection(self._git)
         self._life = LocalPulls(self._git, branch, now)
@@ -90,11 +94,17 @@ class LocalForge:
         old = self._git.resolve(reference)
         if old is not None and self._git.shape(old) == (tree, (base_sha,)):
             return old
-        commit = self._git.commit(tree, (base_sha,), message, self._author, self._now)
+        commit = self._commit(tree, (base_sha,), message)
         written = self._git.set_reference(reference, commit, old or ZERO)
         if not written and self._git.resolve(reference) != commit:
             raise Unavailable(f"{branch} was written by somebody else at the same time")
         return commit
+
+    def _commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+        return self._git.commit(
+            tree, parents, message, self._author, self._now,
+            self._signer.signed if self._signer is not None else None,
+        )  # fmt: skip
 
     def _edited(self, base_sha: str, changes: ChangeSet) -> dict[str, tuple[str, str]]:
         entries: dict[str, tuple[str, str]] = {}
@@ -229,7 +239,7 @@ class LocalForge:
                 ),
             ))  # fmt: skip
         message = f"Merge pull request #{number}: {one_line(pull_request.title)}\n"
-        commit = self._git.commit(tree, (base, head), message, self._author, self._now)
+        commit = self._commit(tree, (base, head), message)
         if not self._git.set_reference(f"refs/heads/{self._branch}", commit, base):
             raise Unavailable(f"{self._branch} moved at the same time; merge again")
         self._life.keep_head(number, head)

@@ -149,6 +149,11 @@ class Memory:
             return No(f"merged already for the same change, as #{number}", number, url, True)
         return None
 
+    def snoozed(self, pull_request: PullRequest) -> No:
+        """The no of one that is closed now because a person labelled it so."""
+        until = self._now + timedelta(days=SNOOZE_DAYS)
+        return self._no("snoozed", until, pull_request.number, pull_request.url)
+
     def _rejected(self, pull_request: PullRequest) -> No | None:
         days, ended = self._terms.rejected_days, pull_request.ended_at
         return self._until(
@@ -162,8 +167,9 @@ class Memory:
         if since is None:
             return No(f"{told}, as #{number}", number, url)
         until = since.astimezone(UTC) + timedelta(days=days)
-        if until <= self._now:
-            return None
+        return self._no(told, until, number, url) if until > self._now else None
+
+    def _no(self, told: str, until: datetime, number: int, url: str) -> No:
         return No(f"{told}, as #{number}; not opened again before {until:%Y-%m-%d}", number, url)
 
     def _differs(self, item: Wanted, value: str, saving: Decimal | None) -> bool:

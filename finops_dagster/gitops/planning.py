@@ -119,6 +119,8 @@ class _Planner:
         place = {id(unit): at for at, unit in enumerate(self._units)}
         free.sort(key=lambda unit: place[id(unit)])
         started = [group for unit in free if (group := self._placed(unit)) is not None]
+        # by worth, whatever held it back: the same from run to run
+        self._plan.held.sort(key=lambda held: place.get(id(held.unit), len(place)))
         for group in kept:
             self._compare(group)
         self._plan.opens = [
@@ -159,9 +161,9 @@ class _Planner:
         units = staying[one.number]
         if SNOOZE_LABEL in one.labels and STOP_LABEL not in one.labels:
             self._close(Close(one, f"snoozed for {SNOOZE_DAYS} days", snoozed=True))
+            no = self._ground.memory.snoozed(one)
             self._plan.held += [
-                Held(unit, f"snoozed, as #{one.number}", one.number, one.url, listed=True)
-                for unit in units
+                Held(unit, no.reason, no.number, no.url, listed=True) for unit in units
             ]
             return None
         why, denied = self._why_close(one, units)

@@ -40,6 +40,10 @@ class Signer:
                 return _by_gnupg(folder, key, commit)
         raise _no_signature(f"it begins neither with {_SSH_KEY} nor with {_PGP_KEY}")
 
+    def signed(self, commit: bytes) -> bytes:
+        """The commit object with its signature. Raises as signature does."""
+        return with_signature(commit, self.signature(commit))
+
 
 def commit_bytes(
     tree: str, parents: tuple[str, ...], message: str, author: Author, when: datetime

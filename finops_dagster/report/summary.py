@@ -129,8 +129,7 @@ def judged(
 
     `verdicts`: by proposal id.
     """
-    by_id = {pull.proposal_id: pull for pull in pull_requests}
-    by_key = {pull.key: pull for pull in pull_requests}
+    by_key = {member.key: pull for pull in pull_requests for member in pull.members}
     found: dict[Decision | None, list[Judged]] = {
         Decision.ALLOW: [],
         Decision.NEEDS_APPROVAL: [],
@@ -139,7 +138,7 @@ def judged(
     }
     for proposal in proposals:
         verdict = verdicts.get(proposal.id)
-        pull = by_id.get(proposal.id) or by_key.get(proposal.key)
+        pull = by_key.get(proposal.change_key)
         decision = verdict.decision if verdict is not None else None
         found[decision].append(Judged(proposal, verdict, pull))
     for rows in found.values():

@@ -64,12 +64,17 @@ class Answer:
         return found
 
 
-ENVIRONMENT = {
-    "PYTHONPATH": str(ROOT),
-    "COLUMNS": "200",
+CANARIES = {
     # each installation would make a key of its own, and its hashes could not be compared
     "FINOPS_PRIVACY_KEY": "the key of all estates of these tests",
+    "FINOPS_GITHUB_APP_KEY": "canary-of-the-app-key",
+    "FINOPS_CREDENTIALS__PROMETHEUS__TOKEN": "canary-of-a-sources-token",
+    "FINOPS_CREDENTIALS__GRID__USERNAME": "reader",
+    "FINOPS_CREDENTIALS__GRID__PASSWORD": "canary-of-a-sources-password",
+    "FINOPS_CREDENTIALS__AWS__HEADERS": '{"X-Key": "canary-of-a-header"}',
 }
+"""Secrets of every estate of these tests: test_secrets looks for them in all that was written."""
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "COLUMNS": "200", **CANARIES}
 
 
 def surroundings(**environment: str) -> dict[str, str]:

@@ -103,6 +103,7 @@ def build_gitops() -> list[dg.AssetsDefinition]:
         known = estate.forge().pull_requests()
         if actions.acted:
             estate.record_events(actions.events)
+            estate.record_trips(actions.trips)
             estate.record_pull_requests(known)
         page = write_report(estate, as_of, known)
         done = {name: listed[name] for name in DONE}

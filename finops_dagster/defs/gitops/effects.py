@@ -23,11 +23,13 @@ _MATCHES = """
 select distinct resource_id, declared_resource as resource from mart
 where declared_resource in (select unnest($names))
 """
-_COSTS = """
+COSTLY = "coalesce(resource, resource_id)"
+"""What a row of fct_costs_daily is of: a workload by its name, all else as the bill calls it."""
+_COSTS = f"""
 select
-    coalesce(resource, resource_id) as resource, charge_date as day,
+    {COSTLY} as resource, charge_date as day,
     billing_currency as currency, sum(effective_cost)::double as amount
-from mart where coalesce(resource, resource_id) in (select unnest($names)) group by all
+from mart where {COSTLY} in (select unnest($names)) group by all
 """
 _KILLS = """
 select
@@ -73,14 +75,21 @@ def effects(
     if not names:
         return ()
     first = as_of - timedelta(days=window_days + BEFORE_DAYS)
-    matches = published.frame("fct_resource_matches", _MATCHES, last=as_of, given={"names": names})
-    ids = dict(zip(matches["resource_id"], matches["resource"], strict=True)) if (
-        matches is not None
-    ) else {}  # fmt: skip
+    ids = billed_ids(published, names, as_of)
     costs = _by_day(published, "fct_costs_daily", _COSTS, first, as_of, [*names, *ids])
     costs["resource"] = costs["resource"].map(lambda name: ids.get(name, name))
     kills = _by_day(published, "fct_workload_measurements", _KILLS, first, as_of, names)
     return tuple(_effect(one, costs, kills, as_of) for one in merged)
+
+
+def billed_ids(published: Published, names: Sequence[str], last: date) -> dict[str, str]:
+    """What a bill calls declared resources -> which of `names` it is, by the matches up to then."""
+    found = published.frame(
+        "fct_resource_matches", _MATCHES, last=last, given={"names": list(names)}
+    )
+    if found is None:
+        return {}
+    return dict(zip(found["resource_id"], found["resource"], strict=True))
 
 
 def _by_day(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from finops_dagster.domain.decisions import ChangeSet, Edit
 from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.gitops.signing import Signer
 from tests.builders import NOW, bare_repository, deployment, git, proposal
 
 WEB = "apps/web.yaml"
@@ -250,3 +253,23 @@ def test_rights_are_told(tmp_path: Path) -> None:
     assert [(one.name, one.given) for one in forge_of(bare).permissions()] == [
         ("write objects", True), ("write refs", True),
     ]  # fmt: skip
+
+
+def test_what_is_written_is_signed_where_a_key_is_given(tmp_path: Path) -> None:
+    """Harm: a branch that demands signatures refuses every change."""
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed")
+    key = tmp_path / "key"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "finops", "-f", str(key)], check=True
+    )
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"finops@localhost {key.with_suffix('.pub').read_text()}")
+    bare = repository(tmp_path / "bare")
+    forge = LocalForge(bare, now=NOW, signer=Signer(key.read_text()))
+    changes = edited(bare)
+    head = forge.write_branch("finops/web-1", changes.base_sha, changes, "Lower it\n\nbecause\n")
+    git(bare, "-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", head)
+    assert git(bare, "show", "-s", "--format=%B", head).strip() == "Lower it\n\nbecause"
+    later = LocalForge(bare, now=NOW.replace(year=2027), signer=Signer(key.read_text()))
+    assert later.write_branch("finops/web-1", changes.base_sha, changes, "Other") == head

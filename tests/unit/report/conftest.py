@@ -22,7 +22,7 @@ from finops_dagster.domain.decisions import (
 )
 from finops_dagster.domain.incidents import Channel
 from finops_dagster.domain.money import MoneyRange, Range
-from finops_dagster.domain.pull_requests import FileChange, PullRequest, PullRequestState
+from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.report import (
     BacktestRow,
     FreshnessRow,
@@ -197,9 +197,23 @@ def full() -> ReportData:
     }
     pull = PullRequest(
         number=3,
-        key=made[0].key,
+        key=made[0].change_key,
         kind=made[0].kind.value,
         resource=made[0].resource,
+        members=(
+            Member(
+                key=made[0].change_key,
+                kind=made[0].kind.value,
+                resource=made[0].resource,
+                field=made[0].field,
+                before=made[0].current,
+                after=made[0].proposed,
+                fingerprint="change-1",
+                proposal_id=made[0].id,
+                owner=made[0].owner,
+                saving_per_month=made[0].saving_per_month,
+            ),
+        ),
         branch="finops/x",
         base_sha="a" * 40,
         head_sha="b" * 40,
