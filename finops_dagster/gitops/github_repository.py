@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _REGULAR = ("100644", "100755")
 
 
-class GitHubRepository:
+class GitHubRepository(ABC):
     """What every part of the forge stands on. No message ever holds the token or a key."""
 
     def __init__(
@@ -89,9 +90,10 @@ class GitHubRepository:
         pull.complete()
         return pull
 
+    @abstractmethod
     def _must_show(self, pull: GithubPullRequest) -> PullRequest:
         """The pull request as ours. Raises Stopped if it is none."""
-        raise NotImplementedError
+        ...
 
     def _read(self, number: int) -> PullRequest:
         return self._must_show(self._calls.attempt(lambda: self._pull(number)))
