@@ -123,4 +123,3 @@ def copied(host: LocalHost, folder: Path) -> LocalHost:
     other = LocalHost.__new__(LocalHost)
     other.folder, other.bare = folder, folder / host.bare.name
     return other
-

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from finops_dagster.engines.optimisation.gpu_declared import GPU_RESOURCE
 from finops_dagster.domain.quantities import parse_quantity
+from finops_dagster.engines.optimisation.gpu_declared import GPU_RESOURCE
 from finops_dagster.engines.optimisation.quantities import GIB
 
 MEASURES: Mapping[str, tuple[str, int]] = {

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from finops_dagster.domain.decisions import Abstained, FindingKind
+from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation import SizingConfig, find
 from finops_dagster.engines.optimisation import fleet as by_fleet
 from finops_dagster.engines.optimisation import sizing as by_rule
 from finops_dagster.engines.optimisation.fleet import Demand, School, demands, sizes_by_risk
 from finops_dagster.engines.optimisation.profiles import Key, Samples
-from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation.risk import MIN_WORKLOADS, FleetModel, Sizing
 from finops_dagster.engines.optimisation.window import Window
 from tests.unit.engines.estates import (

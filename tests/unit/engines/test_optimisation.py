@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from finops_dagster.domain.decisions import Finding, FindingKind
+from finops_dagster.domain.quantities import parse_quantity
 from finops_dagster.engines.optimisation import (
     FindResult,
     SizingConfig,
@@ -18,7 +19,6 @@ from finops_dagster.engines.optimisation import (
     propose,
     unit_prices,
 )
-from finops_dagster.domain.quantities import parse_quantity
 from tests.unit.engines.estates import (
     AS_OF,
     GIB,
