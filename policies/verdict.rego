@@ -41,16 +41,19 @@ well_formed if {
 
 records := (spoken | blind) | claimed
 
+# Asked once: an engine may work a package out again for each mention of it.
+asked := data.finops.rules
+
 spoken := {record |
 	some topic, name
-	some record in data.finops.rules[topic][name].results
+	some record in asked[topic][name].results
 }
 
 # A rule that does not say it could be evaluated has not judged: its silence is no consent.
 blind := {record |
 	some topic, name
-	data.finops.rules[topic][name]
-	not data.finops.rules[topic][name].evaluable
+	asked[topic][name]
+	not asked[topic][name].evaluable
 	record := {
 		"id": "policy.rule_unevaluable",
 		"decision": "deny",
