@@ -82,9 +82,7 @@ class Empty:
 
 
 @pytest.mark.parametrize("schedule", ["* * * * 1", "* * * * 0"])
-def test_a_day_is_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str
-) -> None:
+def test_a_day_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
     """Harm: what was decided is not opened, or comes without owners, ledger and record."""
     monkeypatch.setattr(rebuild, "reader", lambda *_: Empty())
     one = estate(tmp_path, f"pull_requests: {{schedule: '{schedule}'}}\n")

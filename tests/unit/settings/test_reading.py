@@ -105,7 +105,7 @@ def test_empty_sections_mean_their_defaults(folder: Path) -> None:
         ("as_of: 20261031\n", "bad_value", 5, "as_of", "2026-10-31"),
         ("decide_at: 6\n", "bad_value", 5, "decide_at", "06:00"),
         ("decide_at: '06:00+02:00'\n", "bad_value", 5, "decide_at", "UTC"),
-        ("autonomy: full\n", "bad_value", 5, "autonomy", "'observe', 'advise', 'propose' or 'automerge'"),
+        ("autonomy: full\n", "bad_value", 5, "autonomy", "'propose' or 'automerge'"),
         ("act: true\nact: false\n", "duplicate_key", 6, "act", "once"),
         (
             "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n"
