@@ -69,10 +69,15 @@ class JointJudge:
     def _joined(self, verdict: Verdict, ask: Callable[[ForeignPolicy], Verdict]) -> Verdict:
         verdicts = [verdict, *(ask(one) for one in self.beside)]
         decision = severest(one.decision for one in verdicts)
+        rung, reason = lowest(verdict.rung, rung_of(decision)), verdict.rung_reason
+        if rung is not verdict.rung:
+            severe = {r.id for one in verdicts[1:] for r in one.rules if r.decision is decision}
+            reason = f"{decision.value} by {', '.join(sorted(severe))}"
         return verdict.model_copy(
             update={
                 "decision": decision,
-                "rung": lowest(verdict.rung, rung_of(decision)),
+                "rung": rung,
+                "rung_reason": reason,
                 "rules": ordered(rule for one in verdicts for rule in one.rules),
                 "bundle": self.bundle,
             }

@@ -10,7 +10,7 @@ import pytest
 
 from finops_dagster.cli.checking import checks
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import Decision, Proposal
+from finops_dagster.domain.decisions import Decision, Proposal, Rung
 from finops_dagster.domain.errors import SettingsError
 from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
@@ -56,7 +56,9 @@ def test_proposals_are_judged_as_they_would_be(
         "theirs.deny", "half a core is too little", "theirs.rego",
     )  # fmt: skip
     assert set(alone.rules) < set(verdict.rules)
-    assert (verdict.rung, verdict.approvers) == (alone.rung, alone.approvers)
+    assert alone.rung is Rung.PROPOSE
+    assert (verdict.rung, verdict.rung_reason) == (Rung.OBSERVE, "deny by theirs.deny")
+    assert verdict.approvers == alone.approvers
     kept = joint.judge(propose(proposed="600m"), context)
     assert kept.decision is own.judge(propose(proposed="600m"), context).decision
 
