@@ -74,6 +74,13 @@ test_more_room_for_what_runs_short_passes if {
 	count(results) == 1
 }
 
+# By the shipped limits, too.
+test_more_room_passes_unless_somebody_says_otherwise if {
+	results := rule.results with input as short("underprovisioned_cpu", "250m")
+		with data.limits.windows.defaults.freezes as [year_end]
+	count(results) == 0
+}
+
 test_moment_that_cannot_be_told if {
 	every now in [null, "", "soon", "2026-03-02T09:00:00", "2026-03-02T09:00:00+02:00", "2026-13-02T09:00:00Z", 7] {
 		said(at(now)) == unknown
