@@ -37,7 +37,7 @@ from finops_dagster.domain.schemas import LANDING_TABLES
 from finops_dagster.gitops.actions import Event
 from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.git_objects import Author
-from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.signing import Signer
 from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
@@ -74,8 +74,8 @@ from finops_dagster.storage.publication import PublicationStore
 from finops_dagster.storage.retention import Retention
 
 if TYPE_CHECKING:
-    from finops_dagster.gitops.github_client import Access
-    from finops_dagster.gitops.github_forge import GitHubForge
+    from finops_dagster.gitops.github.client import Access
+    from finops_dagster.gitops.github.forge import GitHubForge
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -355,8 +355,8 @@ class Estate:
                 signer=self._signer,
             )
         # its client takes a tenth of the time that the definitions take to load
-        from finops_dagster.gitops.github_answers import Answers
-        from finops_dagster.gitops.github_forge import GitHubForge
+        from finops_dagster.gitops.github.answers import Answers
+        from finops_dagster.gitops.github.forge import GitHubForge
 
         return GitHubForge(
             settings.api_url,
@@ -388,7 +388,7 @@ class Estate:
 
     def _github_access(self, settings: DesiredStateSettings) -> Access:
         """The token, or the App that the settings name. Raises SettingsError without a key."""
-        from finops_dagster.gitops.github_client import App
+        from finops_dagster.gitops.github.client import App
 
         if settings.app_id is None or settings.installation_id is None:
             token = self.settings.github_token

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from finops_dagster.domain.decisions import Decision, Rung
+from finops_dagster.domain.decisions import Decision
 from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.money import MoneyRange, Range, exact_sum
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops.changes import combined
 from finops_dagster.gitops.rendering import render_body, render_title
-from finops_dagster.gitops.wanted import Shown, Wanted
+from finops_dagster.gitops.wanted import (
+    Shown,
+    Wanted,
+    decision_of,
+    fingerprint_of,
+    rules_of,
+    rung_of,
+)
 
 LABEL = "finops"
 LABEL_APPROVAL = "needs-approval"
-
-_SEVERITY = list(Decision)
 
 _KEPT_CHARACTERS = 300
 """A marker must fit into a body with its members, whatever their names and values are."""
@@ -30,27 +35,6 @@ def kept(text: str) -> str:
     if len(text) <= _KEPT_CHARACTERS:
         return text
     return f"{text[:_KEPT_CHARACTERS]}~{content_id('text', text)}"
-
-
-def decision_of(group: Sequence[Wanted]) -> Decision:
-    """The severest verdict."""
-    return max((one.verdict.decision for one in group), key=_SEVERITY.index)
-
-
-def rules_of(group: Sequence[Wanted]) -> tuple[str, ...]:
-    """Ids of the rules that spoke, each once."""
-    return tuple(dict.fromkeys(rule.id for one in group for rule in one.verdict.rules))
-
-
-def rung_of(group: Sequence[Wanted]) -> Rung:
-    """The lowest rung: a group goes no further than any of its members may."""
-    return min((one.verdict.rung for one in group), key=lambda rung: rung.height)
-
-
-def fingerprint_of(group: Sequence[Wanted]) -> str:
-    """Of what is written, whatever the order of members."""
-    prints = sorted(one.changes.fingerprint for one in group)
-    return prints[0] if len(prints) == 1 else content_id("change", prints)
 
 
 def labels_of(group: Sequence[Wanted], others: Sequence[str] = ()) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.breaker import Trip
 from finops_dagster.gitops.changes import branch_of_group
 from finops_dagster.gitops.dashboard import SNOOZE_DAYS
-from finops_dagster.gitops.drawing import decision_of, rung_of
 from finops_dagster.gitops.grouping import (
     Grouping,
     Unit,
@@ -36,7 +35,7 @@ from finops_dagster.gitops.steps import (
     Plan,
     Write,
 )
-from finops_dagster.gitops.wanted import Wanted
+from finops_dagster.gitops.wanted import Wanted, decision_of, rung_of
 
 
 @dataclass(frozen=True)

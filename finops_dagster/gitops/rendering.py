@@ -15,10 +15,11 @@ from finops_dagster.domain.decisions import (
     Proposal,
     RuleResult,
     Rung,
+    Verdict,
 )
 from finops_dagster.gitops.escaping import block, code, html, one_line, plain, prose, title, trailer
 from finops_dagster.gitops.pictures import picture
-from finops_dagster.gitops.wanted import Shown, Wanted
+from finops_dagster.gitops.wanted import Shown, Wanted, decision_of, rung_of
 from finops_dagster.gitops.words import (
     action,
     actions,
@@ -41,7 +42,6 @@ _VERDICTS = {
     Decision.NEEDS_APPROVAL: "Policy asks for a person's approval before this is merged.",
     Decision.DENY: "Policy denies this change.",
 }
-_SEVERITY = tuple(Decision)
 
 _RUNGS = {
     Rung.OBSERVE: "it is only recorded",
@@ -207,17 +207,26 @@ def _effects(of: Proposal) -> str:
 def _policy(group: Sequence[Wanted]) -> str:
     """The strictest verdict, the lowest rung and what holds it there, and the rules that spoke."""
     verdicts = [one.verdict for one in group]
-    decision = max((one.decision for one in verdicts), key=_SEVERITY.index)
-    lowest = min((one.rung for one in verdicts), key=lambda rung: rung.height)
-    text = f"### Policy\n\n{_VERDICTS[decision]}"
+    lowest = rung_of(group)
+    text = f"### Policy\n\n{_VERDICTS[decision_of(group)]}"
     if not any(one.rules for one in verdicts):
         text += " No rule objected."
     text += f" It may go as far as *{lowest.value}*: {_RUNGS[lowest]}."
     held = dict.fromkeys(one.rung_reason for one in verdicts if one.rung is lowest)
-    text += "".join(f" {prose(reason)}" for reason in held if reason)
-    text += f" Bundle {listed([code(bundle) for bundle in _bundles(group)])}."
-    rules = _rules(verdicts[0].rules) if len(group) == 1 else _objections(group)
+    reasons = [prose(reason) for reason in held if reason]
+    text += f" What that rests on: {'; '.join(reasons)}." if reasons else ""
+    text += f" Judged by {listed([code(bundle) for bundle in _bundles(group)])}."
+    rules = _rules(_beside_the_rung(verdicts[0])) if len(group) == 1 else _objections(group)
     return f"{text}\n\n{rules}" if rules else text
+
+
+def _beside_the_rung(verdict: Verdict) -> list[RuleResult]:
+    """The rules that say more than what holds the change on its rung, which is told in words."""
+    return [
+        rule
+        for rule in verdict.rules
+        if rule.decision is not Decision.ALLOW or rule.actual not in verdict.rung_reason
+    ]
 
 
 _RULE = ("rule", "says", "found", "limit", "to satisfy it")

@@ -9,10 +9,9 @@ from collections.abc import Collection, Sequence
 
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.gitops import marker
-from finops_dagster.gitops.drawing import decision_of, fingerprint_of, rules_of, rung_of
 from finops_dagster.gitops.memory import SNOOZE_LABEL
 from finops_dagster.gitops.steps import AUTOCLOSED, REBASE_LABEL, STOP_LABEL, Keep
-from finops_dagster.gitops.wanted import Wanted
+from finops_dagster.gitops.wanted import Wanted, decision_of, fingerprint_of, rules_of, rung_of
 
 
 def left_alone(

@@ -5,11 +5,12 @@ How they are put together, written and rendered is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from finops_dagster.domain.decisions import ChangeSet, Proposal, Verdict
+from finops_dagster.domain.decisions import ChangeSet, Decision, Proposal, Rung, Verdict
+from finops_dagster.domain.ids import content_id
 from finops_dagster.domain.pull_requests import UseSeries
 
 
@@ -33,3 +34,27 @@ class Shown:
     """Kind -> one sentence on what earlier changes of it came to; none where none is known."""
     ledger: str = ""
     """Hash of the ledger's newest entry, kept in the commit so that the forge bears witness."""
+
+
+_SEVERITY = list(Decision)
+
+
+def decision_of(group: Sequence[Wanted]) -> Decision:
+    """The severest verdict."""
+    return max((one.verdict.decision for one in group), key=_SEVERITY.index)
+
+
+def rules_of(group: Sequence[Wanted]) -> tuple[str, ...]:
+    """Ids of the rules that spoke, each once."""
+    return tuple(dict.fromkeys(rule.id for one in group for rule in one.verdict.rules))
+
+
+def rung_of(group: Sequence[Wanted]) -> Rung:
+    """The lowest rung: a group goes no further than any of its members may."""
+    return min((one.verdict.rung for one in group), key=lambda rung: rung.height)
+
+
+def fingerprint_of(group: Sequence[Wanted]) -> str:
+    """Of what is written, whatever the order of members."""
+    prints = sorted(one.changes.fingerprint for one in group)
+    return prints[0] if len(prints) == 1 else content_id("change", prints)

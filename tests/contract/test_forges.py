@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.desired_state import index_files
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Decision, Proposal
@@ -15,7 +16,6 @@ from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.actions import Actions
 from finops_dagster.gitops.changes import plan_change_set
-from finops_dagster.gitops.github_forge import GitHubForge, Patience
 from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.reconcile import reconcile
 from finops_dagster.gitops.room import Limits

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finops_dagster.gitops.local.forge import LocalForge
+
 from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.gitops import dashboard
-from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.gitops.memory import SNOOZE_LABEL
 from finops_dagster.gitops.reconcile import Rules
 from finops_dagster.gitops.steps import AUTOMERGE_LABEL, REBASE_LABEL

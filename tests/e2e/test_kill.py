@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from finops_dagster.gitops.local.forge import LocalForge
 
-from finops_dagster.gitops.local_forge import LocalForge
 from finops_dagster.settings import load
 from finops_dagster.storage.files import Layout
 from finops_dagster.storage.lake import Lake
@@ -33,7 +33,7 @@ KILLS = {
     ),
     "in the ledger": Kill("finops_dagster.storage.ledger", "Ledger.append", 2),
     "between branch and pull request": Kill(
-        "finops_dagster.gitops.local_forge", "LocalForge.open", 3
+        "finops_dagster.gitops.local.forge", "LocalForge.open", 3
     ),
 }
 THREE = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from finops_dagster.defs.estate import Estate
 from finops_dagster.gitops.codeowners import PLACES
 from finops_dagster.gitops.git_objects import Git
-from finops_dagster.gitops.local_forge import LocalForge
+from finops_dagster.gitops.local.forge import LocalForge
 
 
 def code_owners(estate: Estate, commit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finops_dagster.gitops.github_answers import Answer, Answers
+from finops_dagster.gitops.github.answers import Answer, Answers
 
 
 def answer(body: str) -> Answer:

@@ -183,7 +183,7 @@ def test_it_is_said_who_approves_how_far_it_goes_and_what_came_of_others() -> No
     judged = verdict(of).model_copy(
         update={
             "rung": Rung.ADVISE,
-            "rung_reason": "No record of this kind exists yet.",
+            "rung_reason": "no record of this kind exists yet",
             "approvers": ("@shop/leads",),
         }
     )
@@ -195,7 +195,7 @@ def test_it_is_said_who_approves_how_far_it_goes_and_what_came_of_others() -> No
     for told in (
         "By policy: `@shop/leads`. Owners of the files: `@shop/web`.",
         "It may go as far as *advise*: it is shown on the dashboard, and a person had it opened. "
-        "No record of this kind exists yet.",
+        "What that rests on: no record of this kind exists yet.",
         "It would be wrong if it has a peak that none of the days measured shows.",
         "Of 4 none was reverted.",
     ):

@@ -1,6 +1,6 @@
 """Documents that the local forge keeps in the repository: JSON blobs that references point to.
 
-What a pull request's life is made of is in local_forge.
+What a pull request's life is made of is in forge.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What people did with plain git, read from the target branch: merges and reverts.
 
-What follows from it for a pull request is in local_forge.
+What follows from it for a pull request is in forge.
 """
 
 from __future__ import annotations

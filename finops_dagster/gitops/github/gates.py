@@ -14,9 +14,9 @@ from github.GithubException import GithubException
 from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.pull_requests import Permission, Protection, PullRequest
 from finops_dagster.gitops.escaping import one_line
-from finops_dagster.gitops.github_calls import told
-from finops_dagster.gitops.github_client import App
-from finops_dagster.gitops.github_repository import GitHubRepository, refused
+from finops_dagster.gitops.github.calls import told
+from finops_dagster.gitops.github.client import App
+from finops_dagster.gitops.github.repository import GitHubRepository, refused
 
 NEEDED = {
     "metadata": ("read", "finding the repository", ""),

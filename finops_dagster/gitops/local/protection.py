@@ -10,7 +10,7 @@ import os
 from finops_dagster.domain.pull_requests import CheckState, Permission, Protection
 from finops_dagster.gitops.escaping import one_line
 from finops_dagster.gitops.git_objects import Git
-from finops_dagster.gitops.local_records import Documents, Status, Statuses
+from finops_dagster.gitops.local.records import Documents, Status, Statuses
 
 _STATUSES = "refs/finops/statuses/"
 """refs/finops/statuses/COMMIT points to what checks say of it."""

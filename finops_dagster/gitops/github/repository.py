@@ -21,9 +21,9 @@ from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.git_objects import Author
-from finops_dagster.gitops.github_answers import Answers
-from finops_dagster.gitops.github_calls import Caller, Patience, told
-from finops_dagster.gitops.github_client import Access, App, Transport
+from finops_dagster.gitops.github.answers import Answers
+from finops_dagster.gitops.github.calls import Caller, Patience, told
+from finops_dagster.gitops.github.client import Access, App, Transport
 from finops_dagster.gitops.signing import Signer
 
 if TYPE_CHECKING:

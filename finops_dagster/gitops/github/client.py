@@ -1,6 +1,6 @@
 """How GitHub is reached: who asks, redirects followed, answers that did not change not sent again.
 
-What is asked is the business of the modules above; when it is asked again, of github_calls.
+What is asked is the business of the modules above; when it is asked again, of calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import requests
 from github.Requester import Requester
 
 from finops_dagster.domain.errors import Fault, SettingsError
-from finops_dagster.gitops.github_answers import Answer, Answers
+from finops_dagster.gitops.github.answers import Answer, Answers
 
 _USER_AGENT = "finops-dagster"
 _API_VERSION = "2022-11-28"
@@ -75,7 +75,7 @@ class Transport(Requester):
             user_agent=_USER_AGENT,
             per_page=100,
             verify=True,
-            retry=None,  # retried in github_calls: PyGithub would repeat what creates
+            retry=None,  # retried in calls: PyGithub would repeat what creates
             pool_size=None,
             lazy=True,
         )

@@ -25,10 +25,10 @@ from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.edits import apply_edits
 from finops_dagster.gitops.escaping import one_line
 from finops_dagster.gitops.git_objects import ZERO, Author, Git, is_object_id
-from finops_dagster.gitops.local_issues import LocalIssues
-from finops_dagster.gitops.local_protection import LocalProtection
-from finops_dagster.gitops.local_pulls import HEADS, LocalPulls
-from finops_dagster.gitops.local_records import PullRecord
+from finops_dagster.gitops.local.issues import LocalIssues
+from finops_dagster.gitops.local.protection import LocalProtection
+from finops_dagster.gitops.local.pulls import HEADS, LocalPulls
+from finops_dagster.gitops.local.records import PullRecord
 from finops_dagster.gitops.signing import Signer
 
 

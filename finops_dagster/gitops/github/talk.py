@@ -17,8 +17,8 @@ from finops_dagster.domain.errors import Fault, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, Issue
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.escaping import one_line
-from finops_dagster.gitops.github_calls import told
-from finops_dagster.gitops.github_repository import GitHubRepository
+from finops_dagster.gitops.github.calls import told
+from finops_dagster.gitops.github.repository import GitHubRepository
 
 if TYPE_CHECKING:
     from github.Issue import Issue as GithubIssue

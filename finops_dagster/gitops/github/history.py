@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from finops_dagster.domain.changes import Commit
 from finops_dagster.domain.errors import Unavailable
-from finops_dagster.gitops.github_repository import GitHubRepository
+from finops_dagster.gitops.github.repository import GitHubRepository
 
 if TYPE_CHECKING:
     from github.Commit import Commit as CommitOfBranch

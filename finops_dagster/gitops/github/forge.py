@@ -22,10 +22,10 @@ from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.edits import apply_edits
 from finops_dagster.gitops.escaping import one_line
 from finops_dagster.gitops.git_objects import is_object_id
-from finops_dagster.gitops.github_calls import Patience
-from finops_dagster.gitops.github_gates import GitHubGates
-from finops_dagster.gitops.github_history import GitHubHistory
-from finops_dagster.gitops.github_talk import GitHubTalk
+from finops_dagster.gitops.github.calls import Patience
+from finops_dagster.gitops.github.gates import GitHubGates
+from finops_dagster.gitops.github.history import GitHubHistory
+from finops_dagster.gitops.github.talk import GitHubTalk
 from finops_dagster.gitops.reverts import (
     Landed,
     undone,

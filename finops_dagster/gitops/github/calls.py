@@ -1,6 +1,6 @@
 """Calls to GitHub: tried again where that may help, and failures told without a secret.
 
-What is called, and what it means, is github_forge.py's business.
+What is called, and what it means, is forge.py's business.
 """
 
 from __future__ import annotations

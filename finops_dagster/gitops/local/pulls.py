@@ -1,6 +1,6 @@
 """Pull requests as they stand in a local repository, with what people did by plain git.
 
-Opening, merging and closing them is in local_forge.
+Opening, merging and closing them is in forge.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.changes import BRANCH_PREFIX
 from finops_dagster.gitops.git_objects import ZERO, Git
-from finops_dagster.gitops.local_history import holds, merge_of, merged_branches, reverted
-from finops_dagster.gitops.local_records import Documents, PullRecord
+from finops_dagster.gitops.local.history import holds, merge_of, merged_branches, reverted
+from finops_dagster.gitops.local.records import Documents, PullRecord
 
 _PULLS = "refs/finops/pulls/"
 """refs/finops/pulls/N points to the pull request's record."""

@@ -9,7 +9,7 @@ from finops_dagster.domain.errors import Unavailable
 from finops_dagster.domain.pull_requests import Issue
 from finops_dagster.gitops.escaping import one_line
 from finops_dagster.gitops.git_objects import Git
-from finops_dagster.gitops.local_records import Documents, IssueRecord
+from finops_dagster.gitops.local.records import Documents, IssueRecord
 from finops_dagster.gitops.marker import MAX_BODY_CHARACTERS
 
 _ISSUES = "refs/finops/issues/"
