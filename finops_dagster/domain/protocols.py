@@ -99,6 +99,10 @@ class Forge(Protocol):
         """
         ...
 
+    def cancel_automerge(self, number: int) -> None:
+        """Take back what `automerge` asked for; where nothing was asked nothing is done."""
+        ...
+
     def protection(self, branch: str) -> Protection:
         """What the forge asks before it merges into `branch`."""
         ...

@@ -131,6 +131,8 @@ class Doer:
 
     def _keep(self, step: Keep) -> None:
         one = step.pull_request
+        if not step.automerge:
+            self._cancel_automerge(one)
         if step.by_person:
             stale = f" It would be closed now: {prose(step.stale)}." if step.stale else ""
             self._forge.comment(
@@ -168,6 +170,8 @@ class Doer:
             self._done.updated.append(action_of(drawn, step.reason))
             return
         try:
+            if not step.automerge:
+                self._cancel_automerge(one)
             # Without a written head the branch counts as ours: a run that is killed between the
             # two writes below must not take its own commit for a person's.
             self._forge.update(one.model_copy(update={"head_sha": ""}))
@@ -254,6 +258,12 @@ class Doer:
             reason = "merged" if now else "merged by the forge once its protection is satisfied"
             self._done.automerged.append(action_of(merged, reason))
             return
+
+    def _cancel_automerge(self, one: PullRequest) -> None:
+        """Take back a merge that was asked for while policy, the breaker or a freeze allowed it."""
+        if AUTOMERGE_LABEL in one.labels:
+            self._forge.cancel_automerge(one.number)
+            self._forge.label(one.number, remove=[AUTOMERGE_LABEL])
 
     def _status(self, commit: str, decision: Decision) -> None:
         """Say it of the commit; a token that may not does not hold up the pull requests."""

@@ -299,7 +299,7 @@ class _Planner:
             reason = f"open already, for the same change{told}"
             self._plan.keeps.append(Keep(one, reason, automerge=automerge))
         elif any(self._moved(unit) for unit in group.units):
-            self._plan.keeps.append(Keep(one, MOVED))
+            self._plan.keeps.append(Keep(one, MOVED, automerge=automerge))
         else:
             self._plan.updates.append(
                 Write(group.key, group.branch, items, why, one, automerge=automerge)

@@ -339,9 +339,11 @@ class GitHubSemantics:
 
     def _graphql(self, asked: Asked) -> Given:
         wanted = asked.content["variables"]["input"]
-        if "enablePullRequestAutoMerge" not in asked.content["query"]:
-            return _graphql_error("UNPROCESSABLE", "only enablePullRequestAutoMerge is known here")
         number = self._nodes[wanted["pullRequestId"]]
+        if "disablePullRequestAutoMerge" in asked.content["query"]:
+            return self._disabled(number)
+        if "enablePullRequestAutoMerge" not in asked.content["query"]:
+            return _graphql_error("UNPROCESSABLE", "only automatic merging is known here")
         pull = self._overlaid(self._get(f"/pulls/{number}"))
         if not self._get("").get("allow_auto_merge"):
             return _graphql_error(
@@ -364,6 +366,14 @@ class GitHubSemantics:
             {"data": {"enablePullRequestAutoMerge": {
                 "actor": {"login": self._login()}, "clientMutationId": None}}},
         )  # fmt: skip
+
+    def _disabled(self, number: int) -> Given:
+        if self._automerge.pop(number, None) is None:
+            return _graphql_error(
+                "UNPROCESSABLE", "Can't disable auto-merge for this pull request."
+            )
+        given = {"actor": {"login": self._login()}, "clientMutationId": None}
+        return Given(200, {"data": {"disablePullRequestAutoMerge": given}})
 
     def _merged_tree(self, branch: str, head: str) -> str | None:
         """Tree of `head` merged into `branch`; None where it conflicts."""

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finops_dagster.gitops.local.forge import LocalForge
-
 from finops_dagster.domain.decisions import Decision, Rung
 from finops_dagster.gitops import dashboard
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.memory import SNOOZE_LABEL
 from finops_dagster.gitops.reconcile import Rules
 from finops_dagster.gitops.steps import AUTOMERGE_LABEL, REBASE_LABEL
@@ -21,6 +20,7 @@ from tests.contract.life import JOB, START, WEB, Life, cpu, memory
 
 WRITES = {
     "write_branch", "open", "update", "comment", "label", "close", "set_status", "automerge",
+    "cancel_automerge",
     "write_issue", "tidy",
 }  # fmt: skip
 

@@ -491,6 +491,22 @@ def test_what_is_never_automerged(life: Life) -> None:
     assert len(life.open()) == 1
 
 
+def test_automerge_is_taken_back_where_it_is_allowed_no_more(life: Life) -> None:
+    """Harm: what the forge was asked to merge is merged weeks later, though policy no longer lets
+    it go so far, or in a freeze.
+    """
+    life.host.protect(reviews=1)
+    assert merging(life, cpu()) == [1]
+    life.run(life.wanted(cpu(), rung=Rung.PROPOSE))
+    (one,) = life.open()
+    assert AUTOMERGE_LABEL not in one.labels
+    life.host.approve(1)
+    life.run(life.wanted(cpu(), rung=Rung.PROPOSE))
+    assert life.numbered(1).state is PullRequestState.OPEN
+    assert merging(life, cpu()) == [1]
+    assert life.numbered(1).state is PullRequestState.MERGED
+
+
 def test_a_status_says_what_policy_says(life: Life) -> None:
     """Harm: a required check never comes, or says yes to what policy denies."""
     life.host.protect(checks=["finops/policy"])

@@ -15,6 +15,7 @@ from finops_dagster.defs.gitops.effects import effects
 from finops_dagster.defs.gitops.owners import code_owners
 from finops_dagster.defs.gitops.use import uses
 from finops_dagster.domain.decisions import ChangeSet, Proposal, Verdict
+from finops_dagster.domain.errors import Fault, Stopped
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.gitops import codeowners
 from finops_dagster.gitops.actions import Actions
@@ -89,12 +90,26 @@ class _Asked:
         self._ledger = str(estate.ledger.head())
 
     def wanted(self) -> list[Wanted]:
+        """Raises Stopped for a day that was judged before an upgrade changed what a proposal is."""
         day = self._estate.day(self._as_of)
         proposals = {one.id: one for one in day.items("proposals", Proposal)}
         verdicts = {one.subject: one for one in day.items("verdicts", Verdict)}
+        planned = day.items("change_sets", ChangeSet)
+        unjudged = [one for one in planned if one.proposal_id not in verdicts]
+        if unjudged:
+            raise Stopped(
+                f"{len(unjudged)} changes of {self._as_of} have no verdict",
+                (
+                    Fault(
+                        code="not_judged",
+                        expected=f"A verdict on each proposal of {self._as_of} was expected; "
+                        "an earlier version may have decided that day.",
+                        hint=f"Decide it again: `finops run --as-of {self._as_of}`.",
+                    ),
+                ),
+            )
         return [
-            Wanted(proposals[one.proposal_id], verdicts[one.proposal_id], one)
-            for one in day.items("change_sets", ChangeSet)
+            Wanted(proposals[one.proposal_id], verdicts[one.proposal_id], one) for one in planned
         ]
 
     def effects(self, known: Sequence[PullRequest]) -> Sequence[Effect]:

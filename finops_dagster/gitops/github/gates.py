@@ -75,6 +75,16 @@ class GitHubGates(GitHubRepository):
             self._merge(pull_request)
         return self._read(number)
 
+    def cancel_automerge(self, number: int) -> None:
+        """Leave the merge to a person again."""
+
+        def attempt() -> None:
+            pull = self._pull(number)
+            if pull.auto_merge and not pull.merged:
+                pull.disable_automerge()
+
+        self._calls.attempt(attempt)
+
     def protection(self, branch: str) -> Protection:
         """From rulesets, which may be read with the repository, and from branch protection, whose
         reviews are told to administrators alone.

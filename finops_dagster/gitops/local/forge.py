@@ -275,6 +275,11 @@ class LocalForge:
         self._merge_if_satisfied(number)
         return self._life.one(number)
 
+    def cancel_automerge(self, number: int) -> None:
+        """Leave the merge to a person again."""
+        self._life.must_be_open(number)
+        self._pulls.change(str(number), lambda known: known.model_copy(update={"automerge": False}))
+
     def _merge_if_satisfied(self, number: int) -> None:
         """Merge what its protection lets through; what conflicts waits for another look."""
         head = self._git.resolve(f"refs/heads/{self._pulls.read(str(number))[1].branch}")

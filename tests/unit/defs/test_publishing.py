@@ -12,6 +12,7 @@ from finops_dagster.defs import rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.gitops.publishing import limits_of, publish, rules_of
 from finops_dagster.domain.decisions import ChangeSet
+from finops_dagster.domain.errors import Stopped
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.breaker import Thresholds
 from finops_dagster.gitops.changes import plan_change_set
@@ -110,3 +111,14 @@ def test_a_day_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sch
     one.forge().merge(opened.number)
     merged, _ = publish(one, AS_OF)  # effects of what was merged, where nothing is published
     assert {event.what for event in merged.events} == {"merged"}
+
+
+def test_a_day_that_was_judged_otherwise_is_decided_again(tmp_path: Path) -> None:
+    """Harm: after an upgrade the run ends in a fault of its own, or opens what nobody judged."""
+    one = estate(tmp_path)
+    decided(one)
+    one.day(AS_OF).write_items("verdicts", [])
+    with pytest.raises(Stopped) as stopped:
+        publish(one, AS_OF)
+    assert stopped.value.faults[0].code == "not_judged"
+    assert "finops run --as-of 2026-05-03" in stopped.value.faults[0].hint
