@@ -4,6 +4,7 @@ What lives here is what a person may set and how it is read. What a setting mean
 of the package that it is handed to.
 """
 
+from finops_dagster.settings.desired_state import DesiredStateSettings
 from finops_dagster.settings.environment import (
     child_environment,
     environment_config,
@@ -14,20 +15,17 @@ from finops_dagster.settings.environment import (
 )
 from finops_dagster.settings.keys import revealed_key
 from finops_dagster.settings.language_models import LanguageModelSettings
+from finops_dagster.settings.limits import LimitSettings
 from finops_dagster.settings.model import (
     CONFIG_NAME,
     CurrencySettings,
-    DesiredStateSettings,
-    LimitSettings,
-    ModelSettings,
     ReportClock,
     RetentionSettings,
     Settings,
-    SizingSettings,
-    TagSettings,
-    Task,
 )
+from finops_dagster.settings.models import ModelSettings, Task
 from finops_dagster.settings.reading import find_config, load
+from finops_dagster.settings.sizing import SizingSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
     CarbonSettings,
@@ -43,6 +41,7 @@ from finops_dagster.settings.sources import (
     TelemetrySettings,
     TokenUsageSettings,
 )
+from finops_dagster.settings.tags import TagSettings
 
 __all__ = [
     "CONFIG_NAME",

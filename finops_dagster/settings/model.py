@@ -6,10 +6,9 @@ How a file becomes these types, and what is said when it does not, is the busine
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -25,11 +24,15 @@ from finops_dagster.domain.decisions import Rung
 from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.commitments import CommitmentSettings
 from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.desired_state import DesiredStateSettings
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
+from finops_dagster.settings.limits import LimitSettings
+from finops_dagster.settings.models import ModelSettings
 from finops_dagster.settings.placement import PlacementSettings
 from finops_dagster.settings.policy import PolicySettings
 from finops_dagster.settings.pull_requests import PullRequestSettings
+from finops_dagster.settings.sizing import GpuSettings, MatchingSettings, SizingSettings
 from finops_dagster.settings.sources import (
     BillingSettings,
     CarbonSettings,
@@ -42,7 +45,8 @@ from finops_dagster.settings.sources import (
     TelemetrySettings,
     TokenUsageSettings,
 )
-from finops_dagster.settings.types import Section, Workload, drop_empty
+from finops_dagster.settings.tags import TagSettings
+from finops_dagster.settings.types import Section, drop_empty
 
 CONFIG_NAME = "finops.yaml"
 SECRET_KEYS = {
@@ -93,253 +97,6 @@ def _cron(value: str) -> str:
     if fault is not None:
         raise ValueError(fault)
     return value
-
-
-class Task(StrEnum):
-    """What a watched model predicts."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-
-
-class ModelSettings(Section):
-    """An AI model to watch."""
-
-    name: str = Field(description="Name in the prediction log.", examples=["credit-risk"])
-    task: Task = Field(
-        description="classification (0 or 1, with probability) or regression.",
-        examples=["classification"],
-    )
-    owner: str = Field(description="Team that answers for it.", examples=["team-risk"])
-    features: tuple[str, ...] = Field(
-        min_length=1, description="Inputs watched for drift.", examples=[["income", "age"]]
-    )
-    protected: tuple[str, ...] = Field(
-        default=(), description="Groups in the log over which fairness is measured."
-    )
-    reference_days: int = Field(
-        default=28, ge=7, le=365, description="Length of the reference window, in days."
-    )
-    analysis_days: int = Field(
-        default=7, ge=1, le=90, description="Length of the window judged against it, in days."
-    )
-    workload: Workload | None = Field(
-        default=None,
-        description="KIND/NAMESPACE/NAME of the Kubernetes workload that answers: whose cost its "
-        "predictions share. Empty: not known.",
-        examples=["InferenceService/ml/credit-risk"],
-    )
-
-
-class DesiredStateSettings(Section):
-    """The GitOps repository that declares what runs."""
-
-    forge: Literal["local", "github"] = Field(
-        default="local", description="local: a bare Git repository on disk; github: GitHub."
-    )
-    repository: str = Field(
-        description="Path of the bare repository (local), or OWNER/NAME (github).",
-        examples=["gitops.git"],
-    )
-    branch: str = Field(
-        default="main",
-        # The safe part of git-check-ref-format: the name is handed to git.
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$",
-        description="Branch that pull requests aim at.",
-    )
-    allowed_paths: tuple[str, ...] = Field(
-        default=(), description="Globs of files that may be edited; empty means none."
-    )
-    api_url: str = Field(
-        default="https://api.github.com",
-        pattern=r"^https?://\S+$",
-        description="API of the GitHub server; of GitHub Enterprise Server https://HOST/api/v3.",
-    )
-    app_id: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9._-]{1,60}$",
-        description="GitHub App, by its id or client id, in place of a token; its private key is "
-        "FINOPS_GITHUB_APP_KEY in the environment.",
-    )
-    installation_id: int | None = Field(
-        default=None, ge=1, description="That App's installation on the repository's owner."
-    )
-
-    @model_validator(mode="after")
-    def _repository_fits_forge(self) -> DesiredStateSettings:
-        owner, slash, name = self.repository.partition("/")
-        if self.forge == "github" and not (owner and slash and name and "/" not in name):
-            raise ValueError("with forge: github, repository must be OWNER/NAME")
-        if (self.app_id is None) != (self.installation_id is None):
-            raise ValueError("app_id and installation_id come together")
-        return self
-
-
-class TagSettings(Section):
-    """Which tag keys mean what; the first key present wins, case is ignored."""
-
-    team: tuple[str, ...] = Field(default=("team", "owner"), description="Who pays and answers.")
-    environment: tuple[str, ...] = Field(
-        default=("environment", "env"), description="Such as prod, staging, dev."
-    )
-    business_unit: tuple[str, ...] = Field(
-        default=("business_unit", "business-unit", "bu"), description="Part of the company."
-    )
-    cost_center: tuple[str, ...] = Field(
-        default=("cost_center", "cost-center", "costcenter"), description="Account to charge."
-    )
-    namespace: tuple[str, ...] = Field(
-        default=("k8s-namespace", "goog-k8s-namespace", "eks:namespace"),
-        description="Kubernetes namespace of what is billed.",
-    )
-    workload_kind: tuple[str, ...] = Field(
-        default=("k8s-workload-kind", "goog-k8s-workload-type", "eks:workload-type"),
-        description="Kubernetes kind of what is billed, such as Deployment.",
-    )
-    workload: tuple[str, ...] = Field(
-        default=("k8s-workload-name", "goog-k8s-workload-name", "eks:workload-name"),
-        description="Name of the Kubernetes workload that is billed.",
-    )
-    claim_namespace: tuple[str, ...] = Field(
-        default=(
-            "kubernetes.io/created-for/pvc/namespace",
-            "kubernetes.io-created-for-pvc-namespace",
-        ),
-        description="Namespace of the PersistentVolumeClaim that a volume is billed for.",
-    )
-    claim: tuple[str, ...] = Field(
-        default=("kubernetes.io/created-for/pvc/name", "kubernetes.io-created-for-pvc-name"),
-        description="Name of the PersistentVolumeClaim that a volume is billed for.",
-    )
-    cluster: tuple[str, ...] = Field(
-        default=(
-            *("k8s-cluster", "eks:cluster-name", "aws:eks:cluster-name"),
-            *("alpha.eksctl.io/cluster-name", "goog-k8s-cluster-name"),
-            *("aks-managed-cluster-name", "KubernetesCluster", "kubernetes.io/cluster/*"),
-        ),
-        description="Kubernetes cluster that something is billed for, as measurements call it. "
-        "Where a key ends in *, the name is what stands for it.",
-    )
-
-
-class LimitSettings(Section):
-    """Bounds on what is accepted and on what is done."""
-
-    quarantined_cost_share: Decimal = Field(
-        default=Decimal(0), ge=0, le=1, description="Share of a bill's cost that may be set aside."
-    )
-    quarantined_row_share: Decimal = Field(
-        default=Decimal("0.01"),
-        ge=0,
-        le=1,
-        description="Share of a signal delivery's rows that may be set aside.",
-    )
-    invoice_tolerance: Decimal = Field(
-        default=Decimal("0.005"),
-        ge=0,
-        le=1,
-        description="Share by which a bill may differ from its invoice or control total.",
-    )
-    publication_age_days: int = Field(
-        default=3, ge=1, le=60, description="A publication older than this is not decided on."
-    )
-    open_pull_requests: int = Field(
-        default=10, ge=0, le=200, description="Open pull requests at most, over all teams."
-    )
-    new_pull_requests: int = Field(
-        default=2,
-        ge=0,
-        le=200,
-        description="Pull requests opened in an hour (UTC) at most, counted from the forge's own "
-        "record by the clock of the run.",
-    )
-    new_changes: int | None = Field(
-        default=None, ge=1, description="Changes newly proposed on a day at most; empty: all."
-    )
-    new_changes_per_team: int | None = Field(
-        default=None,
-        ge=1,
-        description="Changes newly proposed to one team on a day at most; empty: all.",
-    )
-    money_per_change: Decimal | None = Field(
-        default=None,
-        gt=0,
-        description="Expected saving a month above which a change is left to a person, in its own "
-        "currency; empty: none is.",
-    )
-    money_per_day: Decimal | None = Field(
-        default=None,
-        gt=0,
-        description="Expected savings a month of what is newly proposed on a day at most, in each "
-        "currency; empty: all.",
-    )
-    min_saving_per_month: Decimal = Field(
-        default=Decimal(5),
-        ge=0,
-        description="Expected saving a proposal needs, in its own currency.",
-    )
-    min_confidence: float = Field(
-        default=0.7, ge=0, le=1, description="Share of the evidence window that was measured."
-    )
-
-
-_Tier = Literal["production", "staging", "development"]
-
-
-class SizingSettings(Section):
-    """How container requests and machines are sized."""
-
-    history_days: int = Field(default=14, ge=7, le=60, description="Evidence window, in days.")
-    max_change_share: float = Field(
-        default=0.5, gt=0, lt=1, description="A request is cut by at most this share at once."
-    )
-    risk_dial: dict[_Tier, Annotated[float, Field(gt=0)]] = Field(
-        default={},
-        description="production, staging, development -> what one more percent of the time short "
-        "is worth, in percent of a request: 1 saves most, 100 is most careful. What is left out is "
-        "16.3, 9 and 2.4.",
-    )
-    machine_types: Path | None = Field(
-        default=None,
-        description="CSV of machine types and what an hour of each costs, for types that no bill "
-        "of yours names: instance_type, region, currency, price_per_hour and what "
-        "docs/recommendations/machines-and-databases.md says; empty means none.",
-        examples=["machine-types.csv"],
-    )
-
-
-class MatchingSettings(Section):
-    """How what is billed, measured and declared is told to be one resource."""
-
-    cost_days: int = Field(
-        default=28, ge=1, le=366, description="Days of costs that are matched, up to the decided."
-    )
-    measured_days: int = Field(
-        default=7, ge=1, le=92, description="Days of measurements that are matched."
-    )
-    run_days: int = Field(
-        default=7,
-        ge=1,
-        le=92,
-        description="Days, up to the decided one, whose runs are charged with what is billed by "
-        "now: bills come late.",
-    )
-    ignored_namespaces: tuple[str, ...] = Field(
-        default=("kube-system", "kube-public", "kube-node-lease"),
-        description="Namespaces whose workloads no repository of yours declares.",
-    )
-
-
-class GpuSettings(Section):
-    """When a GPU counts as idle."""
-
-    idle_below_percent: float = Field(
-        default=2.0,
-        gt=0,
-        le=100,
-        description="Mean utilisation of an interval below which its GPUs were idle. The default "
-        "is the one of the finding idle_gpu.",
-    )
 
 
 class RetentionSettings(Section):

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from finops_dagster.documents.marks import dotted
 from finops_dagster.domain.decisions import Rung
 from finops_dagster.domain.errors import FinopsError, SettingsError
+from finops_dagster.settings.desired_state import DesiredStateSettings
 from finops_dagster.settings.environment import child_environment, unknown_variables
 from finops_dagster.settings.keys import revealed_key
-from finops_dagster.settings.model import SOURCE_GROUPS, DesiredStateSettings, Settings
+from finops_dagster.settings.model import SOURCE_GROUPS, Settings
 from finops_dagster.settings.reading import named_paths
 from finops_dagster.setup.checks import Check, Outcome, Probes, fail, ok, warn
 from finops_dagster.setup.repository import check_github, check_local

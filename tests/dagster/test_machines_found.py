@@ -14,8 +14,8 @@ from finops_dagster.defs.estate import DBT_PROJECT, Estate
 from finops_dagster.defs.insight import billed
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.domain.decisions import FindingKind, ValueLocation
-from finops_dagster.settings.model import SizingSettings
 from finops_dagster.settings.placement import PlacementSettings
+from finops_dagster.settings.sizing import SizingSettings
 from tests.dagster.test_billed import published
 
 AS_OF = date(2026, 3, 20)
