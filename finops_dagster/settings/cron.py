@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -84,3 +87,14 @@ def _number(text: str, names: tuple[str, ...], low: int) -> int | None:
     if text in names:
         return names.index(text) + low
     return int(text) if text.isdigit() else None
+
+
+def _without_fault(value: str) -> str:
+    fault = cron_fault(value)
+    if fault is not None:
+        raise ValueError(fault)
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_without_fault)]
+"""A key that is a schedule."""

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from finops_dagster.domain.decisions import Rung
 from finops_dagster.settings.alerts import AlertSettings
 from finops_dagster.settings.commitments import CommitmentSettings
-from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.cron import Cron
 from finops_dagster.settings.desired_state import DesiredStateSettings
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
@@ -89,13 +89,6 @@ def _utc(value: time) -> time:
 def _long_enough(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 16:
         raise ValueError("a key of 16 characters or more: a shorter one can be guessed")
-    return value
-
-
-def _cron(value: str) -> str:
-    fault = cron_fault(value)
-    if fault is not None:
-        raise ValueError(fault)
     return value
 
 
@@ -190,9 +183,7 @@ class Settings(BaseSettings):
         "decide only; advise: the dashboard issue; propose: pull requests that people merge; "
         "automerge: those that the forge merges by its own protection.",
     )
-    schedule: Annotated[str, AfterValidator(_cron)] = Field(
-        default="0 6 * * *", description="Cron, UTC, of the daily run."
-    )
+    schedule: Cron = Field(default="0 6 * * *", description="Cron, UTC, of the daily run.")
     state_dir: Path = Field(default=Path(".finops"), description="Where state and reports live.")
     billing: tuple[BillingSettings, ...] = Field(
         min_length=1,

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from finops_dagster.settings.cron import cron_fault
+from finops_dagster.settings.cron import Cron
 from finops_dagster.settings.types import Section
-
-
-def _cron(value: str) -> str:
-    fault = cron_fault(value)
-    if fault is not None:
-        raise ValueError(fault)
-    return value
 
 
 class FreezeSettings(Section):
@@ -91,7 +84,7 @@ class PullRequestSettings(Section):
         description="Expected savings (or added costs) a month of what is opened for one team on a "
         "day at most, in each currency; empty: no limit.",
     )
-    schedule: Annotated[str, AfterValidator(_cron)] | None = Field(
+    schedule: Cron | None = Field(
         default=None,
         description="Cron, UTC: pull requests are opened in the hours that it names; empty: "
         "always.",
