@@ -89,7 +89,24 @@ def tree(plan: Plan, day: date) -> Files:
     files |= _namespaces(alive)
     files |= _applications(alive)
     files |= infrastructure_files()
+    files["CODEOWNERS"] = _code_owners([workload for workload, _ in alive])
     return files
+
+
+def _code_owners(workloads: Sequence[Workload]) -> str:
+    """Who reviews what: each app's team, and of plain manifests the team of each file."""
+    lines = {
+        f"/{_owned(workload)} @halden/{TEAMS[workload.spec.team].name}" for workload in workloads
+    }
+    return "\n".join(["* @halden/platform-sre", *sorted(lines)]) + "\n"
+
+
+def _owned(workload: Workload) -> str:
+    if workload.spec.layout in KUSTOMIZE:
+        return f"apps/{workload.spec.app}/"
+    if workload.spec.layout is Layout.HELM:
+        return f"charts/{workload.spec.name}/"
+    return manifest_path(workload)
 
 
 def _document(existing: str | None, text: str) -> str:
