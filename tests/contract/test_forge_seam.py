@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -18,23 +16,10 @@ from finops_dagster.domain.pull_requests import (
     PullRequestState,
 )
 from tests.builders import NOW, deployment
-from tests.contract.hosts import GitHubHost, Host, LocalHost, github_or_skip
+from tests.contract.hosts import GitHubHost, Host
 
 WEB = "apps/web.yaml"
 START = {WEB: deployment("web")}
-
-
-@pytest.fixture(scope="session")
-def github_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as url:
-        yield url
-
-
-@pytest.fixture(params=["local", "github"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    if request.param == "local":
-        return LocalHost(tmp_path, START)
-    return GitHubHost(request.getfixturevalue("github_url"), START)
 
 
 def changes(host: Host, *edits: Edit) -> ChangeSet:

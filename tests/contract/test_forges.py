@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.desired_state import index_files
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Decision, Proposal
@@ -16,6 +13,7 @@ from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops import marker
 from finops_dagster.gitops.actions import Actions
 from finops_dagster.gitops.changes import plan_change_set
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 from finops_dagster.gitops.grouping import Unit
 from finops_dagster.gitops.reconcile import reconcile
 from finops_dagster.gitops.room import Limits
@@ -24,26 +22,11 @@ from tests.builders import CPU, MEMORY, NOW, deployment, proposal, verdict
 from tests.contract.hosts import (
     GitHubHost,
     Host,
-    LocalHost,
-    github_or_skip,
 )
 
 WEB, API = "apps/web.yaml", "apps/deep/er/api.yaml"
 START = {WEB: deployment("web"), API: deployment("api").replace(b"\n", b"\r\n")}
 PLENTY = Limits(open_max=10, new_max=10)
-
-
-@pytest.fixture(scope="session")
-def github_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as url:
-        yield url
-
-
-@pytest.fixture(params=["local", "github"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    if request.param == "local":
-        return LocalHost(tmp_path, START)
-    return GitHubHost(request.getfixturevalue("github_url"), START)
 
 
 def planned(host: Host, of: Proposal) -> ChangeSet:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from finops_dagster.domain.decisions import Decision, FindingKind, Rung
 from finops_dagster.domain.money import MoneyRange
@@ -17,28 +13,9 @@ from finops_dagster.gitops.memory import SNOOZE_LABEL
 from finops_dagster.gitops.reconcile import Rules
 from finops_dagster.gitops.steps import REBASE_LABEL, STOP_LABEL
 from tests.builders import MEMORY, NOW
-from tests.contract.hosts import GitHubHost, Host, LocalHost, github_or_skip
 from tests.contract.life import API, START, WEB, Life, cpu, memory, reasons
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(scope="session")
-def github_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as url:
-        yield url
-
-
-@pytest.fixture(params=["local", "github"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    if request.param == "local":
-        return LocalHost(tmp_path, START)
-    return GitHubHost(request.getfixturevalue("github_url"), START)
-
-
-@pytest.fixture
-def life(host: Host) -> Life:
-    return Life(host)
 
 
 def ended(one: PullRequest) -> datetime:

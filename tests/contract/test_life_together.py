@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -20,30 +18,11 @@ from finops_dagster.gitops.reconcile import Rules
 from finops_dagster.gitops.room import Freeze, Limits
 from finops_dagster.gitops.steps import AUTOMERGE_LABEL, STOP_LABEL
 from tests.builders import NOW
-from tests.contract.hosts import GitHubHost, Host, LocalHost, github_or_skip
 from tests.contract.life import API, BY_TEAM, PLENTY, START, WEB, Life, cpu, memory, reasons
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 BOARD = Rules(dashboard=True)
 ALL = [of(name) for name in ("web", "api", "job") for of in (cpu, memory)]
-
-
-@pytest.fixture(scope="session")
-def github_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as url:
-        yield url
-
-
-@pytest.fixture(params=["local", "github"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
-    if request.param == "local":
-        return LocalHost(tmp_path, START)
-    return GitHubHost(request.getfixturevalue("github_url"), START)
-
-
-@pytest.fixture
-def life(host: Host) -> Life:
-    return Life(host)
 
 
 def saves(mid: int, currency: str = "USD") -> MoneyRange:
