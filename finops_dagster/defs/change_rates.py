@@ -133,7 +133,7 @@ def _context(reader: PublishedReader, as_of: date, days: int, new: Sequence[str]
     """Grid intensities: measured, and for what is new the mean of its namespace, else of all."""
     columns = ["resource", "gco2e_per_kwh"]
     intensity = or_empty(running.intensity(reader, as_of, days), columns)
-    if len(intensity):
+    if len(intensity) and new:
         space = intensity["resource"].str.split("/").str[1]
         means = intensity.groupby(space)["gco2e_per_kwh"].mean()
         whole = float(intensity["gco2e_per_kwh"].mean())
