@@ -88,6 +88,8 @@ def test_pull_requests_live_on_github(
         assert seen[number].head.ref == item["branch"]
         # the same decision as on a local repository: only the host differs
         assert item["fingerprint"] == local[item["key"]]["fingerprint"]
+        if len(item["files"]) == 2:  # a patch of an overlay's own, and the line that lists it
+            continue
         (changed,) = item["files"]
         before, after = files[changed["path"]], host.file(item["branch"], changed["path"])
         lines = [

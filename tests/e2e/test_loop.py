@@ -772,7 +772,7 @@ def test_merge_and_close_are_what_git_and_the_list_show(
     ("old", "new", "told"),
     [
         ("act: true", "act: true\nactt: true", ("actt", "unknown_key")),
-        ("open_pull_requests: 10", "open_pull_requests: many", ("limits.open_pull_requests", "")),
+        ("open_pull_requests: 20", "open_pull_requests: many", ("limits.open_pull_requests", "")),
         ("path: exports/aws", "path: exports/nowhere", ("billing[0].path", "missing_path")),
     ],
 )
