@@ -242,7 +242,7 @@ def test_a_violation_has_its_age_and_ends(tmp_path: Path) -> None:
         pa.Table.from_pylist(rows, schema=POLICY_VIOLATIONS),
         estate.layout.ledger / "policy_violations.parquet",
     )
-    result = estate.dbt("build", "--select", "tag:ledger", *WITHOUT_UNIT_TESTS)
+    result = estate.dbt("build", "--select", "tag:ledger")
     assert result.exit_code == 0, result.output
     told = estate.query(
         "select id, currency, cost_per_month, age_days, stands from fct_policy_violations"
