@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
-from finops_dagster.gitops.github.client import Transport
 
+from finops_dagster.gitops.github.client import Transport
 from tests.contract.github_semantics import Asked, GitHubSemantics, Given
 
 _REPOSITORY = re.compile(r"/repos/([^/?]+/[^/?]+)")

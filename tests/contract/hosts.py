@@ -22,10 +22,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from filelock import FileLock
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
-from finops_dagster.gitops.local.forge import LocalForge
 
 from finops_dagster.domain.pull_requests import Issue, PullRequestState
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
+from finops_dagster.gitops.local.forge import LocalForge
 from tests.builders import NOW, bare_repository, free_port, git
 from tests.contract.github_proxy import proxied, proxy_at
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.desired_state import index_files
 from finops_dagster.domain.decisions import Abstained, Proposal
 from finops_dagster.domain.errors import FinopsError, Stopped, Unavailable
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.gitops.changes import plan_change_set
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 from finops_dagster.gitops.reconcile import Rules, reconcile
 from finops_dagster.gitops.room import Limits
 from finops_dagster.gitops.wanted import Wanted

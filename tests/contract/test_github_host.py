@@ -10,15 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from finops_dagster.gitops.github.answers import Answers
-from finops_dagster.gitops.github.client import App
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.cli.checking import checks
 from finops_dagster.defs.estate import Estate
 from finops_dagster.domain.errors import SettingsError, Stopped, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
 from finops_dagster.gitops.git_objects import Author
+from finops_dagster.gitops.github.answers import Answers
+from finops_dagster.gitops.github.client import App
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 from finops_dagster.gitops.signing import Signer, commit_bytes, with_signature
 from finops_dagster.settings import load
 from tests.builders import NOW, git

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.domain.errors import Unavailable
 from finops_dagster.domain.pull_requests import CheckState
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 from tests.builders import NOW
 
 RECORDED = (

@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from finops_dagster.gitops.local.forge import LocalForge
 
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.settings import load
 from finops_dagster.storage.files import Layout
 from finops_dagster.storage.lake import Lake

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from finops_dagster.gitops.github.forge import GitHubForge, Patience
 
 from finops_dagster.domain.errors import Unavailable
+from finops_dagster.gitops.github.forge import GitHubForge, Patience
 from tests.builders import NOW
 
 TOKEN = "canary-token-4711"

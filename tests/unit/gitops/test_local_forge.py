@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from finops_dagster.gitops.local.forge import LocalForge
 
 from finops_dagster.desired_state import open_repository
 from finops_dagster.domain.decisions import Abstained
@@ -15,6 +14,7 @@ from finops_dagster.domain.errors import SettingsError, Stopped, Unavailable
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.changes import plan_change_set
 from finops_dagster.gitops.git_objects import Git
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.reconcile import Actions, Limits, Wanted, reconcile
 from tests.builders import MEMORY, NOW, bare_repository, deployment, git, proposal, verdict
 

@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from finops_dagster.gitops.local.forge import LocalForge
 
 from finops_dagster.domain.decisions import ChangeSet, Edit
 from finops_dagster.domain.errors import Stopped, Unavailable
 from finops_dagster.domain.pull_requests import CheckState, PullRequest, PullRequestState
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.signing import Signer
 from tests.builders import NOW, bare_repository, deployment, git, proposal
 

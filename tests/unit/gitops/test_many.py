@@ -10,13 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from finops_dagster.gitops.local.forge import LocalForge
 
 from finops_dagster.domain.decisions import ChangeSet, Edit
 from finops_dagster.domain.money import MoneyRange
 from finops_dagster.domain.pull_requests import PullRequest
 from finops_dagster.gitops import dashboard
 from finops_dagster.gitops.grouping import Grouping, risk_of, units_of
+from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.reconcile import Rules, reconcile
 from finops_dagster.gitops.room import Limits
 from finops_dagster.gitops.wanted import Wanted
