@@ -11,6 +11,13 @@ EQUIVALENT = {
     "sizing/headroom/rule.rego: not headroom < min_share -> not headroom <= min_share": (
         "exactly enough headroom is kept already, and the next line asks that it is not"
     ),
+    "autonomy/ladder/rule.rego: record.merged > 0 -> record.merged >= 0": (
+        "of none merged the share of reverts has no value, and the record is not good"
+    ),
+    'spend/ceiling/rule.rego: not after("team") > ceiling("team") -> '
+    'not after("team") >= ceiling("team")': (
+        "what is exactly at the ceiling is known by the line before"
+    ),
 }
 """Mutants that say the same as the rule -> why."""
 FEW = [

@@ -266,7 +266,7 @@ results contains record if {
 cut := number.percent(change.cut_share) if change.cut_share else := "an unknown share"
 
 largest_share := number.percent(max([share | some share in change.capacity_shares])) if {
-	count(change.capacity_shares) > 0
+	count(change.capacity_shares) != 0
 } else := "an unknown share"
 
 money(amount) := sprintf("%s %s a month", [number.two_decimals(amount), change.currency])

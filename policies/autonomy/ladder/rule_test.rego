@@ -179,3 +179,23 @@ test_limits_that_cannot_be_read_cannot_be_evaluated if {
 	not rule.evaluable with input as asked({}, {"proposal": {"kind": null}})
 		with data.limits.autonomy as some_limits
 }
+
+# A limit of nothing is a limit.
+test_limits_at_their_bounds if {
+	rule.evaluable with input as asked({}, {})
+		with data.limits.autonomy as object.union(some_limits, {"defaults": {"max_reverted_share": 0, "min_merged": 0}})
+}
+
+# Harm: where no record is asked for, none counts as a good one.
+test_nothing_merged_is_no_record if {
+	results := rule.results with input as asked({"record": object.union(good, {"merged": 0, "reverts": 0})}, {})
+		with data.limits.autonomy as object.union(some_limits, {"defaults": {"min_merged": 0}})
+	not "automerge" in {record.rung | some record in results}
+}
+
+test_share_of_capacity_at_its_bound if {
+	said(asked({"capacity": {"cores": {"before": 10, "after": 9}}}, {})) == merged
+}
+
+# Harm: a team whose capacity nobody knows has all of it cut.
+test_capacity_of_nothing if said(asked({"capacity": {}}, {})) != merged

@@ -45,6 +45,8 @@ test_freeze_from_its_first_day_to_its_last if {
 	said(at("2027-01-01T09:00:00Z")) == frozen
 	said(at("2027-01-04T09:00:00Z")) == set()
 	said(at("2026-12-20T09:00:00Z")) == frozen | outside
+	said(at("2027-01-02T09:00:00Z")) == frozen | outside
+	said(at("2027-01-03T09:00:00Z")) == outside
 }
 
 # Harm: a domain adds a window, and changes are opened whenever either is open.

@@ -88,3 +88,11 @@ test_every_value_is_named if {
 	some record in results
 	record.actual == "p3.2xlarge, p5.48xlarge"
 }
+
+test_an_approval_that_nobody_needed_says_nothing if {
+	document := object.union(
+		field("instanceType", "t3.medium"),
+		{"resource": {"labels": {"finops.io/budget-approved": "true"}}},
+	)
+	said(document) == set()
+}

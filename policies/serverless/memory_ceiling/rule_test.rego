@@ -86,3 +86,7 @@ test_lowering_what_is_too_much_takes_a_person if {
 test_limits_have_to_be_amounts if {
 	not rule.evaluable with input as with_memory(1) with data.limits.serverless as {"defaults": {}}
 }
+
+test_a_ceiling_of_nothing_is_none if {
+	not rule.evaluable with input as with_memory(1) with data.limits.serverless as {"defaults": {"max_memory_mib": 0}}
+}

@@ -106,3 +106,7 @@ test_limits_at_their_bounds if {
 	not data.finops.rules.sizing.headroom.evaluable with input as fixtures.of_proposal({})
 		with data.limits.headroom.defaults.cpu_figures as [{"name": "a", "unit": 0}]
 }
+
+test_what_is_left_as_it_is_is_no_raise if {
+	said(object.union(cpu(0.9, "500m"), {"proposal": {"current": "500m"}})) == short
+}
