@@ -198,6 +198,11 @@ class Decision(StrEnum):
     NEEDS_APPROVAL = "needs_approval"
     DENY = "deny"
 
+    @property
+    def severity(self) -> int:
+        """0 for the mildest."""
+        return list(Decision).index(self)
+
 
 class RuleResult(_Frozen):
     """One rule that spoke: its METADATA title, what it saw, its limit, how to satisfy it."""

@@ -28,6 +28,10 @@ def exact_sum(*amounts: Decimal) -> Decimal:
         return sum(amounts, Decimal(0))
 
 
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for no currency: of what nothing is billed for."""
+
+
 class Money(BaseModel):
     """An amount in one ISO 4217 currency (or a virtual currency a provider bills in)."""
 

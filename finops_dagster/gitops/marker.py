@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from finops_dagster.domain.decisions import Decision, Rung
-from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.money import NO_CURRENCY, MoneyRange, Range
 from finops_dagster.domain.pull_requests import FileChange, Member, PullRequest, PullRequestState
 from finops_dagster.gitops.changes import is_branch_of_ours
 from finops_dagster.gitops.escaping import shortened
@@ -111,7 +111,7 @@ def as_pull_request(
     """The pull request that a forge's record and the marker in its body make.
 
     Where a person removed the marker, the branch still tells that it is ours and stands in for the
-    key; the rest is empty (`XXX` is ISO 4217's code for no currency). None if it is none of ours.
+    key; the rest is empty (and of no currency). None if it is none of ours.
     """
     found = read(body)
     if found is None:
@@ -121,7 +121,7 @@ def as_pull_request(
             key=branch, fingerprint="", kind="", resource="", base_sha="", written_head="",
             files=(),
             saving_per_month=MoneyRange.model_validate(
-                {"low": 0, "mid": 0, "high": 0, "currency": "XXX"}
+                {"low": 0, "mid": 0, "high": 0, "currency": NO_CURRENCY}
             ),
             carbon_kg_per_month=Range(low=0, mid=0, high=0),
             verdict=Decision.NEEDS_APPROVAL, rules=(), proposal_id="",

@@ -36,12 +36,9 @@ class Shown:
     """Hash of the ledger's newest entry, kept in the commit so that the forge bears witness."""
 
 
-_SEVERITY = list(Decision)
-
-
 def decision_of(group: Sequence[Wanted]) -> Decision:
     """The severest verdict."""
-    return max((one.verdict.decision for one in group), key=_SEVERITY.index)
+    return max((one.verdict.decision for one in group), key=lambda decision: decision.severity)
 
 
 def rules_of(group: Sequence[Wanted]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from typing import Any
 from finops_dagster.domain.decisions import Decision, RuleResult, Rung, Verdict
 from finops_dagster.policy.bundle import RegoBundle
 
-_SEVERITY = {Decision.DENY: 0, Decision.NEEDS_APPROVAL: 1, Decision.ALLOW: 2}
 _HIGHEST = {
     Decision.DENY: Rung.OBSERVE,
     Decision.NEEDS_APPROVAL: Rung.PROPOSE,
@@ -83,7 +82,7 @@ def unevaluable(reason: str, subject: str, bundle: RegoBundle) -> Verdict:
 
 def severest(decisions: Iterable[Decision]) -> Decision:
     """Deny before needs_approval before allow; allow where nothing was said."""
-    return min(decisions, key=_SEVERITY.__getitem__, default=Decision.ALLOW)
+    return max(decisions, key=lambda decision: decision.severity, default=Decision.ALLOW)
 
 
 def rung_of(decision: Decision) -> Rung:
@@ -99,7 +98,7 @@ def lowest(*rungs: Rung) -> Rung:
 def ordered(rules: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
     """Severest first, then by id and value; each once."""
     return tuple(
-        sorted(set(rules), key=lambda rule: (_SEVERITY[rule.decision], rule.id, rule.actual))
+        sorted(set(rules), key=lambda rule: (-rule.decision.severity, rule.id, rule.actual))
     )
 
 

@@ -7,7 +7,6 @@ went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,7 +23,7 @@ from finops_dagster.gitops.room import Limits
 from finops_dagster.gitops.wanted import Wanted
 from tests.builders import NOW, deployment, proposal, verdict
 from tests.contract.github_proxy import FAULTS, Killed, killed_at
-from tests.contract.hosts import TOKEN, GitHubHost, github_or_skip
+from tests.contract.hosts import TOKEN, GitHubHost
 
 WEB, API, JOB = "apps/web.yaml", "apps/api.yaml", "apps/job.yaml"
 START = {WEB: deployment("web"), API: deployment("api"), JOB: deployment("job")}
@@ -38,12 +37,6 @@ AFTER = (
 )
 """One to update, one to open, and one that waits on the dashboard, which is to be opened, too."""
 CLIENT_TIMEOUT_SECONDS = 0.5
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as found:
-        yield found
 
 
 def run(host: GitHubHost, proposals: tuple[Proposal, ...], *, dashboard: bool = True) -> None:
@@ -85,17 +78,17 @@ def held(host: GitHubHost) -> Held:
     )
 
 
-def prepared(url: str) -> GitHubHost:
-    host = GitHubHost(url, START)
+def prepared(github_url: str) -> GitHubHost:
+    host = GitHubHost(github_url, START)
     run(host, BEFORE, dashboard=False)
     host.proxy.forget()
     return host
 
 
 @pytest.fixture(scope="module")
-def faultless(url: str) -> tuple[int, Held]:
+def faultless(github_url: str) -> tuple[int, Held]:
     """Calls of the run, and what it leaves, where nothing goes wrong."""
-    host = prepared(url)
+    host = prepared(github_url)
     run(host, AFTER)
     calls = host.proxy.count()
     left = held(host)
@@ -107,9 +100,9 @@ def faultless(url: str) -> tuple[int, Held]:
     return calls, left
 
 
-def survives(url: str, name: str, at: int, left: Held) -> None:
+def survives(github_url: str, name: str, at: int, left: Held) -> None:
     """One fault at one call, then a run without."""
-    host = prepared(url)
+    host = prepared(github_url)
     host.proxy.inject(name, at=at)
     raised: FinopsError | None = None
     try:
@@ -127,8 +120,8 @@ def survives(url: str, name: str, at: int, left: Held) -> None:
     assert held(host) == left, f"{name} at call {at}, told {told!r}"
 
 
-def is_killed(url: str, at: int, answered: bool, left: Held) -> None:
-    host = prepared(url)
+def is_killed(github_url: str, at: int, answered: bool, left: Held) -> None:
+    host = prepared(github_url)
     with killed_at(at, answered=answered), pytest.raises(Killed):
         run(host, AFTER)
     host.proxy.forget()
@@ -137,35 +130,35 @@ def is_killed(url: str, at: int, answered: bool, left: Held) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_at_some_calls(url: str, faultless: tuple[int, Held], name: str) -> None:
+def test_each_fault_at_some_calls(github_url: str, faultless: tuple[int, Held], name: str) -> None:
     """Harm: one bad answer of GitHub opens a pull request twice, or loses one."""
     calls, left = faultless
     # another call for each kind of fault: together they cross the run
     place = list(FAULTS).index(name)
-    survives(url, name, (place * calls) // len(FAULTS), left)
+    survives(github_url, name, (place * calls) // len(FAULTS), left)
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_killed_at_some_calls(url: str, faultless: tuple[int, Held], answered: bool) -> None:
+def test_killed_at_some_calls(github_url: str, faultless: tuple[int, Held], answered: bool) -> None:
     """Harm: a run that is killed leaves what the next run takes for a person's work."""
     calls, left = faultless
     for at in range(calls // 2 + answered, calls, 6):
-        is_killed(url, at, answered, left)
+        is_killed(github_url, at, answered, left)
 
 
 @pytest.mark.conformance
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_at_every_call(url: str, faultless: tuple[int, Held], name: str) -> None:
+def test_each_fault_at_every_call(github_url: str, faultless: tuple[int, Held], name: str) -> None:
     """Harm: the one call that was not tried is the one that opens everything twice."""
     calls, left = faultless
     for at in range(calls):
-        survives(url, name, at, left)
+        survives(github_url, name, at, left)
 
 
 @pytest.mark.conformance
 @pytest.mark.parametrize("answered", [False, True])
-def test_killed_at_every_call(url: str, faultless: tuple[int, Held], answered: bool) -> None:
+def test_killed_at_every_call(github_url: str, faultless: tuple[int, Held], answered: bool) -> None:
     """Harm: the one call that was not tried is the one after which nothing is right any more."""
     calls, left = faultless
     for at in range(calls):
-        is_killed(url, at, answered, left)
+        is_killed(github_url, at, answered, left)

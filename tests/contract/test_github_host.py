@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,20 +30,13 @@ from tests.contract.hosts import (
     TOKEN,
     GitHubHost,
     app_key,
-    github_or_skip,
 )
 from tests.contract.test_forge_seam import START, lower_cpu, now_of, opened
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with github_or_skip(tmp_path_factory.mktemp("emulator")) as found:
-        yield found
-
-
 @pytest.fixture
-def host(url: str) -> GitHubHost:
-    return GitHubHost(url, START)
+def host(github_url: str) -> GitHubHost:
+    return GitHubHost(github_url, START)
 
 
 def forge(host: GitHubHost, access: str | App = TOKEN, **more: object) -> GitHubForge:

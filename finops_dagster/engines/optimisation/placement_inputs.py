@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Evidence, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange, Range
+from finops_dagster.domain.money import NO_CURRENCY, MoneyRange, Range
 from finops_dagster.domain.periods import day_start
 from finops_dagster.engines.optimisation.inputs import ENGINE
 
@@ -66,8 +66,8 @@ class Place:
     """Where it runs now; None where that is not known or it runs in several."""
     owner: str = ""
     environment: str = "unknown"
-    currency: str = "XXX"
-    """That it is billed in; XXX, ISO 4217's code for none, where nothing bills it."""
+    currency: str = NO_CURRENCY
+    """That it is billed in; NO_CURRENCY where nothing bills it."""
     declared: Declared = Declared()
 
 

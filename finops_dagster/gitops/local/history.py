@@ -5,15 +5,12 @@ What follows from it for a pull request is in forge.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from finops_dagster.gitops.git_objects import Git
-
-_REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b")
-"""What `git revert` writes, of a merge too."""
+from finops_dagster.gitops.reverts import undone_by_commit
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def reverted(git: Git, branch: str, merges: Sequence[str]) -> Mapping[str, Done]
             continue
         commit, at, by, message = entry.strip("\n").split("\0", 3)
         done = Done(commit, datetime.fromtimestamp(int(at), UTC), by)
-        found.update((match[1], done) for match in _REVERTS.finditer(message))
+        found.update(dict.fromkeys(undone_by_commit(message), done))
     return {commit: done for commit, done in found.items() if _stands(done.commit, found)}
 
 

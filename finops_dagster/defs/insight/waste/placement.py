@@ -15,6 +15,7 @@ import pandas as pd
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import running
 from finops_dagster.domain.decisions import DeclaredResource
+from finops_dagster.domain.money import NO_CURRENCY
 from finops_dagster.engines.optimisation import FindResult
 from finops_dagster.engines.optimisation.movable import LabelKeys, movable
 from finops_dagster.engines.optimisation.placement import place_work
@@ -136,7 +137,7 @@ def _places(
             region=regions.get(name),
             owner=owner,
             environment=environment or "unknown",
-            currency=billed.get(name) or "XXX",
+            currency=billed.get(name) or NO_CURRENCY,
             declared=_declared(one),
         )
     return found

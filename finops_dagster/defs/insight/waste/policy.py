@@ -14,7 +14,7 @@ from functools import partial
 from finops_dagster.defs.estate import Estate
 from finops_dagster.desired_state import RepositoryIndex
 from finops_dagster.domain.decisions import DeclaredResource, Evidence, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange
+from finops_dagster.domain.money import NO_CURRENCY, MoneyRange
 from finops_dagster.domain.periods import day_start
 from finops_dagster.domain.violations import Seen, StandingViolation
 from finops_dagster.engines.optimisation import FindResult
@@ -22,9 +22,6 @@ from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.policy.mending import Mend, mend
 from finops_dagster.policy.violations import Judging, declared, namespace_labels
 from finops_dagster.storage.publication import PublishedReader
-
-_NO_CURRENCY = "XXX"
-"""ISO 4217: no currency is involved."""
 
 
 def violating(estate: Estate, _: PublishedReader, as_of: date) -> FindResult:
@@ -71,7 +68,7 @@ def _labels(estate: Estate, one: StandingViolation, resource: DeclaredResource) 
 
 def _finding(estate: Estate, one: StandingViolation, found: Mend, as_of: date) -> Finding:
     violation = one.violation
-    currency = one.cost_per_month[0].currency if one.cost_per_month else _NO_CURRENCY
+    currency = one.cost_per_month[0].currency if one.cost_per_month else NO_CURRENCY
     nothing = MoneyRange(low=Decimal(0), mid=Decimal(0), high=Decimal(0), currency=currency)
     days = f"for {one.age_days} days" if one.age_days else f"since {one.first_day}"
     at = day_start(as_of)
