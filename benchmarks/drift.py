@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.defs.progress import own_peak_rss_bytes
-from finops_dagster.responsible_ai.drift import judge_drift
+from finops_dagster.responsible_ai.drift.judging import judge_drift
 from finops_dagster.responsible_ai.results import DriftResult
 
 REFERENCE_DAYS, ANALYSIS_DAYS, WATCHED_DAYS = 28, 7, 28

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from finops_dagster.domain.ids import content_id
+from finops_dagster.domain.models import Breach
 from finops_dagster.domain.money import MoneyRange, Range
 
 
@@ -69,6 +70,14 @@ class FindingKind(StrEnum):
     CARBON_HOURS = "carbon_hours"
     COMMITMENT = "commitment"
     POLICY_VIOLATION = "policy_violation"
+    MODEL_ROLLBACK = "model_rollback"
+    MODEL_CANARY = "model_canary"
+    MODEL_PAUSE = "model_pause"
+    MODEL_RETRAIN = "model_retrain"
+    MODEL_ENERGY = "model_energy"
+    SHADOW_AI = "shadow_ai"
+    ENGINE_PROMOTION = "engine_promotion"
+    ENGINE_ROLLBACK = "engine_rollback"
 
 
 class Evidence(_Frozen):
@@ -112,6 +121,10 @@ class Finding(_Frozen):
     """What would make it wrong, in a clause; empty where the reason says it."""
     reaches: tuple[str, ...] = ()
     """Resources of the day's other findings that it reaches beside its own."""
+    document: str = ""
+    """A whole manifest to add, that declares `resource`, where no declared value is changed."""
+    counterfactual: tuple[str, ...] = ()
+    """What would have to be true for it not to be proposed, each alone, the nearest first."""
 
     @property
     def id(self) -> str:
@@ -160,6 +173,10 @@ class Proposal(_Frozen):
     """Why it stands there."""
     wrong_if: str = ""
     """What would make it wrong, in a clause; empty where the reason says it."""
+    document: str = ""
+    """A whole manifest to add, that declares `resource`, where no declared value is changed."""
+    counterfactual: tuple[str, ...] = ()
+    """What would have to be true for it not to be proposed, each alone, the nearest first."""
 
     @property
     def id(self) -> str:
@@ -316,3 +333,6 @@ class GateResult(_Frozen):
     gate: str
     result: Literal["pass", "warn", "fail"]
     reasons: tuple[str, ...]
+    breaches: tuple[Breach, ...] = ()
+    """Of a model: what its reasons are about, the gravest first. A check that could not be judged
+    is a reason and no breach."""

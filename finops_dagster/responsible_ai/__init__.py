@@ -3,15 +3,19 @@
 Frames in, frozen results and static pages out; nothing here trains, stores or acts.
 """
 
-from finops_dagster.responsible_ai.card import ModelRecord, write_card
-from finops_dagster.responsible_ai.drift import judge_drift
-from finops_dagster.responsible_ai.explanation import Explanation, explain, write_explanations
-from finops_dagster.responsible_ai.fairness import judge_fairness
+from finops_dagster.responsible_ai.cards.card import ModelRecord, write_card
+from finops_dagster.responsible_ai.drift.judging import judge_drift
+from finops_dagster.responsible_ai.explanations.words import (
+    Explanation,
+    explain,
+    write_explanations,
+)
+from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
 from finops_dagster.responsible_ai.model import ModelJudgement, ModelSpec, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
-from finops_dagster.responsible_ai.performance import judge_performance
+from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (
     DriftOptions,
     DriftResult,

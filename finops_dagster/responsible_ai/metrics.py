@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.drift import judge_drift
-from finops_dagster.responsible_ai.fairness import judge_fairness
+from finops_dagster.responsible_ai.drift.judging import judge_drift
+from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.intervals import (
     area_under_curve,
     calibration_error,

@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, GateResult
-from finops_dagster.responsible_ai.drift import judge_drift
-from finops_dagster.responsible_ai.fairness import judge_fairness, with_errors_of
+from finops_dagster.responsible_ai.drift.judging import judge_drift
+from finops_dagster.responsible_ai.fairness.judging import judge_fairness, with_errors_of
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.page import write_model_page
-from finops_dagster.responsible_ai.performance import judge_performance
+from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (
     DriftOptions,
     DriftResult,

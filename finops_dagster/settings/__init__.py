@@ -23,7 +23,17 @@ from finops_dagster.settings.model import (
     RetentionSettings,
     Settings,
 )
-from finops_dagster.settings.models import ModelSettings, Task
+from finops_dagster.settings.models import (
+    AISettings,
+    DeclaredValue,
+    EngineSettings,
+    ErrorCost,
+    ModelLimits,
+    ModelSettings,
+    ReferenceWindow,
+    RemedySettings,
+    Task,
+)
 from finops_dagster.settings.reading import find_config, load
 from finops_dagster.settings.sizing import SizingSettings
 from finops_dagster.settings.sources import (
@@ -45,20 +55,27 @@ from finops_dagster.settings.tags import TagSettings
 
 __all__ = [
     "CONFIG_NAME",
+    "AISettings",
     "BillingSettings",
     "CarbonSettings",
     "CredentialSettings",
     "CurrencySettings",
+    "DeclaredValue",
     "DesiredStateSettings",
+    "EngineSettings",
+    "ErrorCost",
     "FormattedSettings",
     "GridSettings",
     "LabelSettings",
     "LanguageModelSettings",
     "LimitSettings",
     "LogSettings",
+    "ModelLimits",
     "ModelSettings",
     "PredictionSettings",
     "PrometheusSettings",
+    "ReferenceWindow",
+    "RemedySettings",
     "ReportClock",
     "RetentionSettings",
     "RunSettings",

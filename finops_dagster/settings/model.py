@@ -28,7 +28,7 @@ from finops_dagster.settings.desired_state import DesiredStateSettings
 from finops_dagster.settings.events import EventSettings, names_differ
 from finops_dagster.settings.language_models import LanguageModelSettings
 from finops_dagster.settings.limits import LimitSettings
-from finops_dagster.settings.models import ModelSettings
+from finops_dagster.settings.models import AISettings, ModelSettings
 from finops_dagster.settings.placement import PlacementSettings
 from finops_dagster.settings.policy import PolicySettings
 from finops_dagster.settings.pull_requests import PullRequestSettings
@@ -234,6 +234,10 @@ class Settings(BaseSettings):
         examples=[[{"name": "sales", "path": "business"}]],
     )
     models: tuple[ModelSettings, ...] = Field(default=(), description="AI models to watch.")
+    ai: AISettings = Field(
+        default_factory=AISettings,
+        description="How AI is watched: the company's models and the product's own.",
+    )
     language_models: tuple[LanguageModelSettings, ...] = Field(
         default=(), description="Language models whose tokens have a cost, by docs/ai-costs.md."
     )

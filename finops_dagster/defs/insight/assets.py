@@ -238,7 +238,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         key=FINDINGS,
         description="Waste and shortage in what runs, priced at the rate really paid, and what is "
         "worth committing to of the rest.",
-        deps=[PUBLICATION, DESIRED_STATE, RESOURCES, VIOLATIONS, FORECASTS],
+        deps=[PUBLICATION, DESIRED_STATE, RESOURCES, VIOLATIONS, FORECASTS, MODELS],
         kinds={"python"},
         **common,
     )
@@ -274,7 +274,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=MODELS,
         description="Drift, fairness and gate of every monitored model and of our own forecaster.",
-        deps=[PUBLICATION, FORECASTS],
+        deps=[PUBLICATION, DESIRED_STATE, FORECASTS],
         kinds={"evidently"},
         check_specs=[
             dg.AssetCheckSpec(
@@ -289,7 +289,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def models(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
-        from finops_dagster.defs.insight.health import judge_models
+        from finops_dagster.defs.insight.models.judging import judge_models
 
         as_of, _ = window(context)
         day = estate.day(as_of)

@@ -29,6 +29,8 @@ class Part(StrEnum):
 class Lever(StrEnum):
     """What a change does to a cost. The order of these is the order in which savings count."""
 
+    REMEDY = "remedy"
+    """Puts an AI model right: for people's sake, not for money. No part of a cost is its aim."""
     RAISE = "raise"
     """Gives more room at a cost: for safety, not for money."""
     STOP = "stop"
@@ -136,6 +138,14 @@ _KINDS: dict[FindingKind, tuple[Lever, tuple[Part, ...]]] = {
     FindingKind.CARBON_HOURS: (Lever.SCHEDULE, _COMPUTE),
     FindingKind.COMMITMENT: (Lever.COMMIT, _COMPUTE),
     FindingKind.POLICY_VIOLATION: (Lever.SIZE, _WHOLE),
+    FindingKind.MODEL_ROLLBACK: (Lever.REMEDY, ()),
+    FindingKind.MODEL_CANARY: (Lever.REMEDY, ()),
+    FindingKind.MODEL_PAUSE: (Lever.REMEDY, ()),
+    FindingKind.MODEL_RETRAIN: (Lever.REMEDY, ()),
+    FindingKind.MODEL_ENERGY: (Lever.SIZE, _COMPUTE),
+    FindingKind.SHADOW_AI: (Lever.REMEDY, ()),
+    FindingKind.ENGINE_PROMOTION: (Lever.REMEDY, ()),
+    FindingKind.ENGINE_ROLLBACK: (Lever.REMEDY, ()),
 }
 
 

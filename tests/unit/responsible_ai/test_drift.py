@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.drift import judge_drift
-from finops_dagster.responsible_ai.evidently import safe_names
+from finops_dagster.responsible_ai.drift.evidently import safe_names
+from finops_dagster.responsible_ai.drift.judging import judge_drift
+from finops_dagster.responsible_ai.drift.shift import adjusted, index_of
 from finops_dagster.responsible_ai.results import DriftOptions, DriftResult
-from finops_dagster.responsible_ai.shift import adjusted, index_of
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.fairness import judge_fairness
+from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.intervals import area_under_curve, newcombe, wilson
 from finops_dagster.responsible_ai.metrics import MetricSchema, metrics
 from finops_dagster.responsible_ai.results import FairnessResult

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finops_dagster.responsible_ai.groups import Attribute, largest_of
+from finops_dagster.responsible_ai.fairness.groups import Attribute, largest_of
 from finops_dagster.responsible_ai.intervals import (
     basic_bootstrap,
 )

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.evidently import Column, write_report
-from finops_dagster.responsible_ai.results import DriftOptions, DriftResult, FeatureDrift, Grade
-from finops_dagster.responsible_ai.shift import (
+from finops_dagster.responsible_ai.drift.evidently import Column, write_report
+from finops_dagster.responsible_ai.drift.shift import (
     SHOWN_CATEGORIES,
     Chance,
     Ints,
@@ -24,6 +23,7 @@ from finops_dagster.responsible_ai.shift import (
     chance,
     index_of,
 )
+from finops_dagster.responsible_ai.results import DriftOptions, DriftResult, FeatureDrift, Grade
 
 _MIN_VALUES = 30
 

@@ -1,26 +1,22 @@
-"""Commands about AI: how good models are, whether their gates pass, and what AI costs.
+"""`finops ai costs`: what AI cost, by kind, team, run, model or service.
 
-They read what is published or the files that they are given, and change nothing.
+It reads what is published and changes nothing.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from finops_dagster.cli.common import AsJson, Config, command, settings_for
 from finops_dagster.cli.costs import Month
-from finops_dagster.cli.output import envelope, plain, print_json, print_table
+from finops_dagster.cli.output import envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.decisions import GateResult
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.periods import month_start, next_month
 from finops_dagster.report.explain import UNALLOCATED
@@ -57,91 +53,6 @@ class By(StrEnum):
             By.MODEL_VERSION: ("model", "model_version"),
             By.WORKLOAD: ("resource",),
         }.get(self, (self.value,))
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to `app`."""
-    models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
-    models.command("metrics")(ai_metrics)
-    models.command("gate")(ai_gate)
-    models.command("costs")(ai_costs)
-    app.add_typer(models, name="ai")
-
-
-@command("ai_metrics")
-def ai_metrics(
-    reference: Annotated[Path, typer.Option(help="Parquet or CSV of the reference window.")],
-    analysis: Annotated[Path, typer.Option(help="Parquet or CSV of the window judged.")],
-    schema: Annotated[Path, typer.Option(help="JSON or YAML: which column means what.")],
-    as_json: AsJson = False,
-) -> int:
-    """Quality, fairness and drift of a model from two tables, with intervals."""
-    from finops_dagster.responsible_ai import MetricSchema, metrics
-
-    meaning = MetricSchema.parse(_document(schema))
-    rows, abstained = metrics(_table(reference), _table(analysis), meaning)
-    if as_json:
-        print_json(envelope("ai_metrics", [asdict(row) for row in rows], abstained=abstained))
-        return 0
-    print_table(
-        "model metrics",
-        ("metric", "segment", "value", "low", "high"),
-        [(r.metric, r.segment, r.value, r.low, r.high) for r in rows],
-    )
-    return 0
-
-
-def _table(path: Path) -> Any:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    if not path.exists():
-        raise SettingsError(f"{path} does not exist.")
-    reader = pyarrow.csv.read_csv if ".csv" in path.suffixes else pyarrow.parquet.read_table
-    return reader(path).to_pandas()
-
-
-def _document(path: Path) -> Any:
-    from ruamel.yaml import YAML
-
-    if not path.exists():
-        raise SettingsError(f"{path} does not exist.")
-    text = path.read_text(encoding="utf-8")
-    return json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-
-
-@command("ai_gate")
-def ai_gate(
-    model: Annotated[str, typer.Argument(help="Name of a monitored model, as in the settings.")],
-    config: Config = None,
-    as_json: AsJson = False,
-) -> int:
-    """What the gate said of a model for the decided day; exit code 1 if it fails."""
-    settings = settings_for(config)
-    day = Estate(settings).decided(settings.decided_day())
-    gates = day.items("gates", GateResult) if day else []
-    found = [gate for gate in gates if gate.gate == model]
-    if not found:
-        raise SettingsError(
-            f"No gate of {model} is known.",
-            (
-                Fault(
-                    code="unknown_model",
-                    expected=f"Expected one of: {', '.join(g.gate for g in gates) or 'none yet'}.",
-                    hint="Run `finops run`, or choose one of these.",
-                ),
-            ),
-        )
-    if as_json:
-        answer = [plain(gate) for gate in found]
-        print_json(envelope("ai_gate", answer, as_of=settings.decided_day()))
-    else:
-        print_table(
-            "gate",
-            ("gate", "result", "reasons"),
-            [(gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found],
-        )
-    return 1 if any(gate.result == "fail" for gate in found) else 0
 
 
 @command("ai_costs")

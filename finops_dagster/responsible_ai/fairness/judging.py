@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.responsible_ai.comparison import compare
-from finops_dagster.responsible_ai.groups import Attribute, group_rows
+from finops_dagster.responsible_ai.fairness.comparison import compare
+from finops_dagster.responsible_ai.fairness.groups import Attribute, group_rows
 from finops_dagster.responsible_ai.results import (
     AttributeFairness,
     FairnessResult,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from finops_dagster.responsible_ai.drift.shift import Ints, index_of
 from finops_dagster.responsible_ai.results import DriftOptions, FeatureDrift
-from finops_dagster.responsible_ai.shift import Ints, index_of
 
 _METHOD = "psi_permuted"
 _METHOD_SHOWN = "Population stability index, threshold by permutation"

@@ -1,0 +1,20 @@
+"""Commands about AI: how good models are, whether their gates pass, what they cost, who answers.
+
+They read what is published, what a day has kept or the files that they are given.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.gate import ai_gate
+from finops_dagster.cli.ai.metrics import ai_metrics
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
+    for name, run in (("metrics", ai_metrics), ("gate", ai_gate), ("costs", ai_costs)):
+        models.command(name)(run)
+    app.add_typer(models, name="ai")
