@@ -6,6 +6,7 @@ How the figures come about is told in `drift`, `fairness` and `performance`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from finops_dagster.domain.decisions import Abstained
@@ -21,6 +22,15 @@ class Interval:
     value: float
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where a figure was measured: from which day on, and of which version's answers."""
+
+    since: date | None = None
+    version: str = ""
+    """Empty where several answered."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class DriftResult:
     """Blocks (days) that were permuted; 0 where rows were taken as independent."""
     result: Grade
     reasons: tuple[str, ...]
+    """One of each drifted column, worst first; before them one of the set, where it drifted."""
     abstained: tuple[Abstained, ...]
     """Columns that could not be judged."""
 
