@@ -26,6 +26,8 @@ from finops_dagster.responsible_ai.drift.shift import (
 from finops_dagster.responsible_ai.results import DriftOptions, DriftResult, FeatureDrift, Grade
 
 _MIN_VALUES = 30
+_LEVEL = 0.01
+"""False discovery rate over the columns of one judgement."""
 
 
 def judge_drift(
@@ -185,8 +187,8 @@ def _judge(
         )
     p_values = np.array([c.p_value(s) for c, s in zip(chances, scores, strict=True)])
     p_adjusted = adjusted(p_values)
-    surely = p_adjusted <= options.alpha
-    cut = float(p_values[surely].max()) if surely.any() else options.alpha / len(columns)
+    surely = p_adjusted <= _LEVEL
+    cut = float(p_values[surely].max()) if surely.any() else _LEVEL / len(columns)
     judged = []
     for place, (column, score, null) in enumerate(zip(columns, scores, chances, strict=True)):
         excess = score - null.mean
