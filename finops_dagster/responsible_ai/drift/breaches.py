@@ -1,6 +1,6 @@
 """From drift that was found to breaches with what is at stake, worst first.
 
-What drifted is decided in `judging`; what follows from a breach is policy's and the caller's.
+What drifted is decided in `family`; what follows from a breach is policy's and the caller's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from finops_dagster.domain.models import ALL, Breach, Check, RiskClass
 from finops_dagster.domain.money import MoneyRange, to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
+from finops_dagster.responsible_ai.drift.words import sentence
 from finops_dagster.responsible_ai.results import DriftKind, FeatureDrift, Interval
 
 CHECK_OF: dict[DriftKind, Check] = {
@@ -99,17 +100,6 @@ def size_of(one: FeatureDrift) -> float:
     """How many times as far it moved as it would have to, to matter."""
     room = one.threshold - one.expected
     return (one.score - one.expected) / room if room > 0 else 0.0
-
-
-def sentence(one: FeatureDrift, more: int = 0) -> str:
-    """What moved, in words for a person."""
-    where = "" if one.segment == ALL else f" among {one.segment}"
-    text = (
-        f"{one.feature} moved {'far' if one.severity == 'major' else 'somewhat'}{where}: "
-        f"{one.method} {one.score:.2f} where chance gives {one.expected:.2f} "
-        f"(p {one.p_adjusted:.4f} over all that was looked at)"
-    )
-    return text + (f"; {more} more moved" if more else "")
 
 
 def _extra_error(
