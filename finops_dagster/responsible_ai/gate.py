@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.fairness.breaches import breaches_of
+from finops_dagster.responsible_ai.grading import ends, over
 from finops_dagster.responsible_ai.results import (
-    AttributeFairness,
     DriftResult,
     FairnessResult,
     Grade,
-    Interval,
     PerformanceResult,
 )
 
@@ -84,41 +84,10 @@ def _fairness(
         return
     if fairness is None:
         return
-    for one in fairness.attributes:
-        if one.attribute not in limits.ignore:
-            yield from _attribute(one, fairness, limits)
+    for breach in breaches_of(fairness, limits):
+        yield breach.grade, breach.reason
     for refusal in fairness.abstained:
         yield "warn", f"fairness of {refusal.subject}: {refusal.reason}"
-
-
-def _attribute(
-    one: AttributeFairness, fairness: FairnessResult, limits: GateLimits
-) -> Iterable[tuple[Grade, str]]:
-    ratio = one.demographic_parity_ratio
-    grade = _under(ratio, limits.selection_ratio)
-    if ratio is not None and grade is not None:
-        rates = {
-            row.group: row.selection_rate.value
-            for row in fairness.groups
-            if row.attribute == one.attribute and row.judged and row.selection_rate is not None
-        }
-        low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-        yield (
-            grade,
-            f"{one.attribute}: {low} is selected {ratio.value:.2f} times as often as {high}"
-            f"{_ends(ratio)}; four fifths is the limit of {limits.selection_ratio:g}",
-        )
-    for figure, limit, words in (
-        (one.equalized_odds_difference, limits.odds_difference,
-         "error rates differ between groups by"),
-        (one.error_ratio, limits.error_ratio, "the error of one group over another's is"),
-    ):  # fmt: skip
-        grade = _over(figure, limit)
-        if figure is not None and grade is not None:
-            yield (
-                grade,
-                f"{one.attribute}: {words} {figure.value:.2f}{_ends(figure)}; limit {limit:g}",
-            )
 
 
 def _performance(
@@ -131,35 +100,11 @@ def _performance(
         return
     classified = performance.metric == "accuracy"
     limit = limits.accuracy_drop if classified else limits.error_growth
-    grade = _over(performance.worsening, limit)
+    grade = over(performance.worsening, limit)
     if grade is not None:
         yield (
             grade,
             f"{performance.metric.replace('_', ' ')} went from {performance.reference.value:.4g} "
             f"to {performance.analysis.value:.4g}: worse by {performance.worsening.value:.1%}"
-            f"{_ends(performance.worsening)}; limit {limit:.0%}",
+            f"{ends(performance.worsening)}; limit {limit:.0%}",
         )
-
-
-def _over(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or min(figure.value, _middle(figure)) <= limit:
-        return None
-    return "fail" if figure.low is not None and figure.low > limit else "warn"
-
-
-def _under(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or max(figure.value, _middle(figure)) >= limit:
-        return None
-    return "fail" if figure.high is not None and figure.high < limit else "warn"
-
-
-def _middle(figure: Interval) -> float:
-    if figure.low is None or figure.high is None:
-        return figure.value
-    return (figure.low + figure.high) / 2
-
-
-def _ends(figure: Interval) -> str:
-    if figure.low is None or figure.high is None:
-        return ""
-    return f" (95 %: {figure.low:.2f} to {figure.high:.2f})"
