@@ -10,9 +10,11 @@ from typing import Literal
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.models import ALL, Breach, Check
+from finops_dagster.responsible_ai.grading import ends, over
 from finops_dagster.responsible_ai.performance.results import (
     EstimatedQuality,
     EstimateRecord,
+    Metric,
     SegmentQuality,
 )
 from finops_dagster.responsible_ai.results import Interval, PerformanceResult
@@ -24,6 +26,8 @@ TRUSTED_COVERAGE = 0.8
 TRUSTED_PART = 0.5
 """Part of the limit that the mean absolute error of past estimates may reach; a choice: an estimate
 that errs by the limit itself cannot tell whether it was passed."""
+SURE_SEGMENT = 0.05
+"""Adjusted p-value from which a segment is not surely worse: small ones scatter past any limit."""
 
 
 def breaches_of(
@@ -41,59 +45,65 @@ def breaches_of(
     accuracy_drop: accuracy that may be lost, in points of 1. error_growth: growth of mean absolute
     error that is allowed, relative. As in the gate, a figure past its limit warns if the middle of
     its interval is past it too and fails if all of its interval is; an estimate fails only where
-    `trusted` says that its own record bears it.
+    `trusted` says that its own record bears it, and a segment counts only where it is surely worse
+    than it was, by the p-value that is adjusted for all segments compared.
     """
-    found: list[Breach] = []
     limits = {"accuracy": accuracy_drop, "mean_absolute_error": error_growth}
+    found: list[Breach] = []
+
+    def judge(
+        check: Check,
+        metric: Metric,
+        figures: tuple[Interval, Interval, Interval],
+        words: tuple[str, str] = ("", ""),
+        segment: str = ALL,
+        most: Literal["warn", "fail"] = "fail",
+        first: date | None = since,
+    ) -> None:
+        before, now, worsening = figures
+        limit = limits[metric]
+        grade = over(worsening, limit)
+        if grade is None:
+            return
+        found.append(
+            Breach(
+                check=check,
+                grade="fail" if grade == most == "fail" else "warn",
+                reason=f"{words[0]}{metric.replace('_', ' ')} went from {before.value:.4g} to "
+                f"{now.value:.4g}: worse by {worsening.value:.1%}{ends(worsening)}; limit "
+                f"{limit:.0%}{words[1]}",
+                segment=segment,
+                version=version,
+                since=first,
+                figures={"worsening": worsening.value, "worsening_limit": limit}
+                | {
+                    f"worsening_{end}": bound
+                    for end in ("low", "high")
+                    if (bound := getattr(worsening, end)) is not None
+                },
+            )
+        )
+
     if isinstance(measured, PerformanceResult):
-        limit = limits[measured.metric]
-        grade = grade_over(measured.worsening, limit)
-        if grade is not None:
-            found.append(
-                Breach(
-                    check=Check.QUALITY,
-                    grade=grade,
-                    reason=_reason("", measured, limit),
-                    version=version,
-                    since=since,
-                    figures=_figures(measured.worsening, limit),
-                )
-            )
-    if isinstance(segments, SegmentQuality):
-        limit = limits[segments.metric]
-        for row in segments.rows:
-            grade = grade_over(row.worsening, limit)
-            if grade is not None:
-                found.append(
-                    Breach(
-                        check=Check.QUALITY,
-                        grade=grade,
-                        reason=f"{row.segment}: {words(segments.metric)} went from "
-                        f"{row.reference.value:.4g} to {row.analysis.value:.4g}, worse by "
-                        f"{row.worsening.value:.1%}{_ends(row.worsening)}; limit {limit:.0%}",
-                        segment=row.segment,
-                        version=version,
-                        since=since,
-                        figures=_figures(row.worsening, limit),
-                    )
-                )
+        figures = measured.reference, measured.analysis, measured.worsening
+        judge(Check.QUALITY, measured.metric, figures)
+    for row in segments.rows if isinstance(segments, SegmentQuality) else ():
+        if row.p_adjusted < SURE_SEGMENT and isinstance(segments, SegmentQuality):
+            figures = row.reference, row.analysis, row.worsening
+            judge(Check.QUALITY, segments.metric, figures, (f"{row.segment}: ", ""), row.segment)
     if isinstance(estimated, EstimatedQuality):
-        limit = limits[estimated.metric]
-        grade = grade_over(estimated.worsening, limit)
-        if grade is not None:
-            sure = trusted(estimated, limit)
-            said = "" if sure else "; its record does not bear more than a warning"
-            found.append(
-                Breach(
-                    check=Check.ESTIMATED_QUALITY,
-                    grade=grade if sure else "warn",
-                    reason=f"no labels yet: {_reason('estimated ', estimated, limit)}{said}",
-                    segment=ALL,
-                    version=version,
-                    since=estimated.first or since,
-                    figures=_figures(estimated.worsening, limit),
-                )
-            )
+        sure = trusted(estimated, limits[estimated.metric])
+        judge(
+            Check.ESTIMATED_QUALITY,
+            estimated.metric,
+            (estimated.reference, estimated.estimate, estimated.worsening),
+            (
+                "no labels yet: estimated ",
+                "" if sure else "; how past estimates fared does not bear more than a warning",
+            ),
+            most="fail" if sure else "warn",
+            first=estimated.first or since,
+        )
     return sorted(found, key=lambda one: (one.grade != "fail", one.segment != ALL))
 
 
@@ -109,38 +119,3 @@ def trusted(estimated: EstimatedQuality, limit: float) -> bool:
         and record.coverage >= TRUSTED_COVERAGE
         and record.mean_absolute_error <= TRUSTED_PART * limit * unit
     )
-
-
-def grade_over(figure: Interval, limit: float) -> Literal["warn", "fail"] | None:
-    """None within the limit; see `breaches_of`."""
-    low, high = figure.low, figure.high
-    middle = figure.value if low is None or high is None else (low + high) / 2
-    if min(figure.value, middle) <= limit:
-        return None
-    return "fail" if low is not None and low > limit else "warn"
-
-
-def words(metric: str) -> str:
-    """A metric's name for people."""
-    return metric.replace("_", " ")
-
-
-def _reason(before: str, one: PerformanceResult | EstimatedQuality, limit: float) -> str:
-    now = one.estimate if isinstance(one, EstimatedQuality) else one.analysis
-    return (
-        f"{before}{words(one.metric)} went from {one.reference.value:.4g} to {now.value:.4g}: "
-        f"worse by {one.worsening.value:.1%}{_ends(one.worsening)}; limit {limit:.0%}"
-    )
-
-
-def _figures(worsening: Interval, limit: float) -> dict[str, float]:
-    figures = {"worsening": worsening.value, "limit": limit}
-    if worsening.low is not None and worsening.high is not None:
-        figures |= {"worsening_low": worsening.low, "worsening_high": worsening.high}
-    return figures
-
-
-def _ends(figure: Interval) -> str:
-    if figure.low is None or figure.high is None:
-        return ""
-    return f" (95 %: {figure.low:.1%} to {figure.high:.1%})"

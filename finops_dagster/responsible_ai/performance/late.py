@@ -58,7 +58,7 @@ class _Log:
         """Each answer's label as it was known by the end of `day`; NaN where it was not."""
         known = known_labels(self.labels_by(day), self.model)
         if known.empty:
-            return np.full(len(self.ids), np.nan, dtype="float64")
+            known = pd.Series(np.nan, index=["no answer"])
         label: NDArray[np.float64] = known.reindex(self.ids).to_numpy(dtype="float64")
         return label
 
