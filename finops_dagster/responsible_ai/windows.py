@@ -103,7 +103,7 @@ def model_windows(
                 f"judged, {start} to {as_of}"
             )
             return Abstained(subject=model, reason=reason)
-    known = _labels(labels, model)
+    known = known_labels(labels, model)
     windows = []
     for first, last in (span, (start, as_of)):
         rows = own[(days >= first) & (days <= last)]
@@ -129,7 +129,7 @@ def newest_labelled(
     own = predictions[predictions["model"] == model]
     days = pd.to_datetime(own["day"]).dt.date
     own, days = own[days <= as_of], days[days <= as_of]
-    known = _labels(labels, model)
+    known = known_labels(labels, model)
     has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
     by_day = pd.DataFrame({"day": days.to_numpy(), "has": has.to_numpy(dtype="float64")})
     share = by_day.groupby("day")["has"].mean()
@@ -182,7 +182,8 @@ def joinable_labels(
     return own[~before], tuple(told)
 
 
-def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+def known_labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+    """Prediction id -> label of `model`; of several of one prediction the one known last."""
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")
     own = labels[labels["model"] == model]
