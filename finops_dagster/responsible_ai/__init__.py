@@ -5,6 +5,7 @@ Frames in, frozen results and static pages out; nothing here trains, stores or a
 
 from finops_dagster.responsible_ai.cards.card import ModelRecord, write_card
 from finops_dagster.responsible_ai.drift.judging import judge_drift
+from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.explanations.words import (
     Explanation,
     explain,
@@ -32,6 +33,7 @@ from finops_dagster.responsible_ai.windows import ModelWindow, model_windows, ne
 
 __all__ = [
     "DriftOptions",
+    "DriftReport",
     "DriftResult",
     "Explanation",
     "FairnessResult",
@@ -47,6 +49,7 @@ __all__ = [
     "ModelSpec",
     "ModelWindow",
     "PerformanceResult",
+    "Stake",
     "VersionJudgement",
     "explain",
     "gate",

@@ -5,6 +5,7 @@ Limits live here with their sources; what follows from a breach is policy's and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -76,6 +77,7 @@ def gate(
     ]
     if drift is None and fairness is None and performance is None and not said:
         return GateResult(gate=name, result="warn", reasons=("nothing was judged",))
+    said = [_finite(one) for one in said]
     ordered = sorted(said, key=lambda one: _GRAVEST_FIRST.index(_grade(one)))
     return GateResult(
         gate=name,
@@ -88,6 +90,14 @@ def gate(
 def not_judged(what: str, why: Abstained) -> Abstained:
     """The refusal as a gate's reason."""
     return Abstained(subject=why.subject, reason=f"{what} could not be judged: {why.reason}")
+
+
+def _finite(one: Said) -> Said:
+    """JSON knows no infinity: a growth from nothing has no figure, and is told in words."""
+    if isinstance(one, Abstained):
+        return one
+    kept = {name: value for name, value in one.figures.items() if math.isfinite(value)}
+    return one if len(kept) == len(one.figures) else one.model_copy(update={"figures": kept})
 
 
 def _grade(one: Said) -> Literal["warn", "fail"]:

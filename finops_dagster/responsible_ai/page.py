@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.drift.results import DriftReport
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
+from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
 from finops_dagster.responsible_ai.results import (
-    DriftResult,
     FairnessResult,
     Interval,
     PerformanceResult,
@@ -24,9 +26,12 @@ def write_model_page(
     model: str,
     gate: GateResult,
     *,
-    drift: DriftResult | Abstained | None = None,
+    drift: DriftReport | Abstained | None = None,
     fairness: FairnessResult | Abstained | None = None,
     performance: PerformanceResult | Abstained | None = None,
+    estimated: EstimatedQuality | Abstained | None = None,
+    segments: SegmentQuality | Abstained | None = None,
+    energy: ModelEnergy | Abstained | None = None,
     versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
@@ -40,6 +45,9 @@ def write_model_page(
         drift=drift,
         fairness=fairness,
         performance=performance,
+        estimated=estimated,
+        segments=segments,
+        energy=energy,
         versions=versions,
         evidently=evidently,
         windows=windows,

@@ -21,7 +21,6 @@ def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health
     for number, model in enumerate(estate.settings.models, 1):
         # names come from settings and logs: never a path
         place = folder / "models" / f"model-{number}"
-        smallest = estate.settings.ai.smallest_group
-        judge_monitored(reader, model, as_of, place, health, smallest_group=smallest)
+        judge_monitored(reader, model, as_of, place, health, estate.settings.ai)
     judge_forecaster(estate.day(as_of), folder, as_of, health)
     return health
