@@ -3,7 +3,6 @@
 Frames in, frozen results and static pages out; nothing here trains, stores or acts.
 """
 
-from finops_dagster.responsible_ai.cards.card import ModelRecord, write_card
 from finops_dagster.responsible_ai.drift.judging import judge_drift
 from finops_dagster.responsible_ai.explanations.words import (
     Explanation,
@@ -39,7 +38,6 @@ __all__ = [
     "MetricRow",
     "MetricSchema",
     "ModelJudgement",
-    "ModelRecord",
     "ModelSpec",
     "ModelWindow",
     "PerformanceResult",
@@ -52,7 +50,6 @@ __all__ = [
     "metrics",
     "model_windows",
     "newest_labelled",
-    "write_card",
     "write_explanations",
     "write_model_page",
 ]

@@ -12,6 +12,7 @@ import dagster as dg
 from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.carded import CARDS, build_cards
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
@@ -42,15 +43,23 @@ _FORECAST_FRAMES = (
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
+_BUDGET_FRAMES = (
+    "budget_forecasts",
+    "budget_forecast_contributions",
+    "budget_forecast_backtest",
+    "budget_forecast_rungs",
+    "budget_sums",
+)
 PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
 BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
-REPORTED = [
+_ENGINES = [
     FORECASTS, BUDGET_FORECASTS, INCIDENTS, VIOLATIONS, FINDINGS, MODELS, TELEMETRY_ANOMALIES,
 ]  # fmt: skip
+REPORTED = [*_ENGINES, CARDS]
 _UPSTREAM = [
     dg.AssetKey(["publication", clock.name])
     for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
@@ -200,7 +209,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
         as_of, _ = window(context)
         day = estate.day(as_of)
-        day.drop_frames("budget_forecasts", "budget_sums")
+        day.drop_frames(*_BUDGET_FRAMES)
         reader = rebuild.reader(estate, as_of)
         used = facts.budget_series(reader, as_of)
         if used is None:
@@ -219,6 +228,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             as_of,
         )
         day.write_frame("budget_forecasts", result.frame)
+        day.write_frame("budget_forecast_contributions", result.contributions)
+        day.write_frame("budget_forecast_backtest", result.backtest)
+        day.write_frame("budget_forecast_rungs", result.rungs)
         day.write_frame("budget_sums", result.sums)
         day.write_document("budget_forecast_record", result.record)
         day.write_items("budget_forecasts_abstained", result.abstained)
@@ -329,7 +341,13 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     made = [publication, desired_state, forecasts, budget_forecasts, findings, models]
     violations = build_violations([PUBLICATION, DESIRED_STATE, RESOURCES], common)
-    return [*made, *incidents, *violations, *build_telemetry(PUBLICATION, common)]
+    return [
+        *made,
+        *incidents,
+        *violations,
+        *build_telemetry(PUBLICATION, common),
+        build_cards(_ENGINES, common),
+    ]
 
 
 def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:

@@ -14,25 +14,23 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.models.cards import FORECASTER
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai import (
     DriftResult,
     FairnessResult,
-    ModelRecord,
     ModelSpec,
     PerformanceResult,
     explain,
     gate,
     judge_drift,
     judge_model,
-    write_card,
     write_explanations,
 )
 from finops_dagster.settings import ModelSettings
 from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.publication import PublishedReader
 
-FORECASTER = "cost forecaster"
 _SEED = 0
 
 
@@ -115,12 +113,10 @@ def _monitored(
 
 
 def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> None:
-    """Our own forecaster: its card with its backtest, and why it says what it says."""
-    record = day.document("forecast_record")
-    backtest = day.frame("forecast_backtest")
+    """Our own forecaster: whether its inputs moved, and why it says what it says."""
     contributions = day.frame("forecast_contributions")
     frame = day.frame("forecasts")
-    if record is None or backtest is None or frame is None or frame.empty:
+    if frame is None or frame.empty:
         reason = "no forecast was made for this day"
         health.gates.append(gate(FORECASTER, drift=Abstained(subject=FORECASTER, reason=reason)))
         return
@@ -138,47 +134,7 @@ def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> Non
         if evidently.exists():
             health.pages[f"{FORECASTER}: Evidently"] = evidently
     result = gate(FORECASTER, drift=drift)
-    pooled = {
-        str(row["model"]): {
-            name: float(row[name])
-            for name in ("mase", "smape", "coverage_80", "coverage_95", "scaled_pinball")
-            if name in row and pd.notna(row[name])
-        }
-        for row in backtest.loc[backtest["unique_id"] == "(pooled)"].to_dict("records")
-    }
-    ours = pooled.pop("ours", {})
-    card, _ = write_card(
-        folder / "models",
-        ModelRecord(
-            name=FORECASTER,
-            version=record["engine"],
-            purpose="Daily cost of a team, a service or an estate for the next 30 days, with "
-            "intervals; to see what a month will come to, and what a change should save.",
-            data_window=f"{record['training_start'][:10]} to {record['training_end'][:10]}",
-            data_rows=int(record["training_rows"]),
-            data_hash=record["data_hash"],
-            features=tuple(record["features"]),
-            parameters={
-                f"{number}.{name}": value
-                for number, parameters in enumerate(record["parameters"], 1)
-                for name, value in parameters.items()
-            },
-            metrics=ours,
-            baselines=pooled,
-            limits=(
-                "Usage at effective cost alone: purchases, taxes, credits and refunds are not "
-                "forecast.",
-                "A series of less than four weeks is forecast by its own last weeks or days, not "
-                "by this model, and has no backtest of its own.",
-                "It knows no plans but the events that the settings name: another launch or "
-                "migration to come is not in it.",
-            ),
-            as_of=as_of.isoformat(),
-        ),
-        result,
-    )
     health.gates.append(result)
-    health.pages[f"{FORECASTER}: model card"] = card
     if contributions is not None and not contributions.empty:
         health.pages[f"{FORECASTER}: explanations"] = write_explanations(
             folder / "models" / "explanations.html",
