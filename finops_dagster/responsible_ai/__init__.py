@@ -4,11 +4,7 @@ Frames in, frozen results and static pages out; nothing here trains, stores or a
 """
 
 from finops_dagster.responsible_ai.drift.judging import judge_drift
-from finops_dagster.responsible_ai.explanations.words import (
-    Explanation,
-    explain,
-    write_explanations,
-)
+from finops_dagster.responsible_ai.explanations.words import Explanation, explain
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
@@ -50,6 +46,5 @@ __all__ = [
     "metrics",
     "model_windows",
     "newest_labelled",
-    "write_explanations",
     "write_model_page",
 ]

@@ -137,6 +137,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.explained import write_costs
         from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
         from finops_dagster.defs.insight.outlook import cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
@@ -176,8 +177,11 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             day.write_frame("forecast_inputs_reference", inputs[0])
             day.write_frame("forecast_inputs_current", inputs[1])
         day.write_items("forecasts_abstained", abstained)
-        shown = forecasts_page(day, estate.settings.estate, as_of, abstained)
-        page = write_forecasts(shown, estate.report_folder(as_of))
+        folder = estate.report_folder(as_of)
+        shown = forecasts_page(
+            day, estate.settings.estate, as_of, abstained, write_costs(day, folder)
+        )
+        page = write_forecasts(shown, folder)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
@@ -204,6 +208,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def budget_forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.explained import write_budgets
         from finops_dagster.defs.insight.outlook import LEAST_SERIES, budget_outlook
         from finops_dagster.engines.forecasting import FRAME_COLUMNS
 
@@ -234,6 +239,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("budget_sums", result.sums)
         day.write_document("budget_forecast_record", result.record)
         day.write_items("budget_forecasts_abstained", result.abstained)
+        write_budgets(day, estate.report_folder(as_of))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
@@ -286,7 +292,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=MODELS,
         description="Drift, fairness and gate of every monitored model and of our own forecaster.",
-        deps=[PUBLICATION, DESIRED_STATE, FORECASTS],
+        deps=[PUBLICATION, DESIRED_STATE, FORECASTS, BUDGET_FORECASTS],
         kinds={"evidently"},
         check_specs=[
             dg.AssetCheckSpec(

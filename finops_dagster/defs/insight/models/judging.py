@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight import explained, facts
 from finops_dagster.defs.insight.models.cards import FORECASTER
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai import (
@@ -21,14 +21,12 @@ from finops_dagster.responsible_ai import (
     FairnessResult,
     ModelSpec,
     PerformanceResult,
-    explain,
     gate,
     judge_drift,
     judge_model,
-    write_explanations,
+    with_breaches,
 )
 from finops_dagster.settings import ModelSettings
-from finops_dagster.storage.days import DayStore
 from finops_dagster.storage.publication import PublishedReader
 
 _SEED = 0
@@ -50,7 +48,7 @@ def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health
     folder = estate.report_folder(as_of)
     for model in estate.settings.models:
         _monitored(reader, model, as_of, folder, health)
-    _forecaster(estate.day(as_of), folder, as_of, health)
+    _forecaster(estate, folder, as_of, health)
     return health
 
 
@@ -112,9 +110,9 @@ def _monitored(
     )
 
 
-def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> None:
-    """Our own forecaster: whether its inputs moved, and why it says what it says."""
-    contributions = day.frame("forecast_contributions")
+def _forecaster(estate: Estate, folder: Path, as_of: date, health: Health) -> None:
+    """Our own forecaster: whether its inputs moved, and its explanations are to be relied on."""
+    day = estate.day(as_of)
     frame = day.frame("forecasts")
     if frame is None or frame.empty:
         reason = "no forecast was made for this day"
@@ -134,34 +132,12 @@ def _forecaster(day: DayStore, folder: Path, as_of: date, health: Health) -> Non
         if evidently.exists():
             health.pages[f"{FORECASTER}: Evidently"] = evidently
     result = gate(FORECASTER, drift=drift)
-    health.gates.append(result)
-    if contributions is not None and not contributions.empty:
-        health.pages[f"{FORECASTER}: explanations"] = write_explanations(
-            folder / "models" / "explanations.html",
-            "Why the forecast says what it says",
-            _explained(frame, contributions),
-        )
-
-
-def _explained(frame: pd.DataFrame, contributions: pd.DataFrame) -> list[Any]:
-    """The last explained day of every total and team series, in words."""
-    last = contributions.loc[contributions["step"] == contributions["step"].max()]
-    predicted = frame.set_index(["unique_id", "step"])["mean"]
-    made = []
-    for (unique_id, step), rows in last.groupby(["unique_id", "step"]):
-        scope, currency, name = str(unique_id).split("|", 2)
-        if scope == "service":
-            continue
-        parts = dict(zip(rows["feature"], rows["contribution"].astype(float), strict=True))
-        base = parts.pop("base", 0.0)
-        made.append(
-            explain(
-                f"{name}, {step} days ahead",
-                base,
-                parts,
-                float(predicted[(unique_id, step)]),
-                unit=f"{currency} per day",
-                base_words="what its recent days alone say",
-            )
-        )
-    return made
+    watched = explained.watch(estate, as_of)
+    health.gates.append(with_breaches(result, watched.breaches))
+    health.abstained += watched.abstained
+    for name, page in (
+        (f"{FORECASTER}: explanations", explained.PAGE),
+        ("budget forecaster: explanations", explained.BUDGETS_PAGE),
+    ):
+        if (folder / page).exists():
+            health.pages[name] = folder / page
