@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import pandas as pd
-
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.forecasted import named
 from finops_dagster.domain.decisions import Abstained

@@ -138,7 +138,9 @@ def _day(
     base_words: str,
     exact: bool,
 ) -> Explanation | Abstained:
-    amounts = dict(zip(rows["feature"].astype(str), rows["contribution"].astype(float), strict=True))
+    amounts = dict(
+        zip(rows["feature"].astype(str), rows["contribution"].astype(float), strict=True)
+    )
     day = _date(told["ds"])
     return explain(
         f"{day:%A} {day}, {step} day{'s' if step > 1 else ''} ahead",

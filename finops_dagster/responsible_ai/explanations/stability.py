@@ -150,7 +150,9 @@ def _compared(
         mine, theirs = now[series][at], [one[at] for one in then]
         reasons = [_shares(_reasons(one, reason)) for one in (mine, *theirs)]
         sizes = [_shares(one) for one in (mine, *theirs)]
-        new = any("event" in name for name in set(mine.index) - set().union(*(t.index for t in then)))
+        new = any(
+            "event" in name for name in set(mine.index) - set().union(*(t.index for t in then))
+        )
         found.append(
             SeriesStability(
                 series=series,
@@ -201,9 +203,7 @@ def _ranks(now: pd.Series[float], then: pd.Series[float]) -> float:
 
 
 def _overlap(now: pd.Series[float], then: pd.Series[float]) -> float:
-    tops = [
-        set(one.sort_values(ascending=False, kind="stable").index[:TOP]) for one in (now, then)
-    ]
+    tops = [set(one.sort_values(ascending=False, kind="stable").index[:TOP]) for one in (now, then)]
     return len(tops[0] & tops[1]) / max(min(TOP, len(now)), 1)
 
 

@@ -20,6 +20,7 @@ from finops_dagster.responsible_ai.intervals import (
 )
 from finops_dagster.responsible_ai.results import (
     GroupRow,
+    Interval,
     Task,
 )
 
@@ -103,7 +104,7 @@ def _group_row(
     if task == "classification":
         selected = one.prediction[place] > 0.5
         selection = wilson(float(selected.sum()), len(place))
-        ratio = selection.value / base if base else None
+        ratio = Interval(selection.value / base) if base else None
         positive, chosen = label > 0.5, said > 0.5
         if enough:
             accuracy = wilson(float((positive == chosen).sum()), len(known))
@@ -113,7 +114,7 @@ def _group_row(
             fpr = wilson(float(chosen[~positive].sum()), int((~positive).sum()))
         scored = np.isfinite(one.probability[known])
         if scored.sum() >= smallest:
-            error = calibration_error(label[scored], one.probability[known][scored])
+            error = Interval(calibration_error(label[scored], one.probability[known][scored]))
     elif enough:
         absolute, signed = mean(np.abs(said - label)), mean(said - label)
     return GroupRow(
