@@ -3,14 +3,9 @@
 Frames in, frozen results and static pages out; nothing here trains, stores or acts.
 """
 
-from finops_dagster.responsible_ai.cards.card import ModelRecord, write_card
 from finops_dagster.responsible_ai.drift.judging import judge_drift
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
-from finops_dagster.responsible_ai.explanations.words import (
-    Explanation,
-    explain,
-    write_explanations,
-)
+from finops_dagster.responsible_ai.explanations.words import Explanation, explain
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.logs import judge_log
@@ -45,7 +40,6 @@ __all__ = [
     "MetricRow",
     "MetricSchema",
     "ModelJudgement",
-    "ModelRecord",
     "ModelSpec",
     "ModelWindow",
     "PerformanceResult",
@@ -62,7 +56,5 @@ __all__ = [
     "metrics",
     "model_windows",
     "newest_labelled",
-    "write_card",
-    "write_explanations",
     "write_model_page",
 ]

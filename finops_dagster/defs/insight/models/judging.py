@@ -22,5 +22,5 @@ def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health
         # names come from settings and logs: never a path
         place = folder / "models" / f"model-{number}"
         judge_monitored(reader, model, as_of, place, health, estate.settings.ai)
-    judge_forecaster(estate.day(as_of), folder, as_of, health)
+    judge_forecaster(estate, folder, as_of, health)
     return health
