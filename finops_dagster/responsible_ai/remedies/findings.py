@@ -117,8 +117,8 @@ def counterfactual(breaches: Iterable[Breach]) -> tuple[str, ...]:
 
 
 def _limited(breach: Breach) -> Iterable[tuple[str, float, float]]:
-    """(name, value, limit) of each figure that has one: NAME and NAME_limit, or the first figure
-    and `limit` or `threshold`."""
+    """(name, value, limit) of each figure that has one: NAME_limit, else `limit` or `threshold`,
+    which is of the figure that has an interval (NAME_low), or of the first."""
     given = breach.figures
     for name, value in given.items():
         limit = next(
@@ -128,10 +128,10 @@ def _limited(breach: Breach) -> Iterable[tuple[str, float, float]]:
             yield name, value, limit
     alone = next((given[word] for word in _LIMITS if word in given), None)
     if alone is not None:
-        name, value = next(iter(given.items()))
-        if name not in _LIMITS:
-            shown = f"{_CHECKS.get(breach.check, breach.check.value)} {name}"
-            yield shown if name in ("score", "value") else name, value, alone
+        first = next((name for name in given if f"{name}_low" in given), next(iter(given)))
+        if first not in _LIMITS:
+            head = f"{_CHECKS[breach.check]} " if breach.check in _CHECKS else ""
+            yield f"{head}{first}", given[first], alone
 
 
 _CHECKS = {

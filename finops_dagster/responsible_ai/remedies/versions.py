@@ -16,9 +16,9 @@ from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.models import Check
 from finops_dagster.responsible_ai.fairness.judging import SMALLEST_GROUP, judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
-from finops_dagster.responsible_ai.model import ModelSpec
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import FairnessResult, PerformanceResult
+from finops_dagster.responsible_ai.spec import ModelSpec
 from finops_dagster.responsible_ai.windows import ModelWindow, window_of
 
 HARMS = frozenset({Check.FAIRNESS, Check.QUALITY, Check.ESTIMATED_QUALITY})

@@ -266,4 +266,14 @@ def test_what_would_have_to_be_true() -> None:
         "its data drift score were at most 0.25 (it is 0.9)",
     )
     assert counterfactual([UNFAIR.model_copy(update={"figures": {"rows": 12.0}})]) == ()
+    worse = UNFAIR.model_copy(
+        update={
+            "check": Check.QUALITY,
+            "segment": "all",
+            "figures": {
+                "accuracy": 0.7, "accuracy_drop": 0.12, "accuracy_drop_low": 0.08, "limit": 0.05,
+            },
+        }
+    )  # fmt: skip
+    assert counterfactual([worse]) == ("its accuracy drop were at most 0.05 (it is 0.12)",)
     assert figures([DRIFTED]) == {"data_drift: score": 0.9, "data_drift: threshold": 0.25}

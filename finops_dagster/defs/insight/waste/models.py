@@ -13,10 +13,12 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.models.health import SEED
+from finops_dagster.defs.insight.models.monitored import spec_of
 from finops_dagster.desired_state import RepositoryIndex
 from finops_dagster.domain.decisions import Abstained, Finding, GateResult, ValueLocation
 from finops_dagster.engines.optimisation import FindResult
-from finops_dagster.responsible_ai import GateLimits, ModelSpec
+from finops_dagster.responsible_ai import GateLimits
 from finops_dagster.responsible_ai.remedies.choosing import Place, Served, choose
 from finops_dagster.responsible_ai.remedies.findings import finding
 from finops_dagster.responsible_ai.remedies.values import CANARY_FIELD, serving
@@ -33,7 +35,6 @@ from finops_dagster.storage.publication import PublishedReader
 
 HISTORY_DAYS = 365
 """Days of log in which an earlier version is looked for."""
-_SEED = 0
 
 
 def models(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
@@ -104,27 +105,19 @@ def _versions(
     frames = [
         frame
         for first, last in wanted_days(spans, model.analysis_days, model.reference_days)
-        if (frame := facts.predictions(reader, first, last)) is not None
+        if (frame := facts.predictions(reader, model.name, first, last)) is not None
     ]
     if not frames:
         return Abstained(subject=model.name, reason="no prediction log is published")
-    spec = ModelSpec(
-        name=model.name,
-        task=model.task.value,
-        features=model.features,
-        protected=model.protected,
-        reference_days=model.reference_days,
-        analysis_days=model.analysis_days,
-    )
     oldest = min(one.first for one in spans)
     return history(
         pd.concat(frames).drop_duplicates("prediction_id"),
-        facts.labels(reader, oldest, as_of),
+        facts.labels(reader, model.name, oldest, as_of),
         spans,
-        spec,
+        spec_of(model),
         frozenset(one.check for one in judged.breaches if one.grade == "fail"),
         as_of=as_of,
-        seed=_SEED,
+        seed=SEED,
         limits=GateLimits(**model.limits.model_dump()),
         smallest_group=estate.settings.ai.smallest_group,
     )
