@@ -12,7 +12,13 @@ from finops_dagster.responsible_ai.explanations.words import (
 )
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
-from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
+from finops_dagster.responsible_ai.metrics import (
+    MetricFault,
+    MetricRow,
+    MetricSchema,
+    metrics,
+    mitigations,
+)
 from finops_dagster.responsible_ai.model import ModelJudgement, ModelSpec, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
@@ -36,6 +42,7 @@ __all__ = [
     "GateLimits",
     "GroupRow",
     "Interval",
+    "MetricFault",
     "MetricRow",
     "MetricSchema",
     "ModelJudgement",
@@ -50,6 +57,7 @@ __all__ = [
     "judge_model",
     "judge_performance",
     "metrics",
+    "mitigations",
     "model_windows",
     "newest_labelled",
     "write_card",
