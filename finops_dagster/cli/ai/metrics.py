@@ -5,7 +5,7 @@ What is computed of them is said in responsible_ai, how files are read in `table
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -138,34 +138,43 @@ def _asked_segment(row: Any, patterns: Patterns) -> bool:
 
 
 _MOST = 40
-"""Segments of one table above which the rest is counted and not printed."""
+"""Groups or columns of one table above which the rest is counted and not printed."""
+_OF_GROUPS = {
+    "selection_rate": "selected",
+    "selection_ratio": "ratio",
+    "true_positive_rate": "TPR",
+    "false_positive_rate": "FPR",
+    "precision": "precision",
+    "accuracy": "accuracy",
+    "calibration_error": "ECE",
+    "mean_absolute_error": "mean abs. error",
+    "mean_error": "mean error",
+    "drift_psi": "PSI",
+    "drift_p_adjusted": "p adjusted",
+}
+"""Figure of one group or one column -> the head of its column."""
 
 
 def _print(rows: Sequence[Any], tried: Sequence[Any], abstained: Sequence[Abstained]) -> None:
-    """A table for the whole, for each attribute and for drift: both windows side by side."""
-    tables: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    """The whole first, then each attribute: how its groups differ, and the groups; then drift."""
+    pairs: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
         segment = row.segment.removeprefix("reference/")
-        title = _title(row.metric, segment)
-        tables.setdefault(title, {}).setdefault((segment, row.metric), {})[row.window] = row
-    for title in sorted(tables, key=_order):
-        found = tables[title]
-        segments = list(dict.fromkeys(segment for segment, _ in found))
-        kept = set(segments[:_MOST])
-        print_table(
-            title,
-            ("segment", "metric", "value", "95 % interval", "reference value", "rows"),
-            [
-                (segment, metric, _figure(pair, "analysis"), _ends(pair),
-                 _figure(pair, "reference"), f"{_any(pair).rows:,}")
-                for (segment, metric), pair in found.items() if segment in kept
-            ],
-        )  # fmt: skip
-        if len(segments) > _MOST:
-            console().print(
-                f"{len(segments) - _MOST} more segments; --segment and --json show them.\n",
-                markup=False,
+        pairs.setdefault((_title(row.metric, segment), segment, row.metric), {})[row.window] = row
+    for title in sorted({title for title, _, _ in pairs}, key=_order):
+        mine = {(s, metric): pair for (t, s, metric), pair in pairs.items() if t == title}
+        whole = {key: pair for key, pair in mine.items() if key[1] not in _OF_GROUPS or
+                 key[0] == "all"}  # fmt: skip
+        if whole:
+            print_table(
+                title,
+                ("metric", "value", "95 % interval", "reference value"),
+                [
+                    (metric, _figure(pair, "analysis"), _ends(pair), _figure(pair, "reference"))
+                    for (_, metric), pair in whole.items()
+                ],
             )
+        _print_groups(title, {key: pair for key, pair in mine.items() if key not in whole})
     if tried:
         print_table(
             "mitigation: fitted on the reference window, tried on the analysis window",
@@ -176,6 +185,30 @@ def _print(rows: Sequence[Any], tried: Sequence[Any], abstained: Sequence[Abstai
     if abstained:
         print_table(
             "not judged or not shown", ("what", "why"), [(a.subject, a.reason) for a in abstained]
+        )
+
+
+def _print_groups(title: str, pairs: Mapping[tuple[str, str], dict[str, Any]]) -> None:
+    """A row for each group or column, a column for each of its figures in the analysis window."""
+    segments: dict[str, dict[str, Any]] = {}
+    for (segment, metric), pair in pairs.items():
+        if "analysis" in pair:
+            segments.setdefault(segment, {})[metric] = pair["analysis"]
+    if not segments:
+        return
+    names = [n for n in _OF_GROUPS if any(n in found for found in segments.values())]
+    print_table(
+        f"{title}, {'columns' if title == 'drift' else 'groups'} (analysis window)",
+        ("segment", *(_OF_GROUPS[name] for name in names), "rows"),
+        [
+            (segment, *(f"{found[n].value:.4g}" if n in found else "" for n in names),
+             f"{_any(found).rows:,}")
+            for segment, found in list(segments.items())[:_MOST]
+        ],
+    )  # fmt: skip
+    if len(segments) > _MOST:
+        console().print(
+            f"{len(segments) - _MOST} more; --segment and --json show them.\n", markup=False
         )
 
 
@@ -196,15 +229,15 @@ def _order(title: str) -> tuple[int, int, str]:
     return place, title.count(" and "), title
 
 
-def _any(pair: dict[str, Any]) -> Any:
+def _any(pair: Mapping[str, Any]) -> Any:
     return next(iter(pair.values()))
 
 
-def _figure(pair: dict[str, Any], window: str) -> str:
+def _figure(pair: Mapping[str, Any], window: str) -> str:
     return f"{pair[window].value:.4f}" if window in pair else ""
 
 
-def _ends(pair: dict[str, Any]) -> str:
+def _ends(pair: Mapping[str, Any]) -> str:
     row = pair.get("analysis")
     if row is None or row.low is None or row.high is None:
         return ""
