@@ -228,14 +228,12 @@ def _group(group: GroupRow, window: Window) -> Iterator[MetricRow]:
         "accuracy",
         "mean_absolute_error",
         "mean_error",
+        "selection_ratio",
+        "calibration_error",
     ):
         figure = getattr(group, name)
         if figure is not None:
             yield _row(name, segment, figure, window, group.rows)
-    for name in ("selection_ratio", "calibration_error"):
-        figure = getattr(group, name)
-        if figure is not None:
-            yield _row(name, segment, Interval(figure), window, group.rows)
 
 
 def _attribute(one: AttributeFairness, window: Window, count: int) -> Iterator[MetricRow]:

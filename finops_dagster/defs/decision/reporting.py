@@ -201,8 +201,12 @@ def _packs(folder: Path) -> tuple[Link, ...]:
 
 
 def _links(estate: Estate, as_of: date) -> tuple[Link, ...]:
+    from finops_dagster.responsible_ai.cards.card import FOLDER, INDEX
+
     folder = estate.report_folder(as_of)
     pages = sorted(folder.glob("audit/*.html"))
     audits = [Link(text=f"audit: {page.stem}", href=f"audit/{page.name}") for page in pages]
     named = estate.day(as_of).document("model_pages") or {}
-    return (*audits, *(Link(text=name, href=href) for name, href in named.items()))
+    cards = _page(folder, f"{FOLDER}/{INDEX}", "model cards of our own engines")
+    models = (Link(text=name, href=href) for name, href in named.items())
+    return (*audits, *models, *((cards,) if cards else ()))
