@@ -199,7 +199,7 @@ def _origin(
             **{name: one[:, 0] for name, one in ours.items()},
         }
     )
-    return frame.loc[np.isfinite(frame["error"])]
+    return frame.dropna(subset=["error"])
 
 
 def _actual(job: Job, origin: int) -> Floats:

@@ -109,9 +109,10 @@ row caps bound the time of one fit. Daily intervals corrected on 12 and 8 weekly
 .951 of simulated cost where 6 and 4, of fewer months, covered .925."""
 
 
-def _with(recipe: Recipe, **member: float) -> Recipe:
+def _with(recipe: Recipe, rounds: int, rate: float, depth: int) -> Recipe:
     """The same with other values in every member."""
-    return replace(recipe, members=tuple(replace(one, **member) for one in recipe.members))
+    members = (replace(one, rounds=rounds, rate=rate, depth=depth) for one in recipe.members)
+    return replace(recipe, members=tuple(members))
 
 
 STANDARD, WIDE, FAST = "standard", "wide", "fast"
