@@ -12,8 +12,9 @@ from finops_dagster.responsible_ai.explanations.words import (
 )
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
+from finops_dagster.responsible_ai.logs import judge_log
 from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
-from finops_dagster.responsible_ai.model import ModelJudgement, ModelSpec, judge_model
+from finops_dagster.responsible_ai.model import ModelJudgement, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (
@@ -25,6 +26,8 @@ from finops_dagster.responsible_ai.results import (
     Interval,
     PerformanceResult,
 )
+from finops_dagster.responsible_ai.spec import FixedReference, ModelSpec
+from finops_dagster.responsible_ai.versions import VersionJudgement, judge_versions
 from finops_dagster.responsible_ai.windows import ModelWindow, model_windows, newest_labelled
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "Explanation",
     "FairnessResult",
     "FeatureDrift",
+    "FixedReference",
     "GateLimits",
     "GroupRow",
     "Interval",
@@ -43,12 +47,15 @@ __all__ = [
     "ModelSpec",
     "ModelWindow",
     "PerformanceResult",
+    "VersionJudgement",
     "explain",
     "gate",
     "judge_drift",
     "judge_fairness",
+    "judge_log",
     "judge_model",
     "judge_performance",
+    "judge_versions",
     "metrics",
     "model_windows",
     "newest_labelled",

@@ -13,41 +13,20 @@ import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai.drift.judging import judge_drift
-from finops_dagster.responsible_ai.fairness.judging import judge_fairness, with_errors_of
+from finops_dagster.responsible_ai.fairness.judging import SMALLEST_GROUP
 from finops_dagster.responsible_ai.gate import GateLimits, gate
+from finops_dagster.responsible_ai.logs import judge_log
+from finops_dagster.responsible_ai.outcomes import judge_outcomes
 from finops_dagster.responsible_ai.page import write_model_page
-from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (
     DriftOptions,
     DriftResult,
     FairnessResult,
     PerformanceResult,
-    Task,
 )
-from finops_dagster.responsible_ai.windows import (
-    BLOCK,
-    ModelWindow,
-    joinable_labels,
-    model_windows,
-    newest_labelled,
-)
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a monitored model is, as its owner stated it."""
-
-    name: str
-    task: Task
-    features: tuple[str, ...]
-    protected: tuple[str, ...] = ()
-    reference_days: int = 28
-    analysis_days: int = 7
-
-    @property
-    def days(self) -> int:
-        """Days of log that judging it may look at, up to and with the day judged."""
-        return 2 * self.reference_days + self.analysis_days
+from finops_dagster.responsible_ai.spec import ModelSpec, Pair, labelled_windows, windows_of
+from finops_dagster.responsible_ai.versions import VersionJudgement, judge_versions
+from finops_dagster.responsible_ai.windows import BLOCK, ModelWindow, joinable_labels
 
 
 @dataclass(frozen=True)
@@ -60,6 +39,7 @@ class ModelJudgement:
     drift: DriftResult | Abstained
     fairness: FairnessResult | Abstained
     performance: PerformanceResult | Abstained
+    versions: tuple[VersionJudgement, ...]
     page: Path
     """The page for people; it links Evidently's report where there is one."""
     evidently: Path | None
@@ -75,22 +55,50 @@ def judge_model(
     folder: Path,
     options: DriftOptions | None = None,
     limits: GateLimits | None = None,
+    smallest_group: int = SMALLEST_GROUP,
 ) -> ModelJudgement:
     """Judge `spec` for `as_of` and write `model.html` and `drift.html` into `folder`.
 
-    Frames are rows of fct_model_predictions and fct_model_labels, of any models and days known by
-    then: `spec.days` of them, so that labels which arrive late can be waited for. Drift and
-    quality compare the analysis window with the reference window; fairness is over the analysis
-    window alone, so that what was mended is not held against a model. Where labels arrive late,
-    quality and error rates are of the newest window that has them.
+    Frames are rows of fct_model_predictions and fct_model_labels, of any models and of the days of
+    `spec.spans`, so that labels which arrive late can be waited for. Drift and quality compare the
+    analysis window with the reference window. Where labels arrive late, quality and error rates
+    are of the newest window that has them.
     """
+    logged = judge_log(
+        predictions,
+        labels,
+        model=spec.name,
+        as_of=as_of,
+        analysis_days=spec.analysis_days,
+        looked_at=spec.days,
+    )
     labels, told = joinable_labels(predictions, labels, spec.name)
-    windows = _windows(predictions, labels, spec, as_of)
-    evidently = folder / "drift.html"
+    versions = judge_versions(
+        predictions,
+        labels,
+        spec,
+        as_of=as_of,
+        seed=seed,
+        limits=limits,
+        smallest_group=smallest_group,
+    )
+    windows = windows_of(predictions, labels, spec, as_of)
     if isinstance(windows, Abstained):
-        judged = gate(spec.name, windows, limits=limits)
-        return _written(spec, as_of, judged, windows, windows, windows, folder, None, "")
+        judged = gate(spec.name, windows, limits=limits, others=logged)
+        page = write_model_page(
+            folder / "model.html",
+            spec.name,
+            judged,
+            drift=windows,
+            fairness=windows,
+            performance=windows,
+            versions=versions,
+        )
+        return ModelJudgement(
+            spec.name, as_of, judged, windows, windows, windows, versions, page, None
+        )
     reference, analysis = windows
+    evidently = folder / "drift.html"
     drift = judge_drift(
         spec.name,
         reference.drift_frame(),
@@ -100,107 +108,51 @@ def judge_model(
         options=options,
         html=evidently,
     )
-    fairness = judge_fairness(
-        spec.name, analysis.groups, analysis.outcomes, task=spec.task, seed=seed
-    )
-    labelled = _labelled(predictions, labels, spec, as_of, windows)
-    performance: PerformanceResult | Abstained
-    if isinstance(labelled, Abstained):
-        performance = labelled
-    else:
-        before, known = labelled
-        performance = judge_performance(spec.name, before.outcomes, known.outcomes, task=spec.task)
-        if known.last != analysis.last and isinstance(fairness, FairnessResult):
-            errors = judge_fairness(
-                spec.name, known.groups, known.outcomes, task=spec.task, seed=seed
-            )
-            fairness = with_errors_of(fairness, errors, f"{known.first} to {known.last}")
-    judged = gate(spec.name, drift, fairness, performance, limits)
-    return _written(
-        spec,
-        as_of,
-        judged,
+    labelled = labelled_windows(predictions, labels, spec, as_of)
+    outcomes = judge_outcomes(spec, windows, labelled, seed=seed, smallest_group=smallest_group)
+    judged = gate(
+        spec.name,
         drift,
-        fairness,
-        performance,
-        folder,
-        evidently if isinstance(drift, DriftResult) else None,
-        "; ".join((_described(windows, labelled), *told)),
+        outcomes.fairness,
+        outcomes.performance,
+        limits,
+        others=logged,
+        answers=outcomes.answers,
+        labelled=outcomes.labelled,
     )
-
-
-def _written(
-    spec: ModelSpec,
-    as_of: date,
-    judged: GateResult,
-    drift: DriftResult | Abstained,
-    fairness: FairnessResult | Abstained,
-    performance: PerformanceResult | Abstained,
-    folder: Path,
-    evidently: Path | None,
-    windows: str,
-) -> ModelJudgement:
+    has_report = isinstance(drift, DriftResult)
     page = write_model_page(
         folder / "model.html",
         spec.name,
         judged,
         drift=drift,
-        fairness=fairness,
-        performance=performance,
-        evidently=evidently.name if evidently is not None else None,
-        windows=windows,
+        fairness=outcomes.fairness,
+        performance=outcomes.performance,
+        versions=versions,
+        evidently=evidently.name if has_report else None,
+        windows="; ".join((*_described(windows, labelled, spec), *told)),
     )
     return ModelJudgement(
-        model=spec.name,
-        as_of=as_of,
-        gate=judged,
-        drift=drift,
-        fairness=fairness,
-        performance=performance,
-        page=page,
-        evidently=evidently,
+        spec.name,
+        as_of,
+        judged,
+        drift,
+        outcomes.fairness,
+        outcomes.performance,
+        versions,
+        page,
+        evidently if has_report else None,
     )
 
 
-_Pair = tuple[ModelWindow, ModelWindow]
-
-
-def _windows(
-    predictions: pd.DataFrame, labels: pd.DataFrame | None, spec: ModelSpec, end: date
-) -> _Pair | Abstained:
-    return model_windows(
-        predictions,
-        labels,
-        model=spec.name,
-        features=spec.features,
-        protected=spec.protected,
-        as_of=end,
-        reference_days=spec.reference_days,
-        analysis_days=spec.analysis_days,
-    )
-
-
-def _labelled(
-    predictions: pd.DataFrame,
-    labels: pd.DataFrame | None,
-    spec: ModelSpec,
-    as_of: date,
-    windows: _Pair,
-) -> _Pair | Abstained:
-    """The windows that end with the newest day whose labels have arrived."""
-    end = newest_labelled(
-        predictions, labels, model=spec.name, as_of=as_of, reference_days=spec.reference_days
-    )
-    if isinstance(end, Abstained):
-        return end
-    return windows if end == as_of else _windows(predictions, labels, spec, end)
-
-
-def _described(windows: _Pair, labelled: _Pair | Abstained) -> str:
-    text = _span(*windows)
+def _described(windows: Pair, labelled: Pair | Abstained, spec: ModelSpec) -> tuple[str, ...]:
+    """Which days are compared with which, as clauses."""
+    told = [_span(*windows)]
+    if spec.reference is not None:
+        told.append(f"the reference is fixed: {spec.reference.reason}")
     if not isinstance(labelled, Abstained) and labelled[1].last != windows[1].last:
-        text += f"; errors, as labels arrive late: {_span(*labelled)}"
-    return text
+        told.append(f"errors, as labels arrive late: {_span(*labelled)}")
+    return tuple(told)
 
 
 def _span(reference: ModelWindow, analysis: ModelWindow) -> str:

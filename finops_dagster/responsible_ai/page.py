@@ -5,6 +5,7 @@ Words and layout of results made elsewhere; Evidently's own report is linked bes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
@@ -15,6 +16,7 @@ from finops_dagster.responsible_ai.results import (
     Interval,
     PerformanceResult,
 )
+from finops_dagster.responsible_ai.versions import VersionJudgement
 
 
 def write_model_page(
@@ -25,6 +27,7 @@ def write_model_page(
     drift: DriftResult | Abstained | None = None,
     fairness: FairnessResult | Abstained | None = None,
     performance: PerformanceResult | Abstained | None = None,
+    versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
 ) -> Path:
@@ -37,6 +40,7 @@ def write_model_page(
         drift=drift,
         fairness=fairness,
         performance=performance,
+        versions=versions,
         evidently=evidently,
         windows=windows,
         comparisons=_comparisons(fairness),
