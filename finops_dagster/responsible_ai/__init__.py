@@ -16,7 +16,6 @@ from finops_dagster.responsible_ai.metrics import (
     metrics,
     mitigations,
 )
-from finops_dagster.responsible_ai.model import ModelJudgement, ModelSpec, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (
