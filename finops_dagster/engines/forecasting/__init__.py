@@ -3,7 +3,14 @@
 Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
-from finops_dagster.engines.forecasting.engine import BASE, Forecaster, explain, fit, forecast
+from finops_dagster.engines.forecasting.engine import (
+    BASE,
+    Forecaster,
+    all_steps,
+    explain,
+    fit,
+    forecast,
+)
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import Frequency
 from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastResult, ModelRecord
@@ -15,6 +22,7 @@ __all__ = [
     "Forecaster",
     "Frequency",
     "ModelRecord",
+    "all_steps",
     "explain",
     "fit",
     "forecast",
