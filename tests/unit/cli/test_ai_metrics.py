@@ -1,4 +1,4 @@
-"""`finops ai metrics`: figures of real models, schemas of one's own, and bad input of every kind."""
+"""`finops ai metrics`: figures of real models, schemas of one's own, bad input of every kind."""
 
 from __future__ import annotations
 

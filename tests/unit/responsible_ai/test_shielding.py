@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def places(sizes: list[int]) -> dict[str, np.ndarray]:
     ends = np.cumsum([0, *sizes])
     return {
         f"g{at}": np.arange(low, high)
-        for at, (low, high) in enumerate(zip(ends, ends[1:], strict=False))
+        for at, (low, high) in enumerate(pairwise(ends))
         if high > low
     }
 
