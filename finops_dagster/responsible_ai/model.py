@@ -20,9 +20,10 @@ from finops_dagster.responsible_ai.drift.report import judge_model_drift
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.energy.breaches import breaches_of as energy_breaches
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
+from finops_dagster.responsible_ai.fairness.breaches import breaches_of as fairness_breaches
 from finops_dagster.responsible_ai.gate import GateLimits, Said, gate, not_judged
 from finops_dagster.responsible_ai.logs import judge_log
-from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes
+from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes, with_mitigation
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
 from finops_dagster.responsible_ai.performance.late import estimate_quality
@@ -73,14 +74,8 @@ class ModelJudgement:
             (Check.ESTIMATED_QUALITY, self.estimated),
             (Check.ENERGY, self.energy),
         )
-        return (
-            *(
-                check
-                for check, part in made
-                if part is not None and not isinstance(part, Abstained)
-            ),
-            Check.LOGGING,
-        )
+        known = (check for check, part in made if not isinstance(part, Abstained | None))
+        return (*known, Check.LOGGING)
 
     @property
     def abstained(self) -> tuple[Abstained, ...]:
@@ -176,6 +171,17 @@ def judge_model(
     outcomes = judge_outcomes(
         spec, windows, labelled, seed=seed, smallest_group=options.smallest_group
     )
+    outcomes = with_mitigation(
+        outcomes,
+        spec,
+        labelled,
+        _unfair(outcomes, limits, spec),
+        seed=seed,
+        smallest_group=options.smallest_group,
+        error_cost=None
+        if stake is None or stake.amount is None
+        else (stake.amount, stake.currency),
+    )
     estimated = estimate_quality(
         predictions,
         labels,
@@ -236,6 +242,12 @@ def _drifted(
             yield not_judged("drift", part)
     for refused in drift.abstained:
         yield not_judged(f"drift of {refused.subject}", refused)
+
+
+def _unfair(outcomes: Outcomes, limits: GateLimits, spec: ModelSpec) -> tuple[str, ...]:
+    """Protected attributes of which groups are treated past a limit."""
+    segments = " ".join(f", {one.segment}" for one in fairness_breaches(outcomes.fairness, limits))
+    return tuple(name for name in spec.protected if f", {name}=" in segments)
 
 
 def _concept_drift(drift: DriftReport | Abstained) -> str:
