@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, GateResult
-from finops_dagster.domain.models import Breach
+from finops_dagster.domain.models import Breach, Check
 from finops_dagster.responsible_ai.drift.breaches import breaches_of as drift_breaches
 from finops_dagster.responsible_ai.drift.reference import reference_choice
 from finops_dagster.responsible_ai.drift.report import judge_model_drift
@@ -58,6 +58,23 @@ class ModelJudgement:
     page: Path
     """The page for people; it links Evidently's report where there is one."""
     evidently: Path | None
+
+    @property
+    def judged(self) -> tuple[Check, ...]:
+        """Checks that could be made, in breach or not."""
+        drift = self.drift
+        kinds = drift.kinds if isinstance(drift, DriftReport) else (drift, drift, drift, drift)
+        made = (
+            (Check.DATA_DRIFT, kinds[0]),
+            (Check.PREDICTION_DRIFT, kinds[1]),
+            (Check.CONCEPT_DRIFT, kinds[3]),
+            (Check.FAIRNESS, self.fairness),
+            (Check.QUALITY, self.performance),
+            (Check.ESTIMATED_QUALITY, self.estimated),
+            (Check.ENERGY, self.energy),
+        )
+        known = (check for check, part in made if not isinstance(part, Abstained | None))
+        return (*known, Check.LOGGING)
 
     @property
     def abstained(self) -> tuple[Abstained, ...]:

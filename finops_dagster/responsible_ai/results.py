@@ -46,7 +46,8 @@ class DriftOptions:
     """
 
     false_alarms_per_year: float = 0.5
-    """Alarms a model-year that are accepted where nothing changed: `drift.shift.daily_level`."""
+    """Alarms a model-year that are accepted where nothing changed; see
+    `drift.shift.daily_level`."""
     psi_warn: float = 0.1
     """Population stability index, in excess of what chance gives, from which a move matters.
     0.1 and 0.25: N. Siddiqi, Credit Risk Scorecards, 2006."""

@@ -131,7 +131,7 @@ def window_of(
     if rows.empty:
         reason = f"the model logged no prediction from {first} to {last}"
         return Abstained(subject=model, reason=reason)
-    return _window(rows, _labels(labels, model), model, features, protected, first, last)
+    return _window(rows, known_labels(labels, model), model, features, protected, first, last)
 
 
 def newest_labelled(

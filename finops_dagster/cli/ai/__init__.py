@@ -10,11 +10,19 @@ import typer
 from finops_dagster.cli.ai.costs import ai_costs
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
+from finops_dagster.cli.ai.register import ai_register
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
-    for name, run in (("metrics", ai_metrics), ("gate", ai_gate), ("costs", ai_costs)):
+    models = typer.Typer(
+        help="AI: metrics and gates of models, costs, and the register.", no_args_is_help=True
+    )
+    for name, run in (
+        ("metrics", ai_metrics),
+        ("gate", ai_gate),
+        ("costs", ai_costs),
+        ("register", ai_register),
+    ):
         models.command(name)(run)
     app.add_typer(models, name="ai")

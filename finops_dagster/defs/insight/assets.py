@@ -308,6 +308,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
         from finops_dagster.defs.insight.models.judging import judge_models
+        from finops_dagster.defs.insight.models.registering import write_ai_pages
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -320,6 +321,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             "model_pages",
             {name: page.relative_to(folder).as_posix() for name, page in health.pages.items()},
         )
+        register = write_ai_pages(estate, as_of)
         gates = records_table(
             [
                 {"gate": one.gate, "result": one.result, "reasons": "; ".join(one.reasons)}
@@ -330,6 +332,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(health.gates),
                 "gates": gates,
+                "register": link(estate.layout.root, register),
                 "abstained": records_table([one.model_dump() for one in health.abstained]),
                 **{name: link(estate.layout.root, page) for name, page in health.pages.items()},
             }

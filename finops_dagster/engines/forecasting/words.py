@@ -48,10 +48,8 @@ def reason(feature: str, day: date | None = None) -> str:
     event = EVENT.format("")
     if feature.startswith(event):
         return f"the known event {feature.removeprefix(event)}"
-    for pattern, words in _REASONS:
-        if re.fullmatch(pattern, feature):
-            break
-    else:
+    words = next((words for name, words in _REASONS if re.fullmatch(name, feature)), None)
+    if words is None:
         return feature.replace("_", " ")
     if day is not None and words is _WEEKDAY:
         return f"it is a {_WEEKDAYS[day.weekday()]}"

@@ -91,7 +91,7 @@ def _classified(
     from fairlearn.metrics import demographic_parity_difference, demographic_parity_ratio
 
     every = np.concatenate(list(judged.values()))
-    names = np.concatenate([np.full(len(p), g, dtype=object) for g, p in judged.items()])
+    names = np.repeat(np.arange(len(judged)), [len(place) for place in judged.values()])
     chosen = (one.prediction[every] > 0.5).astype(int)
     # fairlearn asks for true labels here and does not look at them.
     parity = {"sensitive_features": names}
@@ -153,16 +153,14 @@ def _rates(
         ]
         if len(enough) < 2:
             continue
-        parts = [list(judged.items())[place] for place in enough]
-        known = [(group, p[np.isfinite(one.label[p])]) for group, p in parts]
-        every = np.concatenate([p for _, p in known])
+        parts = [list(judged.values())[place] for place in enough]
+        known = [place[np.isfinite(one.label[place])] for place in parts]
+        every = np.concatenate(known)
         frame = MetricFrame(
             metrics=dict(zip(names, measures, strict=True)),
             y_true=(one.label[every] > 0.5).astype(int),
             y_pred=(one.prediction[every] > 0.5).astype(int),
-            sensitive_features=np.concatenate(
-                [np.full(len(p), group, dtype=object) for group, p in known]
-            ),
+            sensitive_features=np.repeat(np.arange(len(known)), [len(p) for p in known]),
         )
         spread = frame.difference(method="between_groups")
         spreads = {name: _spread(drawn[name][:, enough]) for name in names}

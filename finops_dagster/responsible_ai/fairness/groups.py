@@ -76,12 +76,13 @@ class Attribute:
 
 def words(column: pd.Series[Any]) -> pd.Series[Any]:
     """A column as words: whole numbers without a point, null for what is empty or no number."""
-    plain = column.astype("object")
-    if pd.api.types.is_float_dtype(column.dtype):
-        plain = plain.map(lambda one: int(one) if np.isfinite(one) and one == int(one) else one)
-    text = plain.map(str).str.strip()
+    text = column.astype("object").map(_word).astype("object").str.strip()
     gone = column.isna().to_numpy() | text.isin(["", "nan", "NaN", "<NA>"]).to_numpy()
     return text.astype("object").mask(gone, None)
+
+
+def _word(one: Any) -> str:
+    return str(int(one)) if isinstance(one, float) and one.is_integer() else str(one)
 
 
 def largest_of(places: Places) -> str:

@@ -98,8 +98,8 @@ class System:
     logged: bool = False
     """Its answers are in a prediction log."""
     gate: GateResult | None = None
-    judged: tuple[str, ...] = ()
-    """What of it was judged, in words."""
+    judged: tuple[Check, ...] = ()
+    """What of it was judged, in breach or not."""
     breaches: tuple[OpenBreach, ...] = ()
     energy_kwh_month: float | None = None
     changed: str = ""
@@ -146,6 +146,14 @@ class Register:
     estate: str
     as_of: date
     systems: tuple[System, ...]
+
+    def without_links(self) -> Register:
+        """The same where the pages that it links are not beside it, such as an export."""
+        kept = (
+            replace(one, links=(), history=tuple(replace(day, links=()) for day in one.history))
+            for one in self.systems
+        )
+        return replace(self, systems=tuple(kept))
 
 
 _ORDER = {"fail": 0, "warn": 1, "none": 2, "pass": 3}
@@ -252,7 +260,7 @@ def _checked(one: System, article: str) -> tuple[str, ...]:
             grade = "fail" if any(each.breach.grade == "fail" for each in worst) else "warn"
             oldest = min(each.since for each in worst)
             lines.append(f"{label}: {grade}, {len(worst)} open since {oldest}")
-        elif label in one.judged:
+        elif check in one.judged:
             lines.append(f"{label}: judged, within limits")
         else:
             continue

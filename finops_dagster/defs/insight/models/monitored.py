@@ -28,6 +28,7 @@ from finops_dagster.responsible_ai import (
     gate,
     judge_model,
 )
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.settings import ModelSettings
 from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
@@ -111,6 +112,10 @@ def _row(model: ModelSettings, judged: ModelJudgement) -> dict[str, Any]:
             for one in judged.versions
         ],
         "gate": judged.gate.result,
+        "judged": [one.value for one in judged.judged],
+        "energy_kwh_month": judged.energy.month_kwh
+        if isinstance(judged.energy, ModelEnergy)
+        else None,
         "drifted_features": [one.feature for one in drift.drifted]
         if isinstance(drift, DriftReport)
         else None,
