@@ -42,10 +42,11 @@ def breaches_of(
 ) -> tuple[Breach, ...]:
     """One breach per check and segment that drifted, worst first (`urgency`).
 
-    A segment's breach is told where it drifted in what the whole did not. `estimated`: mean extra
-    error of all answers now, in the unit of an error, as estimated before labels arrive; it is
-    used where the labels known are of earlier days. `at_stake` is `stake.amount` x answers a month
-    x extra error, its ends those of the error's 95 % interval; None where any of them is unknown.
+    A segment's breach is told where its move is its own (`results.of_their_own`). `estimated`:
+    mean extra error of all answers now, in the unit of an error, as estimated before labels
+    arrive; it is used where the labels known are of earlier days. `at_stake` is `stake.amount` x
+    answers a month x extra error, its ends those of the error's 95 % interval; None where any of
+    them is unknown.
     """
     stake = stake or Stake()
     found: dict[tuple[Check, str], list[FeatureDrift]] = {}
