@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.drift.picture import pictures_of
 from finops_dagster.responsible_ai.drift.results import DriftReport
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
@@ -39,6 +40,7 @@ def write_model_page(
         model=model,
         gate=gate,
         drift=drift,
+        drift_pictures=pictures_of(drift) if isinstance(drift, DriftReport) else (),
         fairness=fairness,
         performance=performance,
         estimated=estimated,
