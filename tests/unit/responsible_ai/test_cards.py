@@ -1,4 +1,4 @@
-"""Model cards: figures by segment, what changed and whether it is better, pages that run nothing."""
+"""Model cards: figures by segment, what changed and which way, pages that run nothing."""
 
 from __future__ import annotations
 
