@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         ("gate", ai_gate),
         ("costs", ai_costs),
         ("register", ai_register),
+        ("card", ai_card),
     ):
         models.command(name)(run)
     app.add_typer(models, name="ai")
