@@ -14,6 +14,7 @@ import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.models.decided import write_decided
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai import (
     DriftResult,
@@ -47,12 +48,16 @@ class Health:
 
 
 def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health:
-    """Judge every monitored model, and our own forecaster."""
+    """Judge every monitored model, our own forecaster, and whom our decisions fell on."""
     health = Health()
     folder = estate.report_folder(as_of)
     for model in estate.settings.models:
         _monitored(reader, model, as_of, folder, health)
     _forecaster(estate.day(as_of), folder, as_of, health)
+    decided, unjudged, page = write_decided(estate, reader, as_of)
+    health.gates.append(decided)
+    health.abstained += unjudged
+    health.pages["whom our decisions fell on"] = page
     return health
 
 
