@@ -1,22 +1,30 @@
-"""From what was judged of a model to pass, warn or fail, with the reasons in words.
+"""From what was judged of a model to pass, warn or fail: its breaches, and the reasons in words.
 
 Limits live here with their sources; what follows from a breach is policy's and the caller's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.domain.models import Breach, Check
+from finops_dagster.responsible_ai.drift.breaches import CHECK_OF
+from finops_dagster.responsible_ai.fairness.breaches import breaches_of as fairness_breaches
+from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
 from finops_dagster.responsible_ai.results import (
-    AttributeFairness,
     DriftResult,
     FairnessResult,
-    Grade,
-    Interval,
     PerformanceResult,
+    Seen,
 )
+
+Said = Breach | Abstained
+_GRAVEST_FIRST = ("fail", "warn")
+NOWHERE = Seen()
 
 
 @dataclass(frozen=True)
@@ -49,117 +57,122 @@ def gate(
     fairness: FairnessResult | Abstained | None = None,
     performance: PerformanceResult | Abstained | None = None,
     limits: GateLimits | None = None,
+    *,
+    others: Iterable[Said] = (),
+    answers: Seen = NOWHERE,
+    labelled: Seen = NOWHERE,
 ) -> GateResult:
-    """One answer for one model. None means not asked for; what could not be judged warns."""
+    """One answer for one model. None means not asked for; what could not be judged warns.
+
+    `others` are breaches and refusals of checks judged elsewhere. `answers` is where what the
+    model said was measured, `labelled` where its errors were, which may be earlier days. Every
+    reason is the reason of a breach, or tells what could not be judged; the gravest come first.
+    """
     limits = limits or GateLimits()
-    said: list[tuple[Grade, str]] = []
-    if drift is None and fairness is None and performance is None:
-        said.append(("warn", "nothing was judged"))
-    said += _drift(drift)
-    said += _fairness(fairness, limits)
-    said += _performance(performance, limits)
-    result: Grade = "pass"
-    for grade in ("warn", "fail"):
-        if any(one == grade for one, _ in said):
-            result = grade
-    ordered = sorted(said, key=lambda one: one[0] != "fail")
-    return GateResult(gate=name, result=result, reasons=tuple(reason for _, reason in ordered))
+    said: list[Said] = [
+        *_drift(drift, answers),
+        *_fairness(fairness, limits, answers, labelled),
+        *_performance(performance, limits, labelled),
+        *others,
+    ]
+    if drift is None and fairness is None and performance is None and not said:
+        return GateResult(gate=name, result="warn", reasons=("nothing was judged",))
+    said = [_finite(one) for one in said]
+    ordered = sorted(said, key=lambda one: _GRAVEST_FIRST.index(_grade(one)))
+    return GateResult(
+        gate=name,
+        result=_grade(ordered[0]) if ordered else "pass",
+        reasons=tuple(dict.fromkeys(one.reason for one in ordered)),
+        breaches=tuple(one for one in ordered if isinstance(one, Breach)),
+    )
 
 
-def _drift(drift: DriftResult | Abstained | None) -> Iterable[tuple[Grade, str]]:
+def not_judged(what: str, why: Abstained) -> Abstained:
+    """The refusal as a gate's reason."""
+    return Abstained(subject=why.subject, reason=f"{what} could not be judged: {why.reason}")
+
+
+def _finite(one: Said) -> Said:
+    """JSON knows no infinity: a growth from nothing has no figure, and is told in words."""
+    if isinstance(one, Abstained):
+        return one
+    kept = {name: value for name, value in one.figures.items() if math.isfinite(value)}
+    return one if len(kept) == len(one.figures) else one.model_copy(update={"figures": kept})
+
+
+def _grade(one: Said) -> Literal["warn", "fail"]:
+    return one.grade if isinstance(one, Breach) else "warn"
+
+
+def _drift(drift: DriftResult | Abstained | None, seen: Seen) -> Iterator[Said]:
     if isinstance(drift, Abstained):
-        yield "warn", f"drift could not be judged: {drift.reason}"
-    elif drift is not None:
-        for reason in drift.reasons:
-            yield drift.result, reason
-        for one in drift.abstained:
-            yield "warn", f"drift of {one.subject} could not be judged: {one.reason}"
+        yield not_judged("drift", drift)
+        return
+    if drift is None:
+        return
+    worst_first = drift.drifted
+    of_the_set = len(drift.reasons) - len(worst_first)
+    for reason in drift.reasons[:of_the_set]:
+        figures = {
+            "drifted_share": drift.drifted_share,
+            "drifted_columns": float(len(worst_first)),
+            "columns": float(len(drift.features)),
+        }
+        yield Breach(
+            check=Check.DATA_DRIFT,
+            grade="fail",
+            reason=reason,
+            version=seen.version,
+            since=seen.since,
+            figures=figures,
+        )
+    for reason, one in zip(drift.reasons[of_the_set:], worst_first, strict=True):
+        yield Breach(
+            check=CHECK_OF[one.kind],
+            grade="fail" if drift.dataset_drift or one.severity == "major" else "warn",
+            reason=reason,
+            version=seen.version,
+            since=seen.since,
+            figures={
+                "score": one.score,
+                "expected_by_chance": one.expected,
+                "threshold": one.threshold,
+                "p_adjusted": one.p_adjusted,
+            },
+        )
+    for refused in drift.abstained:
+        yield not_judged(f"drift of {refused.subject}", refused)
 
 
 def _fairness(
-    fairness: FairnessResult | Abstained | None, limits: GateLimits
-) -> Iterable[tuple[Grade, str]]:
+    fairness: FairnessResult | Abstained | None, limits: GateLimits, answers: Seen, labelled: Seen
+) -> Iterator[Said]:
     if isinstance(fairness, Abstained):
-        yield "warn", f"fairness could not be judged: {fairness.reason}"
+        yield not_judged("fairness", fairness)
         return
     if fairness is None:
         return
-    for one in fairness.attributes:
-        if one.attribute not in limits.ignore:
-            yield from _attribute(one, fairness, limits)
-    for refusal in fairness.abstained:
-        yield "warn", f"fairness of {refusal.subject}: {refusal.reason}"
-
-
-def _attribute(
-    one: AttributeFairness, fairness: FairnessResult, limits: GateLimits
-) -> Iterable[tuple[Grade, str]]:
-    ratio = one.demographic_parity_ratio
-    grade = _under(ratio, limits.selection_ratio)
-    if ratio is not None and grade is not None:
-        rates = {
-            row.group: row.selection_rate.value
-            for row in fairness.groups
-            if row.attribute == one.attribute and row.judged and row.selection_rate is not None
-        }
-        low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-        yield (
-            grade,
-            f"{one.attribute}: {low} is selected {ratio.value:.2f} times as often as {high}"
-            f"{_ends(ratio)}; four fifths is the limit of {limits.selection_ratio:g}",
+    for one in fairness_breaches(fairness, limits):
+        seen = answers if "selection_ratio" in one.figures else labelled
+        yield one.model_copy(update={"version": seen.version, "since": seen.since})
+    for refused in fairness.abstained:
+        yield Abstained(
+            subject=refused.subject, reason=f"fairness of {refused.subject}: {refused.reason}"
         )
-    for figure, limit, words in (
-        (one.equalized_odds_difference, limits.odds_difference,
-         "error rates differ between groups by"),
-        (one.error_ratio, limits.error_ratio, "the error of one group over another's is"),
-    ):  # fmt: skip
-        grade = _over(figure, limit)
-        if figure is not None and grade is not None:
-            yield (
-                grade,
-                f"{one.attribute}: {words} {figure.value:.2f}{_ends(figure)}; limit {limit:g}",
-            )
 
 
 def _performance(
-    performance: PerformanceResult | Abstained | None, limits: GateLimits
-) -> Iterable[tuple[Grade, str]]:
+    performance: PerformanceResult | Abstained | None, limits: GateLimits, seen: Seen
+) -> Iterator[Said]:
     if isinstance(performance, Abstained):
-        yield "warn", f"quality could not be judged: {performance.reason}"
+        yield not_judged("quality", performance)
         return
-    if performance is None:
-        return
-    classified = performance.metric == "accuracy"
-    limit = limits.accuracy_drop if classified else limits.error_growth
-    grade = _over(performance.worsening, limit)
-    if grade is not None:
-        yield (
-            grade,
-            f"{performance.metric.replace('_', ' ')} went from {performance.reference.value:.4g} "
-            f"to {performance.analysis.value:.4g}: worse by {performance.worsening.value:.1%}"
-            f"{_ends(performance.worsening)}; limit {limit:.0%}",
-        )
-
-
-def _over(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or min(figure.value, _middle(figure)) <= limit:
-        return None
-    return "fail" if figure.low is not None and figure.low > limit else "warn"
-
-
-def _under(figure: Interval | None, limit: float) -> Grade | None:
-    if figure is None or max(figure.value, _middle(figure)) >= limit:
-        return None
-    return "fail" if figure.high is not None and figure.high < limit else "warn"
-
-
-def _middle(figure: Interval) -> float:
-    if figure.low is None or figure.high is None:
-        return figure.value
-    return (figure.low + figure.high) / 2
-
-
-def _ends(figure: Interval) -> str:
-    if figure.low is None or figure.high is None:
-        return ""
-    return f" (95 %: {figure.low:.2f} to {figure.high:.2f})"
+    yield from quality_breaches(
+        performance,
+        None,
+        None,
+        accuracy_drop=limits.accuracy_drop,
+        error_growth=limits.error_growth,
+        version=seen.version,
+        since=seen.since,
+    )

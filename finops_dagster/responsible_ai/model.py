@@ -5,6 +5,7 @@ The order of things only; each judgement is made in its own module.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,42 +13,30 @@ from pathlib import Path
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, GateResult
-from finops_dagster.responsible_ai.drift.judging import judge_drift
-from finops_dagster.responsible_ai.fairness.judging import judge_fairness, with_errors_of
-from finops_dagster.responsible_ai.gate import GateLimits, gate
+from finops_dagster.domain.models import Breach, Check
+from finops_dagster.responsible_ai.drift.breaches import breaches_of as drift_breaches
+from finops_dagster.responsible_ai.drift.reference import reference_choice
+from finops_dagster.responsible_ai.drift.report import judge_model_drift
+from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
+from finops_dagster.responsible_ai.energy.breaches import breaches_of as energy_breaches
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
+from finops_dagster.responsible_ai.gate import GateLimits, Said, gate, not_judged
+from finops_dagster.responsible_ai.logs import judge_log
+from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes
 from finops_dagster.responsible_ai.page import write_model_page
-from finops_dagster.responsible_ai.performance.labelled import judge_performance
+from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
+from finops_dagster.responsible_ai.performance.late import estimate_quality
+from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
+from finops_dagster.responsible_ai.performance.segments import judge_segments
 from finops_dagster.responsible_ai.results import (
     DriftOptions,
     DriftResult,
     FairnessResult,
     PerformanceResult,
-    Task,
 )
-from finops_dagster.responsible_ai.windows import (
-    BLOCK,
-    ModelWindow,
-    joinable_labels,
-    model_windows,
-    newest_labelled,
-)
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a monitored model is, as its owner stated it."""
-
-    name: str
-    task: Task
-    features: tuple[str, ...]
-    protected: tuple[str, ...] = ()
-    reference_days: int = 28
-    analysis_days: int = 7
-
-    @property
-    def days(self) -> int:
-        """Days of log that judging it may look at, up to and with the day judged."""
-        return 2 * self.reference_days + self.analysis_days
+from finops_dagster.responsible_ai.spec import ModelSpec, Pair, labelled_windows, windows_of
+from finops_dagster.responsible_ai.versions import VersionJudgement, judge_versions
+from finops_dagster.responsible_ai.windows import joinable_labels
 
 
 @dataclass(frozen=True)
@@ -57,12 +46,49 @@ class ModelJudgement:
     model: str
     as_of: date
     gate: GateResult
-    drift: DriftResult | Abstained
+    drift: DriftReport | Abstained
     fairness: FairnessResult | Abstained
     performance: PerformanceResult | Abstained
+    estimated: EstimatedQuality | Abstained | None
+    """Quality of answers whose labels are not here; None where they are."""
+    segments: SegmentQuality | Abstained | None
+    """Quality by segment; None where its owner names none."""
+    energy: ModelEnergy | Abstained | None
+    versions: tuple[VersionJudgement, ...]
     page: Path
     """The page for people; it links Evidently's report where there is one."""
     evidently: Path | None
+
+    @property
+    def judged(self) -> tuple[Check, ...]:
+        """Checks that could be made, in breach or not."""
+        drift = self.drift
+        kinds = drift.kinds if isinstance(drift, DriftReport) else (drift, drift, drift, drift)
+        made = (
+            (Check.DATA_DRIFT, kinds[0]),
+            (Check.PREDICTION_DRIFT, kinds[1]),
+            (Check.CONCEPT_DRIFT, kinds[3]),
+            (Check.FAIRNESS, self.fairness),
+            (Check.QUALITY, self.performance),
+            (Check.ESTIMATED_QUALITY, self.estimated),
+            (Check.ENERGY, self.energy),
+        )
+        known = (check for check, part in made if not isinstance(part, Abstained | None))
+        return (*known, Check.LOGGING)
+
+    @property
+    def abstained(self) -> tuple[Abstained, ...]:
+        """Everything that could not be judged, and why."""
+        parts = (
+            self.drift, self.fairness, self.performance, self.estimated, self.segments, self.energy,
+        )  # fmt: skip
+        whole = [one for one in parts if isinstance(one, Abstained)]
+        if isinstance(self.drift, DriftReport):
+            whole += [one for one in self.drift.kinds if isinstance(one, Abstained)]
+        for part in parts:
+            if isinstance(part, DriftReport | FairnessResult | SegmentQuality | ModelEnergy):
+                whole += part.abstained
+        return tuple(dict.fromkeys(whole))
 
 
 def judge_model(
@@ -75,135 +101,187 @@ def judge_model(
     folder: Path,
     options: DriftOptions | None = None,
     limits: GateLimits | None = None,
+    stake: Stake | None = None,
+    energy: ModelEnergy | Abstained | None = None,
 ) -> ModelJudgement:
     """Judge `spec` for `as_of` and write `model.html` and `drift.html` into `folder`.
 
-    Frames are rows of fct_model_predictions and fct_model_labels, of any models and days known by
-    then: `spec.days` of them, so that labels which arrive late can be waited for. Drift and
-    quality compare the analysis window with the reference window; fairness is over the analysis
-    window alone, so that what was mended is not held against a model. Where labels arrive late,
-    quality and error rates are of the newest window that has them.
+    Frames are rows of fct_model_predictions and fct_model_labels, of any models and of the days of
+    `spec.spans`, so that labels which arrive late can be waited for. Drift and quality compare the
+    analysis window with the reference window. Where labels arrive late, quality and error rates
+    are of the newest window that has them, and quality until then is estimated. `energy` is what
+    was told of the model's energy, by those who know its machines.
     """
+    options, limits = options or DriftOptions(), limits or GateLimits()
+    logged = judge_log(
+        predictions,
+        labels,
+        model=spec.name,
+        as_of=as_of,
+        analysis_days=spec.analysis_days,
+        looked_at=spec.days,
+    )
     labels, told = joinable_labels(predictions, labels, spec.name)
-    windows = _windows(predictions, labels, spec, as_of)
-    evidently = folder / "drift.html"
+    versions = judge_versions(
+        predictions,
+        labels,
+        spec,
+        as_of=as_of,
+        seed=seed,
+        limits=limits,
+        smallest_group=options.smallest_group,
+    )
+    used = energy_breaches(energy)
+    windows = windows_of(predictions, labels, spec, as_of)
     if isinstance(windows, Abstained):
-        judged = gate(spec.name, windows, limits=limits)
-        return _written(spec, as_of, judged, windows, windows, windows, folder, None, "")
+        judged = gate(spec.name, windows, limits=limits, others=(*logged, *used))
+        page = write_model_page(
+            folder / "model.html",
+            spec.name,
+            judged,
+            drift=windows,
+            fairness=windows,
+            performance=windows,
+            energy=energy,
+            versions=versions,
+        )
+        return ModelJudgement(
+            spec.name, as_of, judged, windows, windows, windows, None, None, energy, versions,
+            page, None,
+        )  # fmt: skip
+    labelled = labelled_windows(predictions, labels, spec, as_of)
+    report = folder / "drift.html"
     reference, analysis = windows
-    drift = judge_drift(
-        spec.name,
-        reference.drift_frame(),
-        analysis.drift_frame(),
-        block=BLOCK,
+    drift = judge_model_drift(
+        reference,
+        analysis,
+        labelled,
+        task=spec.task,
+        chosen=reference_choice(
+            reference,
+            asked_days=spec.reference_days,
+            fixed=None if spec.reference is None else spec.reference.reason,
+        ),
+        segments=spec.segments,
         seed=seed,
         options=options,
-        html=evidently,
+        html=report,
     )
-    fairness = judge_fairness(
-        spec.name, analysis.groups, analysis.outcomes, task=spec.task, seed=seed
+    outcomes = judge_outcomes(
+        spec, windows, labelled, seed=seed, smallest_group=options.smallest_group
     )
-    labelled = _labelled(predictions, labels, spec, as_of, windows)
-    performance: PerformanceResult | Abstained
-    if isinstance(labelled, Abstained):
-        performance = labelled
-    else:
-        before, known = labelled
-        performance = judge_performance(spec.name, before.outcomes, known.outcomes, task=spec.task)
-        if known.last != analysis.last and isinstance(fairness, FairnessResult):
-            errors = judge_fairness(
-                spec.name, known.groups, known.outcomes, task=spec.task, seed=seed
-            )
-            fairness = with_errors_of(fairness, errors, f"{known.first} to {known.last}")
-    judged = gate(spec.name, drift, fairness, performance, limits)
-    return _written(
-        spec,
-        as_of,
-        judged,
-        drift,
-        fairness,
-        performance,
-        folder,
-        evidently if isinstance(drift, DriftResult) else None,
-        "; ".join((_described(windows, labelled), *told)),
+    estimated = estimate_quality(
+        predictions,
+        labels,
+        model=spec.name,
+        task=spec.task,
+        features=spec.features,
+        as_of=as_of,
+        reference_days=spec.reference_days,
+        analysis_days=spec.analysis_days,
+        seed=seed,
+        concept_drift=_concept_drift(drift),
     )
-
-
-def _written(
-    spec: ModelSpec,
-    as_of: date,
-    judged: GateResult,
-    drift: DriftResult | Abstained,
-    fairness: FairnessResult | Abstained,
-    performance: PerformanceResult | Abstained,
-    folder: Path,
-    evidently: Path | None,
-    windows: str,
-) -> ModelJudgement:
+    segments = _segments(spec, labelled, options.smallest_group)
+    judged = gate(
+        spec.name,
+        fairness=outcomes.fairness,
+        performance=outcomes.performance,
+        limits=limits,
+        others=(
+            *_drifted(drift, stake, outcomes),
+            *_quality(estimated, segments, limits, outcomes),
+            *used,
+            *logged,
+        ),
+        answers=outcomes.answers,
+        labelled=outcomes.labelled,
+    )
+    evidently = report if isinstance(drift, DriftReport) else None
     page = write_model_page(
         folder / "model.html",
         spec.name,
         judged,
         drift=drift,
-        fairness=fairness,
-        performance=performance,
-        evidently=evidently.name if evidently is not None else None,
-        windows=windows,
+        fairness=outcomes.fairness,
+        performance=outcomes.performance,
+        estimated=estimated,
+        segments=segments,
+        energy=energy,
+        versions=versions,
+        evidently=None if evidently is None else evidently.name,
+        windows="; ".join((*_described(windows, labelled), *told)),
     )
     return ModelJudgement(
-        model=spec.name,
-        as_of=as_of,
-        gate=judged,
-        drift=drift,
-        fairness=fairness,
-        performance=performance,
-        page=page,
-        evidently=evidently,
+        spec.name, as_of, judged, drift, outcomes.fairness, outcomes.performance, estimated,
+        segments, energy, versions, page, evidently,
+    )  # fmt: skip
+
+
+def _drifted(
+    drift: DriftReport | Abstained, stake: Stake | None, outcomes: Outcomes
+) -> Iterator[Said]:
+    if isinstance(drift, Abstained):
+        yield not_judged("drift", drift)
+        return
+    yield from drift_breaches(drift, stake=stake, version=outcomes.answers.version)
+    for part in (drift.data, drift.prediction):
+        if isinstance(part, Abstained):
+            yield not_judged("drift", part)
+    for refused in drift.abstained:
+        yield not_judged(f"drift of {refused.subject}", refused)
+
+
+def _concept_drift(drift: DriftReport | Abstained) -> str:
+    """What was found of concept drift, in words; empty where none was."""
+    if isinstance(drift, DriftReport) and isinstance(drift.concept, DriftResult):
+        return "; ".join(drift.concept.reasons)
+    return ""
+
+
+def _segments(
+    spec: ModelSpec, labelled: Pair | Abstained, smallest_group: int
+) -> SegmentQuality | Abstained | None:
+    if not spec.segments:
+        return None
+    if isinstance(labelled, Abstained):
+        return labelled
+    return judge_segments(
+        spec.name,
+        *labelled,
+        segments=spec.segments,
+        task=spec.task,
+        smallest_group=smallest_group,
     )
 
 
-_Pair = tuple[ModelWindow, ModelWindow]
-
-
-def _windows(
-    predictions: pd.DataFrame, labels: pd.DataFrame | None, spec: ModelSpec, end: date
-) -> _Pair | Abstained:
-    return model_windows(
-        predictions,
-        labels,
-        model=spec.name,
-        features=spec.features,
-        protected=spec.protected,
-        as_of=end,
-        reference_days=spec.reference_days,
-        analysis_days=spec.analysis_days,
+def _quality(
+    estimated: EstimatedQuality | Abstained | None,
+    segments: SegmentQuality | Abstained | None,
+    limits: GateLimits,
+    outcomes: Outcomes,
+) -> list[Breach]:
+    return quality_breaches(
+        None,
+        estimated,
+        segments,
+        accuracy_drop=limits.accuracy_drop,
+        error_growth=limits.error_growth,
+        version=outcomes.answers.version,
+        since=outcomes.labelled.since,
     )
 
 
-def _labelled(
-    predictions: pd.DataFrame,
-    labels: pd.DataFrame | None,
-    spec: ModelSpec,
-    as_of: date,
-    windows: _Pair,
-) -> _Pair | Abstained:
-    """The windows that end with the newest day whose labels have arrived."""
-    end = newest_labelled(
-        predictions, labels, model=spec.name, as_of=as_of, reference_days=spec.reference_days
-    )
-    if isinstance(end, Abstained):
-        return end
-    return windows if end == as_of else _windows(predictions, labels, spec, end)
-
-
-def _described(windows: _Pair, labelled: _Pair | Abstained) -> str:
-    text = _span(*windows)
+def _described(windows: Pair, labelled: Pair | Abstained) -> tuple[str, ...]:
+    """Which days are compared with which, as clauses."""
+    told = [_span(windows)]
     if not isinstance(labelled, Abstained) and labelled[1].last != windows[1].last:
-        text += f"; errors, as labels arrive late: {_span(*labelled)}"
-    return text
+        told.append(f"errors, as labels arrive late: {_span(labelled)}")
+    return tuple(told)
 
 
-def _span(reference: ModelWindow, analysis: ModelWindow) -> str:
+def _span(pair: Pair) -> str:
+    reference, analysis = pair
     return (
         f"{analysis.first} to {analysis.last} ({analysis.rows:,} answers) against "
         f"{reference.first} to {reference.last} ({reference.rows:,} answers)"

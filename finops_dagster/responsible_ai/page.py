@@ -5,16 +5,20 @@ Words and layout of results made elsewhere; Evidently's own report is linked bes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.drift.results import DriftReport
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
+from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
 from finops_dagster.responsible_ai.results import (
-    DriftResult,
     FairnessResult,
     Interval,
     PerformanceResult,
 )
+from finops_dagster.responsible_ai.versions import VersionJudgement
 
 
 def write_model_page(
@@ -22,9 +26,13 @@ def write_model_page(
     model: str,
     gate: GateResult,
     *,
-    drift: DriftResult | Abstained | None = None,
+    drift: DriftReport | Abstained | None = None,
     fairness: FairnessResult | Abstained | None = None,
     performance: PerformanceResult | Abstained | None = None,
+    estimated: EstimatedQuality | Abstained | None = None,
+    segments: SegmentQuality | Abstained | None = None,
+    energy: ModelEnergy | Abstained | None = None,
+    versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
 ) -> Path:
@@ -37,6 +45,10 @@ def write_model_page(
         drift=drift,
         fairness=fairness,
         performance=performance,
+        estimated=estimated,
+        segments=segments,
+        energy=energy,
+        versions=versions,
         evidently=evidently,
         windows=windows,
         comparisons=_comparisons(fairness),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.responsible_ai.results import Seen
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,17 @@ class ModelWindow:
     features: pd.DataFrame
     groups: pd.DataFrame
     outcomes: pd.DataFrame
+    versions: tuple[str, ...] = ()
+    """Those that answered, in order of their names."""
 
     @property
     def rows(self) -> int:
         return len(self.outcomes)
+
+    @property
+    def seen(self) -> Seen:
+        """Where figures of this window were measured."""
+        return Seen(self.first, self.versions[0] if len(self.versions) == 1 else "")
 
     def drift_frame(self) -> pd.DataFrame:
         """What is watched for drift: the inputs, what the model said of them, and the day."""
@@ -67,8 +75,12 @@ def model_windows(
     as_of: date,
     reference_days: int,
     analysis_days: int,
+    reference: tuple[date, date] | None = None,
 ) -> tuple[ModelWindow, ModelWindow] | Abstained:
     """The reference and the analysis window of `model`: the latter ends with `as_of`.
+
+    `reference` is the first and last of fixed days to compare with, as far as they lie before the
+    analysis window; None takes the `reference_days` before it.
 
     predictions: rows of fct_model_predictions (day, model, prediction_id, features, categories,
     groups, prediction, probability); maps as dicts or as lists of pairs. labels: rows of
@@ -80,16 +92,46 @@ def model_windows(
     own = predictions[predictions["model"] == model]
     days = pd.to_datetime(own["day"]).dt.date
     start = as_of - timedelta(days=analysis_days - 1)
-    begin = start - timedelta(days=reference_days)
-    known = _labels(labels, model)
+    before = start - timedelta(days=1)
+    span = start - timedelta(days=reference_days), before
+    if reference is not None:
+        # what came later was not known then
+        span = reference[0], min(reference[1], before)
+        if span[0] > span[1]:
+            reason = (
+                f"the fixed reference of {reference[0]} to {reference[1]} is not before the days "
+                f"judged, {start} to {as_of}"
+            )
+            return Abstained(subject=model, reason=reason)
+    known = known_labels(labels, model)
     windows = []
-    for first, last in ((begin, start - timedelta(days=1)), (start, as_of)):
+    for first, last in (span, (start, as_of)):
         rows = own[(days >= first) & (days <= last)]
         if rows.empty:
             reason = f"the model logged no prediction from {first} to {last}"
             return Abstained(subject=model, reason=reason)
         windows.append(_window(rows, known, model, features, protected, first, last))
     return windows[0], windows[1]
+
+
+def window_of(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    *,
+    model: str,
+    features: Sequence[str],
+    protected: Sequence[str],
+    first: date,
+    last: date,
+) -> ModelWindow | Abstained:
+    """One window of `model` with both days in it; frames as in `model_windows`."""
+    own = predictions[predictions["model"] == model]
+    days = pd.to_datetime(own["day"]).dt.date
+    rows = own[(days >= first) & (days <= last)]
+    if rows.empty:
+        reason = f"the model logged no prediction from {first} to {last}"
+        return Abstained(subject=model, reason=reason)
+    return _window(rows, known_labels(labels, model), model, features, protected, first, last)
 
 
 def newest_labelled(
@@ -107,7 +149,7 @@ def newest_labelled(
     own = predictions[predictions["model"] == model]
     days = pd.to_datetime(own["day"]).dt.date
     own, days = own[days <= as_of], days[days <= as_of]
-    known = _labels(labels, model)
+    known = known_labels(labels, model)
     has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
     by_day = pd.DataFrame({"day": days.to_numpy(), "has": has.to_numpy(dtype="float64")})
     share = by_day.groupby("day")["has"].mean()
@@ -160,7 +202,8 @@ def joinable_labels(
     return own[~before], tuple(told)
 
 
-def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+def known_labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+    """Prediction id -> label of `model`; of several of one prediction the one known last."""
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")
     own = labels[labels["model"] == model]
@@ -209,7 +252,15 @@ def _window(
             dtype="object",
         ),
         outcomes=outcomes,
+        versions=tuple(sorted(set(versions_of(rows)) - {""})),
     )
+
+
+def versions_of(rows: pd.DataFrame) -> pd.Series[str]:
+    """The version that gave each answer; empty where the log does not say."""
+    if "model_version" not in rows.columns:
+        return pd.Series("", index=rows.index, dtype="object")
+    return rows["model_version"].astype("object").where(rows["model_version"].notna(), "").map(str)
 
 
 def _input(

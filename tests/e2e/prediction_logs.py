@@ -15,7 +15,8 @@ import pandas as pd
 
 from finops_dagster.defs import line
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight.models.judging import Health, judge_models
+from finops_dagster.defs.insight.models.health import Health
+from finops_dagster.defs.insight.models.judging import judge_models
 from finops_dagster.domain.deliveries import Landed
 from finops_dagster.settings import load
 

@@ -115,7 +115,8 @@ def test_a_shifted_feature_flips_the_drift_gate(
         name=model.name, task=model.task.value, features=model.features, protected=model.protected
     )
     first = as_of - timedelta(days=spec.days - 1)
-    made, labels = facts.predictions(reader, first, as_of), facts.labels(reader, first, as_of)
+    made = facts.predictions(reader, model.name, first, as_of)
+    labels = facts.labels(reader, model.name, first, as_of)
     assert made is not None
     day = estate.decided(as_of)
     assert day is not None

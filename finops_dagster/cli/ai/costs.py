@@ -202,7 +202,8 @@ def _judged(estate: Estate, as_of: date, items: Iterable[dict[str, Any]]) -> Non
     for item in items:
         row = told.get(item["model"])
         version = item.get("model_version")
-        if row is None or (version is not None and version not in row["versions"]):
+        current = {one["version"] for one in row["versions"] if one["current"]} if row else set()
+        if row is None or (version is not None and version not in current):
             row = {}
         for key in ("gate", "quality_metric", "quality", "drifted_share", "drifted_features"):
             item[key] = row.get(key)

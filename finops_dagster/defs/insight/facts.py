@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -257,25 +258,44 @@ def month_to_date(reader: PublishedReader, as_of: date) -> pd.DataFrame | None:
     )
 
 
-def predictions(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
-    """fct_model_predictions of [first, last]."""
-    return reader.frame("fct_model_predictions", first=first, last=last)
+def predictions(
+    reader: PublishedReader, model: str, first: date, last: date
+) -> pd.DataFrame | None:
+    """fct_model_predictions of one model in [first, last]; None where none is published at all."""
+    return _of_model(reader, "fct_model_predictions", model, first, last)
 
 
-def versions(reader: PublishedReader, model: str, first: date, last: date) -> list[str]:
-    """Versions of a model that answered in [first, last]."""
+def labels(reader: PublishedReader, model: str, first: date, last: date) -> pd.DataFrame | None:
+    """fct_model_labels of one model that arrived in [first, last]."""
+    return _of_model(reader, "fct_model_labels", model, first, last)
+
+
+def _of_model(
+    reader: PublishedReader, mart: str, model: str, first: date, last: date
+) -> pd.DataFrame | None:
+    return reader.frame(
+        mart,
+        "select * from mart where model = $model",
+        first=first,
+        last=last,
+        given={"model": model},
+    )
+
+
+def version_days(
+    reader: PublishedReader, model: str, first: date, last: date
+) -> list[dict[str, Any]]:
+    """version, day, answers of a model in [first, last], by day."""
     rows = reader.records(
         "fct_model_metrics_daily",
-        "select distinct model, model_version from mart order by all",
+        """
+        select model, model_version as version, day, cast(sum(predictions) as bigint) as answers
+        from mart group by all order by all
+        """,
         first=first,
         last=last,
     )
-    return [row["model_version"] for row in rows if row["model"] == model]
-
-
-def labels(reader: PublishedReader, first: date, last: date) -> pd.DataFrame | None:
-    """fct_model_labels that arrived in [first, last]."""
-    return reader.frame("fct_model_labels", first=first, last=last)
+    return [row for row in rows if row["model"] == model]
 
 
 def spend(

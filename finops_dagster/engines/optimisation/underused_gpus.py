@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON
 from finops_dagster.engines.optimisation.gpu_declared import GPU_RESOURCE, DeclaredGpus
 from finops_dagster.engines.optimisation.gpu_needs import Need, need_of
 from finops_dagster.engines.optimisation.gpu_sharing import Shared, Sharer, share

@@ -5,32 +5,22 @@ What has drifted is decided in `drift`; the report shows the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from finops_dagster.responsible_ai.drift.shift import Ints, index_of
+from finops_dagster.responsible_ai.drift.columns import Column
+from finops_dagster.responsible_ai.drift.shift import index_of
 from finops_dagster.responsible_ai.results import DriftOptions, FeatureDrift
 
 _METHOD = "psi_permuted"
 _METHOD_SHOWN = "Population stability index, threshold by permutation"
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column in both windows, missing values left out."""
-
-    name: str
-    reference: pd.Series[Any]
-    current: pd.Series[Any]
-    kept: tuple[Ints, Ints]
-    """Positions of the rows that have a value."""
-
-
 def write_report(
-    columns: list[Column], judged: tuple[FeatureDrift, ...], options: DriftOptions, html: Path
+    columns: Sequence[Column], judged: Sequence[FeatureDrift], options: DriftOptions, html: Path
 ) -> None:
     """Evidently's data drift report with our index as its method and our thresholds."""
     from evidently import DataDefinition, Dataset, Report
@@ -38,11 +28,7 @@ def write_report(
 
     _register()
     names = safe_names([column.name for column in columns])
-    numeric = [
-        names[c.name]
-        for c in columns
-        if pd.api.types.is_numeric_dtype(c.reference) and pd.api.types.is_numeric_dtype(c.current)
-    ]
+    numeric = [names[c.name] for c in columns if c.numbers is not None]
     texts = [name for name in names.values() if name not in numeric]
     definition = DataDefinition(numerical_columns=numeric, categorical_columns=texts)
     sets = []
@@ -62,7 +48,7 @@ def write_report(
 
 
 def _shown(column: Column, side: str, numeric: bool) -> pd.Series[Any]:
-    values = column.current if side == "current" else column.reference
+    values = column.series(side == "current")
     return values if numeric else values.map(_plain)
 
 

@@ -13,6 +13,7 @@ from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
 from finops_dagster.defs.insight.waste.serverless import serverless
@@ -30,6 +31,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     bill,
     placement,
     violating,
+    models,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
