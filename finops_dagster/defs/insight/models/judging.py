@@ -27,5 +27,5 @@ def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health
     decided, unjudged, page = write_decided(estate, reader, as_of)
     health.gates.append(decided)
     health.abstained += unjudged
-    health.pages["whom our decisions fell on"] = page
+    health.pages[decided.gate] = page
     return health
