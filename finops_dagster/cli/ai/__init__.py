@@ -9,6 +9,7 @@ import typer
 
 from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.decisions import ai_decisions
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
 from finops_dagster.cli.ai.register import ai_register
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         ("metrics", ai_metrics),
         ("gate", ai_gate),
         ("costs", ai_costs),
+        ("decisions", ai_decisions),
         ("register", ai_register),
         ("card", ai_card),
     ):
