@@ -23,7 +23,10 @@ teams contains input.proposal.owner if is_string(input.proposal.owner)
 teams contains input.context.model.owner if is_string(input.context.model.owner)
 
 # Nothing for a team whose name makes no handle.
-names[team] := limit.handles[team] if some team in teams
+names[team] := handle if {
+	some team in teams
+	handle := limit.handles[team]
+}
 
 names[team] := handle if {
 	some team in teams

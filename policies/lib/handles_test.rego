@@ -5,7 +5,7 @@ import rego.v1
 import data.finops.lib.handles
 import data.finops.tests.fixtures
 
-limits := {"defaults": {"handle": "@acme/{owner}", "handles": {"ml": "@acme/research"}}}
+limits := {"environments": {}, "defaults": {"handle": "@acme/{owner}", "handles": {"ml": "@acme/research"}}}
 
 named(document) := value if {
 	value := handles.names with input as document with data.limits.approval as limits

@@ -34,6 +34,7 @@ evaluable if {
 	every patterns in limit.engine_kinds {
 		is_array(patterns)
 		every pattern in patterns {
+			is_string(pattern)
 			is_boolean(regex.match(pattern, ""))
 		}
 	}
@@ -67,6 +68,7 @@ told contains object.union(breach, {"whose": "the model", "owner": object.get(in
 }
 
 told contains object.union(breach, {"whose": engine, "owner": null}) if {
+	is_string(input.proposal.kind)
 	some engine, patterns in limit.engine_kinds
 	is_array(patterns)
 	some pattern in patterns

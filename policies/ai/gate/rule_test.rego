@@ -2,8 +2,8 @@ package finops.tests.ai.gate
 
 import rego.v1
 
-import data.finops
 import data.finops.rules.ai.gate
+import data.finops.rules.autonomy.ladder
 import data.finops.tests.fixtures
 
 unfair := {"check": "fairness", "grade": "fail", "segment": "sex=female", "since": "2026-10-10"}
@@ -76,30 +76,28 @@ test_what_rests_on_an_engine_that_fails if {
 # Harm: the ladder merges by itself what is done about a model that harms people.
 test_with_the_gate_breached_automerge_does_not_happen_even_where_the_ladder_allows_it if {
 	every kind in ["rightsize_cpu", "model_rollback"] {
-		verdict_of(granted(kind, [])).rung == rung_without(kind)
-		not verdict_of(granted(kind, [unfair])).rung == "automerge"
-		not verdict_of(granted(kind, [object.union(unfair, {"grade": "warn"})])).rung == "automerge"
-		not verdict_of(granted(kind, [drifted])).rung == "automerge"
+		allowed(granted(kind, [unfair])) == {"automerge"}
+		capped(granted(kind, [unfair])) == {"propose"}
+		capped(granted(kind, [object.union(unfair, {"grade": "warn"})])) == {"propose"}
+		capped(granted(kind, [drifted])) == {"propose"}
 	}
-	verdict_of(granted("rightsize_cpu", [object.union(unfair, {"grade": "warn"})])).decision == "allow"
-	verdict_of(granted("rightsize_cpu", [unfair])).decision == "deny"
-	verdict_of(granted("model_rollback", [unfair])).decision == "needs_approval"
+	capped(granted("rightsize_cpu", [])) == set()
 }
 
-rung_without(kind) := "propose" if kind == "model_rollback" else := "automerge"
+capped(document) := {record.rung | some record in found} if {
+	found := gate.results with input as document
+}
 
-verdict_of(document) := value if {
-	value := finops.verdict with input as document
+allowed(document) := {record.rung | some record in found} if {
+	found := ladder.results with input as document
 }
 
 # Ceiling automerge, a good record, little money, one small cut.
 granted(kind, breaches) := object.union(of_model(kind, breaches), {"context": {
 	"ceiling": "automerge",
 	"resources": 1,
-	"now": "2026-03-16T06:00:00+00:00",
 	"capacity": {"cores": {"before": "20", "after": "19.5"}},
-	"day": {"currency": "USD", "team_moved": "0", "moved": "0"},
-	"record": {"merged": 40, "reverts": 0, "realised_ratio": {"low": "0.95", "mid": "1", "high": "1.05"}},
+	"record": {"merged": 40, "reverts": 0, "realised_ratio": {"low": "0.95"}},
 }})
 
 evaluable_with(changes) if {
@@ -131,6 +129,6 @@ test_what_cannot_be_read_is_no_silence if {
 		not gate.evaluable with input as of_model("rightsize_cpu", [breach])
 	}
 	gate.evaluable with input as of_model("rightsize_cpu", null)
-	not gate.evaluable with input as of_model(7, [])
+	not gate.evaluable with input as object.union(of_model("rightsize_cpu", []), {"proposal": {"kind": 7}})
 	gate.evaluable with input as fixtures.of_manifest({"kind": "InferenceService"})
 }
