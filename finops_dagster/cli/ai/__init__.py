@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.engines import ai_engines, ai_rollback
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
 
@@ -15,6 +16,8 @@ from finops_dagster.cli.ai.metrics import ai_metrics
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
-    for name, run in (("metrics", ai_metrics), ("gate", ai_gate), ("costs", ai_costs)):
+    for name, run in (("metrics", ai_metrics), ("gate", ai_gate), ("costs", ai_costs),
+        ("engines", ai_engines), ("rollback", ai_rollback),
+    ):  # fmt: skip
         models.command(name)(run)
     app.add_typer(models, name="ai")

@@ -15,12 +15,13 @@ import pandas as pd
 from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.events import Event
-from finops_dagster.engines.forecasting import ForecastResult, forecast
+from finops_dagster.engines.forecasting import STANDARD, ForecastResult, forecast
 from finops_dagster.engines.forecasting.events import Applied, Makeup, apply_events
 from finops_dagster.engines.forecasting.reconcile import hierarchies, reconcile
 from finops_dagster.engines.forecasting.sums import SUM_COLUMNS, day_errors, sums
 
 _COLUMNS = ["unique_id", "ds", "y"]
+FORECAST_DAYS = 30
 
 
 LEAST_SERIES = 12
@@ -38,10 +39,22 @@ class Outlook:
 
 
 def cost_outlook(
-    history: pd.DataFrame, series: pd.DataFrame, events: Sequence[Event], horizon: int, as_of: date
+    history: pd.DataFrame,
+    series: pd.DataFrame,
+    events: Sequence[Event],
+    horizon: int,
+    as_of: date,
+    *,
+    recipe: str = STANDARD,
+    artefact: bytes | None = None,
 ) -> Outlook:
-    """Of total, teams and services; `history` and `series` as of `facts`."""
-    result = forecast(series[_COLUMNS], horizon=horizon, frequency="daily")
+    """Of total, teams and services; `history` and `series` as of `facts`.
+
+    With an artefact nothing is trained; without one a model is, by `recipe`.
+    """
+    result = forecast(
+        series[_COLUMNS], horizon=horizon, frequency="daily", recipe=recipe, artefact=artefact
+    )
     newest = series["ds"].max().date()
     known = _with_events(result, events, facts.makeup(history, newest), newest, as_of)
     ours = result.backtest.loc[result.backtest["model"] == "ours"]

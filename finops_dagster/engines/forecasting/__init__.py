@@ -3,8 +3,15 @@
 Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
-from finops_dagster.engines.forecasting.artefact import name_of, opened
-from finops_dagster.engines.forecasting.engine import BASE, Forecaster, explain, fit, forecast
+from finops_dagster.engines.forecasting.artefact import name_of, opened, stale_code
+from finops_dagster.engines.forecasting.engine import (
+    BASE,
+    Forecaster,
+    explain,
+    fit,
+    forecast,
+    learnt,
+)
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import FAST, STANDARD, WIDE, Frequency
 from finops_dagster.engines.forecasting.result import FRAME_COLUMNS, ForecastResult, ModelRecord
@@ -22,7 +29,9 @@ __all__ = [
     "explain",
     "fit",
     "forecast",
+    "learnt",
     "model_inputs",
     "name_of",
     "opened",
+    "stale_code",
 ]
