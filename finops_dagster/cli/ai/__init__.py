@@ -10,6 +10,7 @@ import typer
 from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
 from finops_dagster.cli.ai.decisions import ai_decisions
+from finops_dagster.cli.ai.engines import ai_engines, ai_rollback
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
 from finops_dagster.cli.ai.register import ai_register
@@ -27,6 +28,8 @@ def register(app: typer.Typer) -> None:
         ("decisions", ai_decisions),
         ("register", ai_register),
         ("card", ai_card),
+        ("engines", ai_engines),
+        ("rollback", ai_rollback),
     ):
         models.command(name)(run)
     app.add_typer(models, name="ai")
