@@ -75,8 +75,22 @@ def test_no_small_cell_of_a_table_follows_from_its_sums(table: list[list[int]]) 
         wanted = (unknown == cell).astype(float)
         solved = np.linalg.lstsq(equations.T, wanted, rcond=None)[0]
         follows = np.allclose(equations.T @ solved, wanted)
-        on_shown_lines = [line for line in lines if cell in line and not hidden[line].all()]
+        shown = ~hidden & (counts[:, 0] > 0)
+        on_shown_lines = [line for line in lines if cell in line and shown[line].any()]
         assert not follows or not on_shown_lines
+
+
+def test_a_group_without_rates_does_not_take_those_of_others() -> None:
+    """Harm: for the sake of 25 people nobody is told that errors fall on 1,000 others."""
+    given_ = places([1500, 1000, 25])
+    label = np.zeros(2525, dtype=bool)
+    label[::2] = True
+    shown = shielded(given_, 0, K, (label, ~label), 0.02)
+    assert {group: len(place) for group, place in shown.places.items()} == {
+        "g0": 1500, "g1 and others": 1025,
+    }  # fmt: skip
+    assert "error rate that fewer than 20 people bear" in shown.told
+    assert set(shielded(given_, 0, K).places) == {"g0", "g1", "g2"}
 
 
 def world(seed: int, rows: int, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -161,7 +175,7 @@ def test_three_attributes_are_crossed_in_pairs_and_together() -> None:
 def test_many_looks_at_nothing_find_nothing() -> None:
     """Harm: with enough tables one looks unfair by chance, and a fair model is stopped."""
     wrong = 0
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         rows = 1500
         groups = pd.DataFrame({name: rng.choice(["a", "b"], rows) for name in ("p", "q", "r")})
@@ -172,4 +186,4 @@ def test_many_looks_at_nothing_find_nothing() -> None:
         assert isinstance(found, FairnessResult)
         gaps = [one.compared.demographic_parity_difference for one in found.intersections]
         wrong += any(gap is not None and gap.low is not None and gap.low > 0 for gap in gaps)
-    assert wrong <= 5
+    assert wrong <= 3
