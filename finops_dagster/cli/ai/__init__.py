@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.energy import ai_energy
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
 from finops_dagster.cli.ai.register import ai_register
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
         ("metrics", ai_metrics),
         ("gate", ai_gate),
         ("costs", ai_costs),
+        ("energy", ai_energy),
         ("register", ai_register),
     ):
         models.command(name)(run)

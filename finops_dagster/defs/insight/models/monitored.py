@@ -62,6 +62,7 @@ def judge_monitored(
             false_alarms_per_year=ai.false_alarms_per_year, smallest_group=ai.smallest_group
         ),
         limits=GateLimits(**model.limits.model_dump()),
+        energy=health.energy.get(model.name),
         stake=Stake(
             amount=model.error_cost.amount if model.error_cost else None,
             currency=model.error_cost.currency if model.error_cost else "",
