@@ -38,7 +38,7 @@ def ai_energy(
     config: Config = None,
     as_json: AsJson = False,
 ) -> int:
-    """Energy, carbon and cost of models for what their answers are worth, or of our own training."""
+    """Energy, carbon and cost of models and what they buy in quality, or of our own training."""
     settings = settings_for(config)
     as_of = settings.decided_day()
     day = Estate(settings).decided(as_of)

@@ -42,9 +42,9 @@ def finding(energy: ModelEnergy, *, resource: str, owner: str, environment: str)
     """None where nothing is advised. resource: KIND/NAMESPACE/NAME of what serves it.
 
     Saving: none by retraining, which mends quality and not the bill. Else from nothing, where
-    machines stay as they are, to the share of its serving cost that is energy not needed before, half
-    of that in the middle: cost follows energy only as far as fewer machine hours are asked for. Only
-    where all of it is billed in one currency. Carbon: that share of what serving it emits.
+    machines stay as they are, to the share of its serving cost that is energy not needed before,
+    half of that in the middle: cost follows energy only as far as fewer machine hours are asked
+    for. Only where all of it is billed in one currency. Carbon: that share of what serving emits.
     """
     advice = energy.advice
     if advice is None:
