@@ -2,7 +2,8 @@
 
 Every day of every year is judged as the product judges it, with six inputs, six segments and
 labels; beside it Evidently's defaults on the same windows. A rule that is always alarmed also
-finds every shift at once. Prints one JSON object with --json, else a table.
+finds every shift at once. The same for the coverage of intervals. Prints one JSON object with
+--json, else a table.
 """
 
 from __future__ import annotations
@@ -20,11 +21,8 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from typing import Any
 
-# one process a core: threads of linear algebra would stand in each other's way
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
+from drift_coverage import coverage_figures
 from drift_worlds import SEGMENTS, SHIFTS, World
 
 from finops_dagster.defs.progress import own_peak_rss_bytes
@@ -139,6 +137,9 @@ def in_parallel(work: Callable[..., Seen], tasks: list[tuple[Any, ...]], cores: 
     """Each task's answer in order; worlds do not know each other, so cores change nothing."""
     if cores == 1:
         return list(starmap(work, tasks))
+    # one process a core: threads of linear algebra would stand in each other's way
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
         return list(pool.map(work, *zip(*tasks, strict=True)))
@@ -186,10 +187,10 @@ def main() -> None:
     """Read the arguments, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--years", type=int, default=2, help="model-years without any change")
-    parser.add_argument("--runs", type=int, default=0,
-                        help="worlds per planted shift; else a tenth of the years, at least 3")  # fmt: skip
-    parser.add_argument("--evidently-years", type=int, default=2,
-                        help="years, and worlds per shift, that Evidently judges too")  # fmt: skip
+    few = "worlds per planted shift; else a tenth of the years, at least 3"
+    parser.add_argument("--runs", type=int, default=0, help=few)
+    beside = "years, and worlds per shift, that Evidently judges too"
+    parser.add_argument("--evidently-years", type=int, default=2, help=beside)
     parser.add_argument("--per-day", type=int, default=200, help="answers of a day")
     parser.add_argument("--cores", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--seed", type=int, default=1)
@@ -220,6 +221,7 @@ def main() -> None:
         / max(1, sum(s.days.get(rule, 0) for s in everything))
         for rule in (OURS, *EVIDENTLY)
     }
+    coverage = coverage_figures(args.years, max(20, args.years), args.seed)
     options = DriftOptions()
     floor = a_day["evidently_any_column"]
     answer = {
@@ -247,6 +249,7 @@ def main() -> None:
             **kind_figures(shifts),
             "least_power": min(power_figures(OURS, shifts)["power"].values()),
             "seconds_a_judgement": round(a_day[OURS], 3),
+            "coverage": coverage.pop("ours"),
         },
         "baselines": {
             rule: {
@@ -256,7 +259,8 @@ def main() -> None:
             }
             for rule in EVIDENTLY
             if args.evidently_years
-        },
+        }
+        | {f"coverage_{rule}": figures for rule, figures in coverage.items()},
         "floor": {
             "what": "Evidently's default tests of inputs and answers, whole alone, seconds a day",
             "seconds": round(floor, 3),
@@ -271,7 +275,11 @@ def main() -> None:
 
 def show(answer: dict[str, Any]) -> None:
     """The same for people."""
-    rules = {OURS: answer["ours"], **answer["baselines"]}
+    beside = answer["baselines"]
+    rules = {
+        OURS: answer["ours"],
+        **{name: one for name, one in beside.items() if not name.startswith("coverage_")},
+    }
     for rule, figures in rules.items():
         alike = figures["where_days_resemble_their_neighbours"]
         print(
@@ -287,6 +295,13 @@ def show(answer: dict[str, Any]) -> None:
             days = "" if delay is None else f" in {delay:g} days"
             cells += f"{figures['power'][name]:.0%}{days}".rjust(28)
         print(f"{name:40}{cells}")
+    binomial = beside["coverage_binomial_of_four_weeks"]
+    for rule, figures in (("coverage, ours", answer["ours"]["coverage"]),
+                          ("coverage, binomial test of four weeks", binomial)):  # fmt: skip
+        print(f"{rule}: {figures['false_alarms_per_model_year']:g} false alarms per model-year")
+        for name, power in figures["power"].items():
+            delay = figures["delay"][name]
+            print(f"  {name:38}{power:.0%}" + ("" if delay is None else f" in {delay:g} days"))
     for name, share in answer["ours"]["concept_named_where_only_inputs_moved"].items():
         print(f"concept drift named where only inputs moved, {name}: {share:.0%}")
 

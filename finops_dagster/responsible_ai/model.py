@@ -6,8 +6,9 @@ The order of things only; each judgement is made in its own module.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +21,10 @@ from finops_dagster.responsible_ai.drift.report import judge_model_drift
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.energy.breaches import breaches_of as energy_breaches
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
-from finops_dagster.responsible_ai.fairness.breaches import breaches_of as fairness_breaches
+from finops_dagster.responsible_ai.fairness.mitigation import with_mitigations
 from finops_dagster.responsible_ai.gate import GateLimits, Said, gate, not_judged
 from finops_dagster.responsible_ai.logs import judge_log
-from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes, with_mitigation
+from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
 from finops_dagster.responsible_ai.performance.late import estimate_quality
@@ -171,16 +172,16 @@ def judge_model(
     outcomes = judge_outcomes(
         spec, windows, labelled, seed=seed, smallest_group=options.smallest_group
     )
-    outcomes = with_mitigation(
+    outcomes = replace(
         outcomes,
-        spec,
-        labelled,
-        _unfair(outcomes, limits, spec),
-        seed=seed,
-        smallest_group=options.smallest_group,
-        error_cost=None
-        if stake is None or stake.amount is None
-        else (stake.amount, stake.currency),
+        fairness=with_mitigations(
+            outcomes.fairness,
+            labelled,
+            limits,
+            seed=seed,
+            smallest_group=options.smallest_group,
+            error_cost=_error_cost(stake),
+        ),
     )
     estimated = estimate_quality(
         predictions,
@@ -230,6 +231,10 @@ def judge_model(
     )  # fmt: skip
 
 
+def _error_cost(stake: Stake | None) -> tuple[Decimal, str] | None:
+    return None if stake is None or stake.amount is None else (stake.amount, stake.currency)
+
+
 def _drifted(
     drift: DriftReport | Abstained, stake: Stake | None, outcomes: Outcomes
 ) -> Iterator[Said]:
@@ -242,12 +247,6 @@ def _drifted(
             yield not_judged("drift", part)
     for refused in drift.abstained:
         yield not_judged(f"drift of {refused.subject}", refused)
-
-
-def _unfair(outcomes: Outcomes, limits: GateLimits, spec: ModelSpec) -> tuple[str, ...]:
-    """Protected attributes of which groups are treated past a limit."""
-    segments = " ".join(f", {one.segment}" for one in fairness_breaches(outcomes.fairness, limits))
-    return tuple(name for name in spec.protected if f", {name}=" in segments)
 
 
 def _concept_drift(drift: DriftReport | Abstained) -> str:

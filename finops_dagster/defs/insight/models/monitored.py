@@ -41,6 +41,7 @@ def judge_monitored(
     folder: Path,
     health: Health,
     ai: AISettings,
+    energy: ModelEnergy | Abstained,
 ) -> None:
     """Judge one model, with its pages in `folder`, and add to `health` what was said."""
     spec = spec_of(model)
@@ -62,12 +63,12 @@ def judge_monitored(
             false_alarms_per_year=ai.false_alarms_per_year, smallest_group=ai.smallest_group
         ),
         limits=GateLimits(**model.limits.model_dump()),
-        energy=health.energy.get(model.name),
         stake=Stake(
             amount=model.error_cost.amount if model.error_cost else None,
             currency=model.error_cost.currency if model.error_cost else "",
             risk_class=model.risk_class,
         ),
+        energy=energy,
     )
     health.gates.append(judged.gate)
     health.pages[model.name] = judged.page

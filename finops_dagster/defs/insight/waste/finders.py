@@ -11,6 +11,7 @@ from datetime import date
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
+from finops_dagster.defs.insight.waste.engines import engines
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.model_energy import model_energy
@@ -34,6 +35,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     violating,
     models,
     model_energy,
+    engines,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
