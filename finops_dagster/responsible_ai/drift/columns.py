@@ -63,7 +63,7 @@ NDArrayBool = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def columns_of(
-    subject: str, reference: pd.DataFrame, current: pd.DataFrame, kind: DriftKind = "data"
+    subject: str, reference: pd.DataFrame, current: pd.DataFrame, *, kind: DriftKind = "data"
 ) -> tuple[list[Column], list[Abstained]]:
     """Every column that both frames share, and one of its gaps where it has any.
 
@@ -115,7 +115,10 @@ def _column(
         numbers[~np.isfinite(numbers)] = np.nan
         return Column(name, kind, len(reference), numbers)
     values = pd.concat([side.astype("object") for side in (reference, current)], ignore_index=True)
-    codes, found = pd.factorize(values.where(values.isna(), values.astype(str)))
+    distinct, objects = pd.factorize(values)
+    # 1 and "1" are one text; a gap stays one
+    same, found = pd.factorize(pd.Series(list(map(str, objects)), dtype="object"))
+    codes = np.append(same, -1)[distinct]
     counts = np.bincount(codes[codes >= 0], minlength=len(found))
     if len(found) > SHOWN_CATEGORIES:
         kept = np.argsort(-counts, kind="stable")[:SHOWN_CATEGORIES]
