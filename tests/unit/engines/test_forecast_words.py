@@ -43,5 +43,5 @@ def test_a_day_is_named() -> None:
 def test_what_was_added_to_the_model_is_told_by_its_name() -> None:
     """An event is named as the settings name it."""
     assert reason("event: move to Arm", MONDAY) == "the known event move to Arm"
-    assert reason("reconciliation") == "so that teams and services sum to the whole"
+    assert reason("reconciliation") == "making parts sum to their whole"
     assert reason("something_new") == "something new"
