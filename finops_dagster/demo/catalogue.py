@@ -54,6 +54,8 @@ class Spec:
     network: bool = False
     missing_labels: frozenset[str] = frozenset()
     budget_approved: bool = False
+    purpose: str = ""
+    """What the model is for that it serves or trains, as its card says; empty where it is none."""
 
 
 PROD_CLUSTER: dict[str, str] = {
@@ -135,22 +137,27 @@ SPECS: tuple[Spec, ...] = (
     Spec("queue-ui", "queue-ui", "data-platform", layout=_HELM, size="S", replicas=1),
     # GPU serving and notebooks.
     Spec("reranker", "search-reranker", "ml-platform", "InferenceService", _KS, "kserve-container",
-         "web", gpu="nvidia-l4"),
+         "web", gpu="nvidia-l4",
+         purpose="Puts search results in order."),
     Spec("defect-detector", "defect-detector", "vision", "InferenceService", _KS,
          "kserve-container", "office", size="L", replicas=1, gpu="nvidia-tesla-a100",
+         purpose="Finds damage on pictures of parcels.",
          budget_approved=True),
     Spec("parcel-ocr", "parcel-ocr", "vision", "InferenceService", _KS, "kserve-container",
-         "office", gpu="nvidia-tesla-t4"),
+         "office", gpu="nvidia-tesla-t4",
+         purpose="Reads addresses on labels."),
     Spec("churn-scorer", "churn-scorer", "ml-platform", "InferenceService", _KS,
          "kserve-container", "stream", replicas=1, gpu="nvidia-tesla-t4", age_days=300),
     Spec("speech-notes", "speech-notes", "vision", "InferenceService", _KS, "kserve-container",
-         "office", replicas=1, gpu="nvidia-tesla-a100", age_days=200),
+         "office", replicas=1, gpu="nvidia-tesla-a100",
+         purpose="Writes down what drivers dictate.", age_days=200),
     Spec("demand-forecast", "demand-forecast", "ml-platform", "InferenceService", _KS,
          "kserve-container", "stream", replicas=1, gpu="nvidia-tesla-t4"),
     Spec("notebook-hub", "notebook-hub", "ml-platform", layout=_M, container="notebook",
          size="L", replicas=1, gpu="nvidia-l4"),
     Spec("embedding-trainer", "embedding-trainer", "ml-platform", layout=_M, container="trainer",
-         profile="flat", size="L", replicas=1, gpu="nvidia-tesla-a100", budget_approved=True,
+         profile="flat", size="L", replicas=1, gpu="nvidia-tesla-a100",
+         purpose="Describes products for search and recommendations.", budget_approved=True,
          age_days=150),
     # Started by hand, in no repository.
     Spec("llm-playground", "llm-playground", "ml-platform", layout=Layout.UNDECLARED,
@@ -170,7 +177,8 @@ NODE_SPECS: tuple[tuple[str, Spec], ...] = (
                            container="sender", replicas=3)),
     ("translation", Spec("translator", "translator", "ml-platform", layout=_M,
                          container="translator", profile="stream", size="L", replicas=1,
-                         gpu="nvidia-l4")),
+                         gpu="nvidia-l4",
+         purpose="Translates product texts.")),
     ("kube-system", Spec("node-agent", "node-agent", "platform-sre", "DaemonSet", _M, "agent",
                          "flat", size="S", replicas=4)),
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from finops_dagster.domain.errors import Stopped
 
-VERSION = 5
+VERSION = 6
 """Of what is generated: a change of any byte must raise it, so that old estates are rebuilt."""
 STATE = Path(".demo") / "state.json"
 _OWNED = (
@@ -59,7 +59,7 @@ class DemoSummary:
     predictions: int
     created: bool
     changed: tuple[str, ...] = ()
-    """Resources whose declared values were found changed on main when days were added."""
+    """Resources and AI models of which main was found changed when days were added."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def create(out: Path, seed: int, days: int, *, progress: Progress | None = None)
     first = AS_OF - timedelta(days=days - 1)
     say("demo: repository")
     repository.write_repository(out / "gitops.git", plan)
-    counts = _live(out, plan, {}, {}, first, first, AS_OF, say)
+    counts = _live(out, plan, {}, {}, {}, first, first, AS_OF, say)
     (out / "allocation.yaml").write_text(allocation_file.allocation_text(), encoding="utf-8")
     (out / "finops.yaml").write_text(
         settings_file.settings_text(seed, first, AS_OF), encoding="utf-8"
@@ -128,6 +128,7 @@ def create(out: Path, seed: int, days: int, *, progress: Progress | None = None)
         "counts": counts,
         "timeline": {},
         "claims": {},
+        "models": {},
     }
     _write_state(out, state)
     return _summary(out, state, created=True)
@@ -155,7 +156,8 @@ def advance(out: Path, days: int, *, progress: Progress | None = None) -> DemoSu
     declared = reader.read_main(out / "gitops.git", plan)
     timeline, claims = history.loaded(state)
     timeline, claims, changed = history.merged(plan, timeline, claims, declared, start)
-    counts = _live(out, plan, timeline, claims, first, start, last, say)
+    serving, models = history.merged_models(history.loaded_models(state), declared, start)
+    counts = _live(out, plan, timeline, claims, serving, first, start, last, say)
     settings = out / "finops.yaml"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(settings_file.with_as_of(text, last), encoding="utf-8")
@@ -170,9 +172,10 @@ def advance(out: Path, days: int, *, progress: Progress | None = None) -> DemoSu
             },
         },
         **history.dumped(timeline, claims),
+        **history.dumped_models(serving),
     }
     _write_state(out, state)
-    return _summary(out, state, created=True, changed=changed)
+    return _summary(out, state, created=True, changed=(*changed, *models))
 
 
 def expose(estate: Path, out: Path, days: int, copies: int, scrape_seconds: int) -> Exposed:
@@ -220,6 +223,7 @@ def _live(
     plan: Any,
     timeline: Any,
     claims: Any,
+    serving: Any,
     first: date,
     start: date,
     last: date,
@@ -253,7 +257,7 @@ def _live(
     carbon.write_carbon(out, plan.seed, start, last)
     oldest = max(first, AS_OF - timedelta(days=predictions.KEPT_DAYS - 1))
     recent = max(start, oldest)
-    predicted = predictions.write_predictions(out, plan.seed, recent, last, oldest)
+    predicted = predictions.write_predictions(out, plan.seed, recent, last, oldest, serving)
     business.write_business(out, plan, start, last)
     say("demo: runs and tokens")
     runs.write_runs(out, plan, timeline, recent, last)
@@ -262,7 +266,7 @@ def _live(
     books = billing.build(plan, timeline, claims, hidden, first, last)
     charges, delivered = exports.write_exports(out, books, first, last, since=start)
     say("demo: truth")
-    items = truth.build_truth(plan, timeline, claims, hidden, first, last)
+    items = truth.build_truth(plan, timeline, claims, serving, hidden, first, last)
     lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
     (out / "truth.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     return {

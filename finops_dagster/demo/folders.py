@@ -15,6 +15,7 @@ from finops_dagster.demo.demand import sizing_on
 from finops_dagster.demo.infrastructure import infrastructure_files
 from finops_dagster.demo.manifests import (
     autoscaler_yaml,
+    card_yaml,
     claim_yaml,
     cpu_text,
     disruption_budget_yaml,
@@ -23,12 +24,16 @@ from finops_dagster.demo.manifests import (
     memory_text,
     patch_yaml,
     service_yaml,
+    training_yaml,
     workload_yaml,
 )
+from finops_dagster.demo.models import MODELS, TRAINING, declared_on, version_on
 from finops_dagster.demo.plan import Container, Plan, Sizing, Workload
 
 KUSTOMIZE = (Layout.OVERLAY, Layout.INLINE_PATCH, Layout.SHARED_BASE)
-ALLOWED_PATHS = ("apps/**", "manifests/**", "ml/**", "charts/*/values*.yaml")
+CARDS = "models"
+"""Folder of what registers AI models."""
+ALLOWED_PATHS = ("apps/**", "manifests/**", "ml/**", f"{CARDS}/**", "charts/*/values*.yaml")
 ML_NAMESPACES = ("ml-serving", "ml-vision")
 
 Files = dict[str, str]
@@ -61,10 +66,16 @@ def claims_path(namespace: str) -> str:
     return f"{folder}/{namespace}/volumes.yaml"
 
 
+def training_path() -> str:
+    """File that says up to which day the churn model is trained."""
+    return f"ml/{ML_NAMESPACES[0]}/{TRAINING}.yaml"
+
+
 def tree(plan: Plan, day: date) -> Files:
     """Every file of the repository as it was on `day`."""
+    versions = {model.workload: version_on(model, day, {}) for model in MODELS}
     alive = [
-        (workload, sizing)
+        (replace(workload, version=versions.get(workload.resource, "")), sizing)
         for workload in plan.workloads
         if (sizing := sizing_on(workload, {}, day)) is not None
     ]
@@ -86,6 +97,7 @@ def tree(plan: Plan, day: date) -> Files:
         if claim.first_day <= day:
             path = claims_path(claim.namespace)
             files[path] = _document(files.get(path), claim_yaml(claim))
+    files |= _models(alive, day)
     files |= _namespaces(alive)
     files |= _applications(alive)
     files |= infrastructure_files()
@@ -107,6 +119,31 @@ def _owned(workload: Workload) -> str:
     if workload.spec.layout is Layout.HELM:
         return f"charts/{workload.spec.name}/"
     return manifest_path(workload)
+
+
+def _models(alive: Sequence[tuple[Workload, Sizing]], day: date) -> Files:
+    """Cards of the models that somebody registered, and what trains the churn model."""
+    monitored = {model.workload: model for model in MODELS}
+    files: Files = {}
+    for workload, _ in alive:
+        model, spec = monitored.get(workload.resource), workload.spec
+        if model is None and not spec.purpose:
+            continue
+        name = spec.name if model is None else model.name
+        files[f"{CARDS}/{name}.yaml"] = card_yaml(
+            name,
+            workload.namespace,
+            workload.resource,
+            spec.team if model is None else model.owner,
+            spec.purpose if model is None else model.purpose,
+            "minimal" if model is None else model.risk_class,
+        )
+        if model is not None and model.name == "churn":
+            until = declared_on(model.name, day, {})
+            files[training_path()] = training_yaml(
+                model.name, TRAINING, workload.namespace, model.owner, until
+            )
+    return files
 
 
 def _document(existing: str | None, text: str) -> str:
@@ -320,7 +357,7 @@ _README = """# GitOps
 What runs at Halden Group, by Argo CD from `main`.
 
 - `apps/` Kustomize bases and overlays
-- `manifests/` plain manifests, `ml/` model serving
+- `manifests/` plain manifests, `ml/` model serving, `models/` cards of models
 - `charts/` Helm charts and their values
 - `terraform/`, `crossplane/`, `serverless/` what is not on Kubernetes
 - `clusters/` the Argo CD Applications of each cluster

@@ -10,9 +10,41 @@ from datetime import date
 from typing import Any
 
 from finops_dagster.demo.demand import Timeline, sizing_on
+from finops_dagster.demo.models import Serving, declared_on
 from finops_dagster.demo.plan import Container, Plan, Sizing
 from finops_dagster.demo.reader import Declared
 from finops_dagster.demo.volumes import Claims, claim_size
+
+
+def loaded_models(state: dict[str, Any]) -> Serving:
+    """What main was found to declare of AI models, kept in an estate's state."""
+    return {
+        model: tuple((date.fromisoformat(since), value) for since, value in changes)
+        for model, changes in state["models"].items()
+    }
+
+
+def dumped_models(serving: Serving) -> dict[str, Any]:
+    """The same as plain JSON values, for the state."""
+    return {
+        "models": {
+            model: [[since.isoformat(), value] for since, value in changes]
+            for model, changes in serving.items()
+        }
+    }
+
+
+def merged_models(serving: Serving, declared: Declared, start: date) -> tuple[Serving, list[str]]:
+    """What is declared of AI models from `start` on; and names of those that changed."""
+    joined = dict(serving)
+    changed = [
+        model
+        for model, value in declared.models.items()
+        if value != declared_on(model, start, serving)
+    ]
+    for model in changed:
+        joined[model] = (*joined.get(model, ()), (start, declared.models[model]))
+    return joined, changed
 
 
 def loaded(state: dict[str, Any]) -> tuple[Timeline, Claims]:

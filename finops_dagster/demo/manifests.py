@@ -115,7 +115,10 @@ def _container_lines(
     pad = " " * indent
     lines: list[str] = []
     for container in containers:
-        image = f"{REGISTRY}/{workload.spec.team}/{workload.spec.name}:3.{len(container.name)}.1"
+        tag = f"3.{len(container.name)}.1"
+        if workload.version and container.name == workload.spec.container:
+            tag = workload.version
+        image = f"{REGISTRY}/{workload.spec.team}/{workload.spec.name}:{tag}"
         lines += [f"{pad}- name: {container.name}", f"{pad}  image: {image}"]
         lines += resources(container, style, indent + 2)
         if workload.claims and container is containers[0]:
@@ -248,7 +251,7 @@ def inline_patch(workload: Workload, sizing: Sizing) -> list[str]:
 
 def inference_yaml(workload: Workload, sizing: Sizing) -> str:
     """A KServe InferenceService, as a model format or as a container of its own."""
-    spec = workload.spec
+    spec, version = workload.spec, workload.version or "current"
     lines = [
         "apiVersion: serving.kserve.io/v1beta1",
         "kind: InferenceService",
@@ -269,7 +272,7 @@ def inference_yaml(workload: Workload, sizing: Sizing) -> str:
             "    model:",
             "      modelFormat:",
             "        name: pytorch",
-            f"      storageUri: gs://halden-ml-artifacts/{spec.name}/current",
+            f"      storageUri: gs://halden-ml-artifacts/{spec.name}/{version}",
             *resources(sizing.main, workload.style, 6),
         ]
     else:
@@ -321,4 +324,32 @@ def claim_yaml(claim: Claim) -> str:
         f"cost-center: {team.cost_center}, environment: prod}}\n"
         "spec:\n  accessModes: [ReadWriteOnce]\n"
         f"  resources:\n    requests:\n      storage: {claim.size_gib}Gi\n"
+    )
+
+
+def training_yaml(model: str, name: str, namespace: str, team: str, until: str) -> str:
+    """The ConfigMap that a training reads its last day of data from, and that starts it anew."""
+    return (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n"
+        f"  name: {name}\n  namespace: {namespace}\n"
+        f"  labels: {{team: {TEAMS[team].name}, finops.io/model: {model}}}\n"
+        "data:\n"
+        f'  data_until: "{until}"   # a later day here trains it anew\n'
+        '  epochs: "12"\n'
+    )
+
+
+def card_yaml(
+    name: str, namespace: str, workload: str, team: str, purpose: str, risk_class: str
+) -> str:
+    """The manifest by which a model is registered."""
+    owner = TEAMS[team]
+    site = "https://models.halden.example"
+    return (
+        "apiVersion: finops.io/v1\nkind: ModelCard\nmetadata:\n"
+        f"  name: {name}\n  namespace: {namespace}\n"
+        f"  labels: {{team: {owner.name}, cost-center: {owner.cost_center}}}\n"
+        f"spec:\n  owner: {owner.name}\n  purpose: {purpose}\n  riskClass: {risk_class}\n"
+        f"  workload: {workload}\n  lineage: {site}/{name}/lineage\n"
+        f"  explanation: {site}/{name}/explanation\n"
     )

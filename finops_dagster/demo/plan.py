@@ -105,6 +105,8 @@ class Workload:
     earlier: tuple[tuple[date, Sizing], ...] = ()
     """Sizings before `declared`, each with the day it ended (exclusive)."""
     claims: tuple[str, ...] = ()
+    version: str = ""
+    """Of the AI model that it serves; empty where it serves none that is monitored."""
 
     @property
     def resource(self) -> str:

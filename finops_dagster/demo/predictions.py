@@ -1,6 +1,6 @@
 """Prediction logs of three AI models, and the labels that arrive a week later.
 
-One treats a group worse since its last release, one is fed shifted inputs, one is fine.
+What the models are, and what is wrong with them, is told in models.
 """
 
 from __future__ import annotations
@@ -13,107 +13,21 @@ import numpy as np
 import pyarrow as pa
 
 from finops_dagster.demo.delivery import chosen, signal_known_at, times, write
+from finops_dagster.demo.models import (
+    DRIFTED,
+    MODELS,
+    Monitored,
+    Serving,
+    is_biased,
+    is_shifted,
+    version_on,
+)
 from finops_dagster.demo.noise import Floats, Ints, normal, stream, uniform
-from finops_dagster.demo.seasons import AS_OF, DAY_MINUTES, day_number
+from finops_dagster.demo.seasons import DAY_MINUTES, day_number
 
 KEPT_DAYS = 150
 """Days of prediction logs before the end of a new estate."""
 LABEL_DELAY_DAYS = 7
-BIAS_FROM = AS_OF - timedelta(days=20)
-"""First day of the credit model's release that treats one group worse."""
-BIASED_GROUP = ("sex", "female")
-DRIFT_FROM = AS_OF - timedelta(days=9)
-"""First day on which the churn model's inputs have moved."""
-DRIFTED = ("support_calls", "tenure_months")
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One numeric input: its centre and spread (of the logarithm where `log`), and its weight."""
-
-    name: str
-    centre: float
-    spread: float
-    weight: float
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Monitored:
-    """One AI model of the company."""
-
-    name: str
-    task: str
-    owner: str
-    features: tuple[Feature, ...]
-    groups: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
-    per_day: int
-    latency_ms: float
-    energy_wh: float
-    workload: str
-    """KIND/NAMESPACE/NAME that answers."""
-    bias: float = 0.0
-    """Centre of the log-odds of class 1, or the level of a regressor."""
-
-
-MODELS: tuple[Monitored, ...] = (
-    Monitored(
-        name="credit-risk",
-        task="classification",
-        owner="fraud",
-        features=(
-            Feature("income_thousands", 3.6, 0.45, 0.9, log=True),
-            Feature("debt_ratio", 0.34, 0.13, -1.0),
-            Feature("card_utilisation", 0.42, 0.2, -0.6),
-            Feature("months_on_book", 3.4, 0.8, 0.4, log=True),
-            Feature("recent_inquiries", 1.9, 1.1, -0.3),
-        ),
-        groups=(
-            ("sex", (("female", 0.48), ("male", 0.52))),
-            ("age_band", (("18-34", 0.33), ("35-54", 0.41), ("55+", 0.26))),
-        ),
-        per_day=200,
-        latency_ms=38.0,
-        energy_wh=0.021,
-        workload="Deployment/fraud/fraud-scorer",
-        bias=0.35,
-    ),
-    Monitored(
-        name="churn",
-        task="classification",
-        owner="analytics",
-        features=(
-            Feature("tenure_months", 3.0, 0.7, -0.9, log=True),
-            Feature("support_calls", 1.6, 0.9, 0.8),
-            Feature("orders_90d", 1.5, 0.6, -0.7, log=True),
-            Feature("discount_share", 0.22, 0.1, -0.3),
-            Feature("days_since_login", 1.9, 0.8, 0.5, log=True),
-        ),
-        groups=(("age_band", (("18-34", 0.37), ("35-54", 0.40), ("55+", 0.23))),),
-        per_day=160,
-        latency_ms=21.0,
-        energy_wh=0.012,
-        workload="InferenceService/ml-serving/churn-scorer",
-        bias=-1.1,
-    ),
-    Monitored(
-        name="demand-forecast",
-        task="regression",
-        owner="warehouse",
-        features=(
-            Feature("units_last_week", 4.7, 0.5, 1.0, log=True),
-            Feature("price_index", 1.0, 0.08, -0.4),
-            Feature("promotion_share", 0.18, 0.12, 0.3),
-            Feature("stock_days", 2.6, 0.4, 0.1, log=True),
-        ),
-        groups=(),
-        per_day=120,
-        latency_ms=55.0,
-        energy_wh=0.034,
-        workload="InferenceService/ml-serving/demand-forecast",
-        bias=120.0,
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -133,21 +47,14 @@ class Log:
     energy_wh: Floats
 
 
-def version_on(model: Monitored, day: date) -> str:
-    """The version of a model that answers on a day."""
-    if model.name == "credit-risk":
-        return "2.1.0" if day >= BIAS_FROM else "2.0.3"
-    return "1.4.0"
-
-
-def log_of(seed: int, model: Monitored, day: date) -> Log:
+def log_of(seed: int, model: Monitored, day: date, serving: Serving) -> Log:
     """What `model` answered on `day`."""
     number = day_number(day)
     key = stream(seed, f"model/{model.name}")
     low = 0.85 if day.weekday() >= 5 else 1.0
     count = int(model.per_day * low * (0.95 + 0.1 * uniform(key, np.array([number]))[0]))
     index = number * 1000 + np.arange(count, dtype=np.int64)
-    shifted = day >= DRIFT_FROM and model.name == "churn"
+    shifted = is_shifted(model, day, serving)
     scores = np.empty((count, len(model.features)))
     values = np.empty_like(scores)
     for position, feature in enumerate(model.features):
@@ -168,7 +75,6 @@ def log_of(seed: int, model: Monitored, day: date) -> Log:
     )
     weights = np.array([feature.weight for feature in model.features])
     signal = scores @ weights
-    released = day >= BIAS_FROM and model.name == "credit-risk"
     truth_noise = normal(key + 60, index)
     latency = model.latency_ms * np.exp(0.3 * normal(key + 61, index))
     energy = model.energy_wh * np.exp(0.1 * normal(key + 62, index))
@@ -181,7 +87,7 @@ def log_of(seed: int, model: Monitored, day: date) -> Log:
         odds = model.bias + signal
         label = (uniform(key + 64, index) < 1.0 / (1.0 + np.exp(-odds))).astype(np.float64)
         seen = odds + 0.25 * truth_noise
-        if released:
+        if is_biased(model, day, serving):
             seen = seen - 1.1 * (groups[0] == 0)
         probability = np.round(1.0 / (1.0 + np.exp(-seen)), 6)
         prediction = (probability >= 0.5).astype(np.float64)
@@ -191,7 +97,7 @@ def log_of(seed: int, model: Monitored, day: date) -> Log:
         + np.sort((uniform(key + 65, index) * DAY_MINUTES).astype(np.int64)),
         features=np.round(values, 5),
         groups=groups,
-        version=version_on(model, day),
+        version=version_on(model, day, serving),
         prediction=np.round(prediction, 4),
         probability=probability,
         label=np.round(label, 4),
@@ -261,7 +167,9 @@ def _label_table(model: Monitored, log: Log, arrival: date) -> pa.Table:
     )
 
 
-def write_predictions(out: Path, seed: int, first: date, last: date, oldest: date) -> int:
+def write_predictions(
+    out: Path, seed: int, first: date, last: date, oldest: date, serving: Serving
+) -> int:
     """Write predictions and arriving labels of each day; returns the predictions written.
 
     `oldest` is the first day the estate has predictions of: labels of older ones never come.
@@ -269,7 +177,7 @@ def write_predictions(out: Path, seed: int, first: date, last: date, oldest: dat
     rows = 0
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
-        logs = [(model, log_of(seed, model, day)) for model in MODELS]
+        logs = [(model, log_of(seed, model, day, serving)) for model in MODELS]
         table = pa.concat_tables(
             [_prediction_table(model, log) for model, log in logs]
         ).unify_dictionaries()
@@ -279,7 +187,7 @@ def write_predictions(out: Path, seed: int, first: date, last: date, oldest: dat
         if answered < oldest:
             continue
         labels = pa.concat_tables(
-            [_label_table(model, log_of(seed, model, answered), day) for model in MODELS]
+            [_label_table(model, log_of(seed, model, answered, serving), day) for model in MODELS]
         ).unify_dictionaries()
         write(out / "labels" / f"day={day.isoformat()}", labels, signal_known_at(day))
     return rows

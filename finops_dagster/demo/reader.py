@@ -22,7 +22,9 @@ from finops_dagster.demo.folders import (
     claims_path,
     manifest_path,
     overlay_folder,
+    training_path,
 )
+from finops_dagster.demo.models import MODELS, TRAINING
 from finops_dagster.demo.plan import Claim, Container, Plan, Sizing, Workload
 from finops_dagster.demo.repository import git
 
@@ -45,6 +47,8 @@ class Declared:
     workloads: dict[str, Sizing | None]
     claims: dict[str, int | None]
     """GiB by resource."""
+    models: dict[str, str]
+    """What is declared of an AI model: its version, or the day of its data."""
 
 
 def quantity(text: object) -> Decimal:
@@ -65,6 +69,7 @@ def read_main(repository: Path, plan: Plan) -> Declared:
             if workload.spec.layout is not Layout.UNDECLARED
         },
         claims={claim.resource: _claim(files, claim) for claim in plan.claims},
+        models=_models(files, plan),
     )
 
 
@@ -223,6 +228,21 @@ def _millis(text: object) -> int:
 
 def _mib(text: object) -> int:
     return round(quantity(text) / _MIB)
+
+
+def _models(files: _Files, plan: Plan) -> dict[str, str]:
+    found = {}
+    model = next(one for one in MODELS if one.name == "credit-risk")
+    served = next(one for one in plan.workloads if one.resource == model.workload)
+    spec = served.spec
+    base = files.document(f"{base_folder(served)}/{spec.name}.yaml", spec.kind, spec.name)
+    for container in base["spec"]["template"]["spec"]["containers"] if base is not None else ():
+        if container["name"] == spec.container:
+            found[model.name] = str(container["image"]).rpartition(":")[2]
+    training = files.document(training_path(), "ConfigMap", TRAINING)
+    if training is not None:
+        found["churn"] = str(training["data"]["data_until"])
+    return found
 
 
 def _claim(files: _Files, claim: Claim) -> int | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from finops_dagster.demo.catalogue import Layout
 from finops_dagster.demo.folders import Files, tree
+from finops_dagster.demo.models import BIAS_FROM, UNFAIR
 from finops_dagster.demo.plan import Plan
 from finops_dagster.demo.seasons import AS_OF
 from finops_dagster.domain.errors import Unavailable
@@ -56,6 +57,7 @@ def _changes(plan: Plan) -> list[tuple[date, str, str]]:
             found.setdefault(workload.first_day, (workload.spec.team, f"Add {name}"))
         for end, _ in workload.earlier:
             found[end] = (workload.spec.team, f"Give {name} more room after the incident")
+    found.setdefault(BIAS_FROM, ("fraud", f"Serve credit-risk {UNFAIR}"))
     for claim in plan.claims:
         if claim.first_day > IMPORTED_ON:
             found.setdefault(claim.first_day, (claim.team, f"Volume {claim.name}"))

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from finops_dagster.demo.delivery import signal_known_at, times, write
 from finops_dagster.demo.demand import Timeline, sizing_on
+from finops_dagster.demo.models import BIAS_FROM, MODELS, version_on
 from finops_dagster.demo.noise import stream, uniform
 from finops_dagster.demo.plan import Plan, Workload
-from finops_dagster.demo.predictions import BIAS_FROM, MODELS, version_on
 from finops_dagster.demo.seasons import DAY_MINUTES, day_number, is_holiday
 
 SYSTEM = "mlflow"
@@ -97,10 +97,10 @@ def runs_of(plan: Plan, timeline: Timeline, day: date) -> list[Run]:
     if not at:
         return found
     for model in MODELS:
-        version = version_on(model, day)
+        version = version_on(model, day, {})
         quality = ("accuracy", 0.72) if model.task == "classification" else ("mae", 11.0)
         if model.name == "credit-risk" and day == BIAS_FROM - timedelta(days=1):
-            version = version_on(model, BIAS_FROM)
+            version = version_on(model, BIAS_FROM, {})
         elif day.weekday() == RETRAINED_ON[model.name]:
             version = f"{version}-rc{day.isocalendar().week}"
         else:

@@ -9,8 +9,8 @@ import re
 from datetime import date
 
 from finops_dagster.demo.consumption import meters
-from finops_dagster.demo.folders import ALLOWED_PATHS, CLUSTER_REGIONS
-from finops_dagster.demo.predictions import MODELS
+from finops_dagster.demo.folders import ALLOWED_PATHS, CARDS, CLUSTER_REGIONS, ML_NAMESPACES
+from finops_dagster.demo.models import MODELS, TRAINING, Monitored
 from finops_dagster.demo.tokens import LANGUAGE_MODELS, LanguageModel
 from finops_dagster.domain.errors import Stopped
 
@@ -19,13 +19,7 @@ _AS_OF = re.compile(r"(?m)^as_of: .*$")
 
 def settings_text(seed: int, start: date, as_of: date) -> str:
     """The whole file."""
-    models = "\n".join(
-        f"  - name: {model.name}\n    task: {model.task}\n    owner: {model.owner}\n"
-        f"    features: [{', '.join(feature.name for feature in model.features)}]\n"
-        f"    protected: [{', '.join(name for name, _ in model.groups)}]\n"
-        f"    workload: {model.workload}"
-        for model in MODELS
-    )
+    models = "\n".join(map(_model, MODELS))
     language_models = "\n".join(_language_model(model) for model in LANGUAGE_MODELS)
     clusters = "\n".join(f"  {name}: {region}" for name, region in CLUSTER_REGIONS.items())
     allowed = "\n".join(f'    - "{pattern}"' for pattern in ALLOWED_PATHS)
@@ -37,7 +31,32 @@ def settings_text(seed: int, start: date, as_of: date) -> str:
         language_models=language_models,
         clusters=clusters,
         allowed=allowed,
+        cards=CARDS,
     )
+
+
+def _model(model: Monitored) -> str:
+    groups = ", ".join(name for name, _ in model.groups)
+    lines = [
+        f"  - name: {model.name}",
+        f"    purpose: {model.purpose}",
+        f"    risk_class: {model.risk_class}",
+        f"    task: {model.task}",
+        f"    owner: {model.owner}",
+        f"    features: [{', '.join(feature.name for feature in model.features)}]",
+        f"    protected: [{groups}]",
+        f"    segments: [{groups}]",
+        f"    training_data: {model.training_data}",
+        f"    workload: {model.workload}",
+        f"    error_cost: {{amount: {model.error_cost}, currency: EUR}}",
+    ]
+    if model.name == "churn":
+        lines += [
+            "    remedies:       # the version that is served is found; what trains it is told",
+            f"      retrain: {{resource: ConfigMap/{ML_NAMESPACES[0]}/{TRAINING}, "
+            "field: data.data_until}",
+        ]
+    return "\n".join(lines)
 
 
 def _language_model(model: LanguageModel) -> str:
@@ -113,6 +132,10 @@ business_metrics:
 
 models:
 {models}
+
+# Where a model that nobody registered may be registered, by pull request.
+ai:
+  cards_folder: {cards}
 
 # What trained models, as rows of a tracking server, and which versions that made.
 runs:

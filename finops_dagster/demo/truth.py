@@ -5,6 +5,7 @@ Only benchmarks and tests read it. Where sizing is judged, need is what the dema
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,9 +23,23 @@ from finops_dagster.demo.demand import (
     sizing_on,
     workload_series,
 )
+from finops_dagster.demo.folders import ML_NAMESPACES
+from finops_dagster.demo.models import (
+    BIAS_FROM,
+    BIASED_GROUP,
+    DRIFT_FROM,
+    DRIFTED,
+    FAIR,
+    MODELS,
+    TRAINING,
+    UNFAIR,
+    Serving,
+    declared_on,
+    is_biased,
+    is_shifted,
+)
 from finops_dagster.demo.nodes import clusters, idle_share
 from finops_dagster.demo.plan import Claim, Plan, Sizing, Workload
-from finops_dagster.demo.predictions import BIAS_FROM, BIASED_GROUP, DRIFT_FROM, DRIFTED
 from finops_dagster.demo.seasons import FINE_MINUTES, day_number, minutes_of
 from finops_dagster.demo.volumes import Claims, claim_size
 from finops_dagster.domain.money import to_decimal
@@ -48,6 +63,7 @@ def build_truth(
     plan: Plan,
     timeline: Timeline,
     claims: Claims,
+    serving: Serving,
     hidden: tuple[Event, ...],
     first: date,
     last: date,
@@ -64,7 +80,7 @@ def build_truth(
             found.append(_claim(claim, size, first, last))
     found += _nodes(plan, timeline, first, last)
     found += _anomalies(plan.seed, hidden, first, last)
-    found += _models(first, last)
+    found += _models(plan, timeline, serving, first, last)
     return found
 
 
@@ -314,29 +330,52 @@ def _cost(seed: int, meter: Meter, days: Any, hidden: tuple[Event, ...]) -> Any:
     return quantity * unit_price(meter, days, hidden) / 1e6
 
 
-def _models(first: date, last: date) -> list[Item]:
+def _models(
+    plan: Plan, timeline: Timeline, serving: Serving, first: date, last: date
+) -> list[Item]:
+    """What is wrong with AI models, and the change of what Git declares that ends it."""
+    by_name = {model.name: model for model in MODELS}
+    credit, churn = by_name["credit-risk"], by_name["churn"]
     found: list[Item] = []
-    if last >= BIAS_FROM:
+    biased = _days(lambda day: is_biased(credit, day, serving), first, last)
+    if biased:
+        expected: Item = {"group": BIASED_GROUP[1], "effect": "lower selection rate"}
+        found.append(_item("model_bias", credit.name, BIASED_GROUP[0], *biased, expected))
+    if is_biased(credit, last, serving):
+        workload = next(one for one in plan.workloads if one.resource == credit.workload)
+        field = f"{_pod_path(workload)}.containers[name={workload.spec.container}].image"
+        expected = {"from_version": UNFAIR, "to_version": FAIR}
+        found.append(
+            _item("model_rollback", workload.resource, field, max(first, BIAS_FROM), last, expected)
+        )
+    shifted = _days(lambda day: is_shifted(churn, day, serving), first, last)
+    if shifted:
+        expected = {"features": list(DRIFTED)}
+        found.append(_item("model_drift", churn.name, ",".join(DRIFTED), *shifted, expected))
+    if is_shifted(churn, last, serving):
+        resource = f"ConfigMap/{ML_NAMESPACES[0]}/{TRAINING}"
+        expected = {"current": declared_on(churn.name, last, serving)}
         found.append(
             _item(
-                "model_bias",
-                "credit-risk",
-                BIASED_GROUP[0],
-                max(BIAS_FROM, first),
-                last,
-                {"group": BIASED_GROUP[1], "effect": "lower selection rate"},
+                "model_retrain", resource, "data.data_until", max(first, DRIFT_FROM), last, expected
             )
         )
-    if last >= DRIFT_FROM:
-        found.append(
-            _item(
-                "model_drift",
-                "churn",
-                ",".join(DRIFTED),
-                max(DRIFT_FROM, first),
-                last,
-                {"features": list(DRIFTED)},
-            )
-        )
+    for workload in plan.workloads:
+        sizing = sizing_on(workload, timeline, last)
+        if workload.spec.layout is Layout.UNDECLARED and sizing is not None and sizing.replicas:
+            card = f"ModelCard/{workload.namespace}/{workload.spec.name}"
+            since = max(first, workload.first_day)
+            expected = {"workload": workload.resource, "owner": workload.spec.team}
+            found.append(_item("shadow_ai", card, "", since, last, expected))
     found.append(_item("right", "demand-forecast", "", first, last, {}))
     return found
+
+
+def _days(wrong: Callable[[date], bool], first: date, last: date) -> tuple[date, date] | None:
+    """The first and the last day on which something was wrong."""
+    days = [
+        day
+        for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
+        if wrong(day)
+    ]
+    return (days[0], days[-1]) if days else None

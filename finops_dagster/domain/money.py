@@ -122,6 +122,11 @@ class Range(BaseModel):
         return self
 
 
+NO_MONEY = MoneyRange(low=Decimal(0), mid=Decimal(0), high=Decimal(0), currency=NO_CURRENCY)
+"""Of what is done for another reason than money."""
+NO_CARBON = Range(low=0.0, mid=0.0, high=0.0)
+
+
 def to_decimal(value: float, places: int = 10) -> Decimal:
     """A model's float as Decimal, rounded to `places`; only for estimates, never for bills."""
     return Decimal(repr(round(float(value), places)))

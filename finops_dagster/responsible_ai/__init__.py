@@ -9,7 +9,13 @@ from finops_dagster.responsible_ai.explanations.words import Explanation, explai
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.logs import judge_log
-from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
+from finops_dagster.responsible_ai.metrics import (
+    MetricFault,
+    MetricRow,
+    MetricSchema,
+    metrics,
+    mitigations,
+)
 from finops_dagster.responsible_ai.model import ModelJudgement, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
@@ -37,6 +43,7 @@ __all__ = [
     "GateLimits",
     "GroupRow",
     "Interval",
+    "MetricFault",
     "MetricRow",
     "MetricSchema",
     "ModelJudgement",
@@ -54,6 +61,7 @@ __all__ = [
     "judge_performance",
     "judge_versions",
     "metrics",
+    "mitigations",
     "model_windows",
     "newest_labelled",
     "write_model_page",

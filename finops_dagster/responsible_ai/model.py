@@ -13,16 +13,17 @@ from pathlib import Path
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, GateResult
-from finops_dagster.domain.models import Breach
+from finops_dagster.domain.models import Breach, Check
 from finops_dagster.responsible_ai.drift.breaches import breaches_of as drift_breaches
 from finops_dagster.responsible_ai.drift.reference import reference_choice
 from finops_dagster.responsible_ai.drift.report import judge_model_drift
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.energy.breaches import breaches_of as energy_breaches
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
+from finops_dagster.responsible_ai.fairness.breaches import breaches_of as fairness_breaches
 from finops_dagster.responsible_ai.gate import GateLimits, Said, gate, not_judged
 from finops_dagster.responsible_ai.logs import judge_log
-from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes
+from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes, with_mitigation
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
 from finops_dagster.responsible_ai.performance.late import estimate_quality
@@ -58,6 +59,23 @@ class ModelJudgement:
     page: Path
     """The page for people; it links Evidently's report where there is one."""
     evidently: Path | None
+
+    @property
+    def judged(self) -> tuple[Check, ...]:
+        """Checks that could be made, in breach or not."""
+        drift = self.drift
+        kinds = drift.kinds if isinstance(drift, DriftReport) else (drift, drift, drift, drift)
+        made = (
+            (Check.DATA_DRIFT, kinds[0]),
+            (Check.PREDICTION_DRIFT, kinds[1]),
+            (Check.CONCEPT_DRIFT, kinds[3]),
+            (Check.FAIRNESS, self.fairness),
+            (Check.QUALITY, self.performance),
+            (Check.ESTIMATED_QUALITY, self.estimated),
+            (Check.ENERGY, self.energy),
+        )
+        known = (check for check, part in made if not isinstance(part, Abstained | None))
+        return (*known, Check.LOGGING)
 
     @property
     def abstained(self) -> tuple[Abstained, ...]:
@@ -153,6 +171,17 @@ def judge_model(
     outcomes = judge_outcomes(
         spec, windows, labelled, seed=seed, smallest_group=options.smallest_group
     )
+    outcomes = with_mitigation(
+        outcomes,
+        spec,
+        labelled,
+        _unfair(outcomes, limits, spec),
+        seed=seed,
+        smallest_group=options.smallest_group,
+        error_cost=None
+        if stake is None or stake.amount is None
+        else (stake.amount, stake.currency),
+    )
     estimated = estimate_quality(
         predictions,
         labels,
@@ -213,6 +242,12 @@ def _drifted(
             yield not_judged("drift", part)
     for refused in drift.abstained:
         yield not_judged(f"drift of {refused.subject}", refused)
+
+
+def _unfair(outcomes: Outcomes, limits: GateLimits, spec: ModelSpec) -> tuple[str, ...]:
+    """Protected attributes of which groups are treated past a limit."""
+    segments = " ".join(f", {one.segment}" for one in fairness_breaches(outcomes.fairness, limits))
+    return tuple(name for name in spec.protected if f", {name}=" in segments)
 
 
 def _concept_drift(drift: DriftReport | Abstained) -> str:

@@ -12,7 +12,12 @@ from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.responsible_ai.drift.results import DriftReport
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
-from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
+from finops_dagster.responsible_ai.performance.picture import estimate_picture
+from finops_dagster.responsible_ai.performance.results import (
+    EstimatedQuality,
+    EstimateRecord,
+    SegmentQuality,
+)
 from finops_dagster.responsible_ai.results import (
     FairnessResult,
     Interval,
@@ -52,6 +57,9 @@ def write_model_page(
         evidently=evidently,
         windows=windows,
         comparisons=_comparisons(fairness),
+        estimate_picture=estimate_picture(estimated.record)
+        if isinstance(estimated, EstimatedQuality) and isinstance(estimated.record, EstimateRecord)
+        else None,
     )
 
 

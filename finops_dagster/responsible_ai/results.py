@@ -46,7 +46,8 @@ class DriftOptions:
     """
 
     false_alarms_per_year: float = 0.5
-    """Alarms a model-year that are accepted where nothing changed; see `drift.shift.daily_level`."""
+    """Alarms a model-year that are accepted where nothing changed; see
+    `drift.shift.daily_level`."""
     psi_warn: float = 0.1
     """Population stability index, in excess of what chance gives, from which a move matters.
     0.1 and 0.25: N. Siddiqi, Credit Risk Scorecards, 2006."""
@@ -68,7 +69,7 @@ class DriftOptions:
     smallest_group: int = 20
     """People under which a segment is not even named (k-anonymity, L. Sweeney 2002)."""
     permutations: int = 9999
-    """Drawn where a move may matter; a twentieth of them where none does."""
+    """Drawn where a move may matter; a fortieth of them where none does."""
     max_rows: int = 200_000
     """Rows of one window above which evenly spaced ones stand for it."""
 

@@ -114,6 +114,26 @@ def model_windows(
     return windows[0], windows[1]
 
 
+def window_of(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    *,
+    model: str,
+    features: Sequence[str],
+    protected: Sequence[str],
+    first: date,
+    last: date,
+) -> ModelWindow | Abstained:
+    """One window of `model` with both days in it; frames as in `model_windows`."""
+    own = predictions[predictions["model"] == model]
+    days = pd.to_datetime(own["day"]).dt.date
+    rows = own[(days >= first) & (days <= last)]
+    if rows.empty:
+        reason = f"the model logged no prediction from {first} to {last}"
+        return Abstained(subject=model, reason=reason)
+    return _window(rows, known_labels(labels, model), model, features, protected, first, last)
+
+
 def newest_labelled(
     predictions: pd.DataFrame,
     labels: pd.DataFrame | None,

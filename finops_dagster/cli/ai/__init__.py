@@ -9,18 +9,25 @@ import typer
 
 from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.energy import ai_energy
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
+from finops_dagster.cli.ai.register import ai_register
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
+    models = typer.Typer(
+        help="AI: metrics and gates of models, cards, costs, and the register.",
+        no_args_is_help=True,
+    )
     for name, run in (
         ("metrics", ai_metrics),
         ("gate", ai_gate),
         ("costs", ai_costs),
         ("card", ai_card),
+        ("energy", ai_energy),
+        ("register", ai_register),
     ):
         models.command(name)(run)
     app.add_typer(models, name="ai")

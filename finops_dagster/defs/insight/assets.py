@@ -16,6 +16,8 @@ from finops_dagster.defs.insight.carded import CARDS, build_cards
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
+from finops_dagster.defs.insight.training import TrainingMeter
+from finops_dagster.defs.insight.training import keep as keep_training
 from finops_dagster.defs.insight.violations import VIOLATIONS, build_violations
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
@@ -139,6 +141,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.explained import write_costs
         from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
+        from finops_dagster.defs.insight.models.cards import FORECASTER
         from finops_dagster.defs.insight.outlook import cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import FRAME_COLUMNS, model_inputs
@@ -160,7 +163,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             reason = f"the newest cost is of {newest}: the days to come would be days gone by"
             return _nothing(day, "forecasts", "daily cost", reason)
         events = estate.settings.known_events
-        told = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
+        with TrainingMeter(FORECASTER, estate.settings.ai.country) as meter:
+            told = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
         result = told.result
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
@@ -170,7 +174,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        abstained = list(result.abstained)
+        abstained = [*result.abstained, *keep_training(day, [meter.result])]
         if isinstance(inputs, Abstained):
             abstained.append(inputs)
         else:
@@ -307,7 +311,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def models(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
+        from finops_dagster.defs.insight.models.energy import keep as keep_energy
         from finops_dagster.defs.insight.models.judging import judge_models
+        from finops_dagster.defs.insight.models.registering import write_ai_pages
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -315,11 +321,13 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_items("gates", health.gates)
         day.write_items("models_abstained", health.abstained)
         day.write_document("models", health.rows)
+        keep_energy(day, health.energy.values())
         folder = estate.report_folder(as_of)
         day.write_document(
             "model_pages",
             {name: page.relative_to(folder).as_posix() for name, page in health.pages.items()},
         )
+        register = write_ai_pages(estate, as_of)
         gates = records_table(
             [
                 {"gate": one.gate, "result": one.result, "reasons": "; ".join(one.reasons)}
@@ -330,6 +338,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(health.gates),
                 "gates": gates,
+                "register": link(estate.layout.root, register),
                 "abstained": records_table([one.model_dump() for one in health.abstained]),
                 **{name: link(estate.layout.root, page) for name, page in health.pages.items()},
             }

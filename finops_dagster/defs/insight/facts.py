@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -279,6 +280,22 @@ def _of_model(
         last=last,
         given={"model": model},
     )
+
+
+def version_days(
+    reader: PublishedReader, model: str, first: date, last: date
+) -> list[dict[str, Any]]:
+    """version, day, answers of a model in [first, last], by day."""
+    rows = reader.records(
+        "fct_model_metrics_daily",
+        """
+        select model, model_version as version, day, cast(sum(predictions) as bigint) as answers
+        from mart group by all order by all
+        """,
+        first=first,
+        last=last,
+    )
+    return [row for row in rows if row["model"] == model]
 
 
 def spend(

@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Evidence, Finding, FindingKind
-from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange
+from finops_dagster.domain.money import MONEY_PRECISION, NO_CARBON, MoneyRange
 from finops_dagster.domain.periods import HOURS_PER_MONTH, day_start
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.engines.optimisation.inputs import ENGINE
 from finops_dagster.engines.optimisation.prices import PriceBook, unit_prices
 from finops_dagster.engines.optimisation.profiles import wilson_upper

@@ -30,7 +30,7 @@ class Lever(StrEnum):
     """What a change does to a cost. The order of these is the order in which savings count."""
 
     REMEDY = "remedy"
-    """Puts an AI model right: for people's sake, not for money. No part of a cost is its aim."""
+    """Puts an AI model right: for people's sake, not for money."""
     RAISE = "raise"
     """Gives more room at a cost: for safety, not for money."""
     STOP = "stop"
@@ -41,6 +41,16 @@ class Lever(StrEnum):
     """Takes a share of the hours of whatever size is left."""
     COMMIT = "commit"
     """Takes a discount on whatever is left to be paid for."""
+
+    @property
+    def for_safety(self) -> bool:
+        """Done before any saving and whatever it costs: no part of a cost is its aim."""
+        return self in (Lever.REMEDY, Lever.RAISE)
+
+    @property
+    def urgency(self) -> int:
+        """0 is done first: harm to people before what runs short, and both before money."""
+        return min(list(Lever).index(self), 2)
 
 
 LEVERS = tuple(Lever)
@@ -77,6 +87,8 @@ class Candidate:
     """Made for its carbon alone: it saves no money, and takes no share of any cost."""
     scope: frozenset[str] = frozenset()
     """Resources that it reaches beside its own: what a commitment would pay for."""
+    alone: bool = False
+    """While it is done nothing else is done about its resource: what was measured of it ends."""
     own_cost: Decimal = Decimal(0)
     """A month, of a commitment: what it would pay for and no other change speaks of."""
 
@@ -192,6 +204,7 @@ def candidate_of(finding: Finding) -> Candidate:
         share=None if off is None else to_decimal(off),
         for_carbon=for_carbon(finding),
         scope=frozenset(finding.reaches),
+        alone=finding.kind is FindingKind.MODEL_PAUSE,
         own_cost=to_decimal(rest),
     )
 
@@ -226,7 +239,7 @@ def known_costs(
     for one in candidates:
         where = one.resource, one.saving.currency
         told_elsewhere = where in priced or relations.contains.get(one.resource)
-        if told_elsewhere or one.lever in (Lever.RAISE, Lever.COMMIT):
+        if told_elsewhere or one.lever.for_safety or one.lever is Lever.COMMIT:
             continue
         least[where] = max(least.get(where, Decimal(0)), one.saving.mid)
         if one.lever is Lever.SIZE and len(one.parts) == 1:

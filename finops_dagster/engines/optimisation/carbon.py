@@ -9,12 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from finops_dagster.domain.money import Range
+from finops_dagster.domain.money import NO_CARBON, Range
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.engines.optimisation.inputs import Context, EnergyCoefficients
 from finops_dagster.engines.optimisation.prices import half_width
-
-NO_CARBON = Range(low=0.0, mid=0.0, high=0.0)
 
 
 class CarbonBook:

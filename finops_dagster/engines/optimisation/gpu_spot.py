@@ -18,8 +18,7 @@ import pandas as pd
 import yaml
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON, MoneyRange
 from finops_dagster.engines.optimisation.checkpoints import TRAINING_KINDS, Checkpoints
 from finops_dagster.engines.optimisation.gpu_types import model_word
 from finops_dagster.engines.optimisation.ground import Ground

@@ -12,9 +12,8 @@ from decimal import Decimal, localcontext
 import pandas as pd
 
 from finops_dagster.domain.decisions import Finding, FindingKind
-from finops_dagster.domain.money import MONEY_PRECISION, MoneyRange
+from finops_dagster.domain.money import MONEY_PRECISION, NO_CARBON, MoneyRange
 from finops_dagster.domain.periods import HOURS_PER_MONTH
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.engines.optimisation.ground import Declared, Ground
 from finops_dagster.engines.optimisation.machine_prices import Comparison, Market, TypePrices
 from finops_dagster.engines.optimisation.machine_types import Catalogue, Lineage, MachineType

@@ -53,9 +53,7 @@ class Book:
         for cell in sorted(self.costs):
             by_resource[cell.resource, cell.currency].append(cell)
         self.shares: dict[str, dict[Cell, Decimal]] = {
-            one.id: self._claims(one, by_resource)
-            for one in candidates
-            if one.lever is not Lever.RAISE
+            one.id: self._claims(one, by_resource) for one in candidates if not one.lever.for_safety
         }
         self._cut(candidates)
 
@@ -71,12 +69,12 @@ class Book:
             return sum((share * self.costs[cell] for cell, share in claims), Decimal(0))
 
     def savings(self, chosen: Iterable[Candidate]) -> dict[str, dict[Cell, Decimal]]:
-        """What each change of a set saves a month, by cell; raises save nothing and are left out.
+        """What each change of a set saves a month, by cell; what is for safety saves nothing.
 
         Those of one stage do not lessen each other.
         """
         order = sorted(
-            (one for one in chosen if one.lever is not Lever.RAISE),
+            (one for one in chosen if not one.lever.for_safety),
             key=lambda one: (self.stage(one), one.id),
         )
         kept: dict[Cell, Decimal] = {}

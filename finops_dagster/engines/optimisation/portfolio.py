@@ -15,7 +15,7 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.money import MoneyRange, exact_sum
 from finops_dagster.engines.optimisation.candidates import Candidate, Cell, Lever, Relations
 from finops_dagster.engines.optimisation.marginal import Book, counted, total
-from finops_dagster.engines.optimisation.programme import best, components, rules
+from finops_dagster.engines.optimisation.programme import Rules, best, components, rules
 from finops_dagster.engines.optimisation.queue import DailyLimits, Place, Progress, line_up
 from finops_dagster.engines.optimisation.reasons import Reasons
 
@@ -31,11 +31,12 @@ class Chosen:
     after: tuple[str, ...]
     """Ids of today's changes that come before it."""
     saving: MoneyRange
-    """What it saves a month once the others are done; of a raise, what it costs, negative."""
+    """What it saves a month once the others are done; of a raise, what it costs, negative. Of what
+    is for safety as its finding has it."""
     factor: Decimal
     """`saving` over what it would save alone, in (0, 1]."""
     by_resource: Mapping[str, Decimal]
-    """Where it saves: the parts of `saving.mid`, none for a raise."""
+    """Where it saves: the parts of `saving.mid`, none for what is for safety."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Portfolio:
     left: tuple[Left, ...]
 
     def saved(self) -> dict[str, Decimal]:
-        """What today's savings sum to a month, by currency; raises are not in it."""
-        return self._sum(lambda one: one.candidate.lever is not Lever.RAISE)
+        """What today's savings sum to a month, by currency; what is for safety is not in it."""
+        return self._sum(lambda one: not one.candidate.lever.for_safety)
 
     def spent_on_safety(self) -> dict[str, Decimal]:
         """What today's raises cost a month, by currency, as positive amounts."""
@@ -87,8 +88,9 @@ def choose(
     the others, in its own currency. The set is the best without any limit of the day: limits only
     spread it over days, since what is held up today is first tomorrow.
 
-    Raises (of what runs short) are taken first, whatever they cost: one of each value, the one
-    with the most room; what they exclude is left. The rest is an integer programme for each
+    What is for safety is taken first, whatever it costs: remedies of AI models and raises of what
+    runs short, one of each value, a remedy before the raise with the most room; what they exclude
+    is left. The rest is an integer programme for each
     connected component of `components`. What is made for its carbon alone comes beside them where
     nothing in the set excludes it. The same input in any order gives the same answer.
     Raises ValueError for two candidates of one id, RuntimeError if the solver fails.
@@ -101,13 +103,13 @@ def choose(
         raise ValueError("two candidates have one id: each change is to be given once")
     book = Book(candidates, costs, relations)
     ruled = rules(candidates, book, relations)
-    raised = _raises(candidates)
-    blocked = {other for one in raised for other in ruled.excludes[one.id]}
+    safe = _for_safety(candidates, ruled)
+    blocked = {other for one in safe for other in ruled.excludes[one.id]}
     fits: list[Candidate] = []
     for_carbon: list[Candidate] = []
     reasons: dict[str, str] = {}
     for one in candidates:
-        if one.lever is Lever.RAISE or one.id in blocked:
+        if one.lever.for_safety or one.id in blocked:
             continue
         too_large = "" if one.key in progress.begun else limits.too_large(one)
         if too_large:
@@ -123,7 +125,7 @@ def choose(
         for group in components(fits, book, ruled)
         for one in best(group, book, ruled, min_saving)
     ]
-    plan = [*raised, *taken]
+    plan = [*safe, *taken]
     for one in for_carbon:
         if not ruled.excludes[one.id] & {other.id for other in plan}:
             plan.append(one)
@@ -141,14 +143,14 @@ def choose(
     )
 
 
-def _raises(candidates: Sequence[Candidate]) -> list[Candidate]:
-    by_key: dict[str, Candidate] = {}
-    for one in candidates:
-        if one.lever is Lever.RAISE:
-            known = by_key.get(one.key)
-            if known is None or one.saving.mid < known.saving.mid:
-                by_key[one.key] = one
-    return list(by_key.values())
+def _for_safety(candidates: Sequence[Candidate], ruled: Rules) -> list[Candidate]:
+    """The most urgent first, of raises the one with the most room; what one excludes is left."""
+    taken: dict[str, Candidate] = {}
+    wanted = (one for one in candidates if one.lever.for_safety)
+    for one in sorted(wanted, key=lambda one: (one.lever.urgency, one.saving.mid, one.id)):
+        if not ruled.excludes[one.id] & taken.keys():
+            taken[one.id] = one
+    return sorted(taken.values(), key=lambda one: one.id)
 
 
 def _chosen(places: Sequence[Place], book: Book) -> list[Chosen]:
@@ -160,7 +162,7 @@ def _chosen(places: Sequence[Place], book: Book) -> list[Chosen]:
         by_cell = saved.get(one.id, {})
         by_resource: dict[str, Decimal] = defaultdict(Decimal)
         saving, factor = one.saving, Decimal(1)
-        if one.lever is not Lever.RAISE:
+        if not one.lever.for_safety:
             saving, factor = counted(one, total(by_cell))
         whole = total(by_cell)
         for cell, amount in by_cell.items():

@@ -41,8 +41,8 @@ class Rules:
 
 def rules(candidates: Sequence[Candidate], book: Book, relations: Relations) -> Rules:
     """What excludes what: the same value; a stop and anything else it reaches; two schedules of
-    one resource; two commitments over one cost. A stop of what another resource uses needs a stop
-    that reaches that other one.
+    one resource; two commitments over one cost; what is done alone and all else of its
+    resource. A stop of what another resource uses needs a stop that reaches that other one.
     """
     excludes: dict[str, set[str]] = {one.id: set() for one in candidates}
     by_resource: dict[str, list[Candidate]] = defaultdict(list)
@@ -63,6 +63,11 @@ def rules(candidates: Sequence[Candidate], book: Book, relations: Relations) -> 
     for group in groups.values():
         for one_id in group:
             excludes[one_id].update(group)
+    for one in candidates:
+        if one.alone:
+            for other in by_resource[one.resource]:
+                excludes[one.id].add(other.id)
+                excludes[other.id].add(one.id)
     for resource, stopping in stops.items():
         for other in by_resource.get(resource, ()):
             excludes[other.id] |= stopping

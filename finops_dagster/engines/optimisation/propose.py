@@ -20,12 +20,13 @@ from finops_dagster.domain.decisions import (
 from finops_dagster.domain.money import Range, to_decimal
 from finops_dagster.engines.optimisation.candidates import (
     Cell,
-    Lever,
     Relations,
     candidate_of,
     for_carbon,
     lever_of,
 )
+from finops_dagster.engines.optimisation.counterfactual import counterfactuals
+from finops_dagster.engines.optimisation.inputs import SizingConfig
 from finops_dagster.engines.optimisation.portfolio import Chosen, choose
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
@@ -43,17 +44,19 @@ def propose(
     limits: DailyLimits | None = None,
     progress: Progress | None = None,
     carbon_prices: Mapping[str, Decimal] | None = None,
+    max_risk: float = SizingConfig.max_risk,
 ) -> tuple[list[Proposal], list[Abstained]]:
-    """Proposals in the order of doing, shortages first, and a reason for each finding left out.
+    """Proposals in the order of doing, what is for safety first, and a reason for each left out.
 
     Left out by itself: no edit known; confidence below `min_confidence`; saving below `min_saving`
-    a month (each in its own currency) or an interval that reaches down to nothing, save where a
-    request is raised, which costs money on purpose. A change made for carbon alone counts
+    a month (each in its own currency) or an interval that reaches down to nothing, save where it
+    is for safety, which costs money on purpose. A change made for carbon alone counts
     with what `carbon_prices` (currency -> worth of a kg) say that is worth a month; without a price
     it is left to a person. The rest is a portfolio (see `choose`): what
     does not go together with something better is left out, and each proposal carries what it saves
     once the others are done. `costs` a month are at the net rate. What only a limit of the day
-    holds up is Waiting: handed in as tomorrow's `progress`, it comes first then.
+    holds up is Waiting: handed in as tomorrow's `progress`, it comes first then. What would have
+    to be true for it not to be proposed goes with each; `max_risk` is that of the finders.
     """
     by_id = {one.id: one for one in findings}
     why = {
@@ -85,10 +88,17 @@ def propose(
             )
         else:
             left.append(Abstained(subject=subject, reason=reason))
-    proposals = [
-        _proposal(by_id[one.candidate.id], one, reconstructed, publication_id, as_of)
-        for one in chosen.chosen
-    ]
+    proposals = []
+    for one in chosen.chosen:
+        finding = by_id[one.candidate.id]
+        otherwise = counterfactuals(
+            finding,
+            min_saving=min_saving,
+            min_confidence=min_confidence,
+            max_risk=max_risk,
+            carbon_price=(carbon_prices or {}).get(finding.saving_per_month.currency),
+        )
+        proposals.append(_proposal(finding, one, reconstructed, publication_id, as_of, otherwise))
     return proposals, left
 
 
@@ -123,18 +133,18 @@ def _why_not(
 ) -> str:
     """Why a finding by itself is not proposed; empty where it may be."""
     saving = finding.saving_per_month
-    if not finding.field or not finding.proposed:
+    if not finding.document and not (finding.field and finding.proposed):
         return f"{finding.kind.value}: no edit of one declared value does this"
     if finding.kind is FindingKind.POLICY_VIOLATION:
         return "breaks a rule, which saves no money: it is mended by its owner"
-    if finding.proposed == finding.current:
+    if finding.proposed == finding.current and not finding.document:
         return "already as proposed"
     if finding.confidence < min_confidence:
         return (
             f"measured for {finding.confidence:.0%} of the window, "
             f"{min_confidence:.0%} are asked for"
         )
-    if lever_of(finding.kind) is Lever.RAISE:
+    if lever_of(finding.kind).for_safety:
         return ""
     if for_carbon(finding):
         return _too_little_carbon(finding, min_saving, carbon_prices.get(saving.currency))
@@ -168,7 +178,12 @@ def _too_little_carbon(finding: Finding, min_saving: Decimal, price: Decimal | N
 
 
 def _proposal(
-    finding: Finding, chosen: Chosen, reconstructed: bool, publication_id: str, as_of: date
+    finding: Finding,
+    chosen: Chosen,
+    reconstructed: bool,
+    publication_id: str,
+    as_of: date,
+    counterfactual: tuple[str, ...],
 ) -> Proposal:
     return Proposal(
         finding_id=finding.id,
@@ -192,6 +207,8 @@ def _proposal(
         order=chosen.order,
         order_reason=chosen.why,
         wrong_if=finding.wrong_if,
+        document=finding.document,
+        counterfactual=finding.counterfactual or counterfactual,
     )
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON
 from finops_dagster.engines.optimisation.functions import (
     DeclaredFunction,
     FunctionUse,
@@ -195,6 +195,7 @@ def _finding(
         "provisioned_units_used_mean": float(used.mean()),
         "intervals_above_proposed_share": float((used > kept).mean()),
         "spilled_share": spilled,
+        "cost_after_share": 1 - share,
     }
     suggestion = ""
     schedule = _schedule(used, headroom, units)

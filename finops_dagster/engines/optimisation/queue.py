@@ -21,8 +21,8 @@ class DailyLimits:
     """How much may be begun on one day; None is no limit.
 
     Money is what a change saves a month if it is done alone, in each currency by itself, and
-    stands for what is at stake. A raise counts as a change, and no limit of money holds it up:
-    it is for safety, and what it may cost is for policy to say.
+    stands for what is at stake. What is for safety counts as a change, and no limit of money holds
+    it up: what it may cost is for policy to say.
     """
 
     changes: int | None = None
@@ -32,7 +32,7 @@ class DailyLimits:
 
     def too_large(self, one: Candidate) -> str:
         """Why a change fits on no day at all; empty where it fits on some."""
-        if one.lever is Lever.RAISE:
+        if one.lever.for_safety:
             return ""
         saves = f"saves {one.saving.mid:.2f} {one.saving.currency} a month, over the limit of"
         if self.money_per_change is not None and one.saving.mid > self.money_per_change:
@@ -78,9 +78,10 @@ def line_up(
 ) -> tuple[list[Place], dict[str, str]]:
     """Today's changes in the order of doing, and by id why the other chosen ones wait.
 
-    Raises come first, since what runs short may fail before any saving is made; then what waits
-    longest; then the best saving of each currency in turn, as amounts of different currencies have
-    no order. Nothing stands before what it must come after.
+    Remedies come first, since a model in breach harms people while it answers, then raises, since
+    what runs short may fail before any saving is made; then what waits longest; then the best
+    saving of each currency in turn, as amounts of different currencies have no order. Nothing
+    stands before what it must come after.
     """
     before = _before(chosen, book, relations)
     ordered = _ordered(chosen, before, progress)
@@ -123,7 +124,7 @@ class _Room:
     def take(self, one: Candidate) -> str:
         """Give `one` its place; or say which limit it is over, and its place in the line."""
         limits, currency = self._limits, one.saving.currency
-        money = Decimal(0) if one.lever is Lever.RAISE else one.saving.mid
+        money = Decimal(0) if one.lever.for_safety else one.saving.mid
         over = ""
         per_team = limits.changes_per_team
         if per_team is not None and self._teams[one.team] >= per_team:
@@ -176,7 +177,7 @@ def _before(chosen: Sequence[Candidate], book: Book, relations: Relations) -> di
             for resource in sorted(book.reach[one.id]):
                 inner = resource != one.resource or one.lever is Lever.COMMIT
                 for other in at.get(resource, ()):
-                    if book.stage(other) >= book.stage(one) or other.lever is Lever.RAISE:
+                    if book.stage(other) >= book.stage(one) or other.lever.for_safety:
                         continue
                     (must if inner else first).add(other.id)
         found[one.id] = _Before(frozenset(must - {one.id}), frozenset(first - must))
@@ -188,12 +189,12 @@ def _ordered(
 ) -> list[Candidate]:
     """Each as early as its rank allows, and after all that comes before it (Kahn, 1962)."""
     ranks: Counter[str] = Counter()
-    rank: dict[str, tuple[bool, date, int, str, str]] = {}
+    rank: dict[str, tuple[int, date, int, str, str]] = {}
     by_id = {one.id: one for one in chosen}
     for one in sorted(chosen, key=lambda one: (-one.saving.mid, one.key, one.id)):
         currency = one.saving.currency
         since = progress.waiting.get(one.key, date.max)
-        rank[one.id] = (one.lever is not Lever.RAISE, since, ranks[currency], currency, one.id)
+        rank[one.id] = (one.lever.urgency, since, ranks[currency], currency, one.id)
         ranks[currency] += 1
     open_ = {name: len(one.must | one.first) for name, one in before.items()}
     following: dict[str, list[str]] = defaultdict(list)
@@ -215,6 +216,8 @@ def _ordered(
 
 def _why(one: Candidate, after: Sequence[str], progress: Progress) -> str:
     """Why a change stands where it does, in a sentence's second half."""
+    if one.lever is Lever.REMEDY:
+        return "it puts an AI model right: that comes before all else"
     if one.lever is Lever.RAISE:
         return "it runs short: that comes before any saving"
     if one.lever is Lever.COMMIT and after:

@@ -47,6 +47,10 @@ class Reasons:
                     "nothing else about it matters then"
                 )
         for other in against:
+            if other.lever is Lever.REMEDY:
+                return (
+                    f"conflicts with {other.what}, which puts an AI model right: that comes first"
+                )
             if other.lever is Lever.RAISE:
                 more = ", and gives more room" if one.lever is Lever.RAISE else ""
                 return f"conflicts with {other.what}, which runs short: safety comes first{more}"

@@ -17,8 +17,7 @@ import pandas as pd
 import yaml
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange, to_decimal
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON, MoneyRange, to_decimal
 from finops_dagster.engines.optimisation.functions import (
     DeclaredFunction,
     FunctionUse,

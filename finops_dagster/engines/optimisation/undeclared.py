@@ -8,8 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON, MoneyRange
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.idle import COMPUTE, Activity
 

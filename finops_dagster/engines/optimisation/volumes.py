@@ -12,8 +12,7 @@ from datetime import timedelta
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
-from finops_dagster.domain.money import MoneyRange
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
+from finops_dagster.domain.money import NO_CARBON, MoneyRange
 from finops_dagster.engines.optimisation.ground import Ground
 from finops_dagster.engines.optimisation.profiles import wilson_upper
 from finops_dagster.engines.optimisation.quantities import GIB

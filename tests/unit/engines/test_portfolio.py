@@ -91,6 +91,7 @@ def a_case(random: Random, resources: int, changes: int, currencies: Sequence[st
         resource = random.choice(names)
         parts = (random.choice(COMPUTE),) if lever in (Lever.SIZE, Lever.RAISE) else COMPUTE
         mid = Decimal(random.randint(1, 60_000)) / 100
+        amount = {Lever.RAISE: -mid, Lever.REMEDY: Decimal(0)}.get(lever, mid)
         share = Decimal(random.randint(5, 80)) / 100
         scope = random.sample(names, random.randint(1, resources))
         rest = lever is Lever.COMMIT and random.random() < 0.5
@@ -103,7 +104,7 @@ def a_case(random: Random, resources: int, changes: int, currencies: Sequence[st
                 what=f"c{n:02d}",
                 team=f"team{names.index(resource) % 2}",
                 parts=parts,
-                saving=money(-mid if lever is Lever.RAISE else mid, random.choice(currencies)),
+                saving=money(amount, random.choice(currencies)),
                 share=share if lever in (Lever.SCHEDULE, Lever.COMMIT) else None,
                 scope=frozenset(scope) if lever is Lever.COMMIT else frozenset(),
                 own_cost=mid * 2 if rest else Decimal(0),
@@ -136,7 +137,7 @@ class Oracle:
                     self._least(name, currency)
         self.share: dict[tuple[str, Cell], Fraction] = {}
         for one in case.candidates:
-            if one.lever is Lever.RAISE:
+            if one.lever.for_safety:
                 continue
             cells = [
                 cell
@@ -161,7 +162,8 @@ class Oracle:
             for one in self.case.candidates
             if one.resource == name
             and one.saving.currency == currency
-            and one.lever not in (Lever.RAISE, Lever.COMMIT)
+            and not one.lever.for_safety
+            and one.lever is not Lever.COMMIT
         ]
         known = Fraction(0)
         for part in COMPUTE:
@@ -242,14 +244,15 @@ class Oracle:
     def best(self) -> Fraction:
         """The most that any allowed set saves, where each member still saves enough."""
         raised: dict[str, Candidate] = {}
-        for one in sorted(self.case.candidates, key=lambda one: one.saving.mid):
-            if one.lever is Lever.RAISE:
+        for one in sorted(
+            self.case.candidates, key=lambda one: (one.lever.urgency, one.saving.mid)
+        ):
+            if one.lever.for_safety:
                 raised.setdefault(one.key, one)
         rest = [
             one
             for one in self.case.candidates
-            if one.lever is not Lever.RAISE
-            and all(self._beside(one, kept) for kept in raised.values())
+            if not one.lever.for_safety and all(self._beside(one, kept) for kept in raised.values())
         ]
         most = Fraction(0)
         for count in range(len(rest) + 1):
@@ -317,14 +320,14 @@ def test_the_set_is_the_best_of_all_sets(random: Random) -> None:
     case = a_case(random, random.randint(1, 4), random.randint(1, 8), ("USD",))
     oracle = Oracle(case)
     found = chosen_of(case)
-    chosen = [one.candidate for one in found.chosen if one.candidate.lever is not Lever.RAISE]
+    chosen = [one.candidate for one in found.chosen if not one.candidate.lever.for_safety]
     assert oracle.allowed([one.candidate for one in found.chosen])
     by_id: dict[str, Fraction] = defaultdict(Fraction)
     for (name, _), amount in oracle.saved(chosen).items():
         by_id[name] += amount
     assert float(sum(by_id.values())) == pytest.approx(float(oracle.best()), rel=2e-6, abs=1e-9)
     for one in found.chosen:
-        if one.candidate.lever is not Lever.RAISE:
+        if not one.candidate.lever.for_safety:
             promised = min(by_id[one.candidate.id], Fraction(one.candidate.saving.mid))
             assert float(one.saving.mid) == pytest.approx(float(promised), abs=2e-10)
 
@@ -345,8 +348,8 @@ def test_the_order_respects_what_comes_first(random: Random) -> None:
                 Lever.STOP, Lever.SIZE, Lever.SCHEDULE,
             ) and reaches:  # fmt: skip
                 assert other.order < one.order
-    first = [one.candidate.lever is Lever.RAISE for one in found.chosen]
-    assert first == sorted(first, reverse=True)
+    first = [one.candidate.lever.urgency for one in found.chosen]
+    assert first == sorted(first)
 
 
 @quick
@@ -381,7 +384,7 @@ def test_limits_are_kept_and_what_waits_is_first_tomorrow(random: Random) -> Non
         spent: dict[str, Decimal] = defaultdict(Decimal)
         for one in new:
             per_team[one.candidate.team] += 1
-            if one.candidate.lever is not Lever.RAISE:
+            if not one.candidate.lever.for_safety:
                 spent[one.saving.currency] += one.saving.mid
         assert all(count <= limits.changes_per_team for count in per_team.values())  # type: ignore[operator]
         assert all(amount <= limits.money_per_day for amount in spent.values())  # type: ignore[operator]
@@ -469,6 +472,47 @@ def test_a_commitment_waits_for_the_sizing_that_waits() -> None:
     assert [one.candidate.id for one in found.chosen] == ["other"]
     reasons = {one.candidate.id: one.why.reason for one in found.left}
     assert reasons["plan"] == "waits for size of D/a/x, which must come first"
+
+
+def test_a_remedy_comes_before_all_else_and_is_not_undone_by_a_saving() -> None:
+    """A model that harms people waits behind a saving, or is scaled down by one while it is
+    paused."""
+    pause = replace(change("pause", Lever.REMEDY, "D/a/x", 0), alone=True)
+    found = choose(
+        [
+            change("rollback", Lever.REMEDY, "D/a/y", 0),
+            change("raise", Lever.RAISE, "D/a/y", -5),
+            pause,
+            change("size", Lever.SIZE, "D/a/x", 60),
+            change("stop", Lever.STOP, "D/a/x", 90),
+            change("more", Lever.RAISE, "D/a/x", -20),
+            change("small", Lever.SIZE, "D/a/y", 30),
+        ],
+        {Cell(name, CPU, "USD"): Decimal(100) for name in ("D/a/x", "D/a/y")},
+        min_saving=Decimal(5),
+        limits=DailyLimits(changes=4, money_per_change=Decimal(50)),
+    )
+    order = [one.candidate.id for one in found.chosen]
+    assert set(order[:2]) == {"rollback", "pause"}
+    assert order[2:] == ["raise", "small"]
+    assert found.chosen[0].why == "it puts an AI model right: that comes before all else"
+    assert {one.candidate.id: one.why.reason for one in found.left} == dict.fromkeys(
+        ("size", "stop", "more"),
+        "conflicts with pause of D/a/x, which puts an AI model right: that comes first",
+    )
+    assert found.saved() == {"USD": Decimal(30)}
+    assert found.spent_on_safety() == {"USD": Decimal(5)}
+
+
+def test_remedies_are_held_to_the_changes_of_a_day() -> None:
+    """A day on which every model drifts opens more pull requests than anybody can read."""
+    found = choose(
+        [change(f"r{n}", Lever.REMEDY, f"D/a/{n}", 0) for n in range(3)],
+        {},
+        limits=DailyLimits(changes=2),
+    )
+    assert len(found.chosen) == 2
+    assert [one.waits for one in found.left] == [True]
 
 
 def test_what_runs_short_is_raised_whatever_it_costs_and_is_not_stopped() -> None:

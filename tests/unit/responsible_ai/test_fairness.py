@@ -77,8 +77,8 @@ def test_small_groups_are_shielded_and_that_is_said() -> None:
     groups, outcomes = table({"a": 500, "b": 300, "tiny": 19}, dict.fromkeys("ab", 0.5)
                              | {"tiny": 1.0})  # fmt: skip
     found = judge(groups, outcomes)
-    assert {row.group for row in found.groups} == {"a", "b"}
-    assert found.shielded == ("g: 1 group of fewer than 20 people",)
+    assert {row.group: row.rows for row in found.groups} == {"a": 500, "b and others": 319}
+    assert found.shielded == ("g: 1 group of fewer than 20 people, shown together with b",)
     assert "tiny" not in repr(found)
 
 
@@ -90,7 +90,8 @@ def test_rates_that_few_people_bear_are_left_out() -> None:
     outcomes.loc[groups.index[groups["g"] == "b"][:4], "label"] = 1.0
     row = next(row for row in judge(groups, outcomes).groups if row.group == "b")
     assert row.true_positive_rate is None
-    assert row.false_positive_rate is not None
+    assert row.false_positive_rate is None
+    assert row.accuracy is not None
 
 
 def test_one_group_only_and_no_labels_are_refused_aloud() -> None:

@@ -30,7 +30,7 @@ def history(seed: int) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "account": "a", "service": service, "team": f"t{n}", "currency": "USD",
-                    "sku": service, "unit": "h", "ds": days, "cost": quantity * price,
+                    "meter": service, "unit": "h", "ds": days, "cost": quantity * price,
                     "quantity": quantity,
                 }
             )

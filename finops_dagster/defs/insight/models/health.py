@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 
 SEED = 0
 """Of every draw: the same day judged again says the same."""
@@ -23,3 +24,4 @@ class Health:
     abstained: list[Abstained] = field(default_factory=list)
     pages: dict[str, Path] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    energy: dict[str, ModelEnergy | Abstained] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight.models.energy import energies
 from finops_dagster.defs.insight.models.health import Health
 from finops_dagster.defs.insight.models.monitored import judge_monitored
 from finops_dagster.defs.insight.models.own import judge_forecaster
@@ -16,7 +17,7 @@ from finops_dagster.storage.publication import PublishedReader
 
 def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health:
     """Judge every monitored model, and our own forecaster."""
-    health = Health()
+    health = Health(energy=energies(estate, reader, as_of))
     folder = estate.report_folder(as_of)
     for number, model in enumerate(estate.settings.models, 1):
         # names come from settings and logs: never a path

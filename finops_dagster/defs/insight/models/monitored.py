@@ -28,6 +28,7 @@ from finops_dagster.responsible_ai import (
     gate,
     judge_model,
 )
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.settings import ModelSettings
 from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
@@ -61,6 +62,7 @@ def judge_monitored(
             false_alarms_per_year=ai.false_alarms_per_year, smallest_group=ai.smallest_group
         ),
         limits=GateLimits(**model.limits.model_dump()),
+        energy=health.energy.get(model.name),
         stake=Stake(
             amount=model.error_cost.amount if model.error_cost else None,
             currency=model.error_cost.currency if model.error_cost else "",
@@ -111,6 +113,10 @@ def _row(model: ModelSettings, judged: ModelJudgement) -> dict[str, Any]:
             for one in judged.versions
         ],
         "gate": judged.gate.result,
+        "judged": [one.value for one in judged.judged],
+        "energy_kwh_month": judged.energy.month_kwh
+        if isinstance(judged.energy, ModelEnergy)
+        else None,
         "drifted_features": [one.feature for one in drift.drifted]
         if isinstance(drift, DriftReport)
         else None,

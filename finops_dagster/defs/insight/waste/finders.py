@@ -13,6 +13,8 @@ from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.model_energy import model_energy
+from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
 from finops_dagster.defs.insight.waste.serverless import serverless
@@ -30,6 +32,8 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     bill,
     placement,
     violating,
+    models,
+    model_energy,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,

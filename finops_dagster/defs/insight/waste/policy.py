@@ -14,11 +14,10 @@ from functools import partial
 from finops_dagster.defs.estate import Estate
 from finops_dagster.desired_state import RepositoryIndex
 from finops_dagster.domain.decisions import DeclaredResource, Evidence, Finding, FindingKind
-from finops_dagster.domain.money import NO_CURRENCY, MoneyRange
+from finops_dagster.domain.money import NO_CARBON, NO_CURRENCY, MoneyRange
 from finops_dagster.domain.periods import day_start
 from finops_dagster.domain.violations import Seen, StandingViolation
 from finops_dagster.engines.optimisation import FindResult
-from finops_dagster.engines.optimisation.carbon import NO_CARBON
 from finops_dagster.policy.mending import Mend, mend
 from finops_dagster.policy.violations import Judging, declared, namespace_labels
 from finops_dagster.storage.publication import PublishedReader
