@@ -93,9 +93,11 @@ def fields_of(config: Any, prefix: str = "") -> dict[str, Parameter]:
 def _set_by(module: ModuleType) -> Iterator[str]:
     """Upper-case names that a module sets, in the order of its text."""
     for statement in ast.parse(inspect.getsource(module)).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else ()
-        if isinstance(statement, ast.AnnAssign):
-            targets = (statement.target,)
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple) else (target,):
                 if isinstance(one, ast.Name) and _CONSTANT.fullmatch(one.id):
