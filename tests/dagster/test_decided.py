@@ -238,7 +238,7 @@ def test_the_command_answers_in_one_form(estate: Estate) -> None:
     assert by["red", "asked_to_cut"]["of"] == 8
     assert by["red", "asked_to_cut"]["to_others"]["value"] == 7.0
     assert {one["subject"] for one in answer["abstained"]} == {
-        "turned_down by team", "false_alarms by team", "forecast_error by team",
+        "denied by team", "turned_down by team", "false_alarms by team", "forecast_error by team",
     }  # fmt: skip
     shown = CliRunner().invoke(app, given).stdout
     assert "by business unit" in shown
