@@ -92,7 +92,9 @@ def _short(value: str) -> str:
 
 
 def render_body(group: Sequence[Wanted], shown: Shown) -> str:
-    """The body: what, why, use, saving and carbon with intervals, risk, policy, undo."""
+    """The body: what, why, use, saving and carbon with intervals, risk, what would have
+    to be otherwise, policy, undo.
+    """
     parts = _several(group, shown) if len(group) > 1 else _alone(group[0], shown)
     return "\n\n".join(part for part in (*parts, _footer(group)) if part)
 
@@ -173,10 +175,17 @@ def _case(item: Wanted, shown: Shown, heading: str) -> Iterable[str]:
     yield picture(use) if use else ""
     risk = _WITHOUT.get(of.kind) or f"{_RISKS.get(of.kind, _RISK)}: {of.risk:.1%}."
     yield f"{heading} Risk\n\n{risk}{_wrong_if(of)}"
+    yield _otherwise(of, heading)
 
 
 def _wrong_if(of: Proposal) -> str:
     return f" It would be wrong if {prose(of.wrong_if)}." if of.wrong_if else ""
+
+
+def _otherwise(of: Proposal, heading: str) -> str:
+    """What would have to be true for no proposal; nothing where that is not told."""
+    clauses = "\n".join(f"- {prose(one)}" for one in of.counterfactual[:MAX_ROWS])
+    return f"{heading} It would not be proposed if\n\n{clauses}" if clauses else ""
 
 
 def _change(item: Wanted) -> str:

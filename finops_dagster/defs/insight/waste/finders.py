@@ -11,6 +11,7 @@ from datetime import date
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
+from finops_dagster.defs.insight.waste.engines import engines
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
 from finops_dagster.defs.insight.waste.models import models
@@ -33,6 +34,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     placement,
     violating,
     models,
+    engines,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
