@@ -19,8 +19,6 @@ from finops_dagster.report.page import rendered, visible, written
 from finops_dagster.report.summary import reasons
 
 PAGE = "forecasts.html"
-_REASONS = 4
-"""Reasons told of a day: the rest of a forecast's thirty features move it little."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,14 @@ class Explained:
     drivers: tuple[Driver, ...]
     """All of them, the farthest first."""
 
-    @property
-    def told(self) -> tuple[Driver, ...]:
-        return self.drivers[:_REASONS]
 
-    @property
-    def rest(self) -> float:
-        return sum(one.contribution for one in self.drivers[_REASONS:])
+@dataclass(frozen=True)
+class Why:
+    """Why a series is forecast as it is: one sentence or two, and where the picture is."""
+
+    words: str
+    href: str
+    """Relative to the page."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ class SeriesForecast:
     backtest: tuple[BacktestRow, ...] = ()
     """Ours and seasonal naive; none where there was too little history to hold it against."""
     explained: tuple[Explained, ...] = ()
+    """For scripts: people read `because`."""
+    because: Why | None = None
     rung: str = "pooled"
     """pooled: the model of all series; seasonal or level: a rule on its own last steps."""
     why: str = ""

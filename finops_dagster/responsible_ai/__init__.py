@@ -3,17 +3,19 @@
 Frames in, frozen results and static pages out; nothing here trains, stores or acts.
 """
 
-from finops_dagster.responsible_ai.cards.card import ModelRecord, write_card
 from finops_dagster.responsible_ai.drift.judging import judge_drift
-from finops_dagster.responsible_ai.explanations.words import (
-    Explanation,
-    explain,
-    write_explanations,
-)
+from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
+from finops_dagster.responsible_ai.explanations.words import Explanation, explain
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.gate import GateLimits, gate
 from finops_dagster.responsible_ai.logs import judge_log
-from finops_dagster.responsible_ai.metrics import MetricRow, MetricSchema, metrics
+from finops_dagster.responsible_ai.metrics import (
+    MetricFault,
+    MetricRow,
+    MetricSchema,
+    metrics,
+    mitigations,
+)
 from finops_dagster.responsible_ai.model import ModelJudgement, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
@@ -32,6 +34,7 @@ from finops_dagster.responsible_ai.windows import ModelWindow, model_windows, ne
 
 __all__ = [
     "DriftOptions",
+    "DriftReport",
     "DriftResult",
     "Explanation",
     "FairnessResult",
@@ -40,13 +43,14 @@ __all__ = [
     "GateLimits",
     "GroupRow",
     "Interval",
+    "MetricFault",
     "MetricRow",
     "MetricSchema",
     "ModelJudgement",
-    "ModelRecord",
     "ModelSpec",
     "ModelWindow",
     "PerformanceResult",
+    "Stake",
     "VersionJudgement",
     "explain",
     "gate",
@@ -57,9 +61,8 @@ __all__ = [
     "judge_performance",
     "judge_versions",
     "metrics",
+    "mitigations",
     "model_windows",
     "newest_labelled",
-    "write_card",
-    "write_explanations",
     "write_model_page",
 ]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,17 +72,76 @@ def area_under_curve(label: NDArray[Any], score: NDArray[Any]) -> Interval | Non
 
 def calibration_error(label: NDArray[Any], probability: NDArray[Any]) -> float:
     """Expected calibration error over ten equal bins (M. P. Naeini et al. 2015)."""
-    bins = np.minimum((probability * 10).astype(np.int64), 9)
-    total = 0.0
-    for one in np.unique(bins):
-        inside = bins == one
-        gap = abs(float(label[inside].mean()) - float(probability[inside].mean()))
-        total += gap * float(inside.mean())
-    return total
+    return float(_Bins.of(label, probability).error())
+
+
+def calibration(label: NDArray[Any], probability: NDArray[Any], *, seed: int = 0) -> Interval:
+    """`calibration_error` with its bootstrap interval."""
+    bins = _Bins.of(label, probability)
+    return basic_bootstrap(float(bins.error()), bins.draws(seed, 500), high=1.0)
+
+
+def calibration_draws(
+    label: NDArray[Any], probability: NDArray[Any], seed: int, draws: int
+) -> NDArray[np.float64]:
+    """`calibration_error` of so many bootstrap samples."""
+    return _Bins.of(label, probability).draws(seed, draws)
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """Rows of each of ten bins of probability: of class 1, of class 0, mean probability.
+
+    Rows of one bin and class are alike but for where in the bin they are, so that a bootstrap over
+    rows is near a multinomial draw of twenty counts.
+    """
+
+    ones: NDArray[np.float64]
+    zeros: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, label: NDArray[Any], probability: NDArray[Any]) -> _Bins:
+        place = np.minimum((probability * 10).astype(np.int64), 9)
+        rows = np.bincount(place, minlength=10).astype(np.float64)
+        ones = np.bincount(place[label > 0.5], minlength=10).astype(np.float64)
+        total = np.bincount(place, weights=probability.astype(np.float64), minlength=10)
+        return cls(ones, rows - ones, total / np.maximum(rows, 1))
+
+    def error(self, ones: Any = None, zeros: Any = None) -> Any:
+        ones, zeros = (self.ones, self.zeros) if ones is None else (ones, zeros)
+        rows = ones + zeros
+        return np.abs(ones - rows * self.probability).sum(axis=-1) / rows.sum(axis=-1)
+
+    def draws(self, seed: int, count: int) -> NDArray[np.float64]:
+        cells = np.concatenate([self.ones, self.zeros])
+        total = cells.sum()
+        drawn = np.random.default_rng(seed).multinomial(int(total), cells / total, size=count)
+        return np.asarray(self.error(drawn[:, :10], drawn[:, 10:]), dtype=np.float64)
+
+
+def ratio_of_rates(ones: int, rows: int, base_ones: int, base_rows: int) -> Interval | None:
+    """One rate over another, independent one; None where the other is nothing.
+
+    Interval by logarithms (D. Katz et al. 1978); without ends where either rate is 0.
+    """
+    if not (rows and base_rows and base_ones):
+        return None
+    ratio = (ones / rows) / (base_ones / base_rows)
+    if not ones:
+        return Interval(ratio)
+    spread = 1 / ones - 1 / rows + 1 / base_ones - 1 / base_rows
+    half = Z95 * math.sqrt(max(spread, 0.0))
+    return Interval(ratio, ratio * math.exp(-half), ratio * math.exp(half))
 
 
 def basic_bootstrap(
-    value: float, draws: NDArray[np.float64], *, low: float = 0.0, high: float | None = None
+    value: float,
+    draws: NDArray[np.float64],
+    *,
+    low: float = 0.0,
+    high: float | None = None,
+    level: float = 0.95,
 ) -> Interval:
     """The basic (reflected) bootstrap interval, which takes back the upward bias of a spread.
 
@@ -91,7 +151,8 @@ def basic_bootstrap(
     usable = draws[np.isfinite(draws)]
     if not math.isfinite(value) or len(usable) < 100:
         return Interval(value)
-    lower = 2 * value - float(np.quantile(usable, 0.975))
-    upper = 2 * value - float(np.quantile(usable, 0.025))
+    tail = (1 - level) / 2
+    lower = 2 * value - float(np.quantile(usable, 1 - tail))
+    upper = 2 * value - float(np.quantile(usable, tail))
     lower, upper = min(value, max(low, lower)), max(value, upper)
     return Interval(value, lower, upper if high is None else min(high, upper))

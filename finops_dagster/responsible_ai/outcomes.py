@@ -47,7 +47,7 @@ def judge_outcomes(
     def fairness_of(window: ModelWindow) -> FairnessResult | Abstained:
         return judge_fairness(
             spec.name,
-            window.groups,
+            window.groups[list(spec.protected)],
             window.outcomes,
             task=spec.task,
             seed=seed,

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.drift.picture import pictures_of
+from finops_dagster.responsible_ai.drift.results import DriftReport
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
-from finops_dagster.responsible_ai.results import (
-    DriftResult,
-    FairnessResult,
-    Interval,
-    PerformanceResult,
-)
+from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
+from finops_dagster.responsible_ai.results import FairnessResult, PerformanceResult
 from finops_dagster.responsible_ai.versions import VersionJudgement
 
 
@@ -24,9 +23,12 @@ def write_model_page(
     model: str,
     gate: GateResult,
     *,
-    drift: DriftResult | Abstained | None = None,
+    drift: DriftReport | Abstained | None = None,
     fairness: FairnessResult | Abstained | None = None,
     performance: PerformanceResult | Abstained | None = None,
+    estimated: EstimatedQuality | Abstained | None = None,
+    segments: SegmentQuality | Abstained | None = None,
+    energy: ModelEnergy | Abstained | None = None,
     versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
@@ -38,30 +40,13 @@ def write_model_page(
         model=model,
         gate=gate,
         drift=drift,
+        drift_pictures=pictures_of(drift) if isinstance(drift, DriftReport) else (),
         fairness=fairness,
         performance=performance,
+        estimated=estimated,
+        segments=segments,
+        energy=energy,
         versions=versions,
         evidently=evidently,
         windows=windows,
-        comparisons=_comparisons(fairness),
     )
-
-
-def _comparisons(
-    fairness: FairnessResult | Abstained | None,
-) -> dict[str, list[tuple[str, Interval | None]]]:
-    if not isinstance(fairness, FairnessResult):
-        return {}
-    if fairness.task == "regression":
-        return {one.attribute: [("highest error over lowest", one.error_ratio)]
-                for one in fairness.attributes}  # fmt: skip
-    return {
-        one.attribute: [
-            ("lowest selected over highest", one.demographic_parity_ratio),
-            ("selected differs by", one.demographic_parity_difference),
-            ("true positives by", one.true_positive_rate_difference),
-            ("false positives by", one.false_positive_rate_difference),
-            ("accuracy by", one.accuracy_difference),
-        ]
-        for one in fairness.attributes
-    }

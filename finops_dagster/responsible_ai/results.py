@@ -46,7 +46,8 @@ class DriftOptions:
     """
 
     false_alarms_per_year: float = 0.5
-    """Alarms a model-year that are accepted where nothing changed; see `drift.shift.daily_level`."""
+    """Alarms a model-year that are accepted where nothing changed; see
+    `drift.shift.daily_level`."""
     psi_warn: float = 0.1
     """Population stability index, in excess of what chance gives, from which a move matters.
     0.1 and 0.25: N. Siddiqi, Credit Risk Scorecards, 2006."""
@@ -68,7 +69,7 @@ class DriftOptions:
     smallest_group: int = 20
     """People under which a segment is not even named (k-anonymity, L. Sweeney 2002)."""
     permutations: int = 9999
-    """Drawn where a move may matter; a twentieth of them where none does."""
+    """Drawn where a move may matter; a fortieth of them where none does."""
     max_rows: int = 200_000
     """Rows of one window above which evenly spaced ones stand for it."""
 
@@ -125,7 +126,8 @@ class DriftResult:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One protected group. Rates are None where fewer than the shielded number bear them."""
+    """One protected group. Rates are None where fewer than the shielded number bear them, or where
+    showing them would let the rates of so few be worked out."""
 
     attribute: str
     group: str
@@ -135,15 +137,24 @@ class GroupRow:
     true_positive_rate: Interval | None
     false_positive_rate: Interval | None
     accuracy: Interval | None
-    calibration_error: float | None
+    calibration_error: Interval | None
     """Expected calibration error, ten equal bins (Naeini et al. 2015)."""
-    selection_ratio: float | None
+    selection_ratio: Interval | None
     """Selection rate over that of the largest group."""
     mean_absolute_error: Interval | None
     mean_error: Interval | None
     """Prediction minus label."""
     judged: bool
     """Large enough to be compared by the gate."""
+    precision: Interval | None = None
+    """Share of those selected who are of class 1: what predictive parity compares."""
+    members: tuple[str, ...] = ()
+    """Of an intersection: the group of each of its attributes."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The group of each attribute that it is about."""
+        return self.members or (self.group,)
 
 
 @dataclass(frozen=True)
@@ -161,6 +172,64 @@ class AttributeFairness:
     accuracy_difference: Interval | None = None
     error_ratio: Interval | None = None
     """Highest mean absolute error over lowest, for regressors."""
+    predictive_parity_difference: Interval | None = None
+    """Highest precision less the lowest."""
+    calibration_difference: Interval | None = None
+    """Highest expected calibration error less the lowest."""
+    error_difference: Interval | None = None
+    """Highest mean absolute error less the lowest, for regressors, in the label's unit."""
+
+
+@dataclass(frozen=True)
+class Intersection:
+    """Groups of several attributes at once, such as women over fifty.
+
+    Intervals of `compared` hold for all intersections of a model together (Bonferroni), so that
+    looking at many does not make one look worse by chance.
+    """
+
+    attributes: tuple[str, ...]
+    groups: tuple[GroupRow, ...]
+    """Those that may be shown; a group reads `GROUP, GROUP` in the order of `attributes`."""
+    compared: AttributeFairness
+    worst: str
+    """The group that fares worst: least often selected, or of the highest error."""
+    withheld: int
+    """Combinations that occur and are not shown."""
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """How far groups differ, and what that costs, under one choice of thresholds."""
+
+    limit: float
+    """The difference that was allowed on the earlier days."""
+    difference: float
+    """The difference on the later days."""
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Mitigation:
+    """One way to make a model treat the groups of an attribute more alike, tried on later days."""
+
+    attribute: str
+    method: Literal["reweighing", "group thresholds"]
+    aim: Literal["demographic parity", "equalized odds"]
+    before: AttributeFairness
+    after: AttributeFairness
+    accuracy_before: float
+    accuracy_change: Interval
+    """Accuracy gained (negative: lost) on the later days, paired by row."""
+    wrong_per_thousand: float
+    """More wrong answers per thousand (negative: fewer)."""
+    cost: str
+    """Money a thousand answers, as `AMOUNT CURRENCY`; empty where no error cost is known."""
+    settings: tuple[tuple[str, float], ...]
+    """What to set: threshold of each group, or weight of each group and label."""
+    frontier: tuple[FrontierPoint, ...] = ()
+    rows: int = 0
+    """Labelled later answers that it was tried on."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +248,10 @@ class FairnessResult:
     """Rows left out, too few to matter."""
     abstained: tuple[Abstained, ...]
     """What could not be judged, and why."""
+    intersections: tuple[Intersection, ...] = ()
+    mitigations: tuple[Mitigation, ...] = ()
+    unmitigated: tuple[Abstained, ...] = ()
+    """What no mitigation could be tried for, and why; no part of the gate."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,12 @@ class ModelSpec:
     """None compares with the days before those judged."""
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups in the log that any check looks at: those protected, and those of segments."""
+        more = (name for name in self.segments if name not in self.features)
+        return tuple(dict.fromkeys((*self.protected, *more)))
+
+    @property
     def days(self) -> int:
         """Days of log that judging it may look at, up to and with the day judged."""
         return 2 * self.reference_days + self.analysis_days
@@ -70,7 +76,7 @@ def windows_of(
         labels,
         model=spec.name,
         features=spec.features,
-        protected=spec.protected,
+        protected=spec.groups,
         as_of=end,
         reference_days=spec.reference_days,
         analysis_days=spec.analysis_days,

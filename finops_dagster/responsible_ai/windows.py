@@ -103,7 +103,7 @@ def model_windows(
                 f"judged, {start} to {as_of}"
             )
             return Abstained(subject=model, reason=reason)
-    known = _labels(labels, model)
+    known = known_labels(labels, model)
     windows = []
     for first, last in (span, (start, as_of)):
         rows = own[(days >= first) & (days <= last)]
@@ -131,7 +131,7 @@ def window_of(
     if rows.empty:
         reason = f"the model logged no prediction from {first} to {last}"
         return Abstained(subject=model, reason=reason)
-    return _window(rows, _labels(labels, model), model, features, protected, first, last)
+    return _window(rows, known_labels(labels, model), model, features, protected, first, last)
 
 
 def newest_labelled(
@@ -149,7 +149,7 @@ def newest_labelled(
     own = predictions[predictions["model"] == model]
     days = pd.to_datetime(own["day"]).dt.date
     own, days = own[days <= as_of], days[days <= as_of]
-    known = _labels(labels, model)
+    known = known_labels(labels, model)
     has = own["prediction_id"].astype(str).isin(known.index[known.notna()])
     by_day = pd.DataFrame({"day": days.to_numpy(), "has": has.to_numpy(dtype="float64")})
     share = by_day.groupby("day")["has"].mean()
@@ -202,7 +202,8 @@ def joinable_labels(
     return own[~before], tuple(told)
 
 
-def _labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+def known_labels(labels: pd.DataFrame | None, model: str) -> pd.Series[float]:
+    """Prediction id -> label of `model`; of several of one prediction the one known last."""
     if labels is None or labels.empty:
         return pd.Series(dtype="float64")
     own = labels[labels["model"] == model]

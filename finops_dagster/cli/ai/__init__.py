@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import typer
 
+from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.decisions import ai_decisions
 from finops_dagster.cli.ai.engines import ai_engines, ai_rollback
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
+from finops_dagster.cli.ai.register import ai_register
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
-    models = typer.Typer(help="AI: metrics and gates of models, and costs.", no_args_is_help=True)
-    for name, run in (("metrics", ai_metrics), ("gate", ai_gate), ("costs", ai_costs),
-        ("engines", ai_engines), ("rollback", ai_rollback),
-    ):  # fmt: skip
+    models = typer.Typer(
+        help="AI: metrics and gates of models, costs, and the register.", no_args_is_help=True
+    )
+    for name, run in (
+        ("metrics", ai_metrics),
+        ("gate", ai_gate),
+        ("costs", ai_costs),
+        ("decisions", ai_decisions),
+        ("register", ai_register),
+        ("card", ai_card),
+        ("engines", ai_engines),
+        ("rollback", ai_rollback),
+    ):
         models.command(name)(run)
     app.add_typer(models, name="ai")

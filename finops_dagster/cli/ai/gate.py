@@ -47,4 +47,20 @@ def ai_gate(
             ("gate", "result", "reasons"),
             [(gate.gate, gate.result, "; ".join(gate.reasons)) for gate in found],
         )
+        print_table(
+            "breaches",
+            ("check", "grade", "segment", "version", "since", "figures"),
+            [
+                (
+                    one.check.value,
+                    one.grade,
+                    one.segment,
+                    one.version,
+                    one.since,
+                    ", ".join(f"{name} {value:.4g}" for name, value in one.figures.items()),
+                )
+                for gate in found
+                for one in gate.breaches
+            ],
+        )
     return 1 if any(gate.result == "fail" for gate in found) else 0

@@ -17,6 +17,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.alerting import EXPLAINED
 from finops_dagster.defs.insight.forecasted import backtest_rows, named
+from finops_dagster.defs.insight.models.registering import write_ai_pages
 from finops_dagster.domain.decisions import (
     Abstained,
     Counted,
@@ -119,6 +120,7 @@ def report_data(
 
 def write_report(estate: Estate, as_of: date, pull_requests: Sequence[PullRequest] = ()) -> Path:
     """Write the page of a day, again once its pull requests are known; returns its path."""
+    write_ai_pages(estate, as_of)
     data = report_data(estate, as_of, pull_requests)
     return render_report(data, estate.report_folder(as_of))
 
@@ -201,8 +203,15 @@ def _packs(folder: Path) -> tuple[Link, ...]:
 
 
 def _links(estate: Estate, as_of: date) -> tuple[Link, ...]:
+    from finops_dagster.responsible_ai.cards.card import FOLDER, INDEX
+    from finops_dagster.responsible_ai.governance.pages import FOLDER as AI_FOLDER
+    from finops_dagster.responsible_ai.governance.pages import INDEX as AI_INDEX
+
     folder = estate.report_folder(as_of)
     pages = sorted(folder.glob("audit/*.html"))
     audits = [Link(text=f"audit: {page.stem}", href=f"audit/{page.name}") for page in pages]
     named = estate.day(as_of).document("model_pages") or {}
-    return (*audits, *(Link(text=name, href=href) for name, href in named.items()))
+    cards = _page(folder, f"{FOLDER}/{INDEX}", "model cards of our own engines")
+    models = (Link(text=name, href=href) for name, href in named.items())
+    register = _page(folder, f"{AI_FOLDER}/{AI_INDEX}", "AI systems")
+    return (*(one for one in (register, cards) if one), *audits, *models)

@@ -12,6 +12,7 @@ import dagster as dg
 from finops_dagster.defs import line, rebuild
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.defs.insight.carded import CARDS, build_cards
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
@@ -41,15 +42,23 @@ _FORECAST_FRAMES = (
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
+_BUDGET_FRAMES = (
+    "budget_forecasts",
+    "budget_forecast_contributions",
+    "budget_forecast_backtest",
+    "budget_forecast_rungs",
+    "budget_sums",
+)
 PUBLICATION = dg.AssetKey(["insight", "publication"])
 DESIRED_STATE = dg.AssetKey(["insight", "desired_state"])
 FORECASTS = dg.AssetKey(["insight", "forecasts"])
 BUDGET_FORECASTS = dg.AssetKey(["insight", "budget_forecasts"])
 FINDINGS = dg.AssetKey(["insight", "findings"])
 MODELS = dg.AssetKey(["insight", "models"])
-REPORTED = [
+_ENGINES = [
     FORECASTS, BUDGET_FORECASTS, INCIDENTS, VIOLATIONS, FINDINGS, MODELS, TELEMETRY_ANOMALIES,
 ]  # fmt: skip
+REPORTED = [*_ENGINES, CARDS]
 _UPSTREAM = [
     dg.AssetKey(["publication", clock.name])
     for clock in (line.BILLING, line.SIGNALS, line.ALLOCATION)
@@ -127,6 +136,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.explained import write_costs
         from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
         from finops_dagster.defs.insight.models import engines
         from finops_dagster.defs.insight.outlook import FORECAST_DAYS, cost_outlook
@@ -172,8 +182,11 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             day.write_frame("forecast_inputs_reference", inputs[0])
             day.write_frame("forecast_inputs_current", inputs[1])
         day.write_items("forecasts_abstained", abstained)
-        shown = forecasts_page(day, estate.settings.estate, as_of, abstained)
-        page = write_forecasts(shown, estate.report_folder(as_of))
+        folder = estate.report_folder(as_of)
+        shown = forecasts_page(
+            day, estate.settings.estate, as_of, abstained, write_costs(day, folder)
+        )
+        page = write_forecasts(shown, folder)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
@@ -201,6 +214,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     def budget_forecasts(
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
+        from finops_dagster.defs.insight.explained import write_budgets
         from finops_dagster.defs.insight.outlook import (
             FORECAST_DAYS,
             LEAST_SERIES,
@@ -210,7 +224,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
         as_of, _ = window(context)
         day = estate.day(as_of)
-        day.drop_frames("budget_forecasts", "budget_sums")
+        day.drop_frames(*_BUDGET_FRAMES)
         reader = rebuild.reader(estate, as_of)
         used = facts.budget_series(reader, as_of)
         if used is None:
@@ -229,9 +243,13 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             as_of,
         )
         day.write_frame("budget_forecasts", result.frame)
+        day.write_frame("budget_forecast_contributions", result.contributions)
+        day.write_frame("budget_forecast_backtest", result.backtest)
+        day.write_frame("budget_forecast_rungs", result.rungs)
         day.write_frame("budget_sums", result.sums)
         day.write_document("budget_forecast_record", result.record)
         day.write_items("budget_forecasts_abstained", result.abstained)
+        write_budgets(day, estate.report_folder(as_of))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(result.frame),
@@ -284,7 +302,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=MODELS,
         description="Drift, fairness and gate of every monitored model and of our own forecaster.",
-        deps=[PUBLICATION, DESIRED_STATE, FORECASTS],
+        deps=[PUBLICATION, DESIRED_STATE, FORECASTS, BUDGET_FORECASTS],
         kinds={"evidently"},
         check_specs=[
             dg.AssetCheckSpec(
@@ -300,6 +318,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
         from finops_dagster.defs.insight.models.judging import judge_models
+        from finops_dagster.defs.insight.models.registering import write_ai_pages
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -312,6 +331,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             "model_pages",
             {name: page.relative_to(folder).as_posix() for name, page in health.pages.items()},
         )
+        register = write_ai_pages(estate, as_of)
         gates = records_table(
             [
                 {"gate": one.gate, "result": one.result, "reasons": "; ".join(one.reasons)}
@@ -322,6 +342,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": len(health.gates),
                 "gates": gates,
+                "register": link(estate.layout.root, register),
                 "abstained": records_table([one.model_dump() for one in health.abstained]),
                 **{name: link(estate.layout.root, page) for name, page in health.pages.items()},
             }
@@ -339,7 +360,13 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
 
     made = [publication, desired_state, forecasts, budget_forecasts, findings, models]
     violations = build_violations([PUBLICATION, DESIRED_STATE, RESOURCES], common)
-    return [*made, *incidents, *violations, *build_telemetry(PUBLICATION, common)]
+    return [
+        *made,
+        *incidents,
+        *violations,
+        *build_telemetry(PUBLICATION, common),
+        build_cards(_ENGINES, common),
+    ]
 
 
 def _nothing(day: DayStore, name: str, subject: str, reason: str) -> dg.MaterializeResult:

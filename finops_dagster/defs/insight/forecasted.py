@@ -18,13 +18,19 @@ from finops_dagster.engines.forecasting import BASE, ModelRecord, explain
 from finops_dagster.report import BacktestRow
 from finops_dagster.report.charts import Point
 from finops_dagster.report.data import TOTAL
-from finops_dagster.report.forecasts import Driver, Explained, ForecastsPage, SeriesForecast
+from finops_dagster.report.forecasts import (
+    Driver,
+    Explained,
+    ForecastsPage,
+    SeriesForecast,
+    Why,
+)
 from finops_dagster.storage.days import DayStore
 
 BANDS = ("mean", "lo80", "hi80", "lo95", "hi95")
 MODEL_FILE = "forecast_model_{}.ubj"
 """A member of a day's model, by its number."""
-ADJUSTED = "known events and reconciliation"
+ADJUSTED = "known events, and sums made to agree"
 """The feature that holds what was added to what the model said."""
 SHOWN_DAYS = 120
 """Of history, beside what is ahead."""
@@ -82,8 +88,11 @@ def backtest_rows(day: DayStore) -> dict[str, list[BacktestRow]]:
     return found
 
 
-def forecasted(day: DayStore) -> list[SeriesForecast]:
-    """Every series that was forecast, with its history, backtest and reasons."""
+def forecasted(day: DayStore, why: Mapping[str, Why] | None = None) -> list[SeriesForecast]:
+    """Every series that was forecast, with its history, backtest and reasons.
+
+    why: unique_id -> why it is as it is, for people.
+    """
     frame, series = day.frame("forecasts"), day.frame("cost_series")
     if frame is None or series is None or frame.empty:
         return []
@@ -102,6 +111,7 @@ def forecasted(day: DayStore) -> list[SeriesForecast]:
                 ahead=points(rows),
                 backtest=tuple(backtest.get(str(unique_id), ())),
                 explained=explained.get(str(unique_id), ()),
+                because=(why or {}).get(str(unique_id)),
                 **rungs.get(str(unique_id), {}),
             )
         )
@@ -144,14 +154,18 @@ def exactly(day: DayStore, series: str, steps: Sequence[int]) -> tuple[Explained
 
 
 def forecasts_page(
-    day: DayStore, estate: str, as_of: date, abstained: Sequence[Abstained]
+    day: DayStore,
+    estate: str,
+    as_of: date,
+    abstained: Sequence[Abstained],
+    why: Mapping[str, Why],
 ) -> ForecastsPage:
     """The page of a day's forecasts."""
     record: Mapping[str, Any] = day.document("forecast_record") or {}
     return ForecastsPage(
         estate=estate,
         as_of=as_of,
-        series=forecasted(day),
+        series=forecasted(day, why),
         abstained=abstained,
         explanation=record.get("explanation", "none"),
     )

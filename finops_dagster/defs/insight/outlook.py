@@ -15,7 +15,13 @@ import pandas as pd
 from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.events import Event
-from finops_dagster.engines.forecasting import STANDARD, ForecastResult, forecast
+from finops_dagster.engines.forecasting import (
+    STANDARD,
+    ForecastResult,
+    all_steps,
+    forecast,
+)
+from finops_dagster.engines.forecasting.check import POOLED
 from finops_dagster.engines.forecasting.events import Applied, Makeup, apply_events
 from finops_dagster.engines.forecasting.reconcile import hierarchies, reconcile
 from finops_dagster.engines.forecasting.sums import SUM_COLUMNS, day_errors, sums
@@ -52,8 +58,14 @@ def cost_outlook(
 
     With an artefact nothing is trained; without one a model is, by `recipe`.
     """
+    steps = all_steps(series["unique_id"].nunique(), horizon)
     result = forecast(
-        series[_COLUMNS], horizon=horizon, frequency="daily", recipe=recipe, artefact=artefact
+        series[_COLUMNS],
+        horizon=horizon,
+        frequency="daily",
+        explain_steps=steps,
+        recipe=recipe,
+        artefact=artefact,
     )
     newest = series["ds"].max().date()
     known = _with_events(result, events, facts.makeup(history, newest), newest, as_of)
@@ -74,6 +86,11 @@ class BudgetOutlook:
     """What is to come of budgets, by day and together."""
 
     frame: pd.DataFrame
+    contributions: pd.DataFrame
+    """As of a forecast, with known events: of budgets alone."""
+    backtest: pd.DataFrame
+    """As of a forecast: of budgets, and of all series learnt from together."""
+    rungs: pd.DataFrame
     sums: pd.DataFrame
     record: dict[str, Any]
     abstained: list[Abstained]
@@ -95,11 +112,14 @@ def budget_outlook(
     newest = used.series["ds"].max()
     mine = set(used.series["unique_id"])
     series = pd.concat([used.series, beside[beside["ds"] <= newest]])[_COLUMNS]
-    whole = forecast(series, horizon=horizon, frequency="daily", explain_steps=[1])
+    steps = all_steps(series["unique_id"].nunique(), horizon)
+    whole = forecast(series, horizon=horizon, frequency="daily", explain_steps=steps)
     result = replace(
         whole,
         frame=whole.frame[whole.frame["unique_id"].isin(mine)],
         contributions=whole.contributions[whole.contributions["unique_id"].isin(mine)],
+        backtest=whole.backtest[whole.backtest["unique_id"].isin({*mine, POOLED})],
+        rungs=whole.rungs[whole.rungs["unique_id"].isin(mine)],
         abstained=[one for one in whole.abstained if one.subject in mine],
     )
     known = _with_events(result, events, makeup, newest.date(), as_of)
@@ -111,7 +131,15 @@ def budget_outlook(
             abstained.append(errors)
         else:
             summed = sums(known.frame, errors, used.billed_until)
-    return BudgetOutlook(known.frame, summed, _record(result, known), abstained)
+    return BudgetOutlook(
+        frame=known.frame,
+        contributions=known.contributions,
+        backtest=result.backtest,
+        rungs=result.rungs,
+        sums=summed,
+        record=_record(result, known),
+        abstained=abstained,
+    )
 
 
 def _with_events(

@@ -23,6 +23,8 @@ from finops_dagster.domain.decisions import Abstained
 
 TELEMETRY_ANOMALIES = dg.AssetKey(["insight", "telemetry_anomalies"])
 FRAME = "telemetry_anomalies"
+RECORD = "telemetry_record"
+"""Document of a day: series and points that were judged, and since when they are looked at."""
 _POOL = "telemetry_watches"
 """Held by whoever takes up a state and drops older ones."""
 _SHOWN = ("class", "series", "owner", "why", "from", "to", "value", "expected", "unit", "z")
@@ -59,6 +61,12 @@ def build_telemetry(upstream: dg.AssetKey, common: dict[str, Any]) -> list[dg.As
         found = _owned(watched.result.found, running.owners(reader, as_of))
         day.write_frame(FRAME, found)
         day.write_items(f"{FRAME}_abstained", watched.result.abstained)
+        record = {
+            "series": watched.result.series,
+            "points": watched.result.points,
+            "since": watched.since.isoformat(),
+        }
+        day.write_document(RECORD, record)
         shown = found[list(_SHOWN)].rename(columns={"from": "since", "to": "until"})
         counts = found["class"].value_counts()
         return dg.MaterializeResult(

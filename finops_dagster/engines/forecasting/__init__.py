@@ -7,6 +7,7 @@ from finops_dagster.engines.forecasting.artefact import name_of, opened, stale_c
 from finops_dagster.engines.forecasting.engine import (
     BASE,
     Forecaster,
+    all_steps,
     explain,
     fit,
     forecast,
@@ -26,6 +27,7 @@ __all__ = [
     "Forecaster",
     "Frequency",
     "ModelRecord",
+    "all_steps",
     "explain",
     "fit",
     "forecast",

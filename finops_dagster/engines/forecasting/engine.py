@@ -32,6 +32,8 @@ from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler, span
 from finops_dagster.engines.known import Floats
 
 BASE = "base"
+SUM_TOLERANCE = 1e-6
+"""Share of a forecast, or of all that moved it, that 32-bit trees may lose."""
 _EXACT_ROWS = 5_000
 """Beyond so many rows to explain, minutes of exact contributions are left for approximate ones."""
 
@@ -99,9 +101,9 @@ def forecast(
     exact = len(pool.grid.ids) * len(steps) <= _EXACT_ROWS
     with watch.stage("explain"):
         point = frame["mean"].to_numpy().reshape(-1, horizon)[job.grid.rungs == POOLED]
-        names, explained = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
+        told = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
     if kept is None:
-        record = replace(_record(pool, names, fitted, watch), recipe=recipe)
+        record = replace(_record(pool, told.names, fitted, watch), recipe=recipe)
         raw = dump(Kept(fitted, terms, record, pool.grid.ids))
     else:
         # what it was made of is the artefact's to say; what is explained is today's history
@@ -115,15 +117,23 @@ def forecast(
         raw = artefact or b""
     return ForecastResult(
         frame=frame,
-        contributions=explained,
+        contributions=told.frame,
         backtest=fitted.checked.backtest,
         rungs=rungs,
-        record=replace(record, explanation="exact" if exact else "approximate"),
+        record=replace(
+            record, explanation="exact" if exact else "approximate", explanation_gap=told.gap
+        ),
         abstained=abstained,
         models=tuple(one.raw for one in fitted.trained),
         origins=fitted.checked.origins,
         artefact=raw,
     )
+
+
+def all_steps(series: int, horizon: int) -> range | None:
+    """Every step, where exact contributions of them all take seconds; None where not: then
+    `forecast` chooses some, and `explain` answers of any."""
+    return range(1, horizon + 1) if series * horizon <= _EXACT_ROWS else None
 
 
 def explain(
@@ -156,8 +166,7 @@ def explain(
         for member, model in zip(terms.recipe.members, models, strict=True)
     ]
     point = predict(trained, asked.windows(asked.grid.y.shape[1] - 1)).point
-    _, told = _explained(asked, trained, point, np.array(sorted(set(steps))) - 1, exact=True)
-    return told
+    return _explained(asked, trained, point, np.array(sorted(set(steps))) - 1, exact=True).frame
 
 
 def learnt(history: pd.DataFrame, frequency: Frequency) -> frozenset[str]:
@@ -311,24 +320,41 @@ def _frame(job: Job, values: dict[str, Floats]) -> pd.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Names of the features, and contributions, which sum to the point."""
+
+    names: tuple[str, ...]
+    frame: pd.DataFrame
+    gap: float
+
+
 def _explained(
     job: Job, trained: list[Trained], point: Floats, at: np.ndarray, exact: bool
-) -> tuple[tuple[str, ...], pd.DataFrame]:
-    """Names of the features, and contributions at these steps, which sum to the point."""
+) -> _Told:
+    """Contributions at these steps. Raises ValueError where those of the trees are not those of
+    the point: what would be left would be put on the base, and explain nothing."""
     last, n = job.grid.y.shape[1] - 1, len(job.grid.ids)
 
-    def of(rows: np.ndarray) -> tuple[tuple[str, ...], Floats]:
+    def of(rows: np.ndarray) -> tuple[tuple[str, ...], Floats, float]:
         windows = job.of(rows).windows(last)
         values = contributions(trained, windows, at, exact)
         # what is left is the window's base, the model's mean and the last bits of float32
-        values[..., -1] = point[rows][:, at] - values[..., :-1].sum(-1)
-        return windows.names, values
+        said = point[rows][:, at]
+        rest = said - values[..., :-1].sum(-1)
+        gap = np.abs(rest - values[..., -1] - windows.base[:, at])
+        values[..., -1] = rest
+        size = np.maximum(np.abs(said), np.abs(values).sum(-1))
+        return windows.names, values, float((gap / np.maximum(size, job.terms.floor)).max())
 
     told = job.terms.each(of, job.parts())
-    names, values = told[0][0], np.concatenate([one for _, one in told])
+    names, values = told[0][0], np.concatenate([one for _, one, _ in told])
+    gap = max(one for _, _, one in told)
+    if not gap <= SUM_TOLERANCE:
+        raise ValueError(f"contributions miss the forecast by {gap:.2g} of it")
     steps, features = values.shape[1:]
     ahead = job.grid.calendar.stamps[-job.terms.horizon :]
-    return names, pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "unique_id": np.repeat(np.array(job.grid.ids, dtype=object), steps * features),
             "ds": np.tile(np.repeat(ahead.to_numpy()[at], features), n),
@@ -337,6 +363,7 @@ def _explained(
             "contribution": values.reshape(-1),
         }
     )
+    return _Told(names, frame, gap)
 
 
 def _no_contributions() -> pd.DataFrame:

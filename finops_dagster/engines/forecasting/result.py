@@ -52,6 +52,8 @@ class ModelRecord:
     """Wall time; it and `stages` alone differ when the same is made again."""
     explanation: str = "none"
     """How contributions were made out: exact, approximate or none."""
+    explanation_gap: float = 0.0
+    """Largest share of a forecast that they missed before the base took it up: 1e-6 at most."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of lay_out, train, check, predict and explain."""
     recipe: str = "standard"

@@ -5,16 +5,15 @@ Rates of single groups are in `groups`; which difference is too large is decided
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finops_dagster.responsible_ai.fairness.groups import Attribute, largest_of
-from finops_dagster.responsible_ai.intervals import (
-    basic_bootstrap,
-)
+from finops_dagster.responsible_ai.fairness.shielding import Places
+from finops_dagster.responsible_ai.intervals import Z95, basic_bootstrap, calibration_draws
 from finops_dagster.responsible_ai.results import (
     AttributeFairness,
     GroupRow,
@@ -27,35 +26,47 @@ DRAWS = 2000
 
 def compare(
     one: Attribute,
-    judged: Mapping[str, NDArray[np.int64]],
-    table: list[GroupRow],
+    judged: Places,
+    table: Sequence[GroupRow],
     task: Task,
     seed: int,
-    smallest: int,
+    *,
+    level: float = 0.95,
 ) -> AttributeFairness:
-    """Differences and ratios over the judged groups; None where too few labels are known."""
+    """Differences and ratios over the judged groups; None where too few have a figure.
+
+    Only figures that `table` shows are compared. level: confidence of the intervals.
+    """
     largest = largest_of(judged)
+    rows = [row for row in table if row.group in judged]
     if task == "regression":
+        ratio, difference = _errors(rows, seed, level)
         return AttributeFairness(
             attribute=one.name,
             largest_group=largest,
-            error_ratio=_error_ratio([r for r in table if r.judged], seed),
+            error_ratio=ratio,
+            error_difference=difference,
         )
-    return _classified(one, judged, largest, seed, smallest)
+    return _classified(one, judged, rows, largest, seed, level)
 
 
-def _error_ratio(rows: list[GroupRow], seed: int) -> Interval | None:
-    """Highest mean absolute error over lowest; the means are drawn from their normal laws."""
+def _errors(
+    rows: Sequence[GroupRow], seed: int, level: float
+) -> tuple[Interval | None, Interval | None]:
+    """Highest mean absolute error over and less the lowest; means are drawn from normal laws."""
     errors = [r.mean_absolute_error for r in rows if r.mean_absolute_error is not None]
-    if len(errors) < 2 or min(e.value for e in errors) <= 0:
-        return None
+    if len(errors) < 2:
+        return None, None
     centre = np.array([e.value for e in errors])
-    spread = np.array([0.0 if e.high is None else (e.high - e.value) / 1.96 for e in errors])
+    spread = np.array([0.0 if e.high is None else (e.high - e.value) / Z95 for e in errors])
     rng = np.random.default_rng(seed)
     drawn = np.maximum(rng.normal(centre, spread, size=(DRAWS, len(errors))), 1e-12)
+    difference = basic_bootstrap(float(centre.max() - centre.min()), _spread(drawn), level=level)
+    if centre.min() <= 0:
+        return None, difference
     logs = np.log(drawn.max(axis=1) / drawn.min(axis=1))
-    interval = basic_bootstrap(float(np.log(centre.max() / centre.min())), logs)
-    return _exponential(interval)
+    ratio = basic_bootstrap(float(np.log(centre.max() / centre.min())), logs, level=level)
+    return _exponential(ratio), difference
 
 
 def _exponential(interval: Interval) -> Interval:
@@ -66,10 +77,11 @@ def _exponential(interval: Interval) -> Interval:
 
 def _classified(
     one: Attribute,
-    judged: Mapping[str, NDArray[np.int64]],
+    judged: Places,
+    rows: Sequence[GroupRow],
     largest: str,
     seed: int,
-    smallest: int,
+    level: float,
 ) -> AttributeFairness:
     """Fairlearn's figures over the judged groups, with bootstrap intervals.
 
@@ -79,75 +91,111 @@ def _classified(
     from fairlearn.metrics import demographic_parity_difference, demographic_parity_ratio
 
     every = np.concatenate(list(judged.values()))
-    names = np.concatenate([np.full(len(p), g, dtype=object) for g, p in judged.items()])
+    names = np.repeat(np.arange(len(judged)), [len(place) for place in judged.values()])
     chosen = (one.prediction[every] > 0.5).astype(int)
     # fairlearn asks for true labels here and does not look at them.
     parity = {"sensitive_features": names}
     difference = float(demographic_parity_difference(chosen, chosen, **parity))
-    ratio = float(demographic_parity_ratio(chosen, chosen, **parity))
+    ratio = float(demographic_parity_ratio(chosen, chosen, **parity)) if chosen.any() else None
     draws = _Draws.of(one, judged, seed)
     rates = draws.selection()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(rates.max(axis=1) / rates.min(axis=1))
-    of_ratio = basic_bootstrap(-float(np.log(ratio)), logs) if ratio > 0 else Interval(float("inf"))
-    low, high = (
-        None if end is None else float(np.exp(-end)) for end in (of_ratio.high, of_ratio.low)
-    )
     return AttributeFairness(
         attribute=one.name,
         largest_group=largest,
-        demographic_parity_difference=basic_bootstrap(difference, _spread(rates), high=1.0),
-        demographic_parity_ratio=Interval(ratio, low, high),
-        **_errors(one, judged, draws, smallest),
+        demographic_parity_difference=basic_bootstrap(
+            difference, _spread(rates), high=1.0, level=level
+        ),
+        demographic_parity_ratio=None if ratio is None else _ratio(ratio, rows, rates, level),
+        calibration_difference=_calibration(one, judged, rows, seed, level),
+        **_rates(one, judged, rows, draws, level),
     )
 
 
-def _errors(
-    one: Attribute,
-    judged: Mapping[str, NDArray[np.int64]],
-    draws: _Draws,
-    smallest: int,
+def _ratio(
+    ratio: float, rows: Sequence[GroupRow], drawn: NDArray[np.float64], level: float
+) -> Interval:
+    """Lowest selection rate over highest, by logarithms of the draws.
+
+    Where a group is never selected, draws say nothing of how much it could be: the high end is
+    the quotient of the ends of both groups' own intervals.
+    """
+    if ratio > 0:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(drawn.max(axis=1) / drawn.min(axis=1))
+        found = basic_bootstrap(-float(np.log(ratio)), logs, level=level)
+        low, high = (None if e is None else float(np.exp(-e)) for e in (found.high, found.low))
+        return Interval(ratio, low, high)
+    rates = [row.selection_rate for row in rows if row.selection_rate is not None]
+    never = min(rate.high or 0.0 for rate in rates if rate.value == 0)
+    most = max(rates, key=lambda rate: rate.value)
+    return Interval(0.0, 0.0, min(1.0, never / most.low) if most.low else 1.0)
+
+
+def _rates(
+    one: Attribute, judged: Places, rows: Sequence[GroupRow], draws: _Draws, level: float
 ) -> dict[str, Interval]:
-    """Differences of error rates between the groups of which enough labels are known."""
-    from fairlearn.metrics import (
-        MetricFrame,
-        false_positive_rate,
-        true_positive_rate,
-    )
+    """Differences of accuracy, error rates and precision between the groups that show them."""
+    from fairlearn.metrics import MetricFrame, false_positive_rate, true_positive_rate
 
-    known = {g: p[np.isfinite(one.label[p])] for g, p in judged.items()}
-    enough = [
-        place
-        for place, p in enumerate(known.values())
-        if min((one.label[p] > 0.5).sum(), (one.label[p] <= 0.5).sum()) >= smallest
-    ]
-    if len(enough) < 2:
-        return {}
-    names = list(known)
-    every = np.concatenate([known[names[place]] for place in enough])
-    group = np.concatenate([np.full(len(known[names[p]]), names[p], dtype=object) for p in enough])
-    frame = MetricFrame(
-        metrics={
-            "true_positive_rate": true_positive_rate,
-            "false_positive_rate": false_positive_rate,
-            "accuracy": lambda true, said: float(np.mean(true == said)),
-        },
-        y_true=(one.label[every] > 0.5).astype(int),
-        y_pred=(one.prediction[every] > 0.5).astype(int),
-        sensitive_features=group,
-    )
-    spread = frame.difference(method="between_groups")
-    drawn = {name: _spread(rate[:, enough]) for name, rate in draws.rates().items()}
-    differences = {
-        f"{name}_difference": basic_bootstrap(float(spread[name]), drawn[name], high=1.0)
-        for name in ("true_positive_rate", "false_positive_rate", "accuracy")
-    }
-    differences["equalized_odds_difference"] = basic_bootstrap(
-        float(max(spread["true_positive_rate"], spread["false_positive_rate"])),
-        np.maximum(drawn["true_positive_rate"], drawn["false_positive_rate"]),
-        high=1.0,
-    )
-    return differences
+    row_of = {row.group: row for row in rows}
+    drawn = draws.rates()
+    found: dict[str, Interval] = {}
+    odds = ("true_positive_rate", "false_positive_rate")
+    for names, measures in (
+        (odds, (true_positive_rate, false_positive_rate)),
+        (("accuracy",), (lambda true, said: float(np.mean(true == said)),)),
+        (("precision",), (lambda true, said: float(np.mean(true[said == 1])),)),
+    ):
+        enough = [
+            place
+            for place, group in enumerate(judged)
+            if all(getattr(row_of[group], name) is not None for name in names)
+        ]
+        if len(enough) < 2:
+            continue
+        parts = [list(judged.values())[place] for place in enough]
+        known = [place[np.isfinite(one.label[place])] for place in parts]
+        every = np.concatenate(known)
+        frame = MetricFrame(
+            metrics=dict(zip(names, measures, strict=True)),
+            y_true=(one.label[every] > 0.5).astype(int),
+            y_pred=(one.prediction[every] > 0.5).astype(int),
+            sensitive_features=np.repeat(np.arange(len(known)), [len(p) for p in known]),
+        )
+        spread = frame.difference(method="between_groups")
+        spreads = {name: _spread(drawn[name][:, enough]) for name in names}
+        for name in names:
+            key = _DIFFERENCE.get(name, f"{name}_difference")
+            found[key] = basic_bootstrap(float(spread[name]), spreads[name], high=1.0, level=level)
+        if names == odds:
+            found["equalized_odds_difference"] = basic_bootstrap(
+                float(max(spread[name] for name in odds)),
+                np.maximum(*(spreads[name] for name in odds)),
+                high=1.0,
+                level=level,
+            )
+    return found
+
+
+_DIFFERENCE = {"precision": "predictive_parity_difference"}
+
+
+def _calibration(
+    one: Attribute, judged: Places, rows: Sequence[GroupRow], seed: int, level: float
+) -> Interval | None:
+    """Highest expected calibration error less the lowest, drawn group by group."""
+    errors = {r.group: r.calibration_error for r in rows if r.calibration_error is not None}
+    if len(errors) < 2:
+        return None
+    values = np.array([error.value for error in errors.values()])
+    drawn = []
+    for number, group in enumerate(errors):
+        place = judged[group]
+        known = place[np.isfinite(one.label[place]) & np.isfinite(one.probability[place])]
+        label, score = one.label[known], one.probability[known]
+        drawn.append(calibration_draws(label, score, seed + number, DRAWS))
+    gap = float(values.max() - values.min())
+    return basic_bootstrap(gap, _spread(np.stack(drawn, axis=1)), high=1.0, level=level)
 
 
 def _spread(rates: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +209,7 @@ class _Draws:
     counts: NDArray[np.float64]
 
     @classmethod
-    def of(cls, one: Attribute, judged: Mapping[str, NDArray[np.int64]], seed: int) -> _Draws:
+    def of(cls, one: Attribute, judged: Places, seed: int) -> _Draws:
         rng = np.random.default_rng(seed)
         groups = []
         for place in judged.values():
@@ -191,4 +239,5 @@ class _Draws:
                 "true_positive_rate": tp / (tp + fn),
                 "false_positive_rate": fp / (fp + tn),
                 "accuracy": (tp + tn) / (tp + fn + fp + tn),
+                "precision": tp / (tp + fp),
             }

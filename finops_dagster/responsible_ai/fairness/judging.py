@@ -14,10 +14,13 @@ import pandas as pd
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.responsible_ai.fairness.comparison import compare
 from finops_dagster.responsible_ai.fairness.groups import Attribute, group_rows
+from finops_dagster.responsible_ai.fairness.intersections import intersections
+from finops_dagster.responsible_ai.fairness.shielding import shielded
 from finops_dagster.responsible_ai.results import (
     AttributeFairness,
     FairnessResult,
     GroupRow,
+    Intersection,
     Task,
 )
 
@@ -46,37 +49,45 @@ def judge_fairness(
     classifiers, probability (may be NaN). Selection rates need predictions alone; error rates are
     over labelled rows. Rows without a group are left out of that attribute and counted.
     """
-    answered = np.isfinite(outcomes["prediction"].to_numpy(dtype="float64"))
+    prediction = outcomes["prediction"].to_numpy(dtype="float64")
+    answered = np.isfinite(prediction)
     if not answered.any():
         return Abstained(subject=subject, reason="no prediction has a value")
     abstained: list[Abstained] = []
-    shielded: list[str] = []
     notes: list[str] = []
-    rows: list[GroupRow] = []
-    attributes: list[AttributeFairness] = []
     _left_out(subject, "prediction", int((~answered).sum()), len(answered), notes, abstained)
+    outcomes, outside = _within(outcomes)
+    if outside:
+        notes.append(f"{outside} probabilities are outside 0 to 1 and are left out")
     labels = outcomes["label"].to_numpy(dtype="float64")
+    labelled = bool(np.isfinite(labels[answered]).any())
     if groups.shape[1] == 0:
         notes.append("Its owner names no protected group, so nothing is compared")
-    elif not np.isfinite(labels[answered]).any():
+    elif not labelled:
         abstained.append(
             Abstained(
                 subject=f"{_ERRORS} {subject}",
                 reason="no label has arrived: only what the model said could be compared",
             )
         )
+    hidden: list[str] = []
+    rows: list[GroupRow] = []
+    attributes: list[AttributeFairness] = []
+    parts: list[Attribute] = []
     for name in map(str, groups.columns):
         one = Attribute.of(name, groups[name], outcomes, answered)
         _left_out(subject, name, one.unknown, one.rows + one.unknown, notes, abstained)
-        small = [g for g, place in one.places.items() if len(place) < smallest_group]
-        if small:
-            shielded.append(
-                f"{name}: {len(small)} {'group' if len(small) == 1 else 'groups'} of fewer than "
-                f"{smallest_group} people"
-            )
-        shown = {g: place for g, place in one.places.items() if g not in small}
-        judged = {g: place for g, place in shown.items() if len(place) >= SMALLEST_SHARE * one.rows}
-        table = group_rows(one, shown, set(judged), task, smallest_group)
+        shown = shielded(one.places, one.unknown, smallest_group)
+        if shown.told:
+            hidden.append(f"{name}: {shown.told}")
+        one = replace(one, places=shown.places)
+        parts.append(one)
+        judged = {
+            g: place
+            for g, place in shown.places.items()
+            if g != shown.mixed and len(place) >= SMALLEST_SHARE * one.rows
+        }
+        table = group_rows(one, shown.places, set(judged), task, smallest_group)
         rows.extend(table)
         if len(judged) < 2:
             abstained.append(
@@ -85,18 +96,21 @@ def judge_fairness(
                     reason="fewer than two groups are large enough to compare",
                 )
             )
-        else:
-            compared = compare(one, judged, table, task, seed, smallest_group)
-            attributes.append(compared)
-            any_label = np.isfinite(labels[answered]).any()
-            nothing = compared.equalized_odds_difference is None and compared.error_ratio is None
-            if any_label and nothing:
-                abstained.append(
-                    Abstained(
-                        subject=f"{_ERRORS} {subject} by {name}",
-                        reason="fewer than two groups have enough labelled rows to compare",
-                    )
+            continue
+        compared = compare(one, judged, table, task, seed)
+        attributes.append(compared)
+        nothing = compared.equalized_odds_difference is None and compared.error_ratio is None
+        if labelled and nothing:
+            abstained.append(
+                Abstained(
+                    subject=f"{_ERRORS} {subject} by {name}",
+                    reason="fewer than two groups have enough labelled rows to compare",
                 )
+            )
+    crossed, untold = intersections(
+        subject, parts, task=task, seed=seed, smallest=smallest_group, share=SMALLEST_SHARE
+    )
+    notes += untold
     return FairnessResult(
         subject=subject,
         task=task,
@@ -104,10 +118,23 @@ def judge_fairness(
         labelled=int(np.isfinite(labels[answered]).sum()),
         groups=tuple(rows),
         attributes=tuple(attributes),
-        shielded=tuple(shielded),
+        shielded=tuple(hidden),
         notes=tuple(notes),
         abstained=tuple(abstained),
+        intersections=crossed,
     )
+
+
+def _within(outcomes: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """`outcomes` without probabilities that are none, and how many these were."""
+    if "probability" not in outcomes.columns:
+        return outcomes, 0
+    probability = outcomes["probability"].to_numpy(dtype="float64")
+    outside = (probability < 0) | (probability > 1)
+    if not outside.any():
+        return outcomes, 0
+    kept = np.where(outside, np.nan, probability)
+    return outcomes.assign(probability=kept), int(outside.sum())
 
 
 def with_errors_of(
@@ -118,27 +145,47 @@ def with_errors_of(
         return replace(answers, abstained=(*answers.abstained, errors))
     rows = {(row.attribute, row.group): row for row in errors.groups}
     compared = {one.attribute: one for one in errors.attributes}
+    crossed = {one.attributes: one for one in errors.intersections}
     kept = tuple(one for one in answers.abstained if not one.subject.startswith(_ERRORS))
     return replace(
         answers,
         labelled=errors.labelled,
         groups=tuple(_row_with_errors(row, rows) for row in answers.groups),
         attributes=tuple(
-            replace(
-                compared[one.attribute],
-                largest_group=one.largest_group,
-                demographic_parity_difference=one.demographic_parity_difference,
-                demographic_parity_ratio=one.demographic_parity_ratio,
-            )
-            if one.attribute in compared
-            else one
-            for one in answers.attributes
+            _compared_with_errors(one, compared.get(one.attribute)) for one in answers.attributes
+        ),
+        intersections=tuple(
+            _crossed_with_errors(one, crossed.get(one.attributes)) for one in answers.intersections
         ),
         notes=(*answers.notes, f"Error rates are of {window}, the newest days with labels"),
         abstained=(
             *kept,
             *(one for one in errors.abstained if one not in kept),
         ),
+    )
+
+
+def _compared_with_errors(
+    one: AttributeFairness, other: AttributeFairness | None
+) -> AttributeFairness:
+    if other is None:
+        return one
+    return replace(
+        other,
+        largest_group=one.largest_group,
+        demographic_parity_difference=one.demographic_parity_difference,
+        demographic_parity_ratio=one.demographic_parity_ratio,
+    )
+
+
+def _crossed_with_errors(one: Intersection, other: Intersection | None) -> Intersection:
+    if other is None:
+        return one
+    rows = {(row.attribute, row.group): row for row in other.groups}
+    return replace(
+        one,
+        groups=tuple(_row_with_errors(row, rows) for row in one.groups),
+        compared=_compared_with_errors(one.compared, other.compared),
     )
 
 

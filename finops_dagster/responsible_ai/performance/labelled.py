@@ -49,7 +49,7 @@ def judge_performance(
         areas = [_area(window) for window in windows]
     else:
         before, now = (mean(np.abs(w["prediction"] - w["label"])) for w in windows)
-        worsening = _growth(before, now)
+        worsening = growth(before, now)
         areas = [None, None]
     return PerformanceResult(
         subject=subject,
@@ -81,8 +81,8 @@ def _area(window: dict[str, NDArray[Any]]) -> Interval | None:
     return area_under_curve(window["label"], probability)
 
 
-def _growth(before: Interval, now: Interval) -> Interval:
-    """Now / before - 1, its interval by the delta method on logarithms."""
+def growth(before: Interval, now: Interval) -> Interval:
+    """Growth of an error: now / before - 1, its interval by the delta method on logarithms."""
     if before.value <= 0 or now.value <= 0:
         return Interval(0.0 if now.value <= before.value else math.inf)
     growth = now.value / before.value - 1

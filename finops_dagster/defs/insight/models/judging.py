@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 
 from finops_dagster.defs.estate import Estate
+from finops_dagster.defs.insight.models.decided import write_decided
 from finops_dagster.defs.insight.models.health import Health
 from finops_dagster.defs.insight.models.monitored import judge_monitored
 from finops_dagster.defs.insight.models.own import judge_forecaster
@@ -15,13 +16,16 @@ from finops_dagster.storage.publication import PublishedReader
 
 
 def judge_models(estate: Estate, reader: PublishedReader, as_of: date) -> Health:
-    """Judge every monitored model, and our own forecaster."""
+    """Judge every monitored model, our own forecaster, and whom our decisions fell on."""
     health = Health()
     folder = estate.report_folder(as_of)
     for number, model in enumerate(estate.settings.models, 1):
         # names come from settings and logs: never a path
         place = folder / "models" / f"model-{number}"
-        smallest = estate.settings.ai.smallest_group
-        judge_monitored(reader, model, as_of, place, health, smallest_group=smallest)
-    judge_forecaster(estate.day(as_of), folder, as_of, health)
+        judge_monitored(reader, model, as_of, place, health, estate.settings.ai)
+    judge_forecaster(estate, folder, as_of, health)
+    decided, unjudged, page = write_decided(estate, reader, as_of)
+    health.gates.append(decided)
+    health.abstained += unjudged
+    health.pages[decided.gate] = page
     return health

@@ -17,17 +17,20 @@ from finops_dagster.defs.insight import facts
 from finops_dagster.defs.insight.models.health import SEED, Health
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.responsible_ai import (
-    DriftResult,
-    FairnessResult,
+    DriftOptions,
+    DriftReport,
     FixedReference,
     GateLimits,
     ModelJudgement,
     ModelSpec,
     PerformanceResult,
+    Stake,
     gate,
     judge_model,
 )
+from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.settings import ModelSettings
+from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
 
 
@@ -37,8 +40,7 @@ def judge_monitored(
     as_of: date,
     folder: Path,
     health: Health,
-    *,
-    smallest_group: int,
+    ai: AISettings,
 ) -> None:
     """Judge one model, with its pages in `folder`, and add to `health` what was said."""
     spec = spec_of(model)
@@ -56,18 +58,21 @@ def judge_monitored(
         as_of=as_of,
         seed=SEED,
         folder=folder,
+        options=DriftOptions(
+            false_alarms_per_year=ai.false_alarms_per_year, smallest_group=ai.smallest_group
+        ),
         limits=GateLimits(**model.limits.model_dump()),
-        smallest_group=smallest_group,
+        stake=Stake(
+            amount=model.error_cost.amount if model.error_cost else None,
+            currency=model.error_cost.currency if model.error_cost else "",
+            risk_class=model.risk_class,
+        ),
     )
     health.gates.append(judged.gate)
     health.pages[model.name] = judged.page
     if judged.evidently is not None:
         health.pages[f"{model.name}: Evidently"] = judged.evidently
-    for part in (judged.drift, judged.fairness, judged.performance):
-        if isinstance(part, Abstained):
-            health.abstained.append(part)
-        elif isinstance(part, DriftResult | FairnessResult):
-            health.abstained += part.abstained
+    health.abstained += judged.abstained
     health.rows.append(_row(model, judged))
 
 
@@ -107,10 +112,14 @@ def _row(model: ModelSettings, judged: ModelJudgement) -> dict[str, Any]:
             for one in judged.versions
         ],
         "gate": judged.gate.result,
-        "drifted_features": [one.feature for one in drift.drifted]
-        if isinstance(drift, DriftResult)
+        "judged": [one.value for one in judged.judged],
+        "energy_kwh_month": judged.energy.month_kwh
+        if isinstance(judged.energy, ModelEnergy)
         else None,
-        "drifted_share": drift.drifted_share if isinstance(drift, DriftResult) else None,
+        "drifted_features": [one.feature for one in drift.drifted]
+        if isinstance(drift, DriftReport)
+        else None,
+        "drifted_share": drift.drifted_share if isinstance(drift, DriftReport) else None,
         "quality_metric": quality.metric if isinstance(quality, PerformanceResult) else None,
         "quality": quality.analysis.value if isinstance(quality, PerformanceResult) else None,
     }

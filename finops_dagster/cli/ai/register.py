@@ -1,0 +1,82 @@
+"""`finops ai register`: every AI system, who answers for it, how it stands and what is missing.
+
+What is in the register is decided in responsible_ai/governance; nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finops_dagster.cli.common import AsJson, AsOf, Config, command, day_of, settings_for
+from finops_dagster.cli.output import console, envelope, print_json, print_table
+from finops_dagster.defs.estate import Estate
+from finops_dagster.domain.errors import Fault, SettingsError
+
+
+@command("ai_register")
+def ai_register(
+    as_of: AsOf = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Folder for index.html, register.json and register.csv."),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """All AI systems: owner, risk class, gate, open breaches, energy and what is missing."""
+    from finops_dagster.defs.insight.models.registering import read_register
+    from finops_dagster.responsible_ai.governance import export as exported
+    from finops_dagster.responsible_ai.governance.pages import write_register
+
+    settings = settings_for(config)
+    estate = Estate(settings)
+    day = day_of(settings, as_of)
+    if estate.decided(day) is None:
+        raise SettingsError(
+            f"{day} was not decided.",
+            (
+                Fault(
+                    code="not_decided",
+                    column="--as-of",
+                    expected="Expected a day that was decided.",
+                    hint="Run `finops run`, or choose a day that has a report.",
+                ),
+            ),
+        )
+    register = read_register(estate, day)
+    if export is not None:
+        write_register(export, register.without_links())
+        (export / "register.json").write_text(
+            json.dumps(exported.document(register), ensure_ascii=False, indent=1) + "\n",
+            encoding="utf-8",
+        )
+        (export / "register.csv").write_text(exported.table(register), encoding="utf-8")
+    if as_json:
+        print_json(envelope("ai_register", exported.rows(register), as_of=day))
+        return 0
+    print_table(
+        f"AI systems on {day}",
+        ("system", "kind", "owner", "risk class", "gate", "open breaches", "missing"),
+        [
+            (
+                one.name,
+                one.kind.value,
+                one.owner,
+                one.risk_class.value,
+                one.gate.result if one.gate else "",
+                "; ".join(
+                    f"{each.breach.check.value.replace('_', ' ')} ({each.days} d)"
+                    for each in one.breaches
+                ),
+                "; ".join(one.missing),
+            )
+            for one in register.systems
+        ],
+    )
+    if export is not None:
+        console().print(f"Written to {export}: index.html, register.json, register.csv.")
+    return 0
