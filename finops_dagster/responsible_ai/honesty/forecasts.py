@@ -62,6 +62,18 @@ class HonestyResult:
     false_alarms_per_year: float
     streams: int
     """Tests that share this rate."""
+    months: tuple[MonthError, ...] = ()
+
+
+@dataclass(frozen=True)
+class MonthError:
+    """Errors of one segment in one month, as SegmentHonesty's."""
+
+    segment: str
+    month: str
+    """YYYY-MM."""
+    signed_error: float
+    absolute_error: float
 
 
 def judge_forecasts(
@@ -106,7 +118,24 @@ def judge_forecasts(
         ),
         false_alarms_per_year=false_alarms_per_year,
         streams=streams,
+        months=tuple(one for name, rows in parts for one in _months(name, rows)),
     )
+
+
+def _months(name: str, rows: pd.DataFrame) -> list[MonthError]:
+    off = _off(rows)
+    month = pd.to_datetime(rows["ds"]).dt.strftime("%Y-%m")
+    return [
+        MonthError(name, str(when), float(part.mean()), float(part.abs().mean()))
+        for when, part in off.groupby(month)
+    ]
+
+
+def _off(rows: pd.DataFrame) -> pd.Series:
+    """(forecast - actual) over the mean |actual| of its series."""
+    actual = rows["actual"].astype(float)
+    size = actual.abs().groupby(rows["unique_id"]).mean().replace(0.0, np.nan)
+    return (rows["mean"].astype(float) - actual) / rows["unique_id"].map(size)
 
 
 def _segment(
@@ -128,8 +157,7 @@ def _segment(
         for level in LEVELS
     }
     above = (actual > mean).astype(float).where(actual != mean, 0.5)
-    size = actual.abs().groupby(rows["unique_id"]).mean().replace(0.0, np.nan)
-    off = (mean - actual) / rows["unique_id"].map(size)
+    off = _off(rows)
     return SegmentHonesty(
         segment=name,
         coverage={level: judged(inside[level], level / 100, _TOLERANCE[level]) for level in LEVELS},

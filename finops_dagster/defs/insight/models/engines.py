@@ -258,7 +258,7 @@ def _alarms(estate: Estate, as_of: date, until: date) -> tuple[str, ...]:
 
 
 def _breached(day: DayStore) -> set[Check]:
-    from finops_dagster.defs.insight.models.own import FORECASTER
+    from finops_dagster.defs.insight.models.cards import FORECASTER
 
     watched = (Check.COVERAGE, Check.BIAS, Check.DATA_DRIFT)
     return {
