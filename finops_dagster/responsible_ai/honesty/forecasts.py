@@ -186,7 +186,7 @@ def breaches_of(result: HonestyResult | Abstained) -> tuple[Breach, ...]:
                     f"{'narrow' if narrow else 'wide'}: right on {told.coverage.value:.0%} of "
                     f"{told.days} days",
                     segment=one.segment,
-                    since=result.days[alarm.since],
+                    since=_since(result.days, told),
                     figures=_figures(f"coverage_{level}_share", told),
                 )
             )
@@ -200,7 +200,7 @@ def breaches_of(result: HonestyResult | Abstained) -> tuple[Breach, ...]:
                     f"{'high' if alarm.side == 'below' else 'low'}: cost was above them on "
                     f"{one.bias.coverage.value:.0%} of {one.bias.days} days",
                     segment=one.segment,
-                    since=result.days[alarm.since],
+                    since=_since(result.days, one.bias),
                     figures={
                         **_figures("above_share", one.bias),
                         "signed_error_share": one.signed_error,
@@ -211,7 +211,21 @@ def breaches_of(result: HonestyResult | Abstained) -> tuple[Breach, ...]:
 
 
 def _stands(days: tuple[date, ...], at: int) -> bool:
-    return days[-1] - days[at] <= timedelta(days=STANDS_DAYS)
+    return _follows(days[-1], days[at])
+
+
+def _since(days: tuple[date, ...], told: CoverageResult) -> date:
+    """Where the first of the alarms that followed on each other puts the change."""
+    first = told.alarms[-1]
+    for earlier in reversed(told.alarms[:-1]):
+        if earlier.side != first.side or not _follows(days[first.at], days[earlier.at]):
+            break
+        first = earlier
+    return days[first.since]
+
+
+def _follows(later: date, earlier: date) -> bool:
+    return later - earlier <= timedelta(days=STANDS_DAYS)
 
 
 def _figures(name: str, told: CoverageResult) -> dict[str, float]:
