@@ -152,7 +152,7 @@ def rolled_back(settings: Settings, to: str, *, unpin: bool, act: bool) -> dict[
     actions, proposal = add_change(estate, as_of, finding)
     listed = [*actions.opened, *actions.updated, *actions.unchanged, *actions.deferred,
               *actions.withheld]  # fmt: skip
-    mine = [one for one in listed if proposal.key in str(one) or finding.resource in one.title]
+    mine = [one for one in listed if one.resource == proposal.resource]
     url = mine[0].url if mine else None
     reason = mine[0].reason if mine else "the pull request was not opened"
     return {**row, "pull_request": url, "told": f"{target[:12]}: {url or reason}."}
