@@ -39,7 +39,10 @@ def write_model_page(
     windows: str = "",
     register: str = "",
 ) -> Path:
-    """Write the page; `evidently` is the relative link to its report, `register` to the register. Returns `path`."""
+    """Write the page; returns `path`.
+
+    `evidently` is the relative link to its report, `register` to the register; empty is none.
+    """
     return write_page(
         path,
         "model.html",

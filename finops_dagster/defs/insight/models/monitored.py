@@ -33,7 +33,6 @@ from finops_dagster.settings import ModelSettings
 from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
 
-
 REGISTER = "../../ai/index.html"
 """From a model's folder."""
 
