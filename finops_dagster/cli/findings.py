@@ -56,10 +56,11 @@ def show_command(
     """A finding: what, whose, how much, on which evidence, what to change, what would undo it."""
     day, store = decided_day(config, as_of)
     item: Finding = one_of(store.items("findings", Finding), finding, "finding")
+    made = [one for one in store.items("proposals", Proposal) if one.finding_id == item.id]
+    otherwise = made[0].counterfactual if made else item.counterfactual
     if as_json:
-        print_json(
-            envelope("finding", [{"id": item.id, **item.model_dump(mode="json")}], as_of=day)
-        )
+        told = {**_plain(item), "counterfactual": list(otherwise)}
+        print_json(envelope("finding", [told], as_of=day))
         return 0
     window = item.evidence
     said = (
@@ -71,6 +72,7 @@ def show_command(
         ("change", f"{item.field}: {item.current} -> {item.proposed}" if item.proposed else "none"),
         ("risk", f"{item.risk:.1%}"),
         ("wrong if", item.wrong_if or "see its page in the documentation"),
+        *(("not proposed if", one) for one in otherwise),
         ("measured", f"{item.confidence:.0%} of {window.window_start:%Y-%m-%d} to "
                      f"{window.window_end:%Y-%m-%d}, {window.samples} samples"),
         *((name, quantity(value, "")) for name, value in window.figures.items()),

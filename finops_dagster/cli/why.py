@@ -23,6 +23,8 @@ from finops_dagster.settings import hide_secrets
 _LINES = 12
 """Lines of a list or a diff that a page shows; --json has all."""
 _ROWS = 3
+_CLAUSES = {"not_if": "not proposed if {}"}
+"""Lists whose items are clauses, a line each."""
 _SHAPES = {
     "meters": "{effective_cost} {currency}: {provider_name}, {service_name}, {sku_meter} "
     "({charge_rows} rows on {days} days, from {source})",
@@ -95,6 +97,8 @@ def _lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         if name == "diff":
             changed = [one for one in str(value).splitlines() if one[:1] in "+-"]
             yield from _cut(changed)
+        elif name in _CLAUSES:
+            yield from _cut([_CLAUSES[name].format(one) for one in value])
         elif name in _SHAPES:
             shown = value[:_ROWS] if name == "rows" else value
             yield from _cut([_SHAPES[name].format(**_flat(one)) for one in shown])

@@ -160,6 +160,7 @@ def _decided(
         {"id": made.id, "owner": proposal.owner, "environment": proposal.environment,
          "risk": proposal.risk, "confidence": proposal.confidence, "order": proposal.order,
          "order_reason": proposal.order_reason, "publication_id": proposal.publication_id,
+         "not_if": proposal.counterfactual,
          **_link(made)},
     )  # fmt: skip
     for entry in chain.of("verdict", subject=made.id)[-1:]:

@@ -75,14 +75,8 @@ class ModelJudgement:
             (Check.ESTIMATED_QUALITY, self.estimated),
             (Check.ENERGY, self.energy),
         )
-        return (
-            *(
-                check
-                for check, part in made
-                if part is not None and not isinstance(part, Abstained)
-            ),
-            Check.LOGGING,
-        )
+        known = (check for check, part in made if not isinstance(part, Abstained | None))
+        return (*known, Check.LOGGING)
 
     @property
     def abstained(self) -> tuple[Abstained, ...]:

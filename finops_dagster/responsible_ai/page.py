@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finops_dagster.domain.decisions import Abstained, GateResult
+from finops_dagster.responsible_ai.drift.picture import pictures_of
 from finops_dagster.responsible_ai.drift.results import DriftReport
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
-from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
+from finops_dagster.responsible_ai.performance.picture import estimate_picture
+from finops_dagster.responsible_ai.performance.results import (
+    EstimatedQuality,
+    EstimateRecord,
+    SegmentQuality,
+)
 from finops_dagster.responsible_ai.results import FairnessResult, PerformanceResult
 from finops_dagster.responsible_ai.versions import VersionJudgement
 
@@ -39,6 +45,7 @@ def write_model_page(
         model=model,
         gate=gate,
         drift=drift,
+        drift_pictures=pictures_of(drift) if isinstance(drift, DriftReport) else (),
         fairness=fairness,
         performance=performance,
         estimated=estimated,
@@ -47,4 +54,7 @@ def write_model_page(
         versions=versions,
         evidently=evidently,
         windows=windows,
+        estimate_picture=estimate_picture(estimated.record)
+        if isinstance(estimated, EstimatedQuality) and isinstance(estimated.record, EstimateRecord)
+        else None,
     )

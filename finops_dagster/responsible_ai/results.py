@@ -69,7 +69,7 @@ class DriftOptions:
     smallest_group: int = 20
     """People under which a segment is not even named (k-anonymity, L. Sweeney 2002)."""
     permutations: int = 9999
-    """Drawn where a move may matter; a twentieth of them where none does."""
+    """Drawn where a move may matter; a fortieth of them where none does."""
     max_rows: int = 200_000
     """Rows of one window above which evenly spaced ones stand for it."""
 

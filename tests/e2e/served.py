@@ -251,6 +251,17 @@ class Browser:
         )
         assert found, f"nothing on the page says {text}"
 
+    def view(self, width: int, height: int, *, dark: bool = False) -> None:
+        """The size of what is seen, in CSS pixels, and whether its reader prefers dark."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._cdp("Emulation.setDeviceMetricsOverride", size)
+        self._cdp("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def _cdp(self, name: str, values: dict[str, Any]) -> None:
+        """One command of Chromium's own protocol."""
+        _post(f"{self._session}/goog/cdp/execute", {"cmd": name, "params": values})
+
     def screenshot(self, path: Path) -> None:
         with urllib.request.urlopen(f"{self._session}/screenshot", timeout=60) as reply:
             path.write_bytes(base64.b64decode(json.load(reply)["value"]))

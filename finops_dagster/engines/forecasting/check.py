@@ -16,7 +16,7 @@ from finops_dagster.engines.forecasting.intervals import bounds, corrections, sc
 from finops_dagster.engines.forecasting.metrics import score, seasonal_naive, seasonal_scale
 from finops_dagster.engines.forecasting.pool import Job, Predicted, Trained, predict
 from finops_dagster.engines.forecasting.recipes import Recipe
-from finops_dagster.engines.known import Floats
+from finops_dagster.engines.known import Floats, mean
 
 POOLED = "(pooled)"
 _LEAST = 2
@@ -78,6 +78,8 @@ class Checked:
     corrections: dict[int, Floats]
     backtest: pd.DataFrame
     windows: int
+    origins: pd.DataFrame
+    """As ForecastResult's."""
 
 
 def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
@@ -112,24 +114,27 @@ def check(job: Job, made: Plan, trained: list[Trained]) -> Checked:
         for origin in made.scored
     }  # fmt: skip
 
-    def later(part: np.ndarray) -> dict[str, pd.DataFrame]:
+    def later(part: np.ndarray) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
         of = job.of(part)
         answers = {origin: predict(trained, of.windows(origin)) for origin in made.scored}
         return _scored(of, made, answers, realised)
 
     others = job.parts(but=rows)
-    tables = [_scored(drawn, made, said, realised), *terms.each(later, others)]
+    parts = [_scored(drawn, made, said, realised), *terms.each(later, others)]
     backtest = _with_pooled(
         pd.concat(
             [
-                pd.concat([table[name] for table in tables]).sort_values("unique_id")
-                for name in tables[0]
+                pd.concat([tables[name] for tables, _ in parts]).sort_values("unique_id")
+                for name in parts[0][0]
             ],
             ignore_index=True,
         )
     )
     backtest.insert(3, "windows", len(made.scored))
-    return Checked(_corrected(job, missed), backtest, len(made.origins))
+    origins = pd.concat([one for _, one in parts]).sort_values(["unique_id", "origin"])
+    return Checked(
+        _corrected(job, missed), backtest, len(made.origins), origins.reset_index(drop=True)
+    )
 
 
 def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floats]:
@@ -147,8 +152,8 @@ def _corrected(job: Job, missed: dict[int, dict[int, Floats]]) -> dict[int, Floa
 
 def _scored(
     job: Job, made: Plan, said: dict[int, Predicted], realised: dict[int, dict[int, Floats]]
-) -> dict[str, pd.DataFrame]:
-    """Rows of the backtest, of ours and of the seasonal naive, one a series."""
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Rows of the backtest, of ours and of the seasonal naive, one a series; and our origins."""
     season, horizon, levels = job.terms.recipe.season, job.terms.horizon, job.terms.levels
     parts: dict[str, list[dict[str, Floats]]] = {"ours": [], "seasonal_naive": []}
     truths: list[Floats] = []
@@ -161,6 +166,14 @@ def _scored(
         truths.append(np.where(both, _actual(job, origin), np.nan))
     scale = seasonal_scale(job.grid.y[:, : made.cut + 1], season)
     truth = np.concatenate(truths, axis=1)
+    origins = pd.concat(
+        [
+            _origin(job, origin, ours, naive, scale)
+            for origin, ours, naive in zip(
+                made.scored, parts["ours"], parts["seasonal_naive"], strict=True
+            )
+        ]
+    )
     tables = {}
     for name, some in parts.items():
         joined = {k: np.concatenate([p[k] for p in some], axis=1) for k in some[0]}
@@ -168,7 +181,25 @@ def _scored(
         table.insert(0, "unique_id", list(job.grid.ids))
         table.insert(1, "model", name)
         tables[name] = table.loc[table["n"] > 0]
-    return tables
+    return tables, origins
+
+
+def _origin(
+    job: Job, origin: int, ours: dict[str, Floats], naive: dict[str, Floats], scale: Floats
+) -> pd.DataFrame:
+    """One scored origin: the error of each series, and what was said of its first step."""
+    actual = _actual(job, origin)
+    compared = np.where(np.isfinite(naive["mean"]), np.abs(actual - ours["mean"]), np.nan)
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.array(job.grid.ids, dtype=object),
+            "origin": job.grid.calendar.stamps[origin],
+            "error": mean(compared) / np.where(scale > 0, scale, np.nan),
+            "actual": actual[:, 0],
+            **{name: one[:, 0] for name, one in ours.items()},
+        }
+    )
+    return frame.dropna(subset=["error"])
 
 
 def _actual(job: Job, origin: int) -> Floats:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from finops_dagster.domain.decisions import Abstained
-from finops_dagster.engines.forecasting.check import Checked, check, in_units, needed, plan
+from finops_dagster.engines.forecasting.artefact import ENGINE, Fitted, Kept, dump, load
+from finops_dagster.engines.forecasting.check import check, in_units, needed, plan
 from finops_dagster.engines.forecasting.grid import lay_out
 from finops_dagster.engines.forecasting.ladder import simpler_forecast
 from finops_dagster.engines.forecasting.pool import (
@@ -25,12 +26,11 @@ from finops_dagster.engines.forecasting.pool import (
     predict,
     train,
 )
-from finops_dagster.engines.forecasting.recipes import Frequency
+from finops_dagster.engines.forecasting.recipes import STANDARD, Frequency, variant
 from finops_dagster.engines.forecasting.result import ForecastResult, ModelRecord
 from finops_dagster.engines.forecasting.rungs import NONE, POOLED, simpler, span
 from finops_dagster.engines.known import Floats
 
-ENGINE = "forecasting/1"
 BASE = "base"
 SUM_TOLERANCE = 1e-6
 """Share of a forecast, or of all that moved it, that 32-bit trees may lose."""
@@ -48,6 +48,8 @@ def forecast(
     explain_steps: Sequence[int] | None = None,
     scale_floor: float = 0.01,
     threads: int = 1,
+    recipe: str = STANDARD,
+    artefact: bytes | None = None,
 ) -> ForecastResult:
     """Forecast every series `horizon` steps beyond the newest time of `history`.
 
@@ -60,16 +62,30 @@ def forecast(
     `explain_steps` (1-based; default: the first, the seventh and the last) get contributions:
     exact, or of thousands of series approximate, as the record says. `scale_floor`, in y's unit, is
     the least size of a series' own noise; 0.01 is a cent. `threads`: trainings and parts of the
-    series that go on at a time; what is answered does not depend on them. Raises ValueError on a
-    row without series or time, a repeated time, a time off the frequency's steps, or a horizon or
-    level out of range.
+    series that go on at a time; what is answered does not depend on them. `recipe`: a name in
+    `recipes.VARIANTS`. `artefact`: what an earlier forecast was made with; nothing is trained, and
+    on the history that it was trained on the answer is the same to the bit. Raises ValueError on a
+    row without series or time, a repeated time, a time off the frequency's steps, a horizon or
+    level out of range, or an artefact that was made on other terms.
     """
     watch = _Watch()
-    terms = Terms(frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads)
+    terms = Terms(
+        frequency, horizon, tuple(sorted(levels)), seed, scale_floor, threads,
+        variant(recipe, frequency),
+    )  # fmt: skip
+    kept = None
+    if artefact is not None:
+        kept = load(artefact)
+        asked, made = terms, kept.terms
+        if (asked.frequency, asked.horizon, asked.levels, asked.seed, asked.floor) != (
+            made.frequency, made.horizon, made.levels, made.seed, made.floor,
+        ):  # fmt: skip
+            raise ValueError("the artefact was made for another frequency, horizon or levels")
+        terms = replace(made, threads=threads)
     with watch.stage("lay_out"):
         job = Job(lay_out(history, terms.recipe, horizon), terms)
         pool = _pool(job)
-    fitted = _fit(pool, watch)
+    fitted = _fit(pool, watch) if kept is None else kept.fitted
     with watch.stage("predict"):
         frame, rungs, abstained = _answers(job, pool, fitted)
     if fitted is None:
@@ -78,7 +94,7 @@ def forecast(
             contributions=_no_contributions(),
             backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
             rungs=rungs,
-            record=_record(pool, (), [], 0, watch),
+            record=_record(pool, (), None, watch),
             abstained=abstained,
         )
     steps = sorted({1, min(7, horizon), horizon} if explain_steps is None else set(explain_steps))
@@ -86,7 +102,19 @@ def forecast(
     with watch.stage("explain"):
         point = frame["mean"].to_numpy().reshape(-1, horizon)[job.grid.rungs == POOLED]
         told = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
-    record = _record(pool, told.names, fitted.trained, fitted.checked.windows, watch)
+    if kept is None:
+        record = replace(_record(pool, told.names, fitted, watch), recipe=recipe)
+        raw = dump(Kept(fitted, terms, record, pool.grid.ids))
+    else:
+        # what it was made of is the artefact's to say; what is explained is today's history
+        record = replace(
+            kept.record,
+            series=len(pool.grid.ids),
+            data_hash=pool.grid.data_hash,
+            seconds=watch.elapsed,
+            stages=watch.stages,
+        )
+        raw = artefact or b""
     return ForecastResult(
         frame=frame,
         contributions=told.frame,
@@ -96,7 +124,9 @@ def forecast(
             record, explanation="exact" if exact else "approximate", explanation_gap=told.gap
         ),
         abstained=abstained,
-        models=tuple(bytes(one.booster.save_raw("ubj")) for one in fitted.trained),
+        models=tuple(one.raw for one in fitted.trained),
+        origins=fitted.checked.origins,
+        artefact=raw,
     )
 
 
@@ -122,8 +152,9 @@ def explain(
     if not all(1 <= step <= record.horizon for step in steps):
         raise ValueError(f"steps are between 1 and {record.horizon}")
     terms = Terms(
-        record.frequency, record.horizon, record.levels, record.seed, record.scale_floor, threads=1
-    )
+        record.frequency, record.horizon, record.levels, record.seed, record.scale_floor, 1,
+        variant(record.recipe, record.frequency),
+    )  # fmt: skip
     pool = _pool(Job(lay_out(history, terms.recipe, terms.horizon), terms))
     if pool.grid.data_hash != record.data_hash:
         raise ValueError("this is not the history that the forecast was made of")
@@ -136,6 +167,12 @@ def explain(
     ]
     point = predict(trained, asked.windows(asked.grid.y.shape[1] - 1)).point
     return _explained(asked, trained, point, np.array(sorted(set(steps))) - 1, exact=True).frame
+
+
+def learnt(history: pd.DataFrame, frequency: Frequency) -> frozenset[str]:
+    """The series of `history` that a pooled model would learn from. Raises as `forecast`."""
+    grid = lay_out(history, variant(STANDARD, frequency), 1)
+    return frozenset(np.array(grid.ids, dtype=object)[grid.rungs == POOLED])
 
 
 @dataclass(frozen=True)
@@ -178,20 +215,16 @@ def fit(
     return [*job.grid.abstained, *short]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What training and checking leave."""
-
-    trained: list[Trained]
-    checked: Checked
-
-
 @dataclass
 class _Watch:
     """Seconds by stage, and since the start."""
 
     started: float = field(default_factory=time.perf_counter)
     stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -337,12 +370,11 @@ def _no_contributions() -> pd.DataFrame:
     return pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"])
 
 
-def _record(
-    job: Job, names: Sequence[str], trained: list[Trained], windows: int, watch: _Watch
-) -> ModelRecord:
+def _record(job: Job, names: Sequence[str], fitted: Fitted | None, watch: _Watch) -> ModelRecord:
     import xgboost
 
     stamps, terms = job.grid.calendar.stamps, job.terms
+    trained = fitted.trained if fitted else []
     return ModelRecord(
         engine=ENGINE,
         frequency=terms.frequency,
@@ -359,10 +391,10 @@ def _record(
         training_rows=sum(t.rows for t in trained),
         training_start=stamps[0].isoformat() if len(stamps) else "",
         training_end=stamps[job.grid.y.shape[1] - 1].isoformat() if len(stamps) else "",
-        calibration_windows=windows,
+        calibration_windows=fitted.checked.windows if fitted else 0,
         data_hash=job.grid.data_hash,
         xgboost=xgboost.__version__,
-        seconds=time.perf_counter() - watch.started,
+        seconds=watch.elapsed,
         stages=watch.stages,
     )
 

@@ -48,6 +48,8 @@ class Terms:
     floor: float
     """Least scale of a window, in y's unit."""
     threads: int
+    asked: Recipe | None = None
+    """Another recipe than the frequency's standard one."""
 
     def __post_init__(self) -> None:
         if self.horizon < 1 or not self.levels or not all(0 < x < 100 for x in self.levels):
@@ -56,7 +58,7 @@ class Terms:
     @property
     def recipe(self) -> Recipe:
         """How the frequency is forecast."""
-        return RECIPES[self.frequency]
+        return self.asked or RECIPES[self.frequency]
 
     @property
     def alphas(self) -> tuple[float, ...]:
@@ -128,6 +130,11 @@ class Trained:
     booster: xgboost.Booster
     parameters: dict[str, Any]
     rows: int
+
+    @property
+    def raw(self) -> bytes:
+        """XGBoost's UBJSON."""
+        return bytes(self.booster.save_raw("ubj"))
 
     @classmethod
     def kept(cls, member: Member, model: bytes) -> Trained:

@@ -56,6 +56,8 @@ class ModelRecord:
     """Largest share of a forecast that they missed before the base took it up: 1e-6 at most."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of lay_out, train, check, predict and explain."""
+    recipe: str = "standard"
+    """Name of the recipe it was made by."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,10 @@ class ForecastResult:
     """What is not forecast, and why."""
     models: tuple[bytes, ...] = ()
     """XGBoost's UBJSON of each member, in the recipe's order: see `explain`."""
+    origins: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The pooled model's backtest by window: unique_id, origin (time of the last value known),
+    error (mean absolute error over the horizon in the scale of MASE), and of the first step after
+    it actual, mean and the ends of each level, in y's unit."""
+    artefact: bytes = b""
+    """All that it takes to forecast again with what was trained: see `artefact`. Empty where the
+    pooled model forecast nothing."""

@@ -23,7 +23,9 @@ from finops_dagster.engines.optimisation.quantities import (
     cpu_text,
     memory_text,
     neat_cpu,
+    neat_cpu_below,
     neat_memory,
+    neat_memory_below,
 )
 from finops_dagster.engines.optimisation.risk import Sizing
 from finops_dagster.engines.optimisation.rules import (
@@ -95,6 +97,37 @@ class Case:
         if self.meter == "cpu":
             return self.rule.name
         return f"peak + drift, {self.rule.memory_headroom - 1:.0%} headroom"
+
+    def worth_a_cut(self, share: float) -> Decimal:
+        """The most that it may need to be cut: at least `share` under what is declared, in steps.
+
+        `wanted` is above it, and nothing is cut, exactly where what was asked for before it was
+        made neat is.
+        """
+        most = self.current * (1 - to_decimal(share))
+        return neat_cpu_below(most) if self.meter == "cpu" else neat_memory_below(most)
+
+    def bearing(self, share: float) -> dict[str, float]:
+        """What the rule goes by, and above which figure of it the request would not be cut by
+        `share`: the rule solved for it.
+
+        What the fleet's risk asks for has no inverse in demand: there it is the need itself.
+        """
+        most, profile = self.worth_a_cut(share), self.profile
+        if self.risked is not None:
+            asked = float(self.current) * self.risked.capacity / 100
+            return {"risk_size_cores": asked, "risk_size_limit_cores": float(most)}
+        if self.meter == "cpu":
+            level = f"{self.rule.cpu_quantile:g}"
+            return {
+                "rule_quantile_cores": float(profile[f"cpu_q{level}"]),
+                "rule_quantile_limit_cores": float(most) / self.rule.cpu_headroom,
+            }
+        peak = float(profile["memory_max"]) + float(profile["memory_drift"])
+        return {
+            "peak_and_drift_gib": peak / GIB,
+            "peak_and_drift_limit_gib": float(most) / self.rule.memory_headroom / GIB,
+        }
 
     def limit(self, ground: Ground) -> Bound | None:
         """The container's own limit: as declared, else as it runs, by a LimitRange's default."""

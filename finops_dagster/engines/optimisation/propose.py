@@ -25,6 +25,8 @@ from finops_dagster.engines.optimisation.candidates import (
     for_carbon,
     lever_of,
 )
+from finops_dagster.engines.optimisation.counterfactual import counterfactuals
+from finops_dagster.engines.optimisation.inputs import SizingConfig
 from finops_dagster.engines.optimisation.portfolio import Chosen, choose
 from finops_dagster.engines.optimisation.queue import DailyLimits, Progress
 
@@ -42,6 +44,7 @@ def propose(
     limits: DailyLimits | None = None,
     progress: Progress | None = None,
     carbon_prices: Mapping[str, Decimal] | None = None,
+    max_risk: float = SizingConfig.max_risk,
 ) -> tuple[list[Proposal], list[Abstained]]:
     """Proposals in the order of doing, what is for safety first, and a reason for each left out.
 
@@ -52,7 +55,8 @@ def propose(
     it is left to a person. The rest is a portfolio (see `choose`): what
     does not go together with something better is left out, and each proposal carries what it saves
     once the others are done. `costs` a month are at the net rate. What only a limit of the day
-    holds up is Waiting: handed in as tomorrow's `progress`, it comes first then.
+    holds up is Waiting: handed in as tomorrow's `progress`, it comes first then. What would have
+    to be true for it not to be proposed goes with each; `max_risk` is that of the finders.
     """
     by_id = {one.id: one for one in findings}
     why = {
@@ -84,10 +88,17 @@ def propose(
             )
         else:
             left.append(Abstained(subject=subject, reason=reason))
-    proposals = [
-        _proposal(by_id[one.candidate.id], one, reconstructed, publication_id, as_of)
-        for one in chosen.chosen
-    ]
+    proposals = []
+    for one in chosen.chosen:
+        finding = by_id[one.candidate.id]
+        otherwise = counterfactuals(
+            finding,
+            min_saving=min_saving,
+            min_confidence=min_confidence,
+            max_risk=max_risk,
+            carbon_price=(carbon_prices or {}).get(finding.saving_per_month.currency),
+        )
+        proposals.append(_proposal(finding, one, reconstructed, publication_id, as_of, otherwise))
     return proposals, left
 
 
@@ -167,7 +178,12 @@ def _too_little_carbon(finding: Finding, min_saving: Decimal, price: Decimal | N
 
 
 def _proposal(
-    finding: Finding, chosen: Chosen, reconstructed: bool, publication_id: str, as_of: date
+    finding: Finding,
+    chosen: Chosen,
+    reconstructed: bool,
+    publication_id: str,
+    as_of: date,
+    counterfactual: tuple[str, ...],
 ) -> Proposal:
     return Proposal(
         finding_id=finding.id,
@@ -192,7 +208,7 @@ def _proposal(
         order_reason=chosen.why,
         wrong_if=finding.wrong_if,
         document=finding.document,
-        counterfactual=finding.counterfactual,
+        counterfactual=finding.counterfactual or counterfactual,
     )
 
 

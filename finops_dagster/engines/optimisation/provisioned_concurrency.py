@@ -195,6 +195,7 @@ def _finding(
         "provisioned_units_used_mean": float(used.mean()),
         "intervals_above_proposed_share": float((used > kept).mean()),
         "spilled_share": spilled,
+        "cost_after_share": 1 - share,
     }
     suggestion = ""
     schedule = _schedule(used, headroom, units)

@@ -5,7 +5,7 @@ Nothing about what amount is right; how one is read is known in the domain.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 MIB = 1024**2
 GIB = 1024**3
@@ -23,6 +23,17 @@ def _up(amount: Decimal, steps: tuple[tuple[int | None, int], ...]) -> int:
     raise AssertionError("the last band has no upper end")
 
 
+def _down(amount: Decimal, steps: tuple[tuple[int | None, int], ...]) -> int:
+    """The greatest amount that `_up` leaves as it is and that is at or below `amount`.
+
+    Bands begin at a multiple of the step of the band below.
+    """
+    for below, step in steps:
+        if below is None or amount < below:
+            return int((amount / step).to_integral_value(ROUND_FLOOR)) * step
+    raise AssertionError("the last band has no upper end")
+
+
 def neat_cpu(cores: Decimal) -> Decimal:
     """`cores` rounded up to 5m below 100m, 10m below a core, 50m below four, 100m above."""
     return Decimal(_up(cores * 1000, _CPU_STEPS_M)) / 1000
@@ -31,6 +42,16 @@ def neat_cpu(cores: Decimal) -> Decimal:
 def neat_memory(size_bytes: Decimal) -> Decimal:
     """`size_bytes` rounded up to 8 MiB below 256 MiB, 16 below 1 GiB, 64 below 4, 256 above."""
     return Decimal(_up(size_bytes / MIB, _MEMORY_STEPS_MIB)) * MIB
+
+
+def neat_cpu_below(cores: Decimal) -> Decimal:
+    """The greatest neat amount at or below `cores`."""
+    return Decimal(_down(cores * 1000, _CPU_STEPS_M)) / 1000
+
+
+def neat_memory_below(size_bytes: Decimal) -> Decimal:
+    """The greatest neat amount at or below `size_bytes`."""
+    return Decimal(_down(size_bytes / MIB, _MEMORY_STEPS_MIB)) * MIB
 
 
 def cpu_text(cores: Decimal, like: str = "") -> str:

@@ -5,6 +5,7 @@ Which of them is right is judged elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from finops_dagster.domain.decisions import Abstained, Finding, FindingKind
@@ -40,7 +41,7 @@ def cut(
         )
     return _finding(
         ground, case, kind, case.declared, proposed, risk, reason, late_share, unlearnt,
-        wrong_if=wrong_if,
+        wrong_if=wrong_if, bearing=case.bearing(ground.config.min_change_share),
     )  # fmt: skip
 
 
@@ -52,10 +53,12 @@ def raised(
     risk: float,
     unlearnt: str,
     why: str = "",
+    kills: float = 0.0,
 ) -> Finding:
     """The finding that `wanted` is needed: the edit, where nobody would refuse it.
 
-    `why` it is short: by default that use is over the request.
+    `why` it is short: by default that use is over the request. `kills`: how often it was killed
+    for want of memory, which would make it short as well.
     """
     cpu = case.meter == "cpu"
     declared = ground.declared.get((case.resource, case.container, f"limits.{case.meter}"))
@@ -82,7 +85,10 @@ def raised(
         f"{_limit_text(declared, wanted, case)} is needed by {case.by}.{note}"
     )
     kind = FindingKind.UNDERPROVISIONED_CPU if cpu else FindingKind.UNDERPROVISIONED_MEMORY
-    return _finding(ground, case, kind, edit, wanted, risk, reason, over_share, unlearnt, declared)
+    return _finding(
+        ground, case, kind, edit, wanted, risk, reason, over_share, unlearnt, declared,
+        bearing={"kills_for_want_of_memory": kills} if kills > 0 else {},
+    )  # fmt: skip
 
 
 def killed(
@@ -112,7 +118,7 @@ def killed(
     wanted = case.neat(after_kill(to_decimal(float(case.profile["memory_max"]), 0)))
     if wanted > case.current:
         why = f"and {times} for want of memory"
-        return raised(ground, case, wanted, over_share, risk, unlearnt, why)
+        return raised(ground, case, wanted, over_share, risk, unlearnt, why, kills)
     return Abstained(
         subject=case.subject,
         reason=f"{times} for want of memory, and used less than it requests: what it needs is not "
@@ -139,6 +145,7 @@ def _finding(
     unlearnt: str,
     limit: Declared | None = None,
     wrong_if: str = "it uses so much by a fault, which more room would not mend",
+    bearing: Mapping[str, float] | None = None,
 ) -> Finding:
     profile, cpu = case.profile, case.meter == "cpu"
     delta = case.current - proposed
@@ -153,6 +160,7 @@ def _finding(
         "replicas": replicas,
         f"unit_price_per_{'core' if cpu else 'gib'}_hour": float(price),
         "exceeded_share": exceeded,
+        **(bearing or {}),
     }
     if cpu:
         for name, level in (("p50", "0.5"), ("p95", "0.95"), ("p99", "0.99"), ("max", "1")):

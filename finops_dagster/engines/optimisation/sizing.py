@@ -171,7 +171,7 @@ def _judge(ground: Ground, case: Case, signs: _Signs, unlearnt: str) -> Finding 
     if case.risked is not None and case.risked.any_risk is not None:
         risk = case.risked.any_risk
     if signs.over > OFTEN[case.meter] and wanted > case.current:
-        return raised(ground, case, wanted, signs.over, risk, unlearnt)
+        return raised(ground, case, wanted, signs.over, risk, unlearnt, kills=signs.kills)
     if signs.kills > 0:
         return killed(ground, case, signs.kills, signs.over, risk, unlearnt)
     if signs.doubt:

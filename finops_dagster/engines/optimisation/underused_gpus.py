@@ -98,7 +98,12 @@ def _fewer(ground: Ground, need: Need) -> Finding | Abstained | None:
         value=value,
         proposed=str(count),
         share=(n - count) / n,
-        figures={"gpus": float(n), "gpus_needed": float(count)},
+        figures={
+            "gpus": float(n),
+            "gpus_needed": float(count),
+            "gpu_busy_needed_percent": need.busy,
+            "gpu_busy_limit_percent": 50.0 if n & (n - 1) == 0 else 100 * (n - 1) / n,
+        },
         reason=f"Of {n} GPUs a replica it needs {need.busy * n / 100:.2g}, headroom included, and "
         f"{need.memory_of_all / need.capacity:.2g} for its memory: {count} would do.",
         wrong_if="its program expects so many GPUs, or answers too slowly on fewer",

@@ -12,7 +12,7 @@ from finops_dagster.domain.money import MoneyRange, to_decimal
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.drift.words import sentence
-from finops_dagster.responsible_ai.results import DriftKind, FeatureDrift, Interval
+from finops_dagster.responsible_ai.results import DriftKind, DriftResult, FeatureDrift, Interval
 
 CHECK_OF: dict[DriftKind, Check] = {
     "data": Check.DATA_DRIFT,
@@ -42,10 +42,11 @@ def breaches_of(
 ) -> tuple[Breach, ...]:
     """One breach per check and segment that drifted, worst first (`urgency`).
 
-    A segment's breach is told where it drifted in what the whole did not. `estimated`: mean extra
-    error of all answers now, in the unit of an error, as estimated before labels arrive; it is
-    used where the labels known are of earlier days. `at_stake` is `stake.amount` x answers a month
-    x extra error, its ends those of the error's 95 % interval; None where any of them is unknown.
+    A segment's breach is told where its move is its own (`results.of_their_own`). `estimated`:
+    mean extra error of all answers now, in the unit of an error, as estimated before labels
+    arrive; it is used where the labels known are of earlier days. `at_stake` is `stake.amount` x
+    answers a month x extra error, its ends those of the error's 95 % interval; None where any of
+    them is unknown.
     """
     stake = stake or Stake()
     found: dict[tuple[Check, str], list[FeatureDrift]] = {}
@@ -77,9 +78,12 @@ def _breach(
 ) -> Breach:
     worst = max(moved, key=size_of)
     extra, answers = _extra_error(segment, report, estimated)
+    # most of the inputs moved, if each but somewhat: the model is asked about another world
+    of_the_set = check is Check.DATA_DRIFT and segment == ALL and _moved_as_a_set(report)
+    major = of_the_set or any(one.severity == "major" for one in moved)
     return Breach(
         check=check,
-        grade="fail" if any(one.severity == "major" for one in moved) else "warn",
+        grade="fail" if major else "warn",
         reason=sentence(worst, len(moved) - 1),
         segment=segment,
         version=version,
@@ -94,6 +98,10 @@ def _breach(
         },
         at_stake=_money(stake, extra, answers),
     )
+
+
+def _moved_as_a_set(report: DriftReport) -> bool:
+    return isinstance(report.data, DriftResult) and report.data.dataset_drift
 
 
 def size_of(one: FeatureDrift) -> float:

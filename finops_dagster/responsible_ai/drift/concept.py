@@ -13,7 +13,7 @@ import numpy as np
 from finops_dagster.domain.models import ALL
 from finops_dagster.responsible_ai.drift.columns import Column
 from finops_dagster.responsible_ai.drift.family import Hypothesis
-from finops_dagster.responsible_ai.drift.shift import Blocks, Floats, Ints
+from finops_dagster.responsible_ai.drift.shift import Blocks, Floats, Ints, quantiles
 from finops_dagster.responsible_ai.results import DriftOptions, Interval, Task
 
 LEVEL, SPREAD = "label at the same inputs", "spread of the label at the same inputs"
@@ -128,15 +128,16 @@ def _broken_line(numbers: Floats) -> list[Floats]:
     there = np.isfinite(numbers)
     if not there.any():
         return []
-    known = numbers[there]
-    low, middle, high = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
+    ordered = np.sort(numbers[there])
+    low, middle, high = quantiles(ordered, np.array([_TAIL, 0.5, 1 - _TAIL]))
     filled = np.clip(np.where(there, numbers, middle), low, high)
     spread = float(filled.std())
     terms = [] if there.all() else [(~there).astype(np.float64)]
     if spread <= 0:
         return terms
     line = (filled - middle) / spread
-    knots = np.unique(np.quantile(line, np.linspace(0, 1, _KNOTS + 2)[1:-1]))
+    cuts = quantiles(ordered, np.linspace(0, 1, _KNOTS + 2)[1:-1])
+    knots = np.unique((np.clip(cuts, low, high) - middle) / spread)
     inner = knots[(knots > line.min()) & (knots < line.max())]
     return [*terms, line, *(np.maximum(line - knot, 0.0) for knot in inner)]
 
@@ -159,7 +160,7 @@ def concept_hypotheses(
     before = int(np.searchsorted(kept, reference_rows))
     parts = _SCORE_PARTS if len(kept) >= _SEGMENT_ROWS else _SEGMENT_PARTS
     score = truth.score[kept]
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, parts + 1)[1:-1]))
+    edges = np.unique(quantiles(np.sort(score), np.linspace(0, 1, parts + 1)[1:-1]))
     codes, count = np.searchsorted(edges, score, side="right"), len(edges) + 1
     places = blocks.codes[kept] * count + codes
     cells = blocks.count * count

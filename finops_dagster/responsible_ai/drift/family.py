@@ -15,7 +15,7 @@ import numpy as np
 from finops_dagster.responsible_ai.drift.shift import Blocks, Floats, psi
 from finops_dagster.responsible_ai.results import DriftKind, DriftOptions, FeatureDrift
 
-QUICK = 20
+QUICK = 40
 """Part of the permutations that is drawn where no move is near to mattering."""
 NEAR = 0.9
 """Part of the least move that matters from which all permutations are drawn."""

@@ -36,6 +36,7 @@ from finops_dagster.responsible_ai.drift.results import (
     DriftReport,
     ReferenceChoice,
     SegmentDrift,
+    of_their_own,
 )
 from finops_dagster.responsible_ai.drift.segments import Segment, Segments, segments_of
 from finops_dagster.responsible_ai.drift.shift import Blocks, Ints, daily_level, day_blocks
@@ -320,21 +321,17 @@ def _shown(segment: Segment, one: FeatureDrift, options: DriftOptions) -> tuple[
 def _graded(
     kinds: Sequence[DriftResult | Abstained], segments: Sequence[SegmentDrift]
 ) -> tuple[Grade, tuple[str, ...]]:
-    """The worst grade, and the reasons: of the whole, then of segments where it did not move."""
+    """The worst grade, and the reasons: of the whole, then of moves that segments have alone."""
     grades: list[Grade] = []
     reasons: list[str] = []
-    known = set()
+    whole: list[FeatureDrift] = []
     for kind in kinds:
         if isinstance(kind, DriftResult):
             grades.append(kind.result)
             reasons += kind.reasons
-            known |= {(f.kind, f.feature) for f in kind.drifted}
-    for part in segments:
-        for one in part.drifted:
-            if (one.kind, one.feature) not in known:
-                grades.append("fail" if one.severity == "major" else "warn")
-                reasons.append(sentence(one))
-    for grade in ("fail", "warn"):
-        if grade in grades:
-            return grade, tuple(reasons)
-    return "pass", ()
+            whole += kind.drifted
+    for one in of_their_own(segments, whole):
+        grades.append("fail" if one.severity == "major" else "warn")
+        reasons.append(sentence(one))
+    result: Grade = "fail" if "fail" in grades else "warn" if "warn" in grades else "pass"
+    return result, tuple(reasons)

@@ -5,6 +5,7 @@ How the figures come about is told in `shift` and `concept`, what is made of the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -65,6 +66,24 @@ class SegmentDrift:
         return tuple(sorted((f for f in self.features if f.drifted), key=lambda f: -f.score))
 
 
+OWN = 2.0
+"""How many times as far as the whole a segment must move for the move to be its own."""
+
+
+def of_their_own(
+    segments: Iterable[SegmentDrift], whole: Iterable[FeatureDrift]
+) -> tuple[FeatureDrift, ...]:
+    """What drifted in segments and in the whole not, or by less than half; else a move of all would
+    be told again for each segment."""
+    known = {(f.kind, f.feature): f.score - f.expected for f in whole if f.drifted}
+    return tuple(
+        one
+        for part in segments
+        for one in part.drifted
+        if one.score - one.expected >= OWN * known.get((one.kind, one.feature), 0.0)
+    )
+
+
 @dataclass(frozen=True)
 class DriftReport:
     """Drift of one model in one window. What could not be judged says why."""
@@ -107,12 +126,9 @@ class DriftReport:
 
     @property
     def drifted(self) -> tuple[FeatureDrift, ...]:
-        """What drifted in the whole, then what drifted in a segment alone."""
+        """What drifted in the whole, then what segments have `of_their_own`."""
         whole = tuple(f for f in self.features if f.drifted)
-        known = {(f.kind, f.feature) for f in whole}
-        return whole + tuple(
-            f for s in self.segments for f in s.drifted if (f.kind, f.feature) not in known
-        )
+        return whole + of_their_own(self.segments, whole)
 
     @property
     def drifted_share(self) -> float:

@@ -70,7 +70,7 @@ def segments_of(
             abstained.append(Abstained(subject=f"segment {attribute}", reason=reason))
             continue
         if kept is not None:
-            sides = [side.iloc[places] for side, places in zip(sides, kept, strict=True)]  # type: ignore[union-attr]
+            sides = [side.iloc[places] for side, places in zip(sides, kept, strict=True)]
         before = len(sides[0])
         codes, groups = pd.factorize(pd.concat(sides, ignore_index=True))
         counts = np.column_stack(

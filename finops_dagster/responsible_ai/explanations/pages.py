@@ -38,9 +38,7 @@ def write_explanations(
     explained, and why.
     """
     shown = explained[:SHOWN_SERIES]
-    told = [
-        (anchor(one.id), one, [*([one.whole] if one.whole else []), *one.days]) for one in shown
-    ]
+    told = [(anchor(one.id), one, one.parts) for one in shown]
     refused = [part for *_, parts in told for part in parts if isinstance(part, Abstained)]
     exact = all(p.exact for *_, parts in told for p in parts if isinstance(p, Explanation))
     return write_page(

@@ -34,6 +34,11 @@ class SeriesExplanation:
     days: tuple[Explanation | Abstained, ...]
     """Of some of them, the first first."""
 
+    @property
+    def parts(self) -> tuple[Explanation | Abstained, ...]:
+        """All of them together, where that is told, then single days."""
+        return self.days if self.whole is None else (self.whole, *self.days)
+
 
 def unexplained(frame: pd.DataFrame, contributions: pd.DataFrame) -> pd.DataFrame:
     """unique_id, step, mean, explained of every explained row whose contributions do not sum to its
@@ -138,9 +143,8 @@ def _day(
     base_words: str,
     exact: bool,
 ) -> Explanation | Abstained:
-    amounts = dict(
-        zip(rows["feature"].astype(str), rows["contribution"].astype(float), strict=True)
-    )
+    told_of = zip(rows["feature"].astype(str), rows["contribution"].astype(float), strict=True)
+    amounts = dict(told_of)
     day = _date(told["ds"])
     return explain(
         f"{day:%A} {day}, {step} day{'s' if step > 1 else ''} ahead",

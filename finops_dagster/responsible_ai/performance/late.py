@@ -59,8 +59,7 @@ class _Log:
         known = known_labels(self.labels_by(day), self.model)
         if known.empty:
             known = pd.Series(np.nan, index=["no answer"])
-        label: NDArray[np.float64] = known.reindex(self.ids).to_numpy(dtype="float64")
-        return label
+        return np.asarray(known.reindex(self.ids), dtype=np.float64)
 
 
 def estimate_quality(

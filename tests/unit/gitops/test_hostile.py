@@ -72,6 +72,7 @@ def hostile(text: str) -> Wanted:
     of = proposal(
         reason=text, owner=text, environment=text, resource=f"{text}/{text}/{text}", field=text,
         current=text, proposed=text, order_reason=text, wrong_if=text, publication_id=text,
+        counterfactual=(text, text),
         saving_per_month=MoneyRange(low=Decimal(1), mid=Decimal(2), high=Decimal(3), currency=text),
         evidence=proposal().evidence.model_copy(update={"figures": {text: 1.0}}),
         key="key-1",

@@ -130,6 +130,19 @@ def test_body_answers_a_reviewers_questions() -> None:
         assert told in body
 
 
+def test_body_says_what_would_have_made_it_unnecessary() -> None:
+    """Harm: a team is told what to change, and not how near it was to being left alone."""
+    clauses = ("its price were under 0.2 of today's", "it needed `1.3` cores | *more*")
+    body = render_body([alone(proposal(counterfactual=clauses))], Shown())
+    assert (
+        "### It would not be proposed if\n\n- its price were under 0.2 of today's\n"
+        "- it needed \\`1.3\\` cores \\| \\*more\\*\n\n### Policy"
+    ) in body
+    assert "It would not be proposed if" not in render_body([alone(proposal())], Shown())
+    several = [alone(proposal(counterfactual=clauses)), alone(proposal(field="spec.x"))]
+    assert "#### It would not be proposed if\n\n- its price" in render_body(several, Shown())
+
+
 def test_title_says_it_all_in_one_line() -> None:
     """Harm: a list of pull requests that all look the same."""
     assert render_title([alone(proposal())]) == (

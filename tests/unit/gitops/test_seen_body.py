@@ -48,6 +48,12 @@ def ordinary() -> tuple[list[Wanted], Shown]:
     of = proposal(
         resource="StatefulSet/recommendation-platform/session-feature-store-cache",
         wrong_if="it has a peak that none of the days measured shows",
+        counterfactual=(
+            "the high quantile of its CPU that the rule goes by were above 1.251 cores a replica "
+            "(it is 0.31)",
+            "its price were under 0.01041 of today's: it would save under 5 USD a month (it saves "
+            "480.00)",
+        ),
     )
     edit = Edit(
         file="apps/recommendation-platform/overlays/production-eu-west-1/kustomization.yaml",

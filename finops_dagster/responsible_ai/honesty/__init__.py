@@ -1,0 +1,21 @@
+"""Whether forecasts were as right as they said: coverage and bias, tested as each day comes.
+
+Which forecasts are read, and what an alarm leads to, is decided elsewhere.
+"""
+
+from finops_dagster.responsible_ai.honesty.betting import (
+    confidence_sequence,
+    discoveries,
+    e_detector,
+    e_process,
+)
+from finops_dagster.responsible_ai.honesty.coverage import CoverageResult, judge_coverage
+
+__all__ = [
+    "CoverageResult",
+    "confidence_sequence",
+    "discoveries",
+    "e_detector",
+    "e_process",
+    "judge_coverage",
+]
