@@ -12,13 +12,14 @@ import typer
 from finops_dagster.cli.common import AsJson, AsOf, Config, command
 from finops_dagster.cli.lists import decided_day, print_abstained
 from finops_dagster.cli.output import envelope, print_json, print_table
+from finops_dagster.defs.insight.explained import explanations
 from finops_dagster.defs.insight.forecasted import BANDS, exactly, forecasted
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.errors import Fault, SettingsError
 from finops_dagster.domain.money import to_decimal
 from finops_dagster.report.data import BacktestRow
 from finops_dagster.report.forecasts import Explained, SeriesForecast
-from finops_dagster.report.format import count, share, words
+from finops_dagster.report.format import share
 
 _OURS = "ours"
 
@@ -93,15 +94,17 @@ def explain_command(
         return 0
     if not told:
         typer.echo(f"{series} is too young for the model: it is forecast by its own last days.")
-    for one in told:
+    for one in explanations(store, series, told):
         print_table(
-            f"{series}, {count(one.step, 'day')} ahead: {one.mean:,.2f}",
+            f"{series}, {one.subject}",
             ("what", "moves it by"),
             [
-                ("base", f"{one.base:,.2f}"),
-                *((words(d.feature), f"{d.contribution:+,.2f}") for d in one.drivers),
+                ("it starts from", one.figure(one.base)),
+                *((part.feature, one.figure(part.amount, signed=True)) for part in one.shown),
+                ("expected", one.figure(one.prediction)),
             ],
         )
+        typer.echo(one.words)
     return 0
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from finops_dagster.domain.decisions import Abstained, ChangeSet, Edit, Proposal, ValueLocation
 from finops_dagster.domain.errors import Stopped
 from finops_dagster.domain.ids import content_id
+from finops_dagster.gitops.additions import plan_addition
 from finops_dagster.gitops.edits import apply_edits
 from finops_dagster.gitops.overlays import plan_overlay
 from finops_dagster.gitops.verification import EditableState, edit_value
@@ -29,13 +30,21 @@ _NEVER = re.compile(
 
 
 def plan_change_set(
-    proposal: Proposal, desired_state: EditableState, allowed_paths: Sequence[str]
+    proposal: Proposal,
+    desired_state: EditableState,
+    allowed_paths: Sequence[str],
+    additions: str = "",
 ) -> ChangeSet | Abstained:
     """The change set of a proposal at the index's commit, or why there is none.
 
-    Proven by reading the edited files again: this value of this resource changes, nothing else.
+    `additions`: folder to which manifests of proposals with a `document` are added. Proven by reading the edited files again: this value of this resource changes, nothing else.
     """
     subject = f"{proposal.resource} {proposal.field}".strip()
+    if proposal.document:
+        added = plan_addition(
+            proposal, desired_state, additions, lambda path: is_allowed(path, allowed_paths)
+        )
+        return added if isinstance(added, Abstained) else _set(proposal, desired_state, added)
     if not proposal.field or not proposal.proposed:
         return Abstained(subject=subject, reason="no edit is known for this finding")
     location = desired_state.locate(proposal.resource, proposal.field)
@@ -62,9 +71,11 @@ def plan_change_set(
         edits = _edited_in_place(proposal, location, desired_state, allowed_paths)
     if isinstance(edits, Abstained):
         return edits
-    return ChangeSet(
-        proposal_id=proposal.id, key=proposal.key, base_sha=desired_state.commit, edits=edits
-    )
+    return _set(proposal, desired_state, edits)
+
+
+def _set(proposal: Proposal, state: EditableState, edits: tuple[Edit, ...]) -> ChangeSet:
+    return ChangeSet(proposal_id=proposal.id, key=proposal.key, base_sha=state.commit, edits=edits)
 
 
 def _edited_in_place(
@@ -167,6 +178,11 @@ def refusal_together(items: Sequence[Wanted], desired_state: EditableState) -> s
             return refused.message
     after = desired_state.with_changes(written)
     for proposal, _, _ in items:
+        if proposal.document:
+            meant.add(proposal.resource)
+            if proposal.resource not in after.resources():
+                return f"{proposal.resource} would not be declared"
+            continue
         location = desired_state.locate(proposal.resource, proposal.field)
         meant |= {proposal.resource, *(location.follows if location is not None else ())}
         now = after.locate(proposal.resource, proposal.field)

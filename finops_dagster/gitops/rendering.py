@@ -32,10 +32,20 @@ from finops_dagster.gitops.words import (
     number,
     spoken,
     value_name,
+    without_money,
 )
 
 _RISK = "Estimated probability that demand exceeds the new value in the next 14 days"
 _RISKS = {FindingKind.CARBON_HOURS: "Estimated probability that a run emits more than before"}
+_NO_CAPACITY = "No capacity is taken away."
+_WITHOUT = {
+    FindingKind.MODEL_ROLLBACK: _NO_CAPACITY,
+    FindingKind.MODEL_CANARY: _NO_CAPACITY,
+    FindingKind.MODEL_RETRAIN: _NO_CAPACITY,
+    FindingKind.MODEL_PAUSE: "It answers nobody until a person sets the value back.",
+    FindingKind.SHADOW_AI: "Nothing that runs is changed.",
+}
+"""Kinds whose risk is none of capacity, and what is said in its place."""
 
 _VERDICTS = {
     Decision.ALLOW: "Policy allows this change.",
@@ -50,6 +60,7 @@ _RUNGS = {
     Rung.AUTOMERGE: "the forge merges it by its own protection once all it asks for is there",
 }
 
+_SHORT = 30
 MAX_ROWS = 30
 """Rows of a table in a body; what is beyond is counted, not shown."""
 
@@ -67,9 +78,17 @@ def render_title(group: Sequence[Wanted]) -> str:
         head = f"{actions(proposals)} {_whose(group)}"
     else:
         (of,) = proposals
-        head = f"{action(of)}: {one_line(of.current, 30)} to {one_line(of.proposed, 30)}"
+        head = action(of)
+        if not of.document:
+            head += f": {_short(of.current)} to {_short(of.proposed)}"
     room = max(60, 240 - len(told))
     return title(f"{one_line(head, room)} {told}")
+
+
+def _short(value: str) -> str:
+    """On one line; of a long one its end, where versions and tags stand."""
+    text = one_line(value, 600)
+    return text if len(text) <= _SHORT else f"…{text[1 - _SHORT :]}"
 
 
 def render_body(group: Sequence[Wanted], shown: Shown) -> str:
@@ -100,7 +119,8 @@ def render_commit_message(group: Sequence[Wanted], shown: Shown) -> str:
 def _alone(item: Wanted, shown: Shown) -> Iterable[str]:
     of = item.proposal
     name = code(spoken(of.resource))
-    yield f"**{action(of, name)} from {code(of.current)} to {code(of.proposed)}: {effect([of])}.**"
+    change = "" if of.document else f" from {code(of.current)} to {code(of.proposed)}"
+    yield f"**{action(of, name)}{change}: {effect([of])}.**"
     yield _change(item)
     yield f"### Why\n\n{prose(of.reason)}"
     yield from _case(item, shown, "###")
@@ -153,7 +173,8 @@ def _case(item: Wanted, shown: Shown, heading: str) -> Iterable[str]:
     )
     use = shown.uses.get(of.id)
     yield picture(use) if use else ""
-    yield f"{heading} Risk\n\n{_RISKS.get(of.kind, _RISK)}: {of.risk:.1%}.{_wrong_if(of)}"
+    risk = _WITHOUT.get(of.kind) or f"{_RISKS.get(of.kind, _RISK)}: {of.risk:.1%}."
+    yield f"{heading} Risk\n\n{risk}{_wrong_if(of)}"
     yield _otherwise(of, heading)
 
 
@@ -174,6 +195,8 @@ def _change(item: Wanted) -> str:
         f"{code(edit.file, cell=True)}{' (new)' if edit.creates else ''}"
         for edit in item.changes.edits[:MAX_ROWS]
     ]
+    if of.document:
+        return f"New file {listed(where).removesuffix(' (new)')}:\n\n{block(of.document)}"
     row = (
         code(value_name(of.field), cell=True), code(of.current, cell=True),
         code(of.proposed, cell=True), listed(where),
@@ -188,7 +211,7 @@ def _changes(group: Sequence[Wanted]) -> str:
             (
                 code(spoken(of.resource), cell=True), code(value_name(of.field), cell=True),
                 code(of.current, 40, cell=True), code(of.proposed, 40, cell=True),
-                money_span(of.saving_per_month), carbon_span(of.carbon_kg_per_month),
+                "none" if without_money(of) else money_span(of.saving_per_month), carbon_span(of.carbon_kg_per_month),
                 f"{of.risk:.1%}",
             )
             for of, _, _ in group
@@ -198,6 +221,8 @@ def _changes(group: Sequence[Wanted]) -> str:
 
 def _effects(of: Proposal) -> str:
     saving, carbon = of.saving_per_month, of.carbon_kg_per_month
+    if without_money(of):
+        return "It is not made for money: what it mends is told above, in its evidence."
     return _table(
         ("a month", "low (2.5 %)", "expected", "high (97.5 %)"),
         [

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from finops_dagster.domain.decisions import FindingKind, Proposal
 from finops_dagster.domain.fields import field_steps
-from finops_dagster.domain.money import MoneyRange, Range, exact_sum
+from finops_dagster.domain.money import NO_CURRENCY, MoneyRange, Range, exact_sum
 from finops_dagster.domain.pull_requests import PullRequest, PullRequestState
 from finops_dagster.gitops.escaping import one_line
 
@@ -67,6 +67,15 @@ _PHRASES = {
     FindingKind.MACHINE_ARCHITECTURE: _Phrase(
         "Move {} to another architecture", "move {} machines to another architecture"
     ),
+    FindingKind.MODEL_ROLLBACK: _Phrase(
+        "Serve the last compliant version with {}", "serve compliant versions with {} workloads"
+    ),
+    FindingKind.MODEL_CANARY: _Phrase(
+        "Take traffic from the newest version of {}", "take traffic from {} newest versions"
+    ),
+    FindingKind.MODEL_PAUSE: _Phrase("Pause {}", "pause {} models"),
+    FindingKind.MODEL_RETRAIN: _Phrase("Train anew by {}", "train {} models anew"),
+    FindingKind.SHADOW_AI: _Phrase("Register {}", "register {} models"),
     FindingKind.RIGHTSIZE_DATABASE: _Phrase(
         "Use a smaller class for {}", "use smaller classes for {} databases"
     ),
@@ -147,15 +156,30 @@ def spoken(resource: str) -> str:
 
 
 def total(savings: Iterable[MoneyRange]) -> dict[str, Decimal]:
-    """What is expected to be saved a month in each currency; currencies are never added up."""
+    """What is expected to be saved a month in each currency; currencies are never added up, and
+    nothing at all has none.
+    """
     by_currency: dict[str, list[Decimal]] = {}
     for saving in savings:
+        if saving.currency == NO_CURRENCY and saving.mid == 0:
+            continue
         by_currency.setdefault(currency(saving), []).append(saving.mid)
     return {name: exact_sum(*amounts) for name, amounts in sorted(by_currency.items())}
 
 
+def without_money(proposal: Proposal) -> bool:
+    """Whether it is made for another reason than money: it has no amount, and no currency."""
+    saving = proposal.saving_per_month
+    return saving.currency == NO_CURRENCY and saving.low == saving.high == 0
+
+
 def effect(proposals: Sequence[Proposal]) -> str:
-    """What it is made for, in half a sentence: its money, or its carbon where it saves none."""
+    """What it is made for, in half a sentence: its money, or its carbon where it saves none, or
+    that it is for no money at all.
+    """
+    if all(map(without_money, proposals)):
+        return "saves no money"
+    proposals = [one for one in proposals if not without_money(one)]
     carbon = sum(one.carbon_kg_per_month.mid for one in proposals)
     if carbon > 0 and all(
         one.saving_per_month.low == one.saving_per_month.high == 0 for one in proposals

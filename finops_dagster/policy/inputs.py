@@ -38,7 +38,9 @@ def proposal_input(proposal: Proposal, context: Mapping[str, Any]) -> dict[str, 
         except (ValueError, RecursionError):
             manifest = None
     after = None
-    if isinstance(manifest, dict):
+    if isinstance(manifest, dict) and proposal.document:
+        after = manifest  # what is added is the whole resource
+    elif isinstance(manifest, dict):
         after = changed(manifest, proposal.field, proposal.proposed)
     if isinstance(resource.get("resource"), str) and "kind" not in resource:
         resource |= _named(resource["resource"])

@@ -16,6 +16,7 @@ from finops_dagster.responsible_ai.metrics import (
     metrics,
     mitigations,
 )
+from finops_dagster.responsible_ai.model import ModelJudgement, judge_model
 from finops_dagster.responsible_ai.page import write_model_page
 from finops_dagster.responsible_ai.performance.labelled import judge_performance
 from finops_dagster.responsible_ai.results import (

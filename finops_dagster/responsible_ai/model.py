@@ -6,8 +6,9 @@ The order of things only; each judgement is made in its own module.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from finops_dagster.responsible_ai.drift.report import judge_model_drift
 from finops_dagster.responsible_ai.drift.results import DriftReport, Stake
 from finops_dagster.responsible_ai.energy.breaches import breaches_of as energy_breaches
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
+from finops_dagster.responsible_ai.fairness.mitigation import with_mitigations
 from finops_dagster.responsible_ai.gate import GateLimits, Said, gate, not_judged
 from finops_dagster.responsible_ai.logs import judge_log
 from finops_dagster.responsible_ai.outcomes import Outcomes, judge_outcomes
@@ -170,6 +172,17 @@ def judge_model(
     outcomes = judge_outcomes(
         spec, windows, labelled, seed=seed, smallest_group=options.smallest_group
     )
+    outcomes = replace(
+        outcomes,
+        fairness=with_mitigations(
+            outcomes.fairness,
+            labelled,
+            limits,
+            seed=seed,
+            smallest_group=options.smallest_group,
+            error_cost=_error_cost(stake),
+        ),
+    )
     estimated = estimate_quality(
         predictions,
         labels,
@@ -216,6 +229,10 @@ def judge_model(
         spec.name, as_of, judged, drift, outcomes.fairness, outcomes.performance, estimated,
         segments, energy, versions, page, evidently,
     )  # fmt: skip
+
+
+def _error_cost(stake: Stake | None) -> tuple[Decimal, str] | None:
+    return None if stake is None or stake.amount is None else (stake.amount, stake.currency)
 
 
 def _drifted(

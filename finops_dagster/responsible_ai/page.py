@@ -13,12 +13,13 @@ from finops_dagster.responsible_ai.drift.picture import pictures_of
 from finops_dagster.responsible_ai.drift.results import DriftReport
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
-from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
-from finops_dagster.responsible_ai.results import (
-    FairnessResult,
-    Interval,
-    PerformanceResult,
+from finops_dagster.responsible_ai.performance.picture import estimate_picture
+from finops_dagster.responsible_ai.performance.results import (
+    EstimatedQuality,
+    EstimateRecord,
+    SegmentQuality,
 )
+from finops_dagster.responsible_ai.results import FairnessResult, PerformanceResult
 from finops_dagster.responsible_ai.versions import VersionJudgement
 
 
@@ -53,25 +54,7 @@ def write_model_page(
         versions=versions,
         evidently=evidently,
         windows=windows,
-        comparisons=_comparisons(fairness),
+        estimate_picture=estimate_picture(estimated.record)
+        if isinstance(estimated, EstimatedQuality) and isinstance(estimated.record, EstimateRecord)
+        else None,
     )
-
-
-def _comparisons(
-    fairness: FairnessResult | Abstained | None,
-) -> dict[str, list[tuple[str, Interval | None]]]:
-    if not isinstance(fairness, FairnessResult):
-        return {}
-    if fairness.task == "regression":
-        return {one.attribute: [("highest error over lowest", one.error_ratio)]
-                for one in fairness.attributes}  # fmt: skip
-    return {
-        one.attribute: [
-            ("lowest selected over highest", one.demographic_parity_ratio),
-            ("selected differs by", one.demographic_parity_difference),
-            ("true positives by", one.true_positive_rate_difference),
-            ("false positives by", one.false_positive_rate_difference),
-            ("accuracy by", one.accuracy_difference),
-        ]
-        for one in fairness.attributes
-    }

@@ -82,6 +82,10 @@ class Layout:
     def dagster_home(self) -> Path:
         return self.root / "dagster"
 
+    def engines(self, name: str) -> Path:
+        """Trained models of one of the product's own engines, by the hash of their bytes."""
+        return self.root / "engines" / name
+
     def insight(self, as_of: date) -> Path:
         return self.root / "insight" / as_of.isoformat()
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import typer
 
+from finops_dagster.cli.ai.card import ai_card
 from finops_dagster.cli.ai.costs import ai_costs
+from finops_dagster.cli.ai.decisions import ai_decisions
+from finops_dagster.cli.ai.energy import ai_energy
+from finops_dagster.cli.ai.engines import ai_engines, ai_rollback
 from finops_dagster.cli.ai.gate import ai_gate
 from finops_dagster.cli.ai.metrics import ai_metrics
 from finops_dagster.cli.ai.register import ai_register
@@ -22,7 +26,12 @@ def register(app: typer.Typer) -> None:
         ("metrics", ai_metrics),
         ("gate", ai_gate),
         ("costs", ai_costs),
+        ("energy", ai_energy),
+        ("decisions", ai_decisions),
         ("register", ai_register),
+        ("card", ai_card),
+        ("engines", ai_engines),
+        ("rollback", ai_rollback),
     ):
         models.command(name)(run)
     app.add_typer(models, name="ai")

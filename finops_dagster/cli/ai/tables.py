@@ -6,6 +6,7 @@ What their columns mean is said in responsible_ai; of a file that cannot be used
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,16 @@ def read_table(path: Path) -> Any:
 
 
 def _frame(table: Any) -> Any:
-    """As pandas, also where two columns have one name, of which pyarrow's own way makes one."""
+    """As pandas, also where two columns have one name; an index that pandas wrote is no column."""
     import pandas as pd
 
     names = table.column_names
     frame = table.rename_columns([str(number) for number in range(len(names))]).to_pandas(
         ignore_metadata=True
     )
-    return frame.set_axis(pd.Index(names, dtype="object"), axis=1)
+    kept = [at for at, name in enumerate(names) if not re.fullmatch(r"__index_level_\d+__", name)]
+    columns = pd.Index([names[at] for at in kept], dtype="object")
+    return frame.iloc[:, kept].set_axis(columns, axis=1)
 
 
 def read_document(path: Path) -> Any:

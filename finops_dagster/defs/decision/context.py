@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import pandas as pd
+import yaml
 
 from finops_dagster.domain.dated import Conditions, fits
 from finops_dagster.domain.decisions import Decision, DeclaredResource, Proposal, Rung, Verdict
@@ -81,7 +82,9 @@ class Known:
     """Resource and field -> how many resources show the value, itself included."""
     record: Record = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Workload -> the model that it serves, as the settings have it."""
+    """Resource -> the model that it serves or trains, as settings have it and the day judged it."""
+    engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Engine of ours -> gate and breaches of the day."""
 
     @cached_property
     def manifests(self) -> dict[str, Any]:
@@ -153,7 +156,10 @@ def policy_context(proposal: Proposal, known: Known, day: Day) -> dict[str, Any]
     kind, namespace, name = proposal.resource.split("/", 2)
     resource = known.declared.get(proposal.resource)
     manifest = known.manifests.get(proposal.resource, {})
+    if proposal.document:
+        manifest = yaml.safe_load(proposal.document)
     optional = {
+        "engines": known.engines or None,
         "budget": _budget(proposal, known.budgets),
         "capacity": _capacity(proposal, manifest, known),
         "model": known.models.get(proposal.resource),
@@ -164,7 +170,7 @@ def policy_context(proposal: Proposal, known: Known, day: Day) -> dict[str, Any]
             "kind": kind,
             "namespace": namespace,
             "name": name,
-            "labels": resource.labels if resource else {},
+            "labels": resource.labels if resource else _labels(manifest),
             "annotations": resource.annotations if resource else {},
             "manifest": manifest,
         },
@@ -180,6 +186,11 @@ def policy_context(proposal: Proposal, known: Known, day: Day) -> dict[str, Any]
         "neighbours": _neighbours(proposal.resource, manifest, known.beside.get(namespace, [])),
         **{key: value for key, value in optional.items() if value is not None},
     }
+
+
+def _labels(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a resource that is not declared yet."""
+    return dict((manifest.get("metadata") or {}).get("labels") or {})
 
 
 def _budget(proposal: Proposal, budgets: Sequence[BudgetLeft]) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ How that is told to policy is next door, in context; nothing that became known l
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,8 @@ from finops_dagster.defs import showback
 from finops_dagster.defs.decision.context import BudgetLeft, Known, Record, spend_outlook
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import facts
+from finops_dagster.domain.decisions import GateResult
+from finops_dagster.domain.models import Check
 from finops_dagster.domain.periods import month_start
 from finops_dagster.settings import Settings
 from finops_dagster.storage.days import DayStore
@@ -37,6 +40,7 @@ def known_on(
         location = index.locate(resource, field) if index is not None and field else None
         return 1 + len(location.follows) if location is not None else 1
 
+    gates = {one.gate: one for one in day.items("gates", GateResult)}
     return Known(
         now=estate.cutoff(as_of),
         ceiling=estate.settings.autonomy,
@@ -45,7 +49,12 @@ def known_on(
         budgets=_budgets(estate, reader, as_of, day),
         reaches=reaches,
         record=record or {},
-        models=_models(estate.settings),
+        models=models_of(estate.settings, gates),
+        engines={
+            name: _judged(gate)
+            for name, gate in gates.items()
+            if name not in {one.name for one in estate.settings.models}
+        },
     )
 
 
@@ -69,6 +78,71 @@ def _budgets(
     ]
 
 
-def _models(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Workload -> the model that answers there."""
-    return {one.workload: one.model_dump(mode="json") for one in settings.models if one.workload}
+def models_of(settings: Settings, gates: Mapping[str, GateResult]) -> dict[str, dict[str, Any]]:
+    """Resource -> the model that it serves or trains, with what the day's gate says of it.
+
+    Of two models that one resource serves the one in the graver state is told, so that neither is
+    overlooked.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    ordered = sorted(settings.models, key=lambda one: _GRAVITY[_result(gates.get(one.name))])
+    for one in ordered:
+        gate = gates.get(one.name)
+        told = {
+            "name": one.name,
+            "owner": one.owner,
+            "registered": True,
+            "risk_class": one.risk_class.value,
+            **(_judged(gate) | _figures(gate) if gate is not None else {}),
+        }
+        named = (
+            one.remedies.version,
+            one.remedies.canary,
+            one.remedies.pause,
+            one.remedies.retrain,
+        )
+        for resource in (one.workload, *(value.resource for value in named if value is not None)):
+            if resource:
+                found[resource] = told
+    return found
+
+
+def _result(gate: GateResult | None) -> str:
+    return gate.result if gate is not None else "pass"
+
+
+def _judged(gate: GateResult) -> dict[str, Any]:
+    return {
+        "gate": gate.result,
+        "breaches": [
+            one.model_dump(mode="json", include={"check", "grade", "segment", "since"})
+            for one in gate.breaches
+        ],
+    }
+
+
+def _figures(gate: GateResult) -> dict[str, Any]:
+    """Figures by the names that rules know: of what is in breach, the worst of several segments."""
+    told: dict[str, Any] = {}
+    bias: dict[str, float] = {}
+    for breach in gate.breaches:
+        for name, value in breach.figures.items():
+            if breach.check is Check.FAIRNESS and name in _BIAS:
+                known, worst = _BIAS[name]
+                bias[known] = worst(value, bias.get(known, value))
+            elif name in ("drifted_share", "drift_share"):
+                told["drift_share"] = max(value, told.get("drift_share", value))
+            elif name == "energy_kwh_month":
+                told[name] = value
+    return told | ({"bias": bias} if bias else {})
+
+
+_GRAVITY = {"pass": 0, "warn": 1, "fail": 2}
+_BIAS: dict[str, tuple[str, Callable[[float, float], float]]] = {
+    "selection_ratio": ("selection_ratio", min),
+    "demographic_parity_difference": ("demographic_parity_difference", max),
+    "odds_difference": ("equalized_odds_difference", max),
+    "equalized_odds_difference": ("equalized_odds_difference", max),
+    "error_ratio": ("error_ratio", max),
+}
+"""Figure of a breach -> its name in policy, and which of two is the worse."""

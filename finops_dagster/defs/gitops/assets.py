@@ -50,7 +50,9 @@ def build_gitops() -> list[dg.AssetsDefinition]:
                 reason = "no desired state is named in the settings"
                 left.append(Abstained(subject=proposal.resource, reason=reason))
                 continue
-            plan = plan_change_set(proposal, index, settings.allowed_paths)
+            plan = plan_change_set(
+                proposal, index, settings.allowed_paths, estate.settings.ai.cards_folder
+            )
             if isinstance(plan, Abstained):
                 left.append(plan)
             else:

@@ -16,6 +16,8 @@ from finops_dagster.defs.insight.carded import CARDS, build_cards
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
+from finops_dagster.defs.insight.training import TrainingMeter
+from finops_dagster.defs.insight.training import keep as keep_training
 from finops_dagster.defs.insight.violations import VIOLATIONS, build_violations
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
@@ -32,7 +34,6 @@ from finops_dagster.desired_state.rows import identifier_rows, resource_rows
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.storage.days import DayStore
 
-FORECAST_DAYS = 30
 MODEL_GATE = "model_gate"
 _FORECAST_FRAMES = (
     "cost_series",
@@ -139,7 +140,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.explained import write_costs
         from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
-        from finops_dagster.defs.insight.outlook import cost_outlook
+        from finops_dagster.defs.insight.models import engines
+        from finops_dagster.defs.insight.models.cards import FORECASTER
+        from finops_dagster.defs.insight.outlook import FORECAST_DAYS, cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import FRAME_COLUMNS, model_inputs
         from finops_dagster.report.forecasts import write_forecasts
@@ -160,8 +163,14 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             reason = f"the newest cost is of {newest}: the days to come would be days gone by"
             return _nothing(day, "forecasts", "daily cost", reason)
         events = estate.settings.known_events
-        told = cost_outlook(history, series, events, FORECAST_DAYS, as_of)
+        used = engines.in_use(estate, as_of, series)
+        with TrainingMeter(FORECASTER, estate.settings.ai.country) as meter:
+            told = cost_outlook(
+                history, series, events, FORECAST_DAYS, as_of,
+                recipe=used.recipe, artefact=used.artefact,
+            )  # fmt: skip
         result = told.result
+        engine = engines.keep(estate, as_of, used, result, series)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
@@ -170,7 +179,9 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        abstained = list(result.abstained)
+        # an artefact that is in use is not trained again
+        trained = [meter.result] if used.artefact is None else []
+        abstained = [*result.abstained, *keep_training(day, trained)]
         if isinstance(inputs, Abstained):
             abstained.append(inputs)
         else:
@@ -191,6 +202,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 "forecasts": link(estate.layout.root, page),
                 **{f"plot_{name}": picture(png) for name, png in spend_plots(shown.series).items()},
                 "backtest": frame_table(backtest_table(result.backtest)),
+                "engine": dict(engine),
                 "short_histories": frame_table(result.rungs.loc[result.rungs["rung"] != "pooled"]),
                 "abstained": records_table([one.model_dump() for one in abstained]),
             }
@@ -209,7 +221,11 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> dg.MaterializeResult:
         from finops_dagster.defs.insight.explained import write_budgets
-        from finops_dagster.defs.insight.outlook import LEAST_SERIES, budget_outlook
+        from finops_dagster.defs.insight.outlook import (
+            FORECAST_DAYS,
+            LEAST_SERIES,
+            budget_outlook,
+        )
         from finops_dagster.engines.forecasting import FRAME_COLUMNS
 
         as_of, _ = window(context)

@@ -6,10 +6,12 @@ they read is responsible_ai's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+
+import pandas as pd
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.forecasted import named
@@ -17,9 +19,10 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.models import Breach
 from finops_dagster.report.data import TOTAL
 from finops_dagster.report.forecasts import PAGE as FORECASTS_PAGE
-from finops_dagster.report.forecasts import Why
+from finops_dagster.report.forecasts import Explained, Why
 from finops_dagster.responsible_ai.explanations.pages import anchor, write_explanations
 from finops_dagster.responsible_ai.explanations.series import (
+    BASE,
     SeriesExplanation,
     explain_series,
     sums_breach,
@@ -97,6 +100,29 @@ def _write(
         for one in made
         if isinstance(told := one.whole or one.days[0], Explanation)
     }
+
+
+def explanations(day: DayStore, series: str, told: Sequence[Explained]) -> list[Explanation]:
+    """Single days of a series in words, from contributions that `forecasted.exactly` made out."""
+    from finops_dagster.engines.forecasting.words import BASE_WORDS, reason
+
+    frame, record = day.frame("forecasts"), day.document("forecast_record")
+    if frame is None or record is None or not told:
+        return []
+    rows = [
+        {"unique_id": series, "step": one.step, "feature": name, "contribution": amount}
+        for one in told
+        for name, amount in ((BASE, one.base), *((d.feature, d.contribution) for d in one.drivers))
+    ]
+    made = explain_series(
+        frame.loc[frame["unique_id"] == series],
+        pd.DataFrame(rows),
+        reason,
+        titles=_titled,
+        base_words=BASE_WORDS[record["frequency"]],
+        days=[one.step for one in told],
+    )
+    return [one for part in made for one in part.days if isinstance(one, Explanation)]
 
 
 def watch(estate: Estate, as_of: date) -> Watched:

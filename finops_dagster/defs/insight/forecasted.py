@@ -30,7 +30,7 @@ from finops_dagster.storage.days import DayStore
 BANDS = ("mean", "lo80", "hi80", "lo95", "hi95")
 MODEL_FILE = "forecast_model_{}.ubj"
 """A member of a day's model, by its number."""
-ADJUSTED = "known events and reconciliation"
+ADJUSTED = "known events, and sums made to agree"
 """The feature that holds what was added to what the model said."""
 SHOWN_DAYS = 120
 """Of history, beside what is ahead."""

@@ -50,6 +50,7 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
         context: dg.AssetExecutionContext, estate: dg.ResourceParam[Estate]
     ) -> Iterator[Any]:
         from finops_dagster.engines.anomalies import explain
+        from finops_dagster.responsible_ai.explanations.incidents import unexplained
 
         as_of, _ = window(context)
         day = estate.day(as_of)
@@ -69,7 +70,8 @@ def build_incidents(clocks: Clocks, common: dict[str, Any]) -> list[dg.AssetsDef
             )
             day.write_frame("anomalies", result.anomalies)
             changes, unknown = changes_around(estate, reader, result.incidents, as_of)
-            abstained = [*result.abstained, *unknown]
+            unsummed = unexplained(result.incidents, result.anomalies)
+            abstained = [*result.abstained, *unknown, *unsummed]
             found = explain(result.incidents, estate.settings.known_events, changes, as_of)
             courses = {one.id: _courses(one, result.courses) for one in found}
         made = alerting.alerts(estate, found, as_of)

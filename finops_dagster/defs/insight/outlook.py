@@ -15,13 +15,19 @@ import pandas as pd
 from finops_dagster.defs.insight import facts
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.domain.events import Event
-from finops_dagster.engines.forecasting import ForecastResult, all_steps, forecast
+from finops_dagster.engines.forecasting import (
+    STANDARD,
+    ForecastResult,
+    all_steps,
+    forecast,
+)
 from finops_dagster.engines.forecasting.check import POOLED
 from finops_dagster.engines.forecasting.events import Applied, Makeup, apply_events
 from finops_dagster.engines.forecasting.reconcile import hierarchies, reconcile
 from finops_dagster.engines.forecasting.sums import SUM_COLUMNS, day_errors, sums
 
 _COLUMNS = ["unique_id", "ds", "y"]
+FORECAST_DAYS = 30
 
 
 LEAST_SERIES = 12
@@ -39,11 +45,28 @@ class Outlook:
 
 
 def cost_outlook(
-    history: pd.DataFrame, series: pd.DataFrame, events: Sequence[Event], horizon: int, as_of: date
+    history: pd.DataFrame,
+    series: pd.DataFrame,
+    events: Sequence[Event],
+    horizon: int,
+    as_of: date,
+    *,
+    recipe: str = STANDARD,
+    artefact: bytes | None = None,
 ) -> Outlook:
-    """Of total, teams and services; `history` and `series` as of `facts`."""
+    """Of total, teams and services; `history` and `series` as of `facts`.
+
+    With an artefact nothing is trained; without one a model is, by `recipe`.
+    """
     steps = all_steps(series["unique_id"].nunique(), horizon)
-    result = forecast(series[_COLUMNS], horizon=horizon, frequency="daily", explain_steps=steps)
+    result = forecast(
+        series[_COLUMNS],
+        horizon=horizon,
+        frequency="daily",
+        explain_steps=steps,
+        recipe=recipe,
+        artefact=artefact,
+    )
     newest = series["ds"].max().date()
     known = _with_events(result, events, facts.makeup(history, newest), newest, as_of)
     ours = result.backtest.loc[result.backtest["model"] == "ours"]

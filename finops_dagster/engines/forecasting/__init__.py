@@ -3,7 +3,7 @@
 Pure: history in, frames out. Storage, plots and model cards are not made here.
 """
 
-from finops_dagster.engines.forecasting.artefact import name_of, opened
+from finops_dagster.engines.forecasting.artefact import name_of, opened, stale_code
 from finops_dagster.engines.forecasting.engine import (
     BASE,
     Forecaster,
@@ -11,6 +11,7 @@ from finops_dagster.engines.forecasting.engine import (
     explain,
     fit,
     forecast,
+    learnt,
 )
 from finops_dagster.engines.forecasting.inputs import model_inputs
 from finops_dagster.engines.forecasting.recipes import FAST, STANDARD, WIDE, Frequency
@@ -30,7 +31,9 @@ __all__ = [
     "explain",
     "fit",
     "forecast",
+    "learnt",
     "model_inputs",
     "name_of",
     "opened",
+    "stale_code",
 ]

@@ -19,7 +19,7 @@ import pandas as pd
 from finops_dagster.domain.ids import canonical_json
 from finops_dagster.engines.forecasting.check import Checked
 from finops_dagster.engines.forecasting.pool import Terms, Trained
-from finops_dagster.engines.forecasting.recipes import Member, Recipe
+from finops_dagster.engines.forecasting.recipes import Member, Recipe, variant
 from finops_dagster.engines.forecasting.result import ModelRecord
 
 ENGINE = "forecasting/1"
@@ -43,6 +43,8 @@ class Kept:
     fitted: Fitted
     terms: Terms
     record: ModelRecord
+    series: tuple[str, ...]
+    """What the pooled model learnt from."""
 
 
 def name_of(artefact: bytes) -> str:
@@ -63,6 +65,7 @@ def dump(kept: Kept) -> bytes:
         "record": {**asdict(kept.record), **_TIMED},
         "corrections": {str(level): one.tolist() for level, one in checked.corrections.items()},
         "windows": checked.windows,
+        "series": kept.series,
         "backtest": _written(checked.backtest),
         "origins": _written(checked.origins),
         "members": [
@@ -103,12 +106,13 @@ def load(artefact: bytes) -> Kept:
             document["windows"],
             _read(document["origins"]),
         )
+        series = tuple(document["series"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is no artefact of the forecaster: {error}") from error
     terms = Terms(
         record.frequency, record.horizon, record.levels, record.seed, record.scale_floor, 1, recipe
     )
-    return Kept(Fitted(trained, checked), terms, record)
+    return Kept(Fitted(trained, checked), terms, record, series)
 
 
 @dataclass(frozen=True)
@@ -116,15 +120,30 @@ class Opened:
     """What an artefact tells of itself."""
 
     record: ModelRecord
+    series: tuple[str, ...]
     backtest: pd.DataFrame
-    origins: pd.DataFrame
     """As of ForecastResult."""
 
 
 def opened(artefact: bytes) -> Opened:
     """Raises ValueError for bytes that are no artefact of this engine."""
     kept = load(artefact)
-    return Opened(kept.record, kept.fitted.checked.backtest, kept.fitted.checked.origins)
+    return Opened(kept.record, kept.series, kept.fitted.checked.backtest)
+
+
+def stale_code(artefact: bytes) -> str:
+    """What of the code is no longer what it was trained with; empty where it is the same.
+
+    It is served with its own recipe and members all the same. Raises ValueError as `opened`.
+    """
+    import xgboost
+
+    kept = load(artefact)
+    if kept.record.xgboost != xgboost.__version__:
+        return f"It was trained with XGBoost {kept.record.xgboost}, now {xgboost.__version__}."
+    if kept.terms.recipe != variant(kept.record.recipe, kept.record.frequency):
+        return f"Its recipe {kept.record.recipe} is another one now."
+    return ""
 
 
 def _recipe(document: dict[str, Any]) -> Recipe:

@@ -104,7 +104,7 @@ def forecast(
         told = _explained(pool, fitted.trained, point, np.array(steps) - 1, exact)
     if kept is None:
         record = replace(_record(pool, told.names, fitted, watch), recipe=recipe)
-        raw = dump(Kept(fitted, terms, record))
+        raw = dump(Kept(fitted, terms, record, pool.grid.ids))
     else:
         # what it was made of is the artefact's to say; what is explained is today's history
         record = replace(
@@ -167,6 +167,12 @@ def explain(
     ]
     point = predict(trained, asked.windows(asked.grid.y.shape[1] - 1)).point
     return _explained(asked, trained, point, np.array(sorted(set(steps))) - 1, exact=True).frame
+
+
+def learnt(history: pd.DataFrame, frequency: Frequency) -> frozenset[str]:
+    """The series of `history` that a pooled model would learn from. Raises as `forecast`."""
+    grid = lay_out(history, variant(STANDARD, frequency), 1)
+    return frozenset(np.array(grid.ids, dtype=object)[grid.rungs == POOLED])
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ from finops_dagster.engines.forecasting.events import EVENT
 from finops_dagster.engines.forecasting.reconcile import RECONCILIATION
 
 BASE_WORDS = {
-    "daily": "what a day of its last week cost in the middle, and what the model adds for all",
-    "hourly": "what the same hour cost the day before, and what the model adds for all",
-    "weekly": "what its last week cost, and what the model adds for all",
+    "daily": "a usual day of its last week",
+    "hourly": "the same hour of the day before",
+    "weekly": "its last week",
 }
-"""What a forecast starts from, by frequency."""
+"""What a forecast starts from, by frequency: a median or a last value, and the mean of what the
+model adds to it for all series."""
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_LEVEL, _LONGER = "its level of the last two weeks", "its level of the last months"
-_TREND, _STEADY, _AGE = "its trend, carried ahead", "how much it varies", "how long it is known"
+_LEVEL, _LONGER = "its average of the last two weeks", "its average of the last months"
+_TREND, _STEADY, _AGE = "its trend, carried ahead", "how much it varies", "how long its history is"
 _WEEKDAY, _MONTH, _HOUR = "the days of the week", "the time of the month", "the hour of the day"
 _YEAR = "the time of the year"
 _REASONS: tuple[tuple[str, str], ...] = (

@@ -9,8 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from finops_dagster.domain.decisions import GateResult
 from finops_dagster.domain.models import Breach, Check
-from finops_dagster.responsible_ai.decisions.results import Compared, Measure
+from finops_dagster.responsible_ai.decisions.results import (
+    SUBJECT,
+    Compared,
+    DecisionFairness,
+    Measure,
+)
 from finops_dagster.responsible_ai.results import Interval
 
 
@@ -18,11 +24,10 @@ from finops_dagster.responsible_ai.results import Interval
 class DecisionRules:
     """From where a difference is told, and from where it is a breach."""
 
-    least_resources: int = 10
-    """Resources judged that a group must have to be named. They are no people: what is shielded is
-    a handful of decisions from being read as a habit."""
-    least_decisions: int = 5
-    """Changes, or answered incidents, that a share must be of, in a group and in all others."""
+    least: int = 5
+    """Resources judged that a group must have to be named; and resources, changes or answered
+    incidents that a share must be of, in a group and in all others. They are no people: what is
+    shielded is a handful of decisions from being read as a habit."""
     least_teams: int = 3
     """Teams that a mean of forecast errors must be of."""
     selection_ratio: float = 0.8
@@ -40,6 +45,21 @@ _WORDS = {
     Measure.TURNED_DOWN: "of its changes that people ended were rejected or reverted",
     Measure.FALSE_ALARMS: "of the incidents that it answered were called noise",
 }
+
+
+def gate_of(found: DecisionFairness) -> GateResult:
+    """Whether what the product decides is fair, as the gate of its own decisions.
+
+    What could not be judged fails nothing: it is a reason beside the breaches.
+    """
+    grades = {one.grade for one in found.breaches}
+    untold = [one.reason for one in found.abstained if one.subject == SUBJECT]
+    return GateResult(
+        gate=SUBJECT,
+        result="fail" if "fail" in grades else "warn" if grades else "pass",
+        reasons=(*(one.reason for one in found.breaches), *untold),
+        breaches=found.breaches,
+    )
 
 
 def breaches_of(compared: Sequence[Compared], rules: DecisionRules, since: date) -> list[Breach]:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 
 from finops_dagster.domain.decisions import Decision
+from finops_dagster.domain.money import MONEY_PRECISION
+
+LOOK_BACK_DAYS = 90
+"""Decisions are few a day: a quarter of a year has enough to compare."""
 
 
 class Dimension(StrEnum):
@@ -111,3 +115,13 @@ class DecisionFacts:
     forecasted: tuple[Forecasted, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """What of it could not be told."""
+
+
+_DAYS_PER_MONTH = Decimal(365) / 12
+
+
+def per_month(amount: Decimal, days: int) -> Decimal:
+    """What `amount` in so many days comes to in a month of 365/12 days, at 38 digits."""
+    with localcontext() as context:
+        context.prec = MONEY_PRECISION
+        return amount / days * _DAYS_PER_MONTH

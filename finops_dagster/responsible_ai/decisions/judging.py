@@ -99,9 +99,7 @@ def judge_decisions(
     for dimension in Dimension:
         named = _named(facts, dimension, rules)
         if len(set(named.values())) < 2:
-            reason = (
-                f"fewer than two groups have {rules.least_resources} resources that were judged"
-            )
+            reason = f"fewer than two groups have {rules.least} resources that were judged"
             abstained.append(Abstained(subject=f"{SUBJECT} by {dimension.value}", reason=reason))
             continue
         counts += _counted(facts, dimension, named)
@@ -112,7 +110,8 @@ def judge_decisions(
             if why:
                 subject = f"{question.measure.value} by {dimension.value}"
                 abstained.append(Abstained(subject=subject, reason=why))
-        tests += _errors(facts, dimension, named, rules, seed, abstained)
+    for dimension in Dimension:
+        tests += _errors(facts, dimension, rules, seed, abstained)
     compared = _adjusted(tests)
     return DecisionFairness(
         first=facts.first,
@@ -137,7 +136,7 @@ def _ordered(facts: DecisionFacts) -> DecisionFacts:
 
 def _named(facts: DecisionFacts, dimension: Dimension, rules: DecisionRules) -> dict[str, str]:
     sizes = Counter(one.groups[dimension] for one in facts.resources if dimension in one.groups)
-    return shown_as(sizes, rules.least_resources)
+    return shown_as(sizes, rules.least)
 
 
 def _unknown(facts: DecisionFacts) -> Iterator[str]:
@@ -235,14 +234,7 @@ def _questions(facts: DecisionFacts, rules: DecisionRules) -> list[_Question]:
         ),
         Measure.FALSE_ALARMS: (_Case(one.groups, one.false_alarm) for one in facts.answered),
     }
-    return [
-        _Question(
-            measure,
-            tuple(some),
-            rules.least_resources if measure is Measure.ASKED else rules.least_decisions,
-        )
-        for measure, some in cases.items()
-    ]
+    return [_Question(measure, tuple(some), rules.least) for measure, some in cases.items()]
 
 
 def _compared(
@@ -278,20 +270,24 @@ def _compared(
 def _errors(
     facts: DecisionFacts,
     dimension: Dimension,
-    named: Mapping[str, str],
     rules: DecisionRules,
     seed: int,
     abstained: list[Abstained],
 ) -> Iterator[_Test]:
-    """Mean error of a group's teams; a team by itself has one figure and is not tested."""
-    groups = _by_group(facts.forecasted, lambda one: one.groups, dimension, named)
-    told = {group: [one.error for one in own] for group, own in groups.items() if own}
+    """Mean error of a group's teams; a team by itself has one figure and is not tested.
+
+    No group is too small to be told: a team's error is of all days of its backtest.
+    """
+    told: dict[str, list[float]] = defaultdict(list)
+    for one in facts.forecasted:
+        if dimension in one.groups:
+            told[one.groups[dimension]].append(one.error)
     if len(told) < 2:
         reason = "fewer than two groups have a team whose forecasts were tested"
         subject = f"{Measure.FORECAST_ERROR.value} by {dimension.value}"
         abstained.append(Abstained(subject=subject, reason=reason))
         return
-    for group, errors in told.items():
+    for group, errors in sorted(told.items()):
         others = [error for name, own in told.items() if name != group for error in own]
         tested = min(len(errors), len(others)) >= rules.least_teams
         yield _Test(

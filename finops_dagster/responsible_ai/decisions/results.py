@@ -97,3 +97,8 @@ class DecisionFairness:
     """The gravest first; of no model, but of what decides."""
     abstained: tuple[Abstained, ...]
     notes: tuple[str, ...]
+
+    def groups(self, dimension: Dimension) -> list[str]:
+        """Of which anything is told, in the order of names."""
+        counted = {one.group for one in self.counts if one.dimension is dimension}
+        return sorted(counted | {one.group for one in self.compared if one.dimension is dimension})

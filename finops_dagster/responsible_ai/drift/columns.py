@@ -94,7 +94,7 @@ def columns_of(
                 gaps = (~there).astype(np.int64)
                 columns.append(
                     Column(f"{name} (missing)", kind, len(reference), None, gaps,
-                           ("present", "missing"), of=name)
+                           _PRESENCE, of=name)
                 )  # fmt: skip
             if min(there[: len(reference)].sum(), there[len(reference) :].sum()) < MIN_VALUES:
                 reason = f"fewer than {MIN_VALUES} values in one of the windows"

@@ -83,6 +83,7 @@ def advise(
         "quality_per_joule_change": change.value,
         "quality_per_joule_change_low": change.low if change.low is not None else change.value,
         "quality_per_joule_change_high": change.high,
+        "quality_per_joule_change_limit": -FALLEN,
         "energy_per_answer_change": energy.value,
         "quality_change": quality,
         "energy_wh_per_answer": own,

@@ -33,7 +33,7 @@ def breaches_of(energy: ModelEnergy | Abstained | None, *, version: str = "") ->
                 version=version,
                 figures={
                     "energy_kwh_month": energy.month_kwh,
-                    "energy_budget_kwh_month": energy.budget_kwh_month,
+                    "energy_kwh_month_limit": energy.budget_kwh_month,
                 },
             )
         )

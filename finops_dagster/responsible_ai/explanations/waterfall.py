@@ -16,6 +16,7 @@ _CUT = 0.5
 beside two long bars that differ little, what differs could not be seen."""
 _MARGIN = 0.12
 """Of what moves, left free on either side of a cut axis."""
+_MARK = 0.012
 _LONGEST = 42
 """Characters of a label that have room."""
 
@@ -61,7 +62,9 @@ def waterfall(found: Explanation) -> Waterfall:
         return (value - first) / span
 
     zero = place(0.0) if first <= 0 <= last else 0.0
-    bars = [_whole("it starts from", found.base, found, place(found.base), zero, "start")]
+    begin = "it starts from", found.base
+    total = "expected", found.prediction
+    bars = [_whole(*begin, found, place(found.base), None if cut else zero, "start")]
     for number, one in enumerate(found.shown):
         start, end = place(totals[number]), place(totals[number + 1])
         bars.append(
@@ -75,7 +78,7 @@ def waterfall(found: Explanation) -> Waterfall:
                 kind="up" if one.amount >= 0 else "down",
             )
         )
-    bars.append(_whole("expected", found.prediction, found, place(found.prediction), zero, "total"))
+    bars.append(_whole(*total, found, place(found.prediction), None if cut else zero, "total"))
     return Waterfall(tuple(bars), f"{found.figure(first)} {found.unit}" if cut and first else "")
 
 
@@ -84,10 +87,13 @@ def _whole(
     value: float,
     found: Explanation,
     at: float,
-    zero: float,
+    zero: float | None,
     kind: Literal["start", "total"],
 ) -> Bar:
+    """From nothing to `at`; where nothing is off the axis, a mark, not a false length."""
     figure = found.figure(value)
+    if zero is None:
+        return Bar(label, label, figure, at - _MARK / 2, _MARK, at, kind)
     return Bar(label, label, figure, min(at, zero), abs(at - zero), at, kind)
 
 

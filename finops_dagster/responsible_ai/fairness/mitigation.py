@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from finops_dagster.domain.decisions import Abstained
+from finops_dagster.responsible_ai.fairness.breaches import breaches_of
 from finops_dagster.responsible_ai.fairness.groups import Attribute, words
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.fairness.thresholds import Aim, Candidates, best_thresholds
@@ -26,6 +28,10 @@ from finops_dagster.responsible_ai.results import (
     Mitigation,
     Task,
 )
+from finops_dagster.responsible_ai.windows import ModelWindow
+
+if TYPE_CHECKING:
+    from finops_dagster.responsible_ai.gate import GateLimits
 
 Labelled = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """Groups, outcomes (prediction, label, probability) and inputs, row by row."""
@@ -76,6 +82,37 @@ def mitigate(
             else:
                 refused.append(Abstained(subject=f"{subject} of {name}", reason=one))
     return tuple(found), tuple(refused)
+
+
+def with_mitigations(
+    fairness: FairnessResult | Abstained,
+    labelled: tuple[ModelWindow, ModelWindow] | Abstained,
+    limits: GateLimits,
+    *,
+    seed: int,
+    smallest_group: int,
+    error_cost: tuple[Decimal, str] | None = None,
+) -> FairnessResult | Abstained:
+    """`fairness` with what would mend each attribute that is in breach of `limits`.
+
+    labelled: the reference and the newest window that have labels.
+    """
+    found = breaches_of(fairness, limits)
+    names = {part.partition("=")[0] for one in found for part in one.segment.split(", ")}
+    if isinstance(fairness, Abstained) or not names:
+        return fairness
+    if isinstance(labelled, Abstained):
+        return replace(fairness, unmitigated=(labelled,))
+    made, refused = mitigate(
+        "mitigation",
+        *((one.groups, one.outcomes, one.features) for one in labelled),
+        task=fairness.task,
+        seed=seed,
+        smallest_group=smallest_group,
+        error_cost=error_cost,
+        attributes=[one.attribute for one in fairness.attributes if one.attribute in names],
+    )
+    return replace(fairness, mitigations=made, unmitigated=refused)
 
 
 def weights(group: NDArray[np.object_], label: NDArray[np.float64]) -> dict[tuple[str, int], float]:
@@ -164,7 +201,12 @@ class _Trial:
         self, aim: Aim, figure: str, gap: float, candidates: Mapping[str, Candidates]
     ) -> Mitigation | str:
         said = self.now[1]["prediction"].to_numpy(dtype="float64") > 0.5
-        points: list[FrontierPoint] = []
+        now = self._judged(self.now[1], self.now[0])
+        today = None if now is None else getattr(now, figure)
+        if today is None:
+            return f"{aim}: too few later answers to say how far groups differ"
+        right = float((said == self._label()).mean())
+        points = [FrontierPoint(gap, today.value, right)]
         last: tuple[dict[str, float], NDArray[np.bool_], AttributeFairness] | None = None
         for strength in STRENGTHS:
             chosen = best_thresholds(candidates, aim, strength * gap)

@@ -40,6 +40,7 @@ UNSEEN_SHARE = 0.1
 _FOLDS = 5
 _DRAWS = 2000
 _LABEL_DRAWS = 200
+_BINS = 20
 _ROW_BLOCKS = 20
 """Blocks that rows without a day are cut into."""
 
@@ -99,9 +100,10 @@ def estimate(
     confusion matrix of calibrated probabilities (confidence-based performance estimation, NannyML;
     after C. Guo et al. 2017). Regressors: direct loss estimation. Interval: what past days' sums of
     truth differed from what was expected of them, by labels that the fit had not seen, drawn anew
-    for the days estimated and for those fitted on (residual bootstrap by day, Davison and Hinkley
-    1997, 6.2.3), scaled by the spread that answers of their kind have. concept_drift: why it is
-    known that the assumption does not hold; then nothing is estimated.
+    for the days estimated and for those fitted on, the latter weighted to where the former lie
+    (residual bootstrap by day, Davison and Hinkley 1997, 6.2.3), scaled by the spread that answers
+    of their kind have. concept_drift: why it is known that the assumption does not hold; then
+    nothing is estimated.
     """
     reference = reference.where(
         np.isfinite(reference.column("label")) & np.isfinite(reference.column("prediction"))
@@ -272,11 +274,23 @@ def _interval(
     miss = miss * np.sqrt(count / max(count - 1, 1))
     to_come = np.sqrt(np.bincount(blocks, weights=spread))
     ahead = generator.choice(miss, (_DRAWS, len(to_come))) @ to_come / len(expected)
-    learned = generator.choice(miss, (_DRAWS, count)) @ scale / len(realised)
+    # what was learned where answers judged now lie counts as often as they lie there
+    weight = _density_ratio(held_out, expected)
+    learned_scale = np.sqrt(np.bincount(reference_blocks, weights=weight**2 * held_out_spread))
+    learned = generator.choice(miss, (_DRAWS, count)) @ learned_scale / weight.sum()
     value = float(expected.mean())
     low, up = np.quantile(value + ahead + learned, (0.025, 0.975))
     low, up = min(value, max(0.0, float(low))), max(value, float(up))
     return Interval(value, low, up if high is None else min(high, up))
+
+
+def _density_ratio(reference: Floats, analysis: Floats) -> Floats:
+    """How much more often answers judged now are expected as wrong as each of the reference."""
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    places = [np.searchsorted(edges, side) for side in (reference, analysis)]
+    before, now = (np.bincount(place, minlength=len(edges) + 1) for place in places)
+    found: Floats = (now / np.maximum(before, 1))[places[0]] * len(reference) / len(analysis)
+    return found if found.sum() > 0 else np.ones(len(reference))
 
 
 def _others(

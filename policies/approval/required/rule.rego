@@ -6,6 +6,7 @@ import rego.v1
 
 import data.finops.lib.change
 import data.finops.lib.environment
+import data.finops.lib.handles
 import data.finops.lib.limits
 import data.finops.lib.number
 
@@ -17,7 +18,7 @@ evaluable if {
 	is_string(limit.handle)
 	is_object(limit.handles)
 	every handle in limit.handles {
-		is_handle(handle)
+		handles.is_handle(handle)
 	}
 	is_array(limit.required)
 	every asked in limit.required {
@@ -40,19 +41,9 @@ readable if not change.is_proposal
 
 readable if is_number(change.cost_month)
 
-# As CODEOWNERS names people and teams: @user, @organisation/team, an address.
-is_handle(text) if {
-	is_string(text)
-	some pattern in [
-		`^@[A-Za-z0-9][A-Za-z0-9-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?$`,
-		`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}$`,
-	]
-	regex.match(pattern, text)
-}
-
 is_approver(text) if text == "{owner}"
 
-is_approver(text) if is_handle(text)
+is_approver(text) if handles.is_handle(text)
 
 # A condition that is misspelled would hold for everything, or for nothing.
 is_known(key, _) if key in {"name", "decision", "people", "approvers"}
@@ -66,15 +57,7 @@ is_known("min_money", value) if is_object(value)
 
 is_known("min_risk", value) if is_number(value)
 
-# How the owning team is named where it approves.
-owner := limit.handles[input.proposal.owner]
-
-owner := handle if {
-	not limit.handles[input.proposal.owner]
-	is_string(input.proposal.owner)
-	handle := replace(limit.handle, "{owner}", input.proposal.owner)
-	is_handle(handle)
-}
+owner := handles.names[input.proposal.owner]
 
 named(approver) := owner if approver == "{owner}" else := approver
 
@@ -91,8 +74,11 @@ holds("kinds", kinds) if input.proposal.kind in kinds
 
 holds("owners", owners) if input.proposal.owner in owners
 
-# In a currency without an amount nobody can say that it is little.
-holds("min_money", amounts) if not abs(change.cost_month) < amounts[change.currency]
+# In a currency without an amount nobody can say that it is little, unless it is nothing at all.
+holds("min_money", amounts) if {
+	change.cost_month != 0
+	not abs(change.cost_month) < amounts[change.currency]
+}
 
 # A risk that nobody knows may be any.
 holds("min_risk", risk) if not is_number(input.proposal.risk)

@@ -53,7 +53,7 @@ def made(
     """Proposals of an estate of one workload, by kind; `price` times what it really pays."""
     cost = prices([workload])
     for column in ("cost", "unit_price"):
-        cost[column] = cost[column] * price
+        cost[column] = [amount * price for amount in cost[column]]
     found = find(
         measurements([workload]) if rows is None else rows,
         cost, context([workload]), AS_OF, config or SizingConfig(),

@@ -41,6 +41,7 @@ def judge_monitored(
     folder: Path,
     health: Health,
     ai: AISettings,
+    energy: ModelEnergy | Abstained,
 ) -> None:
     """Judge one model, with its pages in `folder`, and add to `health` what was said."""
     spec = spec_of(model)
@@ -67,6 +68,7 @@ def judge_monitored(
             currency=model.error_cost.currency if model.error_cost else "",
             risk_class=model.risk_class,
         ),
+        energy=energy,
     )
     health.gates.append(judged.gate)
     health.pages[model.name] = judged.page

@@ -11,8 +11,10 @@ from datetime import date
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.waste.bill import bill
 from finops_dagster.defs.insight.waste.commitments import commitments
+from finops_dagster.defs.insight.waste.engines import engines
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.model_energy import model_energy
 from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
@@ -32,6 +34,8 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     placement,
     violating,
     models,
+    model_energy,
+    engines,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
