@@ -14,14 +14,18 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import starmap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # not there where a test runs this file
 from drift_coverage import coverage_figures
 from drift_worlds import SEGMENTS, SHIFTS, World
 
