@@ -25,7 +25,8 @@ PORTFOLIO = EngineDescription(
     "what; money is counted to the last digit outside of it.",
     features=("the day's findings", "which changes exclude or need each other",
               "limits of a day", "what earlier days have begun"),
-    parameters=fields_of(queue.DailyLimits()) | constants(candidates, portfolio, programme, queue, _PROPOSE),
+    parameters=fields_of(queue.DailyLimits())
+    | constants(candidates, portfolio, programme, queue, _PROPOSE),
     limits=(
         "Amounts of different currencies are not compared: each currency is chosen by itself.",
         "What a change is worth to a team beside money is not known here.",
