@@ -203,6 +203,13 @@ class AISettings(Section):
     smallest_group: int = Field(
         default=20, ge=5, le=1000, description="People that a group must have to be shown."
     )
+    country: str = Field(
+        default="",
+        pattern=r"^([A-Z]{3})?$",
+        description="Country whose grid powers the machine that the product runs on, ISO 3166-1 "
+        "alpha-3, for the carbon of its own training. Empty: the average of the world.",
+        examples=["FRA"],
+    )
     cards_folder: str = Field(
         default="",
         description="Folder of the GitOps repository to which a manifest that registers a model "

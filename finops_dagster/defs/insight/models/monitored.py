@@ -33,6 +33,9 @@ from finops_dagster.settings import ModelSettings
 from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
 
+REGISTER = "../../ai/index.html"
+"""From a model's folder."""
+
 
 def judge_monitored(
     reader: PublishedReader,
@@ -41,6 +44,7 @@ def judge_monitored(
     folder: Path,
     health: Health,
     ai: AISettings,
+    energy: ModelEnergy | Abstained,
 ) -> None:
     """Judge one model, with its pages in `folder`, and add to `health` what was said."""
     spec = spec_of(model)
@@ -67,6 +71,8 @@ def judge_monitored(
             currency=model.error_cost.currency if model.error_cost else "",
             risk_class=model.risk_class,
         ),
+        energy=energy,
+        register=REGISTER,
     )
     health.gates.append(judged.gate)
     health.pages[model.name] = judged.page

@@ -14,10 +14,12 @@ from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.engines import engines
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.model_energy import model_energy
 from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
 from finops_dagster.defs.insight.waste.serverless import serverless
+from finops_dagster.defs.insight.waste.shadow import shadows
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
@@ -33,12 +35,14 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     placement,
     violating,
     models,
+    model_energy,
     engines,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
+    shadows,
 )
-"""Those that look at what the findings of all others leave to be paid for."""
+"""Those that look at what all others found: what they leave to be paid for, and what they tell."""
 
 
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
