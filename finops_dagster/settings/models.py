@@ -183,7 +183,11 @@ class EngineSettings(Section):
     )
     confidence: Share = Field(default=0.95, description="Confidence of the paired test, in [0, 1].")
     max_age_days: int = Field(
-        default=7, ge=1, le=365, description="Age at which a model is trained anew without cause."
+        default=1,
+        ge=1,
+        le=365,
+        description="Days since the last that a model learnt from, beyond which it is trained anew "
+        "without other cause; 1: every day.",
     )
 
 

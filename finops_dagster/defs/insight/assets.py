@@ -41,6 +41,7 @@ _FORECAST_FRAMES = (
     "forecast_contributions",
     "forecast_backtest",
     "forecast_rungs",
+    "forecast_origins",
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
@@ -175,6 +176,8 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
         day.write_frame("forecast_rungs", result.rungs)
+        if len(result.origins):
+            day.write_frame("forecast_origins", result.origins)
         day.write_document("forecast_record", told.record)
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
