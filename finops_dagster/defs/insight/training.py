@@ -50,11 +50,7 @@ class TrainingMeter:
                 project_name=self.subject,
                 tracking_mode="process",
                 measure_power_secs=_SECONDS_BETWEEN,
-                save_to_file=False,
-                save_to_api=False,
-                save_to_logger=False,
-                save_to_prometheus=False,
-                save_to_logfire=False,
+                output_methods=[],
                 log_level="critical",
                 # else it keeps a lock file in the folder of temporary files
                 allow_multiple_runs=True,
