@@ -49,6 +49,8 @@ class Shift:
     """Whether the log alone is changed: the model reads the wrong unit, truth stays as it was."""
     logit: Callable[[Inputs, int], Floats] | None = None
     """Added to the true logit of each row."""
+    small: bool = False
+    """Whether it is less than what the product takes to matter, and so should not be told."""
     positives: float = 1.0
     """How many times as likely a row with a true label is to be seen from then on."""
 
@@ -197,7 +199,7 @@ def _west_moves(rows: Inputs, rng: np.random.Generator, start: int) -> None:
 
 
 SHIFTS: dict[str, Shift] = {
-    "covariate sudden, +0.25 sd": Shift("data", _move(0.25)),
+    "covariate sudden, +0.25 sd": Shift("data", _move(0.25), small=True),
     "covariate sudden, +0.5 sd": Shift("data", _move(0.5)),
     "covariate sudden, +1 sd": Shift("data", _move(1.0)),
     "covariate slow, +1 sd over 28 days": Shift("data", _slowly),

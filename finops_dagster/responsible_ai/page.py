@@ -13,7 +13,12 @@ from finops_dagster.responsible_ai.drift.picture import pictures_of
 from finops_dagster.responsible_ai.drift.results import DriftReport
 from finops_dagster.responsible_ai.energy.results import ModelEnergy
 from finops_dagster.responsible_ai.html import write_page
-from finops_dagster.responsible_ai.performance.results import EstimatedQuality, SegmentQuality
+from finops_dagster.responsible_ai.performance.picture import estimate_picture
+from finops_dagster.responsible_ai.performance.results import (
+    EstimatedQuality,
+    EstimateRecord,
+    SegmentQuality,
+)
 from finops_dagster.responsible_ai.results import FairnessResult, PerformanceResult
 from finops_dagster.responsible_ai.versions import VersionJudgement
 
@@ -32,8 +37,12 @@ def write_model_page(
     versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
+    register: str = "",
 ) -> Path:
-    """Write the page; `evidently` is the relative link to its report. Returns `path`."""
+    """Write the page; returns `path`.
+
+    `evidently` is the relative link to its report, `register` to the register; empty is none.
+    """
     return write_page(
         path,
         "model.html",
@@ -49,4 +58,8 @@ def write_model_page(
         versions=versions,
         evidently=evidently,
         windows=windows,
+        register=register,
+        estimate_picture=estimate_picture(estimated.record)
+        if isinstance(estimated, EstimatedQuality) and isinstance(estimated.record, EstimateRecord)
+        else None,
     )

@@ -228,6 +228,7 @@ class Mitigation:
     settings: tuple[tuple[str, float], ...]
     """What to set: threshold of each group, or weight of each group and label."""
     frontier: tuple[FrontierPoint, ...] = ()
+    """Today's answers first, then thresholds that leave less and less difference."""
     rows: int = 0
     """Labelled later answers that it was tried on."""
 

@@ -183,7 +183,11 @@ class EngineSettings(Section):
     )
     confidence: Share = Field(default=0.95, description="Confidence of the paired test, in [0, 1].")
     max_age_days: int = Field(
-        default=7, ge=1, le=365, description="Age at which a model is trained anew without cause."
+        default=1,
+        ge=1,
+        le=365,
+        description="Days since the last that a model learnt from, beyond which it is trained anew "
+        "without other cause; 1: every day.",
     )
 
 
@@ -198,6 +202,13 @@ class AISettings(Section):
     )
     smallest_group: int = Field(
         default=20, ge=5, le=1000, description="People that a group must have to be shown."
+    )
+    country: str = Field(
+        default="",
+        pattern=r"^([A-Z]{3})?$",
+        description="Country whose grid powers the machine that the product runs on, ISO 3166-1 "
+        "alpha-3, for the carbon of its own training. Empty: the average of the world.",
+        examples=["FRA"],
     )
     cards_folder: str = Field(
         default="",

@@ -16,6 +16,8 @@ from finops_dagster.defs.insight.carded import CARDS, build_cards
 from finops_dagster.defs.insight.incidents import INCIDENTS, build_incidents
 from finops_dagster.defs.insight.resources import DECLARED, RESOURCES
 from finops_dagster.defs.insight.telemetry import TELEMETRY_ANOMALIES, build_telemetry
+from finops_dagster.defs.insight.training import TrainingMeter
+from finops_dagster.defs.insight.training import keep as keep_training
 from finops_dagster.defs.insight.violations import VIOLATIONS, build_violations
 from finops_dagster.defs.jobs import CLOCK_TAG, DECIDE_JOB
 from finops_dagster.defs.metadata import (
@@ -39,6 +41,7 @@ _FORECAST_FRAMES = (
     "forecast_contributions",
     "forecast_backtest",
     "forecast_rungs",
+    "forecast_origins",
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
@@ -139,6 +142,7 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
         from finops_dagster.defs.insight.explained import write_costs
         from finops_dagster.defs.insight.forecasted import MODEL_FILE, forecasts_page
         from finops_dagster.defs.insight.models import engines
+        from finops_dagster.defs.insight.models.cards import FORECASTER
         from finops_dagster.defs.insight.outlook import FORECAST_DAYS, cost_outlook
         from finops_dagster.defs.insight.pictures import backtest_table, spend_plots
         from finops_dagster.engines.forecasting import FRAME_COLUMNS, model_inputs
@@ -161,21 +165,26 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
             return _nothing(day, "forecasts", "daily cost", reason)
         events = estate.settings.known_events
         used = engines.in_use(estate, as_of, series)
-        told = cost_outlook(
-            history, series, events, FORECAST_DAYS, as_of,
-            recipe=used.recipe, artefact=used.artefact,
-        )  # fmt: skip
-        result = told.result
-        engine = engines.keep(estate, as_of, used, result, series)
+        with TrainingMeter(FORECASTER, estate.settings.ai.country) as meter:
+            told = cost_outlook(
+                history, series, events, FORECAST_DAYS, as_of,
+                recipe=used.recipe, artefact=used.artefact,
+            )  # fmt: skip
+            result = told.result
+            engine = engines.keep(estate, as_of, used, result, series)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
         day.write_frame("forecast_rungs", result.rungs)
+        if len(result.origins):
+            day.write_frame("forecast_origins", result.origins)
         day.write_document("forecast_record", told.record)
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        abstained = list(result.abstained)
+        # a day that uses an artefact as it is trains nothing
+        trained = [meter.result] if used.trains or used.artefact is None else []
+        abstained = [*result.abstained, *keep_training(day, trained)]
         if isinstance(inputs, Abstained):
             abstained.append(inputs)
         else:

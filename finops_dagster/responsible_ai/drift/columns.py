@@ -27,7 +27,7 @@ from finops_dagster.responsible_ai.results import DriftKind, DriftOptions
 MIN_VALUES = 30
 PSI = "stability index"
 _OTHERS = "(other)"
-_TEXTS = {True: "missing", False: "present"}
+_PRESENCE = ("present", "missing")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ NDArrayBool = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def columns_of(
-    subject: str, reference: pd.DataFrame, current: pd.DataFrame, kind: DriftKind = "data"
+    subject: str, reference: pd.DataFrame, current: pd.DataFrame, *, kind: DriftKind = "data"
 ) -> tuple[list[Column], list[Abstained]]:
     """Every column that both frames share, and one of its gaps where it has any.
 
@@ -94,7 +94,7 @@ def columns_of(
                 gaps = (~there).astype(np.int64)
                 columns.append(
                     Column(f"{name} (missing)", kind, len(reference), None, gaps,
-                           ("present", "missing"), of=name)
+                           _PRESENCE, of=name)
                 )  # fmt: skip
             if min(there[: len(reference)].sum(), there[len(reference) :].sum()) < MIN_VALUES:
                 reason = f"fewer than {MIN_VALUES} values in one of the windows"
@@ -115,14 +115,17 @@ def _column(
         numbers[~np.isfinite(numbers)] = np.nan
         return Column(name, kind, len(reference), numbers)
     values = pd.concat([side.astype("object") for side in (reference, current)], ignore_index=True)
-    codes, found = pd.factorize(values.where(values.isna(), values.astype(str)))
-    counts = np.bincount(codes[codes >= 0], minlength=len(found))
-    if len(found) > SHOWN_CATEGORIES:
-        kept = np.argsort(-counts, kind="stable")[:SHOWN_CATEGORIES]
-        places = np.full(len(found) + 1, SHOWN_CATEGORIES)
-        places[kept], places[-1] = np.arange(SHOWN_CATEGORIES), -1
-        codes, found = places[codes], [*(found[one] for one in kept), _OTHERS]
+    distinct, objects = pd.factorize(values)
+    # 1 and "1" are one text; a gap stays one
+    same, found = pd.factorize(pd.Series(list(map(str, objects)), dtype="object"))
+    codes = np.append(same, -1)[distinct]
     texts = tuple(map(str, found))
+    if len(texts) > SHOWN_CATEGORIES:
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        kept = np.argsort(-counts, kind="stable")[:SHOWN_CATEGORIES]
+        places = np.full(len(texts) + 1, SHOWN_CATEGORIES)
+        places[kept], places[-1] = np.arange(SHOWN_CATEGORIES), -1
+        codes, texts = places[codes], (*(texts[one] for one in kept), _OTHERS)
     return Column(name, kind, len(reference), None, np.asarray(codes, dtype=np.int64), texts)
 
 

@@ -71,8 +71,9 @@ class Truth:
     def errors(self) -> Floats:
         """Error of every answer: 0 or 1 for classifiers, absolute for regressors."""
         if self.task == "classification":
-            return ((self.answer > 0.5) != (self.label > 0.5)).astype(np.float64)
-        return np.abs(self.answer - self.label)
+            wrong = (self.answer > 0.5) != (self.label > 0.5)
+            return np.asarray(wrong, dtype=np.float64)
+        return np.asarray(np.abs(self.answer - self.label), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,12 @@ def concept_hypotheses(
                 segment=segment,
                 feature=feature,
                 method=_RATE if rate else _ERROR,
-                table=Sums(counts, sums, variances, 1.0 if rate else max(residuals.usual, 1e-12)),
+                table=Sums(
+                    counts,
+                    sums.astype(np.float64),
+                    variances,
+                    1.0 if rate else max(residuals.usual, 1e-12),
+                ),
                 warn=options.rate_warn if rate else options.error_warn,
                 fail=options.rate_fail if rate else options.error_fail,
                 rows=(before, len(kept) - before),

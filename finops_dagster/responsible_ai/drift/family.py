@@ -12,13 +12,15 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from finops_dagster.responsible_ai.drift.shift import Blocks, Floats, psi
+from finops_dagster.responsible_ai.drift.shift import Blocks, Floats, psi, quantiles
 from finops_dagster.responsible_ai.results import DriftKind, DriftOptions, FeatureDrift
 
 QUICK = 40
 """Part of the permutations that is drawn where no move is near to mattering."""
 NEAR = 0.9
-"""Part of the least move that matters from which all permutations are drawn."""
+"""Part of the least move that matters from which all permutations are drawn,"""
+HARDLY = 0.05
+"""where the first of them leave no more than this chance of it: far above any level of a day."""
 
 
 class Table(Protocol):
@@ -88,11 +90,14 @@ def judged_together(
     if not hypotheses:
         return ()
     draws = _drawn(hypotheses, blocks.splits(options.permutations // QUICK, seed))
-    if any(_near(one, far) for one, (_, far) in zip(hypotheses, draws, strict=True)):
-        draws = _drawn(hypotheses, blocks.splits(options.permutations, seed))
     surely = np.column_stack([_scaled(one) for one, _ in draws])
-    p_values = _shares(surely)
     p_adjusted = _stepped(surely)
+    near = [_near(one, far) for one, (_, far) in zip(hypotheses, draws, strict=True)]
+    if (p_adjusted[near] <= max(HARDLY, level)).any():
+        draws = _drawn(hypotheses, blocks.splits(options.permutations, seed))
+        surely = np.column_stack([_scaled(one) for one, _ in draws])
+        p_adjusted = _stepped(surely)
+    p_values = _shares(surely)
     cut = float(p_values[p_adjusted <= level].max(initial=level / len(hypotheses)))
     windows = blocks.windows() if blocks.days else None
     made = []
@@ -102,7 +107,8 @@ def judged_together(
         expected, score = float(far[1:].mean()), float(far[0])
         sure = p_adjusted[place] <= level and score >= before
         drifted = bool(sure and score - expected >= one.warn)
-        least = max(expected + one.warn, before, float(np.quantile(far[1:], 1 - cut)))
+        by_chance = float(quantiles(np.sort(far[1:]), np.array([1 - cut]))[0])
+        least = max(expected + one.warn, before, by_chance)
         # Ties and interpolation may part the two by a hair; the p-value decides.
         threshold = min(least, score) if drifted else max(least, float(np.nextafter(score, 9e9)))
         made.append(

@@ -109,10 +109,8 @@ def judge_model_drift(
         concept: DriftResult | Abstained = truth
     else:
         found += truth.found
-        label, concept = (
-            _kind(analysis.model, kind, truth.found, truth.rows, truth.blocks, options)
-            for kind in ("label", "concept")
-        )
+        label = _kind(analysis.model, "label", found, truth.rows, truth.blocks, options)
+        concept = _kind(analysis.model, "concept", found, truth.rows, truth.blocks, options)
     if html is not None:
         shown = [f for f in found if f.segment == ALL and f.kind in ("data", "prediction")]
         write_report(columns, shown, options, html)
@@ -215,11 +213,12 @@ def _rows(window: ModelWindow, places: Ints) -> ModelWindow:
     )
 
 
-def _answers(*windows: ModelWindow) -> list[pd.DataFrame]:
+def _answers(reference: ModelWindow, current: ModelWindow) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the model said; a probability that it never gives is no column."""
-    given = any(window.outcomes["probability"].notna().any() for window in windows)
+    sides = reference.outcomes, current.outcomes
+    given = any(side["probability"].notna().any() for side in sides)
     kept = ["prediction", "probability"] if given else ["prediction"]
-    return [window.outcomes[kept].add_prefix(OUTPUT) for window in windows]
+    return sides[0][kept].add_prefix(OUTPUT), sides[1][kept].add_prefix(OUTPUT)
 
 
 def _judge_truth(
@@ -254,9 +253,8 @@ def _judge_truth(
     inputs, _ = columns_of(name, both.reference.features, both.current.features)
     groups, _ = columns_of(name, both.reference.groups, both.current.groups)
     residuals = residuals_of(truth, inputs, groups)
-    labels, _ = columns_of(
-        name, *(side.outcomes[["label"]] for side in (both.reference, both.current)), kind="label"
-    )
+    before, now = (side.outcomes[["label"]] for side in (both.reference, both.current))
+    labels, _ = columns_of(name, before, now, kind="label")
     tried = both.hypotheses(labels, options)
     places_of: list[tuple[str, Ints | None]] = [(ALL, None)]
     places_of += [(one.name, one.rows) for one in both.segments.judged]

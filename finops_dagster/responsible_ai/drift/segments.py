@@ -51,26 +51,20 @@ def segments_of(
     current: ModelWindow,
     attributes: Sequence[str],
     options: DriftOptions,
-    kept: tuple[Ints, Ints] | None = None,
 ) -> Segments:
-    """Segments of every attribute: a group column, or an input that is a category.
-
-    kept: places of the rows that count in either window, such as labelled ones; a segment's rows
-    are places among those.
-    """
+    """Segments of every attribute: a group column, or an input that is a category."""
     judged: list[Segment] = []
     shielded: list[str] = []
     abstained: list[Abstained] = []
     k = options.smallest_group
     least = max(options.segment_rows, k)
     for attribute in dict.fromkeys(attributes):
-        sides = [_values(window, attribute) for window in (reference, current)]
-        if sides[0] is None or sides[1] is None:
+        given = [_values(window, attribute) for window in (reference, current)]
+        sides = [side for side in given if side is not None]
+        if len(sides) < 2:
             reason = "it is neither a group in the log nor an input that is a category"
             abstained.append(Abstained(subject=f"segment {attribute}", reason=reason))
             continue
-        if kept is not None:
-            sides = [side.iloc[places] for side, places in zip(sides, kept, strict=True)]
         before = len(sides[0])
         codes, groups = pd.factorize(pd.concat(sides, ignore_index=True))
         counts = np.column_stack(

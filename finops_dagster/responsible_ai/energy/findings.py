@@ -5,11 +5,12 @@ Whether there is anything to advise is told in `advice`; nothing is edited for i
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from finops_dagster.domain.decisions import Evidence, Finding, FindingKind
 from finops_dagster.domain.money import NO_MONEY, Money, MoneyRange, Range, total
-from finops_dagster.domain.periods import day_end, day_start
+from finops_dagster.domain.periods import day_start
 from finops_dagster.responsible_ai.energy.quality import MONTH_DAYS
 from finops_dagster.responsible_ai.energy.results import (
     Advice,
@@ -23,11 +24,11 @@ ENGINE = "model energy 1"
 
 _WHAT = {
     Advice.RETRAIN: "Train it anew on what it is given now; then compare quality per joule again.",
-    Advice.DISTIL: "Distil it into a smaller model, or serve it quantised (INT8), in a canary beside "
-    "this version; keep it if its gate passes and energy per answer falls.",
+    Advice.DISTIL: "Distil it into a smaller model, or serve it quantised (INT8), in a canary "
+    "beside this version; keep it if its gate passes and energy per answer falls.",
     Advice.MOVE: "Ask for fewer or smaller accelerators, or share one (MIG, time-slicing, more "
     "models per server); or serve it in a region with a cleaner grid.",
-    Advice.LOOK: "Compare the version, batch size, precision and machine of now with those of then.",
+    Advice.LOOK: "Compare version, batch size, precision and machine of now with those of then.",
 }
 _WRONG_IF = {
     Advice.RETRAIN: "quality fell for a reason that training does not mend, such as broken inputs",
@@ -41,9 +42,9 @@ def finding(energy: ModelEnergy, *, resource: str, owner: str, environment: str)
     """None where nothing is advised. resource: KIND/NAMESPACE/NAME of what serves it.
 
     Saving: none by retraining, which mends quality and not the bill. Else from nothing, where
-    machines stay as they are, to the share of its serving cost that is energy not needed before, the
-    middle half of that: cost follows energy only as far as fewer machine hours are asked for. Only
-    where all of it is billed in one currency. Carbon: that share of what serving it emits.
+    machines stay as they are, to the share of its serving cost that is energy not needed before,
+    half of that in the middle: cost follows energy only as far as fewer machine hours are asked
+    for. Only where all of it is billed in one currency. Carbon: that share of what serving emits.
     """
     advice = energy.advice
     if advice is None:
@@ -63,7 +64,7 @@ def finding(energy: ModelEnergy, *, resource: str, owner: str, environment: str)
         confidence=min(1.0, energy.month_days / MONTH_DAYS),
         evidence=Evidence(
             window_start=day_start(min(row.day for row in energy.days)),
-            window_end=day_end(energy.as_of),
+            window_end=day_start(energy.as_of + timedelta(days=1)),
             samples=sum(row.answers for row in energy.days),
             figures=advice.figures,
         ),

@@ -187,6 +187,9 @@ def _newest_labelled(rows: Sequence[DayEnergy]) -> date | None:
     summed = table.groupby(0).sum()
     share = summed[2] / summed[1]
     usual = float(share.quantile(0.9))
-    arrived = [day for day, part in share.items() if usual > 0 and part >= MATURE * usual]
-    newest = max(arrived, default=None)
-    return newest if isinstance(newest, date) else None
+    arrived = [
+        day
+        for day, part in share.items()
+        if isinstance(day, date) and usual > 0 and part >= MATURE * usual
+    ]
+    return max(arrived, default=None)

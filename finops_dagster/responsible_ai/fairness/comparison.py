@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from finops_dagster.responsible_ai.fairness.groups import Attribute, largest_of
 from finops_dagster.responsible_ai.fairness.shielding import Places
-from finops_dagster.responsible_ai.intervals import Z95, basic_bootstrap, calibration_draws
+from finops_dagster.responsible_ai.intervals import Z95, calibration_draws, widest_gap
 from finops_dagster.responsible_ai.results import (
     AttributeFairness,
     GroupRow,
@@ -61,11 +61,10 @@ def _errors(
     spread = np.array([0.0 if e.high is None else (e.high - e.value) / Z95 for e in errors])
     rng = np.random.default_rng(seed)
     drawn = np.maximum(rng.normal(centre, spread, size=(DRAWS, len(errors))), 1e-12)
-    difference = basic_bootstrap(float(centre.max() - centre.min()), _spread(drawn), level=level)
+    difference = widest_gap(float(centre.max() - centre.min()), drawn, level=level)
     if centre.min() <= 0:
         return None, difference
-    logs = np.log(drawn.max(axis=1) / drawn.min(axis=1))
-    ratio = basic_bootstrap(float(np.log(centre.max() / centre.min())), logs, level=level)
+    ratio = widest_gap(float(np.log(centre.max() / centre.min())), np.log(drawn), level=level)
     return _exponential(ratio), difference
 
 
@@ -102,9 +101,7 @@ def _classified(
     return AttributeFairness(
         attribute=one.name,
         largest_group=largest,
-        demographic_parity_difference=basic_bootstrap(
-            difference, _spread(rates), high=1.0, level=level
-        ),
+        demographic_parity_difference=widest_gap(difference, rates, high=1.0, level=level),
         demographic_parity_ratio=None if ratio is None else _ratio(ratio, rows, rates, level),
         calibration_difference=_calibration(one, judged, rows, seed, level),
         **_rates(one, judged, rows, draws, level),
@@ -120,9 +117,8 @@ def _ratio(
     the quotient of the ends of both groups' own intervals.
     """
     if ratio > 0:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.log(drawn.max(axis=1) / drawn.min(axis=1))
-        found = basic_bootstrap(-float(np.log(ratio)), logs, level=level)
+        with np.errstate(divide="ignore"):
+            found = widest_gap(-float(np.log(ratio)), np.log(drawn), level=level)
         low, high = (None if e is None else float(np.exp(-e)) for e in (found.high, found.low))
         return Interval(ratio, low, high)
     rates = [row.selection_rate for row in rows if row.selection_rate is not None]
@@ -163,14 +159,15 @@ def _rates(
             sensitive_features=np.repeat(np.arange(len(known)), [len(p) for p in known]),
         )
         spread = frame.difference(method="between_groups")
-        spreads = {name: _spread(drawn[name][:, enough]) for name in names}
         for name in names:
             key = _DIFFERENCE.get(name, f"{name}_difference")
-            found[key] = basic_bootstrap(float(spread[name]), spreads[name], high=1.0, level=level)
+            found[key] = widest_gap(
+                float(spread[name]), drawn[name][:, enough], high=1.0, level=level
+            )
         if names == odds:
-            found["equalized_odds_difference"] = basic_bootstrap(
+            found["equalized_odds_difference"] = widest_gap(
                 float(max(spread[name] for name in odds)),
-                np.maximum(*(spreads[name] for name in odds)),
+                np.stack([drawn[name][:, enough] for name in odds], axis=2),
                 high=1.0,
                 level=level,
             )
@@ -195,11 +192,7 @@ def _calibration(
         label, score = one.label[known], one.probability[known]
         drawn.append(calibration_draws(label, score, seed + number, DRAWS))
     gap = float(values.max() - values.min())
-    return basic_bootstrap(gap, _spread(np.stack(drawn, axis=1)), high=1.0, level=level)
-
-
-def _spread(rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(rates.max(axis=1) - rates.min(axis=1), dtype=np.float64)
+    return widest_gap(gap, np.stack(drawn, axis=1), high=1.0, level=level)
 
 
 @dataclass(frozen=True)

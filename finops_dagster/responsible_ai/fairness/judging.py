@@ -70,6 +70,8 @@ def judge_fairness(
                 reason="no label has arrived: only what the model said could be compared",
             )
         )
+    known = np.isfinite(labels)
+    kinds = (known & (labels > 0.5), known & (labels <= 0.5)) if task == "classification" else ()
     hidden: list[str] = []
     rows: list[GroupRow] = []
     attributes: list[AttributeFairness] = []
@@ -77,7 +79,7 @@ def judge_fairness(
     for name in map(str, groups.columns):
         one = Attribute.of(name, groups[name], outcomes, answered)
         _left_out(subject, name, one.unknown, one.rows + one.unknown, notes, abstained)
-        shown = shielded(one.places, one.unknown, smallest_group)
+        shown = shielded(one.places, one.unknown, smallest_group, kinds, SMALLEST_SHARE)
         if shown.told:
             hidden.append(f"{name}: {shown.told}")
         one = replace(one, places=shown.places)

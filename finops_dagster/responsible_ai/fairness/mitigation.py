@@ -201,7 +201,12 @@ class _Trial:
         self, aim: Aim, figure: str, gap: float, candidates: Mapping[str, Candidates]
     ) -> Mitigation | str:
         said = self.now[1]["prediction"].to_numpy(dtype="float64") > 0.5
-        points: list[FrontierPoint] = []
+        now = self._judged(self.now[1], self.now[0])
+        today = None if now is None else getattr(now, figure)
+        if today is None:
+            return f"{aim}: too few later answers to say how far groups differ"
+        right = float((said == self._label()).mean())
+        points = [FrontierPoint(gap, today.value, right)]
         last: tuple[dict[str, float], NDArray[np.bool_], AttributeFairness] | None = None
         for strength in STRENGTHS:
             chosen = best_thresholds(candidates, aim, strength * gap)

@@ -27,30 +27,57 @@ class Shown:
     """What was hidden and how, in words that name no small group; empty where nothing was."""
 
 
-def shielded(places: Places, unknown: int, smallest: int) -> Shown:
+def shielded(
+    places: Places,
+    unknown: int,
+    smallest: int,
+    kinds: Sequence[NDArray[np.bool_]] = (),
+    share: float = 0.0,
+) -> Shown:
     """Put groups of fewer than `smallest` people together, so that none can be worked out.
 
     Where all of them, with the `unknown` people of no group, still are too few, the total less the
     other groups would tell of them: then the smallest group that could be shown joins them. Groups
-    that were put together read `others (N groups)`, or `GROUP and others`.
+    that were put together read `others (N groups)`, or `GROUP and others`. kinds: which rows bear
+    each rate, such as those of class 1. A group of under `share` of all is not compared: where it
+    has too few of a kind it is put with the small ones too, since hiding its rates alone would take
+    those of a larger group.
     """
-    small = [group for group, place in places.items() if len(place) < smallest]
-    if not small:
+    total = sum(len(place) for place in places.values())
+
+    def lacks(place: NDArray[np.int64]) -> bool:
+        return any(0 < int(kind[place].sum()) < smallest for kind in kinds)
+
+    tiny = [group for group, place in places.items() if len(place) < smallest]
+    poor = [
+        group
+        for group, place in places.items()
+        if smallest <= len(place) < share * total and lacks(place)
+    ]
+    if not tiny and not poor:
         return Shown(places, "", "")
-    told = (
-        f"{len(small)} {'group' if len(small) == 1 else 'groups'} of fewer than {smallest} people"
-    )
-    kept = {group: place for group, place in places.items() if len(place) >= smallest}
+    told = []
+    if tiny:
+        told.append(f"{_counted(tiny)} of fewer than {smallest} people")
+    if poor:
+        told.append(f"{_counted(poor)} with an error rate that fewer than {smallest} people bear")
+    small = [*tiny, *poor]
+    kept = {group: place for group, place in places.items() if group not in set(small)}
     together = np.sort(np.concatenate([places[group] for group in small]))
-    if len(together) >= smallest:
-        name = _unlike(f"others ({len(small)} groups)", kept)
-        return Shown({**kept, name: together}, name, f"{told}, shown together")
-    if len(together) + unknown >= smallest or not kept:
-        return Shown(kept, "", told)
+    if len(together) >= smallest and not (poor and lacks(together)):
+        name = _unlike(f"others ({_counted(small)})", kept)
+        return Shown({**kept, name: together}, name, f"{' and '.join(told)}, shown together")
+    if not kept or (not poor and len(together) + unknown >= smallest):
+        return Shown(kept, "", " and ".join(told))
     host = min(kept, key=lambda group: (len(kept[group]), group))
     together = np.sort(np.concatenate([together, kept.pop(host)]))
     name = _unlike(f"{host} and others", kept)
-    return Shown({**kept, name: together}, "", f"{told}, shown together with {host}")
+    said = f"{' and '.join(told)}, shown together with {host}"
+    return Shown({**kept, name: together}, "", said)
+
+
+def _counted(groups: Sequence[str]) -> str:
+    return f"{len(groups)} {'group' if len(groups) == 1 else 'groups'}"
 
 
 def _unlike(name: str, taken: Places) -> str:

@@ -150,6 +150,13 @@ def _classes(frames: Iterable[pd.DataFrame], schema: MetricSchema) -> dict[str, 
             continue
         seen = {str(one) for part in parts for one in _texts(part, codes).dropna().unique()}
         found[name] = _positive(name, seen, schema)
+    wanted = schema.positive
+    if wanted is not None and found and wanted not in (*found.values(), *(p for p, _ in _BINARY)):
+        raise MetricFault(
+            f"neither {' nor '.join(found)} is ever {wanted!r}, which counts as class 1",
+            column=next(iter(found)),
+            hint="Name the class that counts with `positive`, as the table writes it.",
+        )
     return found
 
 

@@ -8,11 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.responsible_ai.drift.evidently import safe_names
+from finops_dagster.responsible_ai.drift.family import Counts, Hypothesis, judged_together
 from finops_dagster.responsible_ai.drift.judging import judge_drift
-from finops_dagster.responsible_ai.drift.shift import adjusted, index_of
+from finops_dagster.responsible_ai.drift.shift import (
+    Blocks,
+    bins_of_numbers,
+    daily_level,
+    day_blocks,
+    index_of,
+    row_blocks,
+)
 from finops_dagster.responsible_ai.results import DriftOptions, DriftResult
 
 
@@ -44,7 +54,8 @@ def judge(seed: int, block: str | None = "day", **world: float) -> DriftResult:
     reference, current = frames(seed, **world)  # type: ignore[arg-type]
     if block is None:
         reference, current = reference.drop(columns="day"), current.drop(columns="day")
-    found = judge_drift("m", reference, current, block=block, seed=seed)
+    options = DriftOptions(permutations=1999)
+    found = judge_drift("m", reference, current, block=block, seed=seed, options=options)
     assert isinstance(found, DriftResult)
     return found
 
@@ -168,12 +179,91 @@ def test_the_index_against_its_textbook_form() -> None:
     assert index_of(reference, reference) == 0.0
 
 
-def test_adjustment_against_scipy() -> None:
-    """Twenty columns at 1 % each are an alarm in every fifth week."""
-    from scipy.stats import false_discovery_control
+def calm(seed: int, columns: int) -> tuple[list[Hypothesis], Blocks]:
+    """Columns of 12 + 5 days in which nothing moved, all pulled by what a day has in common."""
+    rng = np.random.default_rng(seed)
+    blocks = Blocks(np.empty(0, dtype=np.int64), 12, 5, days=True)
+    common = rng.normal(size=(17, 1, 4))
+    counts = rng.poisson(60 * np.exp(0.3 * (common + rng.normal(size=(17, columns, 4)))))
+    return [
+        Hypothesis("data", "all", str(one), "", Counts(counts[:, one].astype(float)), 0, 9, (0, 0))
+        for one in range(columns)
+    ], blocks
 
-    p_values = np.random.default_rng(1).random(40) ** 2
-    assert adjusted(p_values) == pytest.approx(false_discovery_control(p_values))
+
+def test_the_chance_of_any_alarm_among_many_columns_is_the_level() -> None:
+    """Twelve columns at 5 % each would be alarmed in every second world: here in 5 % of 200, and no
+    more than three standard errors above."""
+    options = DriftOptions(permutations=399)
+    alarms = 0
+    for seed in range(200):
+        found = judged_together(*calm(seed, 12), level=0.05, options=options, seed=1)
+        alarms += any(one.p_adjusted <= 0.05 for one in found)
+    assert 2 <= alarms <= 200 * 0.05 + 3 * np.sqrt(200 * 0.05 * 0.95)
+
+
+def test_adjusted_p_values_are_no_smaller_and_in_the_same_order() -> None:
+    """Looking at more columns can make none of them surer."""
+    options = DriftOptions(permutations=999)
+    found = judged_together(*calm(1, 30), level=0.05, options=options, seed=1)
+    assert all(one.p_adjusted >= one.p_value for one in found)
+    assert max(one.p_adjusted for one in found) <= 1.0
+
+
+def test_the_level_of_a_day_is_the_rate_over_the_days_of_a_year() -> None:
+    """Half an alarm a year is a chance of 0.00137 a day."""
+    assert daily_level(0.5) == pytest.approx(0.5 / 365.25)
+    assert daily_level(1000) == 1.0
+
+
+def test_days_that_can_be_parted_in_few_ways_tell_nothing() -> None:
+    """28 + 1 days have 29 ways: the oddest of them comes once a month."""
+    empty = np.empty(0, dtype=np.int64)
+    assert Blocks(empty, 28, 7, days=True).tells(0.0007)
+    assert not Blocks(empty, 28, 1, days=True).tells(0.0014)
+    assert not Blocks(empty, 0, 7, days=True).tells(0.5)
+
+
+def test_every_window_is_held_against_the_rest_of_the_reference() -> None:
+    """Days judged must not be part of what they are compared with, nor days to come."""
+    inside, rest = Blocks(np.empty(0, dtype=np.int64), 6, 2, days=True).windows()
+    assert len(inside) == 7
+    assert inside[0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert rest[0].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert inside[-1].tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert rest[-1].tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
+
+
+def test_a_day_on_both_sides_is_two_blocks() -> None:
+    """A day cut in the middle is still on two sides."""
+    blocks = day_blocks([1, 1, 2], [2, 3])
+    assert blocks.codes.tolist() == [0, 0, 1, 2, 3]
+    assert (blocks.reference, blocks.current) == (2, 2)
+    dealt = row_blocks(1000, 200, seed=1)
+    assert dealt.codes[:1000].max() < dealt.reference <= dealt.codes[1000:].min()
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 2.0]), min_size=1, max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_bins_keep_order_and_equal_values_together(values: list[float]) -> None:
+    """A value in two bins would move by being counted, and a bin beyond the last would crash."""
+    numbers = np.array(values)
+    codes, count = bins_of_numbers(numbers)
+    assert codes.min() >= 0
+    assert codes.max() < count <= 21
+    order = np.argsort(numbers, kind="stable")
+    assert (np.diff(codes[order]) >= 0).all()
+    assert all(len(set(codes[numbers == one])) == 1 for one in values)
+
+
+def test_a_name_that_stands_for_two_columns_is_told_of() -> None:
+    """A log that repeats a column must not stop the judgement of the others."""
+    reference, current = (frame.copy() for frame in frames(8))
+    reference.insert(0, "heavy", 0.0, allow_duplicates=True)
+    found = judge_drift("m", reference, current, block="day", seed=1)
+    assert isinstance(found, DriftResult)
+    assert [a.reason for a in found.abstained] == ["the name stands for several columns"]
+    assert "heavy" not in {f.feature for f in found.features}
 
 
 def test_options_move_the_verdict() -> None:

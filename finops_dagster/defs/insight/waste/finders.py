@@ -14,6 +14,7 @@ from finops_dagster.defs.insight.waste.commitments import commitments
 from finops_dagster.defs.insight.waste.engines import engines
 from finops_dagster.defs.insight.waste.gpus import gpus
 from finops_dagster.defs.insight.waste.machines import machines
+from finops_dagster.defs.insight.waste.model_energy import model_energy
 from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
@@ -34,6 +35,7 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
     placement,
     violating,
     models,
+    model_energy,
     engines,
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
