@@ -20,7 +20,7 @@ def of_models(items: list[Any]) -> dict[tuple[str, str], Any]:
 
 
 def test_each_ill_model_is_found_and_no_healthy_one(world: World) -> None:
-    """Harm: people go on being treated worse, or teams learn to pass over what is said of models."""
+    """Harm: people go on being treated worse, or teams stop reading what is said of models."""
     truth = of_models(world.truth)
     assert {kind for kind, _ in truth} == {"model_rollback", "model_retrain", "shadow_ai"}
     found = of_models(world.finops("findings", "--json").items)

@@ -44,7 +44,10 @@ def models(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     result = FindResult(findings=[], abstained=[])
     for model in estate.settings.models:
         judged = gates.get(model.name)
-        if judged is None or not any(one.grade == "fail" for one in judged.breaches):
+        if judged is None or (judged.result == "warn" and not judged.breaches):
+            result.abstained += _unjudged(model, judged)
+            continue
+        if not any(one.grade == "fail" for one in judged.breaches):
             continue
         found = _remedy(estate, reader, index, model, judged, as_of)
         if isinstance(found, Abstained):
@@ -52,6 +55,18 @@ def models(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
         elif found is not None:
             result.findings.append(found)
     return result
+
+
+def _unjudged(model: ModelSettings, judged: GateResult | None) -> list[Abstained]:
+    """Of each resource that a remedy may change, so that its open pull request is left alone."""
+    why = judged.reasons[0] if judged is not None and judged.reasons else "it has no gate"
+    named = (getattr(model.remedies, key) for key in type(model.remedies).model_fields)
+    places = [model.workload, *(one.resource for one in named if one is not None)]
+    return [
+        Abstained(subject=place, reason=f"{model.name} could not be judged: {why}")
+        for place in dict.fromkeys(places)
+        if place
+    ]
 
 
 def _remedy(

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from finops_dagster.defs.estate import Estate
-from finops_dagster.defs.insight import running
+from finops_dagster.defs.insight import resources, running
 from finops_dagster.domain.decisions import DeclaredResource, Finding, FindingKind
 from finops_dagster.domain.periods import HOURS_PER_MONTH
 from finops_dagster.engines.optimisation import FindResult
@@ -47,15 +47,20 @@ def shadows(
         for row in owners.to_dict("records")
     }
     first = as_of - timedelta(days=DAYS - 1)
-    spend = reader.records(
-        "fct_ai_costs_daily",
-        """
+    joined = resources.reader(estate, as_of)
+    spend = (
+        []
+        if joined is None
+        else joined.records(
+            "fct_ai_costs_daily",
+            """
         select resource, provider, model, max(team) as team, billing_currency as currency,
             sum(effective_cost) as cost
         from mart group by resource, provider, model, billing_currency order by all
         """,
-        first=first,
-        last=as_of,
+            first=first,
+            last=as_of,
+        )
     )
     told = {one.model for one in settings.language_models}
     seen = [
