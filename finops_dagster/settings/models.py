@@ -58,7 +58,7 @@ class DeclaredValue(Section):
         description="KIND/NAMESPACE/NAME.", examples=["CronJob/ml/credit-training"]
     )
     field: str = Field(
-        min_length=1, description="Its path, as `finops desired-state index` prints it."
+        min_length=1, description="Its path, as `finops desired-state index PATH` prints it."
     )
 
 

@@ -94,7 +94,8 @@ def judge_forecasts(
     is judged, and series of one day, which depend on each other, are one share of hits. From a
     backtest these are the first days after windows a week apart. Abstains where they are too few.
     """
-    known = said.loc[np.isfinite(said["actual"].astype(float)) & np.isfinite(said["mean"])]
+    # of no forecast at all the columns have no type
+    known = said.loc[np.isfinite(said[["actual", "mean"]].astype(float)).all(axis=1)]
     days = tuple(sorted({one.date() for one in pd.to_datetime(known["ds"])}))
     least = LEAST_DAYS if source == "days" else LEAST_WINDOWS
     if len(days) < least:
