@@ -208,7 +208,7 @@ def _proposal(
         order_reason=chosen.why,
         wrong_if=finding.wrong_if,
         document=finding.document,
-        counterfactual=finding.counterfactual or counterfactual,
+        counterfactual=counterfactual,
     )
 
 
