@@ -18,7 +18,7 @@ from finops_dagster.engines.optimisation.alternatives import (
     exact,
     plain,
 )
-from finops_dagster.engines.optimisation.candidates import Lever, for_carbon, lever_of
+from finops_dagster.engines.optimisation.candidates import for_carbon, lever_of
 
 MOST = 6
 """Alternatives that are told of one proposal: the nearest ones."""
@@ -95,8 +95,8 @@ def _in_general(
             finding.confidence,
             min_confidence,
         )
-    lever, saving = lever_of(finding.kind), finding.saving_per_month
-    if lever in (Lever.RAISE, Lever.REMEDY):
+    saving = finding.saving_per_month
+    if lever_of(finding.kind).for_safety:
         return
     if for_carbon(finding):
         yield from _in_carbon(finding, min_saving, carbon_price)

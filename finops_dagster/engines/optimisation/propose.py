@@ -89,8 +89,8 @@ def propose(
         else:
             left.append(Abstained(subject=subject, reason=reason))
     proposals = []
-    for one in chosen.chosen:
-        finding = by_id[one.candidate.id]
+    for taken in chosen.chosen:
+        finding = by_id[taken.candidate.id]
         otherwise = counterfactuals(
             finding,
             min_saving=min_saving,
@@ -98,7 +98,7 @@ def propose(
             max_risk=max_risk,
             carbon_price=(carbon_prices or {}).get(finding.saving_per_month.currency),
         )
-        proposals.append(_proposal(finding, one, reconstructed, publication_id, as_of, otherwise))
+        proposals.append(_proposal(finding, taken, reconstructed, publication_id, as_of, otherwise))
     return proposals, left
 
 
@@ -208,7 +208,7 @@ def _proposal(
         order_reason=chosen.why,
         wrong_if=finding.wrong_if,
         document=finding.document,
-        counterfactual=finding.counterfactual or counterfactual,
+        counterfactual=counterfactual,
     )
 
 
