@@ -41,6 +41,7 @@ from finops_dagster.gitops.local.forge import LocalForge
 from finops_dagster.gitops.signing import Signer
 from finops_dagster.policy.beside import JointJudge, load_beside
 from finops_dagster.policy.bundle import RegoBundle
+from finops_dagster.policy.engine import RegoEngine
 from finops_dagster.policy.judges import BundleJudge, RegorusJudge
 from finops_dagster.policy.opa import OpaRestJudge
 from finops_dagster.settings import (
@@ -142,13 +143,21 @@ class Estate:
 
         Raises SettingsError for a policy that does not compile; a server is not asked yet.
         """
-        asked = self.settings.policy
-        bundle = RegoBundle.load(self.settings.policies or POLICIES)
+        asked, bundle = self.settings.policy, self._bundle
         own: BundleJudge = RegorusJudge(bundle)
         if asked.opa_url is not None:
             token = self.settings.opa_token
             own = OpaRestJudge(bundle, asked.opa_url, token.get_secret_value() if token else "")
         return JointJudge(own, [load_beside(one.path, one.parameters) for one in asked.beside])
+
+    @cached_property
+    def _bundle(self) -> RegoBundle:
+        return RegoBundle.load(self.settings.policies or POLICIES)
+
+    @cached_property
+    def rego(self) -> RegoEngine:
+        """The bundle in this process, for what its libraries say of a manifest."""
+        return self._bundle.engine()
 
     @property
     def dbt_project(self) -> Path:

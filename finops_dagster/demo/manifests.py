@@ -100,6 +100,8 @@ def labels(workload: Workload, *, environment: bool) -> dict[str, str]:
     }
     if environment:
         found["environment"] = workload.environment
+    if workload.spec.gpu and not workload.spec.purpose and not workload.version:
+        found["finops.io/model"] = "none"
     if workload.spec.budget_approved:
         found[BUDGET_LABEL] = '"true"'
     return {key: value for key, value in found.items() if key not in workload.spec.missing_labels}

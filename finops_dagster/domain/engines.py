@@ -72,9 +72,12 @@ class EngineDescription:
 
 def constants(*modules: ModuleType) -> dict[str, Parameter]:
     """MODULE.CONSTANT -> value of every upper-case number (also in tuples and dicts) that these
-    modules set themselves; what they import is of another module."""
+    modules set themselves; what they import is of another module. Raises TypeError for what is no
+    module: a package may have a function by the name of one."""
     found: dict[str, Parameter] = {}
     for module in modules:
+        if not isinstance(module, ModuleType):
+            raise TypeError(f"{module} is no module")
         parts = module.__name__.split(".")
         short = ".".join(parts[3 if parts[1:2] == ["engines"] else 2 :])
         for name in _set_by(module):
@@ -93,9 +96,11 @@ def fields_of(config: Any, prefix: str = "") -> dict[str, Parameter]:
 def _set_by(module: ModuleType) -> Iterator[str]:
     """Upper-case names that a module sets, in the order of its text."""
     for statement in ast.parse(inspect.getsource(module)).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else ()
-        if isinstance(statement, ast.AnnAssign):
-            targets = (statement.target,)
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple) else (target,):
                 if isinstance(one, ast.Name) and _CONSTANT.fullmatch(one.id):

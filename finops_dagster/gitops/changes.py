@@ -37,7 +37,8 @@ def plan_change_set(
 ) -> ChangeSet | Abstained:
     """The change set of a proposal at the index's commit, or why there is none.
 
-    `additions`: folder to which manifests of proposals with a `document` are added. Proven by reading the edited files again: this value of this resource changes, nothing else.
+    `additions`: folder to which manifests of proposals with a `document` are added. Proven by
+    reading the edited files again: this value of this resource changes, nothing else.
     """
     subject = f"{proposal.resource} {proposal.field}".strip()
     if proposal.document:

@@ -44,10 +44,15 @@ def code(text: str, limit: int = 200, *, cell: bool = False) -> str:
     return f"{fence}{pad}{clean}{pad}{fence}"
 
 
+_DEEPEST = 12
+"""Spaces of an indent that are kept in a block."""
+
+
 def block(text: str, limit: int = 4000) -> str:
-    """Lines as a fenced block, in which nothing is read as anything; indents of two stay."""
+    """Lines as a fenced block, in which nothing is read as anything; their indents stay."""
     lines = [
-        "  " * line.startswith("  ") + one_line(line, 1000).replace("<!--", "<! --")
+        " " * min(len(line) - len(line.lstrip(" ")), _DEEPEST)
+        + one_line(line, 1000).replace("<!--", "<! --")
         for line in text.split("\n")
     ]
     body = _cut("\n".join(lines), limit)

@@ -18,6 +18,18 @@ from finops_dagster.domain.ids import content_id
 from finops_dagster.gitops.changes import branch_of_value
 from finops_dagster.gitops.wanted import Wanted
 
+REMEDY_KINDS = frozenset(
+    {
+        FindingKind.MODEL_ROLLBACK,
+        FindingKind.MODEL_CANARY,
+        FindingKind.MODEL_PAUSE,
+        FindingKind.MODEL_RETRAIN,
+        FindingKind.SHADOW_AI,
+        FindingKind.ENGINE_PROMOTION,
+        FindingKind.ENGINE_ROLLBACK,
+    }
+)
+"""Kinds that put AI right: they come before all else."""
 SAFETY_KINDS = frozenset(
     {
         FindingKind.UNDERPROVISIONED_CPU,
@@ -150,16 +162,17 @@ def risk_of(units: Iterable[Unit]) -> float:
 
 
 def in_order(wanted: Iterable[Wanted]) -> list[Wanted]:
-    """Safety first, then by expected value, then in the order of doing of the day.
+    """What puts AI right first, then what runs short, then by expected value, then in the order of doing of the day.
 
     Expected value = expected saving a month x (1 - risk) x confidence. Amounts of two currencies
     are not compared: the best of each currency stand side by side, then the second best.
     """
-    by_currency: dict[tuple[bool, str], list[Wanted]] = defaultdict(list)
+    by_currency: dict[tuple[int, str], list[Wanted]] = defaultdict(list)
     for one in wanted:
-        later = one.proposal.kind not in SAFETY_KINDS
+        kind = one.proposal.kind
+        later = 0 if kind in REMEDY_KINDS else 1 if kind in SAFETY_KINDS else 2
         by_currency[later, one.proposal.saving_per_month.currency].append(one)
-    ranked: list[tuple[tuple[bool, int, float, str, str], Wanted]] = []
+    ranked: list[tuple[tuple[int, int, float, str, str], Wanted]] = []
     for (later, _), ones in by_currency.items():
         best_first = sorted(ones, key=lambda one: (-_value(one), _order(one)))
         for rank, one in enumerate(best_first):

@@ -211,7 +211,8 @@ def _changes(group: Sequence[Wanted]) -> str:
             (
                 code(spoken(of.resource), cell=True), code(value_name(of.field), cell=True),
                 code(of.current, 40, cell=True), code(of.proposed, 40, cell=True),
-                "none" if without_money(of) else money_span(of.saving_per_month), carbon_span(of.carbon_kg_per_month),
+                "none" if without_money(of) else money_span(of.saving_per_month),
+                carbon_span(of.carbon_kg_per_month),
                 f"{of.risk:.1%}",
             )
             for of, _, _ in group

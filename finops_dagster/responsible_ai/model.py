@@ -105,6 +105,7 @@ def judge_model(
     limits: GateLimits | None = None,
     stake: Stake | None = None,
     energy: ModelEnergy | Abstained | None = None,
+    register: str = "",
 ) -> ModelJudgement:
     """Judge `spec` for `as_of` and write `model.html` and `drift.html` into `folder`.
 
@@ -112,7 +113,8 @@ def judge_model(
     `spec.spans`, so that labels which arrive late can be waited for. Drift and quality compare the
     analysis window with the reference window. Where labels arrive late, quality and error rates
     are of the newest window that has them, and quality until then is estimated. `energy` is what
-    was told of the model's energy, by those who know its machines.
+    was told of the model's energy, by those who know its machines; `register` is the link from
+    its page to the register.
     """
     options, limits = options or DriftOptions(), limits or GateLimits()
     logged = judge_log(
@@ -146,6 +148,7 @@ def judge_model(
             performance=windows,
             energy=energy,
             versions=versions,
+            register=register,
         )
         return ModelJudgement(
             spec.name, as_of, judged, windows, windows, windows, None, None, energy, versions,
@@ -223,6 +226,7 @@ def judge_model(
         energy=energy,
         versions=versions,
         evidently=None if evidently is None else evidently.name,
+        register=register,
         windows="; ".join((*_described(windows, labelled), *told)),
     )
     return ModelJudgement(

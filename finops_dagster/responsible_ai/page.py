@@ -37,8 +37,12 @@ def write_model_page(
     versions: Sequence[VersionJudgement] = (),
     evidently: str | None = None,
     windows: str = "",
+    register: str = "",
 ) -> Path:
-    """Write the page; `evidently` is the relative link to its report. Returns `path`."""
+    """Write the page; returns `path`.
+
+    `evidently` is the relative link to its report, `register` to the register; empty is none.
+    """
     return write_page(
         path,
         "model.html",
@@ -54,6 +58,7 @@ def write_model_page(
         versions=versions,
         evidently=evidently,
         windows=windows,
+        register=register,
         estimate_picture=estimate_picture(estimated.record)
         if isinstance(estimated, EstimatedQuality) and isinstance(estimated.record, EstimateRecord)
         else None,

@@ -58,7 +58,7 @@ class DeclaredValue(Section):
         description="KIND/NAMESPACE/NAME.", examples=["CronJob/ml/credit-training"]
     )
     field: str = Field(
-        min_length=1, description="Its path, as `finops desired-state index` prints it."
+        min_length=1, description="Its path, as `finops desired-state index PATH` prints it."
     )
 
 
@@ -183,7 +183,11 @@ class EngineSettings(Section):
     )
     confidence: Share = Field(default=0.95, description="Confidence of the paired test, in [0, 1].")
     max_age_days: int = Field(
-        default=7, ge=1, le=365, description="Age at which a model is trained anew without cause."
+        default=1,
+        ge=1,
+        le=365,
+        description="Days since the last that a model learnt from, beyond which it is trained anew "
+        "without other cause; 1: every day.",
     )
 
 

@@ -20,7 +20,8 @@ from finops_dagster.cli.ai.register import ai_register
 def register(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     models = typer.Typer(
-        help="AI: metrics and gates of models, costs, and the register.", no_args_is_help=True
+        help="AI: metrics and gates of models, cards, costs, and the register.",
+        no_args_is_help=True,
     )
     for name, run in (
         ("metrics", ai_metrics),

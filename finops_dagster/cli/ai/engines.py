@@ -137,25 +137,27 @@ def rolled_back(settings: Settings, to: str, *, unpin: bool, act: bool) -> dict[
         return {"what": "rolled_back", "artefact": target, "recorded": False, "pull_request": None,
                 "told": f"{target[:12]} is in use and pinned already."}  # fmt: skip
     event = _event("rolled_back", target, as_of, "A person went back to it.", now)
-    done = act and engines.record(estate, event)
-    row = {"what": "rolled_back", "artefact": target, "replaces": now.champion, "recorded": done}
+    row: dict[str, Any] = {"what": "rolled_back", "artefact": target, "replaces": now.champion,
+                           "recorded": False, "pull_request": None}  # fmt: skip
     declared = engines.declared(estate, as_of)
     if declared is None or declared[0] == target:
+        done = act and engines.record(estate, event)
         words = "is used from the next day on" if act else "would be used (--act does it)"
-        return {**row, "pull_request": None, "told": f"{target[:12]} {words}."}
+        return {**row, "recorded": done, "told": f"{target[:12]} {words}."}
     from finops_dagster.defs.gitops.adding import add_change
 
     finding = engines.promotion(estate, as_of, declared[0], event)
     if not act:
-        return {**row, "pull_request": None, "told": f"A pull request would set {finding.resource} "
-                f"{finding.field} to {target} (--act opens it)."}  # fmt: skip
+        return {**row, "told": f"A pull request would set {finding.resource} {finding.field} to "
+                f"{target} (--act opens it)."}  # fmt: skip
     actions, proposal = add_change(estate, as_of, finding)
+    done = engines.record(estate, event)  # so that the next runs keep it open
     listed = [*actions.opened, *actions.updated, *actions.unchanged, *actions.deferred,
               *actions.withheld]  # fmt: skip
-    mine = [one for one in listed if proposal.key in str(one) or finding.resource in one.title]
+    mine = [one for one in listed if one.resource == proposal.resource]
     url = mine[0].url if mine else None
     reason = mine[0].reason if mine else "the pull request was not opened"
-    return {**row, "pull_request": url, "told": f"{target[:12]}: {url or reason}."}
+    return {**row, "recorded": done, "pull_request": url, "told": f"{target[:12]}: {url or reason}"}
 
 
 def _next(estate: Estate, told: list[EngineEvent], as_of: date) -> Standing:

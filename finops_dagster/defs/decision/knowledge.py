@@ -95,12 +95,8 @@ def models_of(settings: Settings, gates: Mapping[str, GateResult]) -> dict[str, 
             "risk_class": one.risk_class.value,
             **(_judged(gate) | _figures(gate) if gate is not None else {}),
         }
-        named = (
-            one.remedies.version,
-            one.remedies.canary,
-            one.remedies.pause,
-            one.remedies.retrain,
-        )
+        places = one.remedies
+        named = (places.version, places.canary, places.pause, places.retrain)
         for resource in (one.workload, *(value.resource for value in named if value is not None)):
             if resource:
                 found[resource] = told

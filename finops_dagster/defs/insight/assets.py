@@ -41,6 +41,7 @@ _FORECAST_FRAMES = (
     "forecast_contributions",
     "forecast_backtest",
     "forecast_rungs",
+    "forecast_origins",
     "forecast_inputs_reference",
     "forecast_inputs_current",
 )
@@ -169,18 +170,20 @@ def build_insight(clocks: Clocks) -> list[dg.AssetsDefinition]:
                 history, series, events, FORECAST_DAYS, as_of,
                 recipe=used.recipe, artefact=used.artefact,
             )  # fmt: skip
-        result = told.result
-        engine = engines.keep(estate, as_of, used, result, series)
+            result = told.result
+            engine = engines.keep(estate, as_of, used, result, series)
         day.write_frame("forecasts", result.frame)
         day.write_frame("forecast_contributions", result.contributions)
         day.write_frame("forecast_backtest", result.backtest)
         day.write_frame("forecast_rungs", result.rungs)
+        if len(result.origins):
+            day.write_frame("forecast_origins", result.origins)
         day.write_document("forecast_record", told.record)
         for number, model in enumerate(result.models):
             day.write_bytes(MODEL_FILE.format(number), model)
         inputs = model_inputs(series[["unique_id", "ds", "y"]])
-        # an artefact that is in use is not trained again
-        trained = [meter.result] if used.artefact is None else []
+        # a day that uses an artefact as it is trains nothing
+        trained = [meter.result] if used.trains or used.artefact is None else []
         abstained = [*result.abstained, *keep_training(day, trained)]
         if isinstance(inputs, Abstained):
             abstained.append(inputs)

@@ -5,9 +5,14 @@ What they found on a day is counted elsewhere.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from finops_dagster.domain.engines import EngineDescription, EngineKind, constants, fields_of
-from finops_dagster.engines.anomalies import alerts, effects, explain, fine, incidents, novelty
+from finops_dagster.engines.anomalies import alerts, effects, fine, incidents, novelty
 from finops_dagster.engines.anomalies.result import ENGINE, DetectionConfig
+
+_EXPLAIN = import_module("finops_dagster.engines.anomalies.explain")
+"""The package has a function of this name."""
 
 COST = EngineDescription(
     name="cost-anomalies",
@@ -21,7 +26,7 @@ COST = EngineDescription(
     "missing, mix and moves that offset each other.",
     features=("daily cost by account, service, team and currency",
               "quantities and prices by meter", "what people answered to earlier incidents"),
-    parameters=fields_of(DetectionConfig()) | constants(incidents, effects, explain),
+    parameters=fields_of(DetectionConfig()) | constants(incidents, effects, _EXPLAIN),
     limits=(
         "A leaf younger than four weeks is not judged for points or creep; one younger than two "
         "months not on single days.",

@@ -34,7 +34,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"slope_\d+(_x_horizon)?|horizon", _TREND),
     (r"spread_\d+|zero_share_\d+|log_scale_over_level|scale_168_over_24", _STEADY),
     (r"history_length", _AGE),
-    (RECONCILIATION, "so that teams and services sum to the whole"),
+    (RECONCILIATION, "making parts sum to their whole"),
 )
 """Pattern of a feature's name -> the reason that it is part of."""
 

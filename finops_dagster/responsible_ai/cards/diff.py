@@ -80,9 +80,9 @@ def _told(before: Card, after: Card) -> Iterator[Change]:
         ("limits", before.limits, after.limits),
     ):
         for gone in (one for one in was if one not in now):
-            yield Change(part=part, what=part, before=gone, after="")  # type: ignore[arg-type]
+            yield Change(part=part, what=part, before=gone, after="")
         for new in (one for one in now if one not in was):
-            yield Change(part=part, what=part, before="", after=new)  # type: ignore[arg-type]
+            yield Change(part=part, what=part, before="", after=new)
     for name in sorted({*before.parameters, *after.parameters}):
         old, new_ = before.parameters.get(name), after.parameters.get(name)
         if old != new_:
@@ -115,7 +115,7 @@ def _segment(
             what=f"{segment}: {name}",
             before=_text(a),
             after=_text(b),
-            verdict=verdict,  # type: ignore[arg-type]
+            verdict=verdict,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from finops_dagster.domain.alerts import Alert, Answer, Opinion
 from finops_dagster.domain.decisions import Finding, GateResult
@@ -190,7 +190,7 @@ def _rungs(rungs: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _scores(row: Mapping[str, object]) -> dict[str, float]:
+def _scores(row: Mapping[Any, Any]) -> dict[str, float]:
     found = {}
     for name in _SCORES:
         value = row.get(name)
@@ -213,5 +213,10 @@ def _by(
 
 
 def _ordered(found: Iterable[SegmentMetrics]) -> tuple[SegmentMetrics, ...]:
-    """ALL first, then attributes and groups by name."""
-    return tuple(sorted(found, key=lambda one: (one.segment != ALL, one.segment)))
+    """ALL first, then teams, then other attributes; groups by name."""
+    return tuple(
+        sorted(
+            found,
+            key=lambda one: (one.segment != ALL, one.segment[:5] != "team=", one.segment),
+        )
+    )

@@ -17,7 +17,7 @@ beside two long bars that differ little, what differs could not be seen."""
 _MARGIN = 0.12
 """Of what moves, left free on either side of a cut axis."""
 _MARK = 0.012
-_LONGEST = 42
+_LONGEST = 38
 """Characters of a label that have room."""
 
 

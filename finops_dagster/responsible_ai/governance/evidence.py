@@ -116,6 +116,11 @@ OF_RULE: Mapping[str, Evidence] = {
         ("MEASURE 2.9",),
         "that a model says where its explanations are",
     ),
+    "ai/gate": Evidence(
+        ("Article 9(5)", "Article 14(4)(d)", "Article 20(1)", "Article 26(5)"),
+        ("MAP 3.5", "MANAGE 1.3", "MANAGE 2.4"),
+        "that a model in breach is held, and what changes it is merged by people",
+    ),
     "ai/lineage": Evidence(
         ("Article 10(2)(b)", "Annex IV(2)(d)"),
         ("MAP 1.1", "MEASURE 2.1"),
@@ -130,6 +135,11 @@ OF_RULE: Mapping[str, Evidence] = {
         ("Article 17(1)(m)", "Article 26(2)"),
         ("GOVERN 2.1",),
         "that somebody answers for a model",
+    ),
+    "ai/promotion": Evidence(
+        ("Article 15(1)", "Article 17(1)(d)"),
+        ("MEASURE 2.3", "MANAGE 4.1"),
+        "that a new version replaces the old only where it is better, and worse for nobody",
     ),
     "approval/required": Evidence(
         ("Article 14(1)", "Article 26(2)"),

@@ -182,7 +182,7 @@ def open_breaches(
     """Breaches of the gate `name` on `as_of`, with how long each stands. gates: decided day -> what
     was said then; days that were not decided break no chain, and no later day is looked at.
 
-    The same breach is one of the same check and segment: its figures move each day.
+    The same breach is one of the same check, segment and figure: what it measures moves each day.
     """
     days = sorted((day for day in gates if day <= as_of), reverse=True)
     if not days or days[0] != as_of:
@@ -203,8 +203,9 @@ def _breaches(name: str, gates: Iterable[GateResult]) -> tuple[Breach, ...]:
     return next((gate.breaches for gate in gates if gate.gate == name), ())
 
 
-def _key(one: Breach) -> tuple[Check, str]:
-    return one.check, one.segment
+def _key(one: Breach) -> tuple[Check, str, str]:
+    """Its check, whom it falls on, and which figure is past its limit."""
+    return one.check, one.segment, next(iter(one.figures), "")
 
 
 def _missing(one: System) -> tuple[str, ...]:

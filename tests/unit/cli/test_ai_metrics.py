@@ -21,7 +21,7 @@ EMPLOYMENT = SHARED / "employment_MA"
 
 
 def run(*arguments: object) -> Any:
-    return CliRunner().invoke(app, ["ai", "metrics", *map(str, arguments)])
+    return CliRunner(env={"COLUMNS": "240"}).invoke(app, ["ai", "metrics", *map(str, arguments)])
 
 
 def told(*arguments: object) -> dict[str, Any]:

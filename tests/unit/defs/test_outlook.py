@@ -70,7 +70,7 @@ def forecast(series: pd.DataFrame, *, horizon: int, **_: Any) -> ForecastResult:
         frame=frame,
         contributions=told,
         backtest=backtest,
-        rungs=pd.DataFrame(),
+        rungs=pd.DataFrame(columns=["unique_id", "rung", "reason"]),
         record=RECORD,
         abstained=[],
     )
@@ -120,7 +120,7 @@ def test_a_day_without_a_forecast_has_no_more_to_tell(monkeypatch: pytest.Monkey
         frame=pd.DataFrame(columns=columns),
         contributions=pd.DataFrame(columns=["unique_id", "ds", "step", "feature", "contribution"]),
         backtest=pd.DataFrame(columns=["unique_id", "model", "n", "windows"]),
-        rungs=pd.DataFrame(),
+        rungs=pd.DataFrame(columns=["unique_id", "rung", "reason"]),
         record=RECORD,
         abstained=short,
     )

@@ -58,6 +58,12 @@ def test_constants_are_those_that_a_module_sets(tmp_path: Path) -> None:
     }
 
 
+def test_a_function_by_the_name_of_a_module_is_refused() -> None:
+    """Its constants would be missing, and nobody would see it."""
+    with pytest.raises(TypeError, match="no module"):
+        constants(fields_of)  # type: ignore[arg-type]
+
+
 class Tier(StrEnum):
     LOW = "low"
 

@@ -11,6 +11,7 @@ import pytest
 from finops_dagster.engines.forecasting import (
     Forecaster,
     ForecastResult,
+    all_steps,
     daily,
     engine,
     fit,
@@ -126,6 +127,7 @@ def test_thousands_of_series_are_answered_part_by_part(
     sums = parted.contributions.groupby(["unique_id", "step"])["contribution"].sum().reset_index()
     joined = sums.merge(parted.frame, on=["unique_id", "step"])
     np.testing.assert_allclose(joined["contribution"], joined["mean"], rtol=1e-12)
+    assert 0 < parted.record.explanation_gap < 1e-6
     # other rows were drawn to learn from, and the same is learnt
     error = (parted.frame["mean"] / result.frame["mean"] - 1).abs()
     assert error.median() < 0.05
@@ -146,11 +148,29 @@ def test_contributions_sum_to_the_forecast(result: ForecastResult) -> None:
     joined = sums.merge(result.frame, on=["unique_id", "step"])
     assert set(joined["step"]) == {1, 7, 14}
     np.testing.assert_allclose(joined["contribution"], joined["mean"], rtol=1e-12)
+    # and not because the base takes up whatever the trees did not say
+    assert 0 < result.record.explanation_gap < 1e-6
     assert set(result.record.features) | {"base"} == set(result.contributions["feature"])
     # the rest is the window's base and the model's mean: nearly the same for all steps
     base = result.contributions.loc[result.contributions["feature"] == "base"]
     spread = base.groupby("unique_id")["contribution"].agg(["min", "max"])
     np.testing.assert_allclose(spread["min"], spread["max"], rtol=1e-4)
+
+
+def test_contributions_of_another_model_are_refused(
+    history: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left over would be put on the base, and the sum would still be right."""
+    told = engine.contributions
+    monkeypatch.setattr(engine, "contributions", lambda *given: told(*given) * 1.001)
+    with pytest.raises(ValueError, match="miss the forecast"):
+        forecast(history[history["unique_id"] < "s04"], horizon=14, frequency="daily")
+
+
+def test_all_steps_are_explained_where_that_takes_seconds() -> None:
+    """A day that is left out is one that nobody can ask about without the model."""
+    assert all_steps(50, 30) == range(1, 31)
+    assert all_steps(5000, 30) is None
 
 
 def test_it_beats_the_seasonal_naive_and_covers_what_it_says(result: ForecastResult) -> None:

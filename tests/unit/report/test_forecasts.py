@@ -11,10 +11,9 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.report import BacktestRow
 from finops_dagster.report.charts import Point
 from finops_dagster.report.forecasts import (
-    Driver,
-    Explained,
     ForecastsPage,
     SeriesForecast,
+    Why,
     write_forecasts,
 )
 from tests.unit.report.conftest import HOSTILE
@@ -63,14 +62,15 @@ def test_each_series_stands_beside_its_error(tmp_path: Path) -> None:
     assert "12 days: team|USD|new" in said
 
 
-def test_reasons_that_are_shown_add_up(tmp_path: Path) -> None:
-    """What is left out must be said, else the reasons tell of another number."""
-    drivers = tuple(Driver(f"feature_{n}", 8.0 - n) for n in range(6))
-    explained = Explained(7, 100.0 + 33.0, 100.0, drivers)
-    assert explained.base + sum(d.contribution for d in explained.told) + explained.rest == 133.0
-    said = visible(page(tmp_path, series("search", explained=(explained,))))
-    assert "7 days ahead: 133.00 USD base 100.00 feature 0 +8.00" in said
-    assert "all others +7.00" in said
+def test_why_stands_beside_its_picture(tmp_path: Path) -> None:
+    """A sentence without the picture is half an explanation, and a code is none."""
+    why = Why("133 USD is expected. What raises it: it is a Monday (+8).", "explanations.html#s-1")
+    text = page(tmp_path, series("search", because=why), series("young"))
+    parsed(text)
+    assert "133 USD is expected. What raises it: it is a Monday (+8)." in visible(text)
+    assert text.count('href="explanations.html#s-1"') == 1
+    hostile = page(tmp_path, series("search", because=Why(HOSTILE, "javascript:alert(1)")))
+    assert "<script" not in hostile and "javascript:" not in hostile
 
 
 def test_names_from_bills_stay_text(tmp_path: Path) -> None:

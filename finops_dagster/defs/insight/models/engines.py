@@ -169,8 +169,12 @@ def _challenge(
     reasons, promoted = said.reasons, said.promoted
     if promoted:
         verdict = _judged(estate, as_of, used, name_of(other.artefact), said, terms)
-        promoted = verdict.decision is not Decision.DENY
-        reasons += tuple(f"Policy: {one.title}: {one.actual}." for one in verdict.rules)
+        promoted = verdict.decision is Decision.ALLOW
+        reasons += tuple(
+            f"Policy: {one.title}: {one.actual}."
+            for one in verdict.rules
+            if one.decision is not Decision.ALLOW
+        )
     _put(estate, as_of, other.artefact)
     what = "promoted" if promoted else "held_back"
     event = _event(what, other.artefact, as_of, reasons, used)
@@ -218,7 +222,22 @@ def _judged(
     )  # fmt: skip
     found = promotion(estate, as_of, used.standing.champion, event)
     edited = found.model_copy(update={"field": FIELD})
-    return estate.judge.judge(proposal_of(edited, as_of), {})
+    manifest = {
+        "apiVersion": "finops.io/v1",
+        "kind": "Engine",
+        "metadata": {"name": ENGINE},
+        "spec": {"artefact": used.standing.champion},
+    }
+    resource = {
+        "kind": "Engine", "namespace": "", "name": ENGINE, "labels": {}, "annotations": {},
+        "manifest": manifest,
+    }  # fmt: skip
+    context = {
+        "resource": resource,
+        "now": estate.cutoff(as_of),
+        "ceiling": estate.settings.autonomy.value,
+    }
+    return estate.judge.judge(proposal_of(edited, as_of), context)
 
 
 def proposal_of(finding: Finding, as_of: date) -> Any:
@@ -258,7 +277,7 @@ def _alarms(estate: Estate, as_of: date, until: date) -> tuple[str, ...]:
 
 
 def _breached(day: DayStore) -> set[Check]:
-    from finops_dagster.defs.insight.models.own import FORECASTER
+    from finops_dagster.defs.insight.models.cards import FORECASTER
 
     watched = (Check.COVERAGE, Check.BIAS, Check.DATA_DRIFT)
     return {

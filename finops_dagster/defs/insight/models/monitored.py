@@ -33,6 +33,9 @@ from finops_dagster.settings import ModelSettings
 from finops_dagster.settings.models import AISettings
 from finops_dagster.storage.publication import PublishedReader
 
+REGISTER = "../../ai/index.html"
+"""From a model's folder."""
+
 
 def judge_monitored(
     reader: PublishedReader,
@@ -69,6 +72,7 @@ def judge_monitored(
             risk_class=model.risk_class,
         ),
         energy=energy,
+        register=REGISTER,
     )
     health.gates.append(judged.gate)
     health.pages[model.name] = judged.page

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight import explained
+from finops_dagster.defs.insight.models import honesty
 from finops_dagster.defs.insight.models.cards import FORECASTER
 from finops_dagster.defs.insight.models.health import SEED, Health
 from finops_dagster.domain.decisions import Abstained
@@ -41,7 +42,11 @@ def judge_forecaster(estate: Estate, folder: Path, as_of: date, health: Health) 
     # that no earlier day is there to hold explanations against is shown, and no fault of theirs
     watched = explained.watch(estate, as_of)
     health.abstained += watched.abstained
-    health.gates.append(gate(FORECASTER, drift=drift, others=watched.breaches))
+    honest = honesty.watch(estate, folder, as_of)
+    health.abstained += honest.abstained
+    health.pages[f"{FORECASTER}: honesty and champion"] = honest.page
+    others = [*watched.breaches, *honest.breaches]
+    health.gates.append(gate(FORECASTER, drift=drift, others=others))
     for name, page in (
         (f"{FORECASTER}: explanations", explained.PAGE),
         ("budget forecaster: explanations", explained.BUDGETS_PAGE),

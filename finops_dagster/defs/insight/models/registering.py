@@ -82,9 +82,9 @@ def read_register(estate: Estate, as_of: date) -> Register:
         (
             replace(
                 one,
-                gate=next((g for g in gates.get(as_of, ()) if g.gate == one.name), None),
-                breaches=open_breaches(one.name, gates, as_of),
-                history=tuple(_history(estate, one.name, days, gates, as_of)),
+                gate=next((g for g in gates.get(as_of, ()) if g.gate == _gate(one)), None),
+                breaches=open_breaches(_gate(one), gates, as_of),
+                history=tuple(_history(estate, _gate(one), days, gates, as_of)),
                 recorded=tuple(
                     entry for names, entry in entries if names & {one.name, one.place} - {""}
                 ),
@@ -94,6 +94,11 @@ def read_register(estate: Estate, as_of: date) -> Register:
             for one in systems.values()
         ),
     )
+
+
+def _gate(one: System) -> str:
+    """Its name in gates: an engine's is written in words."""
+    return one.name.replace("-", " ") if one.kind is Kind.ENGINE else one.name
 
 
 def _decided(estate: Estate, as_of: date) -> Iterator[tuple[date, DayStore]]:

@@ -19,6 +19,7 @@ from finops_dagster.defs.insight.waste.models import models
 from finops_dagster.defs.insight.waste.placement import placement
 from finops_dagster.defs.insight.waste.policy import violating
 from finops_dagster.defs.insight.waste.serverless import serverless
+from finops_dagster.defs.insight.waste.shadow import shadows
 from finops_dagster.defs.insight.waste.workloads import workloads
 from finops_dagster.domain.decisions import Finding
 from finops_dagster.engines.optimisation import FindResult
@@ -39,8 +40,9 @@ FINDERS: tuple[Callable[[Estate, PublishedReader, date], FindResult], ...] = (
 )
 AFTERWARDS: tuple[Callable[[Estate, PublishedReader, date, Sequence[Finding]], FindResult], ...] = (
     commitments,
+    shadows,
 )
-"""Those that look at what the findings of all others leave to be paid for."""
+"""Those that look at what all others found: what they leave to be paid for, and what they tell."""
 
 
 def find_waste(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:

@@ -5,9 +5,14 @@ The rules themselves live in the modules that are named here.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from finops_dagster.domain.engines import EngineDescription, EngineKind, constants, fields_of
-from finops_dagster.engines.optimisation import candidates, portfolio, programme, propose, queue
+from finops_dagster.engines.optimisation import candidates, portfolio, programme, queue
 from finops_dagster.engines.optimisation.inputs import ENGINE
+
+_PROPOSE = import_module("finops_dagster.engines.optimisation.propose")
+"""The package has a function of this name."""
 
 PORTFOLIO = EngineDescription(
     name="portfolio",
@@ -20,8 +25,7 @@ PORTFOLIO = EngineDescription(
     "what; money is counted to the last digit outside of it.",
     features=("the day's findings", "which changes exclude or need each other",
               "limits of a day", "what earlier days have begun"),
-    parameters=fields_of(queue.DailyLimits()) | constants(candidates, portfolio, programme, queue,
-                                                         propose),
+    parameters=fields_of(queue.DailyLimits()) | constants(candidates, portfolio, programme, queue, _PROPOSE),
     limits=(
         "Amounts of different currencies are not compared: each currency is chosen by itself.",
         "What a change is worth to a team beside money is not known here.",

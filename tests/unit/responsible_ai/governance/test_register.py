@@ -112,6 +112,9 @@ def test_a_breach_is_as_old_as_the_days_on_which_it_stood() -> None:
     days[AS_OF + timedelta(days=1)] = [gate()]
     (one,) = open_breaches("m", days, AS_OF)
     assert (one.since, one.days) == (AS_OF - timedelta(days=5), 6)
+    two = (Breach(check=Check.FAIRNESS, grade="fail", reason=name, segment="g=b", figures={name: 1})
+           for name in ("selection_ratio", "odds_difference"))  # fmt: skip
+    assert len(open_breaches("m", {AS_OF: [gate(*two)]}, AS_OF)) == 2
     assert open_breaches("another", days, AS_OF) == ()
     assert open_breaches("m", {AS_OF - timedelta(days=1): [gate(breach())]}, AS_OF) == ()
 
