@@ -80,9 +80,10 @@ def judged_together(
 
     Guaranteed: where days are exchangeable, the chance that any hypothesis without a move is said
     to have one is at most `level`, for whatever number of them and however they depend. Days that
-    resemble their neighbours are not quite exchangeable; against that a move must also reach
-    beyond every window of as many days within the reference itself. That and the least move that
-    matters can but lessen alarms; by how much is measured only.
+    resemble their neighbours are not exchangeable, and there more alarms than stated may come;
+    against that a move must also reach beyond every window of as many days within the reference
+    itself. That and the least move that matters can but lessen alarms; by how much is measured
+    only (`benchmarks/drift.py` has a world of either sort).
 
     Where no move comes near to mattering, a part of the permutations is drawn: no alarm can come
     of it, and p-values are coarser.
