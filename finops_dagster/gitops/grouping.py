@@ -162,7 +162,7 @@ def risk_of(units: Iterable[Unit]) -> float:
 
 
 def in_order(wanted: Iterable[Wanted]) -> list[Wanted]:
-    """What puts AI right, what runs short, then by expected value; then in the day's order of doing.
+    """What puts AI right, what runs short, then by expected value, then in the order of doing.
 
     Expected value = expected saving a month x (1 - risk) x confidence. Amounts of two currencies
     are not compared: the best of each currency stand side by side, then the second best.

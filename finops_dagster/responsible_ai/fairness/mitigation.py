@@ -19,6 +19,7 @@ from finops_dagster.domain.decisions import Abstained
 from finops_dagster.responsible_ai.fairness.breaches import breaches_of
 from finops_dagster.responsible_ai.fairness.groups import Attribute, words
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
+from finops_dagster.responsible_ai.fairness.reweighing import stand_in, weights
 from finops_dagster.responsible_ai.fairness.thresholds import Aim, Candidates, best_thresholds
 from finops_dagster.responsible_ai.intervals import mean
 from finops_dagster.responsible_ai.results import (
@@ -39,9 +40,6 @@ STRENGTHS = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)
 """Shares of today's difference that thresholds may leave: the points of the frontier."""
 MOST_ROWS = 50_000
 """Rows of the past that the stand-in learns from, evenly spaced."""
-_TREES = {"objective": "binary:logistic", "max_depth": 4, "eta": 0.15, "nthread": 2, "seed": 0,
-          "tree_method": "hist"}  # fmt: skip
-_ROUNDS = 60
 
 
 def mitigate(
@@ -113,23 +111,6 @@ def with_mitigations(
         attributes=[one.attribute for one in fairness.attributes if one.attribute in names],
     )
     return replace(fairness, mitigations=made, unmitigated=refused)
-
-
-def weights(group: NDArray[np.object_], label: NDArray[np.float64]) -> dict[tuple[str, int], float]:
-    """Weight of each group and label that makes both independent: P(group) P(label) / P(both).
-
-    F. Kamiran and T. Calders 2012, Knowledge and Information Systems 33, 1-33.
-    """
-    found = {}
-    positive = label > 0.5
-    for name in sorted({str(one) for one in group}):
-        inside = group == name
-        for value in (0, 1):
-            of_class = positive == bool(value)
-            both = (inside & of_class).mean()
-            if both:
-                found[name, value] = float(inside.mean() * of_class.mean() / both)
-    return found
 
 
 def _known(part: Labelled) -> Labelled:
@@ -230,8 +211,6 @@ class _Trial:
         The model itself is not here to be trained anew, so that the difference between both is what
         weights can be expected to do.
         """
-        import xgboost
-
         if not len(self.past[2].columns):
             return "reweighing needs inputs to learn from; the log has none"
         rows = np.sort(np.concatenate(list(usable.values())))
@@ -241,18 +220,14 @@ class _Trial:
         label = (self.past[1]["label"].to_numpy(dtype="float64")[rows] > 0.5).astype(np.float64)
         of = weights(group, label)
         weight = np.array([of[g, int(y)] for g, y in zip(group, label, strict=True)])
-        learned, asked = _encoded(self.past[2].iloc[rows], self.now[2])
-        answers = []
-        for given in (None, weight):
-            table = xgboost.DMatrix(learned, label=label, weight=given, enable_categorical=True)
-            trees = xgboost.train(_TREES, table, num_boost_round=_ROUNDS)
-            score = trees.predict(xgboost.DMatrix(asked, enable_categorical=True))
-            answers.append(np.asarray(score) >= 0.5)
-        after = self._judged(self._with(answers[1]), self.now[0])
+        learned = self.past[2].iloc[rows]
+        plain, weighed = (
+            stand_in(learned, self.now[2], label, given) >= 0.5 for given in (None, weight)
+        )
+        after = self._judged(self._with(weighed), self.now[0])
         if after is None:
             return "reweighing: too few later answers to compare groups"
         chosen = {f"{name}, label {value}": found for (name, value), found in of.items()}
-        plain, weighed = answers
         return self._made("reweighing", "demographic parity", plain, weighed, after, chosen, [])
 
     def _made(
@@ -318,23 +293,3 @@ class _Trial:
             return None
         # Probabilities stay as they are, whatever is made of them.
         return replace(found.attributes[0], calibration_difference=None)
-
-
-def _encoded(past: pd.DataFrame, now: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Inputs as numbers and as categories of the past; what was not there then is missing."""
-    learned, asked = {}, {}
-    for number, column in enumerate(past.columns):
-        name = f"input {number}"  # XGBoost refuses some characters
-        if pd.api.types.is_numeric_dtype(past[column]) and pd.api.types.is_numeric_dtype(
-            now[column]
-        ):
-            learned[name], asked[name] = (
-                pd.Series(part[column].to_numpy(dtype="float64")).replace([np.inf, -np.inf], np.nan)
-                for part in (past, now)
-            )
-            continue
-        text = words(past[column])
-        usual = pd.CategoricalDtype(sorted(text.value_counts().index[:200]))
-        learned[name] = text.reset_index(drop=True).astype(usual)
-        asked[name] = words(now[column]).reset_index(drop=True).astype(usual)
-    return pd.DataFrame(learned), pd.DataFrame(asked)

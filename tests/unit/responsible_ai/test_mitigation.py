@@ -14,7 +14,8 @@ from finops_dagster.domain.models import Check
 from finops_dagster.responsible_ai import GateLimits
 from finops_dagster.responsible_ai.fairness.breaches import breaches_of
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
-from finops_dagster.responsible_ai.fairness.mitigation import Labelled, mitigate, weights
+from finops_dagster.responsible_ai.fairness.mitigation import Labelled, mitigate
+from finops_dagster.responsible_ai.fairness.reweighing import weights
 from finops_dagster.responsible_ai.fairness.thresholds import Candidates, best_thresholds
 from finops_dagster.responsible_ai.results import FairnessResult
 

@@ -1,4 +1,4 @@
-"""Past forecasts beside what came: a team whose intervals are wrong is named, the others are not."""
+"""Past forecasts beside what came: a team whose intervals are wrong is named, others are not."""
 
 from __future__ import annotations
 
