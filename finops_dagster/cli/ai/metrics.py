@@ -140,12 +140,12 @@ def _asked_segment(row: Any, patterns: Patterns) -> bool:
 _MOST = 40
 """Groups or columns of one table above which the rest is counted and not printed."""
 _OF_GROUPS = {
-    "selection_rate": "selected",
+    "selection_rate": "select",
     "selection_ratio": "ratio",
     "true_positive_rate": "TPR",
     "false_positive_rate": "FPR",
-    "precision": "precision",
-    "accuracy": "accuracy",
+    "precision": "prec",
+    "accuracy": "acc",
     "calibration_error": "ECE",
     "mean_absolute_error": "mean abs. error",
     "mean_error": "mean error",
@@ -201,7 +201,7 @@ def _print_groups(title: str, pairs: Mapping[tuple[str, str], dict[str, Any]]) -
         f"{title}, {'columns' if title == 'drift' else 'groups'} (analysis window)",
         ("segment", *(_OF_GROUPS[name] for name in names), "rows"),
         [
-            (segment, *(f"{found[n].value:.4g}" if n in found else "" for n in names),
+            (segment, *(f"{found[n].value:.3f}" if n in found else "" for n in names),
              f"{_any(found).rows:,}")
             for segment, found in list(segments.items())[:_MOST]
         ],

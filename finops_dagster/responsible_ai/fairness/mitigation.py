@@ -20,7 +20,12 @@ from finops_dagster.responsible_ai.fairness.breaches import breaches_of
 from finops_dagster.responsible_ai.fairness.groups import Attribute, words
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.fairness.reweighing import stand_in, weights
-from finops_dagster.responsible_ai.fairness.thresholds import Aim, Candidates, best_thresholds
+from finops_dagster.responsible_ai.fairness.thresholds import (
+    Aim,
+    Candidates,
+    best_thresholds,
+    worth,
+)
 from finops_dagster.responsible_ai.intervals import mean
 from finops_dagster.responsible_ai.results import (
     AttributeFairness,
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 
 Labelled = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """Groups, outcomes (prediction, label, probability) and inputs, row by row."""
-STRENGTHS = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)
+STRENGTHS = (0.75, 0.5, 0.25, 0.1, 0.05)
 """Shares of today's difference that thresholds may leave: the points of the frontier."""
 MOST_ROWS = 50_000
 """Rows of the past that the stand-in learns from, evenly spaced."""
@@ -188,11 +193,16 @@ class _Trial:
             return f"{aim}: too few later answers to say how far groups differ"
         right = float((said == self._label()).mean())
         points = [FrontierPoint(gap, today.value, right)]
-        last: tuple[dict[str, float], NDArray[np.bool_], AttributeFairness] | None = None
+        offered: tuple[float, Mapping[str, float], NDArray[np.bool_], AttributeFairness] | None
+        offered = None
+        free = best_thresholds(candidates, aim, 1.0)
         for strength in STRENGTHS:
             chosen = best_thresholds(candidates, aim, strength * gap)
-            if chosen is None:
+            if free is None or chosen is None:
                 break
+            value = worth(candidates, chosen, free, strength)
+            if value <= 0:
+                continue
             answers = self._answers(chosen, said)
             after = self._judged(self._with(answers), self.now[0])
             reached = None if after is None else getattr(after, figure)
@@ -200,10 +210,12 @@ class _Trial:
                 break
             right = float((answers == self._label()).mean())
             points.append(FrontierPoint(strength * gap, reached.value, right))
-            last = chosen, answers, after
-        if last is None:
-            return f"{aim}: no thresholds bring groups closer than they are"
-        return self._made("group thresholds", aim, said, last[1], last[2], last[0], points)
+            if offered is None or value > offered[0]:
+                offered = value, chosen, answers, after
+        if offered is None:
+            return f"{aim}: no thresholds bring groups closer at a loss that is worth it"
+        _, best, given, then = offered
+        return self._made("group thresholds", aim, said, given, then, best, points)
 
     def reweighed(self, usable: Mapping[str, NDArray[np.int64]]) -> Mitigation | str:
         """A stand-in that learns the labels from the inputs, with the weights and without.

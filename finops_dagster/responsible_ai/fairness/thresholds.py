@@ -28,6 +28,8 @@ class Candidates:
     true_positive: NDArray[np.float64]
     false_positive: NDArray[np.float64]
     right: NDArray[np.float64]
+    rows: int
+    ones: int
 
     @classmethod
     def of(cls, probability: NDArray[np.float64], label: NDArray[np.float64]) -> Candidates:
@@ -47,6 +49,8 @@ class Candidates:
             true_positive=hits / len(positive),
             false_positive=alarms / len(negative),
             right=(hits + len(negative) - alarms).astype(np.float64),
+            rows=len(probability),
+            ones=len(positive),
         )
 
 
@@ -84,3 +88,26 @@ def best_thresholds(
     if not np.isfinite(total[best]):
         return None
     return {name: float(group.threshold[chosen[name][best]]) for name, group in groups.items()}
+
+
+def worth(
+    groups: Mapping[str, Candidates],
+    chosen: Mapping[str, float],
+    free: Mapping[str, float],
+    left: float,
+) -> float:
+    """What share of a difference thresholds take away, less the share of skill that they cost.
+
+    left: share of the difference that they leave. free: the best thresholds where any difference is
+    allowed. Skill is what right answers are beyond those of one answer for all, on the rows fitted.
+    The choice of most worth is the knee of the frontier (V. Satopaa et al. 2011); one of none, such
+    as selecting nobody, makes groups alike by being of no use.
+    """
+    rows = sum(group.rows for group in groups.values())
+    ones = sum(group.ones for group in groups.values())
+    best, reached = (
+        sum(float(groups[name].right[groups[name].threshold == at][0]) for name, at in some.items())
+        for some in (free, chosen)
+    )
+    skill = best - max(ones, rows - ones)
+    return (1 - left) - (best - reached) / skill if skill > 0 else 0.0

@@ -16,7 +16,7 @@ from finops_dagster.responsible_ai.fairness.breaches import breaches_of
 from finops_dagster.responsible_ai.fairness.judging import judge_fairness
 from finops_dagster.responsible_ai.fairness.mitigation import Labelled, mitigate
 from finops_dagster.responsible_ai.fairness.reweighing import weights
-from finops_dagster.responsible_ai.fairness.thresholds import Candidates, best_thresholds
+from finops_dagster.responsible_ai.fairness.thresholds import Candidates, best_thresholds, worth
 from finops_dagster.responsible_ai.results import FairnessResult
 
 
@@ -107,6 +107,28 @@ def test_mitigation_holds_on_later_days_and_tells_its_price() -> None:
     plain = ways["reweighing", "demographic parity"]
     names = {name for name, _ in plain.settings}
     assert names == {"a, label 0", "a, label 1", "b, label 0", "b, label 1"}
+
+
+def test_thresholds_that_select_nobody_are_not_offered() -> None:
+    """Harm: groups are made alike by turning everybody away, and that is called a cure."""
+    fair = [biased(seed, bias=0.0) for seed in (1, 2)]
+    made, refused = mitigate(
+        "m", fair[0], fair[1], task="classification", seed=0, smallest_group=20
+    )
+    for one in made:
+        assert one.accuracy_change.value > -0.05
+    groups, outcomes, _ = biased(3)
+    candidates = {
+        g: Candidates.of(*(outcomes.loc[groups["g"] == g, c].to_numpy()
+                           for c in ("probability", "label")))
+        for g in "ab"
+    }  # fmt: skip
+    free = best_thresholds(candidates, "equalized odds", 1.0)
+    assert free is not None
+    assert worth(candidates, free, free, 0.25) == pytest.approx(0.75)
+    nobody = dict.fromkeys("ab", 1.001)
+    assert worth(candidates, nobody, free, 0.0) <= 0.05
+    assert all("worth it" in one.reason for one in refused)
 
 
 def test_mitigation_says_why_it_was_not_tried() -> None:
