@@ -6,7 +6,15 @@ What they scored on a day is measured elsewhere.
 from __future__ import annotations
 
 from finops_dagster.domain.engines import EngineDescription, EngineKind, constants, fields_of
-from finops_dagster.engines.forecasting import daily, engine, events, pool, reconcile, sums
+from finops_dagster.engines.forecasting import (
+    artefact,
+    daily,
+    engine,
+    events,
+    pool,
+    reconcile,
+    sums,
+)
 from finops_dagster.engines.forecasting.recipes import RECIPES
 
 _METHOD = (
@@ -28,7 +36,7 @@ COST = EngineDescription(
     name="cost-forecaster",
     title="Cost forecaster",
     kind=EngineKind.FORECASTER,
-    version=engine.ENGINE,
+    version=artefact.ENGINE,
     purpose="Daily cost of a team, a service or an estate for the next 30 days, with intervals; to "
     "see what a month will come to, and what a change should save.",
     method=f"{_METHOD} Known events are added, and teams and services are moved as little as makes "
@@ -52,7 +60,7 @@ BUDGET = EngineDescription(
     name="budget-forecaster",
     title="Budget forecaster",
     kind=EngineKind.FORECASTER,
-    version=engine.ENGINE,
+    version=artefact.ENGINE,
     purpose="What each budget will use until its period ends, at most 30 days ahead: its days and "
     "their sum, with intervals; to warn before it is used up.",
     method=f"{_METHOD} How far sums of days are off is told by forecasts from earlier days (split "
