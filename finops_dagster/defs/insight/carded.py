@@ -53,4 +53,5 @@ def build_cards(upstream: Sequence[dg.AssetKey], common: dict[str, Any]) -> dg.A
             }
         )
 
-    return cards
+    made: dg.AssetsDefinition = cards
+    return made

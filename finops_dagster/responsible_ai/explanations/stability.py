@@ -144,7 +144,7 @@ def _compared(
         steps = set(now[series].columns)
         for one in then:
             steps &= set(one.columns)
-        if not then or not steps or series not in levels.index or series not in was.index:
+        if not then or not steps or series not in levels or series not in was:
             continue
         at = sorted(steps)
         mine, theirs = now[series][at], [one[at] for one in then]
@@ -158,7 +158,7 @@ def _compared(
                 variation=_variation(reasons[0], _mean(reasons[1:])),
                 rank_correlation=_ranks(sizes[0], _mean(sizes[1:])),
                 top_overlap=_overlap(sizes[0], _mean(sizes[1:])),
-                moved=1.0 if new else _difference(levels.loc[series], was.loc[series]),
+                moved=1.0 if new else _difference(levels[series], was[series]),
             )
         )
     return found
@@ -206,16 +206,18 @@ def _overlap(now: pd.Series[float], then: pd.Series[float]) -> float:
     return len(tops[0] & tops[1]) / max(min(TOP, len(now)), 1)
 
 
-def _levels(history: pd.DataFrame) -> pd.DataFrame:
+def _levels(history: pd.DataFrame) -> dict[str, tuple[float, float]]:
     """Series -> means of its last 7 and 28 days."""
-    ordered = history.sort_values("ds").groupby("unique_id", observed=True)["y"]
-    week, month = (ordered.apply(lambda y, n=n: float(y.tail(n).mean())) for n in (_WEEK, _MONTH))
-    return pd.DataFrame({"week": week, "month": month})
+    ordered = history.sort_values("ds")
+    return {
+        str(series): (float(y.tail(_WEEK).mean()), float(y.tail(_MONTH).mean()))
+        for series, y in ordered.groupby("unique_id", observed=True)["y"]
+    }
 
 
-def _difference(now: pd.Series[float], then: pd.Series[float]) -> float:
-    scale = max(float(then.abs().max()), 1e-9)
-    return float((now - then).abs().max() / scale)
+def _difference(now: tuple[float, float], then: tuple[float, float]) -> float:
+    scale = max(abs(then[0]), abs(then[1]), 1e-9)
+    return max(abs(a - b) for a, b in zip(now, then, strict=True)) / scale
 
 
 def _median(values: Sequence[float]) -> float:

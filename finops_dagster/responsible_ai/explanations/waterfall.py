@@ -16,6 +16,8 @@ _CUT = 0.5
 beside two long bars that differ little, what differs could not be seen."""
 _MARGIN = 0.12
 """Of what moves, left free on either side of a cut axis."""
+_LEAST_SPAN = 100
+"""Units of the last digit shown."""
 _MARK = 0.012
 _LONGEST = 38
 """Characters of a label that have room."""
@@ -56,7 +58,8 @@ def waterfall(found: Explanation) -> Waterfall:
     room = (high - low) * _MARGIN or abs(high) * 0.05
     first = max(low - room, 0.0) if cut else min(low, 0.0)
     last = high + room if cut else max(high, 0.0)
-    span = (last - first) or 1.0
+    # what rounds to nothing in the digits shown must not fill the picture
+    span = max(last - first, _LEAST_SPAN * 10**-found.digits)
 
     def place(value: float) -> float:
         return (value - first) / span
