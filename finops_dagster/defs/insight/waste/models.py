@@ -41,20 +41,21 @@ def models(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
     """A finding for each monitored model that fails, with the edit that puts it right if known."""
     gates = {one.gate: one for one in estate.day(as_of).items("gates", GateResult)}
     index = estate.index(as_of)
-    result = FindResult(findings=[], abstained=[])
+    findings: list[Finding] = []
+    abstained: list[Abstained] = []
     for model in estate.settings.models:
         judged = gates.get(model.name)
         if judged is None or (judged.result == "warn" and not judged.breaches):
-            result.abstained += _unjudged(model, judged)
+            abstained += _unjudged(model, judged)
             continue
         if not any(one.grade == "fail" for one in judged.breaches):
             continue
         found = _remedy(estate, reader, index, model, judged, as_of)
         if isinstance(found, Abstained):
-            result.abstained.append(found)
+            abstained.append(found)
         elif found is not None:
-            result.findings.append(found)
-    return result
+            findings.append(found)
+    return FindResult(findings=findings, abstained=abstained)
 
 
 def _unjudged(model: ModelSettings, judged: GateResult | None) -> list[Abstained]:
