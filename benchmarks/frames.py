@@ -183,4 +183,4 @@ class Company:
     @cached_property
     def truth(self) -> list[dict[str, Any]]:
         """What is secretly true of it on the last day."""
-        return build_truth(self.plan, {}, {}, (), AS_OF - timedelta(days=WINDOW_DAYS), AS_OF)
+        return build_truth(self.plan, {}, {}, {}, (), AS_OF - timedelta(days=WINDOW_DAYS), AS_OF)

@@ -85,7 +85,7 @@ def main() -> None:
     )
     names = ["error", "coverage_80", "coverage_95", "seconds"]
     means = frame.groupby(["recipe", "age"])[names].mean()
-    fresh = means.loc[(STANDARD, 0), "error"]
+    fresh = float(means["error"].to_dict()[STANDARD, 0])
     means["error_more"] = means["error"] / fresh - 1
     if asked.json:
         answer = {

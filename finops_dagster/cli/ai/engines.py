@@ -15,6 +15,7 @@ from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.models import engines
 from finops_dagster.domain.errors import Fault, SettingsError
+from finops_dagster.engines.forecasting import opened as opened_artefact
 from finops_dagster.responsible_ai.champions.standing import EngineEvent, Standing, standing
 from finops_dagster.settings import Settings
 
@@ -56,7 +57,7 @@ def engine_rows(estate: Estate, as_of: date) -> list[dict[str, Any]]:
     for name in names:
         if not name:
             continue
-        opened = engines.opened(kept.get(name))
+        opened = opened_artefact(kept.get(name))
         until = date.fromisoformat(opened.record.training_end[:10])
         event = last.get(name)
         used = name == now.champion

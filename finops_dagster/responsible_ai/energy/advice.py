@@ -34,11 +34,11 @@ def compare(
 
     Intervals of the ratio by drawing whole days of either side anew.
     """
-    sides = [draws(rows) for rows in (before, now)]
-    if sides[0] is None or sides[1] is None:
-        which = "days before" if sides[0] is None else "days judged"
+    first, second = draws(before), draws(now)
+    if first is None or second is None:
+        which = "days before" if first is None else "days judged"
         return f"too few answers of the {which} have both a label and their energy"
-    (was, was_drawn), (is_, is_drawn) = sides
+    (was, was_drawn), (is_, is_drawn) = first, second
     if was <= 0:
         return "before, its answers were no better than those of a predictor without inputs"
     # the same seed draws both sides: turned round, so that they are drawn apart

@@ -59,7 +59,7 @@ def waterfall(found: Explanation) -> Waterfall:
     first = max(low - room, 0.0) if cut else min(low, 0.0)
     last = high + room if cut else max(high, 0.0)
     # what rounds to nothing in the digits shown must not fill the picture
-    span = max(last - first, _LEAST_SPAN * 10**-found.digits)
+    span = max(last - first, _LEAST_SPAN * 10.0**-found.digits)
 
     def place(value: float) -> float:
         return (value - first) / span

@@ -95,7 +95,8 @@ def judge_forecasts(
     backtest these are the first days after windows a week apart. Abstains where they are too few.
     """
     # of no forecast at all the columns have no type
-    known = said.loc[np.isfinite(said[["actual", "mean"]].astype(float)).all(axis=1)]
+    values = said[["actual", "mean"]].to_numpy(dtype=np.float64)
+    known = said.loc[np.isfinite(values).all(axis=1)]
     days = tuple(sorted({one.date() for one in pd.to_datetime(known["ds"])}))
     least = LEAST_DAYS if source == "days" else LEAST_WINDOWS
     if len(days) < least:

@@ -11,6 +11,7 @@ from finops_dagster.defs.estate import Estate
 from finops_dagster.defs.insight.models import engines as used
 from finops_dagster.domain.decisions import Abstained
 from finops_dagster.engines.optimisation import FindResult
+from finops_dagster.responsible_ai.champions.findings import FIELD
 from finops_dagster.responsible_ai.champions.standing import EngineEvent, standing
 from finops_dagster.storage.publication import PublishedReader
 
@@ -23,7 +24,7 @@ def engines(estate: Estate, reader: PublishedReader, as_of: date) -> FindResult:
         return nothing
     told = used.declared(estate, as_of)
     if told is None:
-        reason = f"{named} declares no {used.FIELD}: nothing in Git says which artefact is used"
+        reason = f"{named} declares no {FIELD}: nothing in Git says which artefact is used"
         return FindResult(findings=[], abstained=[Abstained(subject=named, reason=reason)])
     current, pinned = told
     event = wanted(used.events(estate), as_of, pinned)
