@@ -209,7 +209,10 @@ SHIFTS: dict[str, Shift] = {
         "concept", logit=lambda rows, start: 1.5 * np.clip(rows.day - start, 0, 28) / 28
     ),
     "concept turned round": Shift(
-        "concept", logit=lambda rows, start: -1.5 * rows.features["score"].to_numpy(dtype=np.float64)
+        "concept",
+        logit=lambda rows, start: np.multiply(
+            -1.5, rows.features["score"].to_numpy(), dtype=np.float64
+        ),
     ),
     "one segment of 15 %, data +1 sd": Shift("data", _west_moves),
     "one segment of 15 %, concept logit +2": Shift(

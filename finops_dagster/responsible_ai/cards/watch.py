@@ -32,7 +32,10 @@ MODEL_WATCH = EngineDescription(
         "A group of few people is never shown, so that unfairness to it stays unseen.",
         "That no breach is found is no proof that there is none.",
     ),
-    modules=("finops_dagster.responsible_ai.model",),
+    modules=("finops_dagster.responsible_ai.model",
+             "finops_dagster.responsible_ai.remedies.choosing",
+             "finops_dagster.responsible_ai.remedies.findings",
+             "finops_dagster.responsible_ai.energy.findings"),
     finds=frozenset({
         FindingKind.MODEL_ROLLBACK, FindingKind.MODEL_CANARY, FindingKind.MODEL_PAUSE,
         FindingKind.MODEL_RETRAIN, FindingKind.MODEL_ENERGY, FindingKind.SHADOW_AI,

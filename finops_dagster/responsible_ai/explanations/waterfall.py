@@ -16,7 +16,7 @@ _CUT = 0.5
 beside two long bars that differ little, what differs could not be seen."""
 _MARGIN = 0.12
 """Of what moves, left free on either side of a cut axis."""
-_LEAST_SPAN = 100
+_LEAST_SPAN = 40
 """Units of the last digit shown."""
 _MARK = 0.012
 _LONGEST = 38
@@ -54,12 +54,17 @@ def waterfall(found: Explanation) -> Waterfall:
         totals.append(totals[-1] + one.amount)
     totals.append(found.prediction)
     low, high = min(totals), max(totals)
-    cut = low > 0 and high - low < _CUT * high
-    room = (high - low) * _MARGIN or abs(high) * 0.05
-    first = max(low - room, 0.0) if cut else min(low, 0.0)
-    last = high + room if cut else max(high, 0.0)
     # what rounds to nothing in the digits shown must not fill the picture
+<<<<<<< HEAD
     span = max(last - first, _LEAST_SPAN * 10.0**-found.digits)
+=======
+    least = _LEAST_SPAN * 10.0**-found.digits
+    room = max((high - low) * _MARGIN, least * _MARGIN)
+    cut = low > room and high - low < _CUT * high
+    first = low - room if cut else min(low, 0.0)
+    last = high + room if cut else max(high, 0.0)
+    span = max(last - first, least)
+>>>>>>> w-cards
 
     def place(value: float) -> float:
         return (value - first) / span
@@ -82,7 +87,7 @@ def waterfall(found: Explanation) -> Waterfall:
             )
         )
     bars.append(_whole(*total, found, place(found.prediction), None if cut else zero, "total"))
-    return Waterfall(tuple(bars), f"{found.figure(first)} {found.unit}" if cut and first else "")
+    return Waterfall(tuple(bars), f"{found.figure(first)} {found.unit}" if cut else "")
 
 
 def _whole(
@@ -96,7 +101,8 @@ def _whole(
     """From nothing to `at`; where nothing is off the axis, a mark, not a false length."""
     figure = found.figure(value)
     if zero is None:
-        return Bar(label, label, figure, at - _MARK / 2, _MARK, at, kind)
+        left = min(max(at - _MARK / 2, 0.0), 1 - _MARK)
+        return Bar(label, label, figure, left, _MARK, at, kind)
     return Bar(label, label, figure, min(at, zero), abs(at - zero), at, kind)
 
 
