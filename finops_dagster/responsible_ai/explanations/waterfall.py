@@ -55,16 +55,12 @@ def waterfall(found: Explanation) -> Waterfall:
     totals.append(found.prediction)
     low, high = min(totals), max(totals)
     # what rounds to nothing in the digits shown must not fill the picture
-<<<<<<< HEAD
-    span = max(last - first, _LEAST_SPAN * 10.0**-found.digits)
-=======
     least = _LEAST_SPAN * 10.0**-found.digits
     room = max((high - low) * _MARGIN, least * _MARGIN)
     cut = low > room and high - low < _CUT * high
     first = low - room if cut else min(low, 0.0)
     last = high + room if cut else max(high, 0.0)
     span = max(last - first, least)
->>>>>>> w-cards
 
     def place(value: float) -> float:
         return (value - first) / span
