@@ -206,13 +206,14 @@ SHIFTS: dict[str, Shift] = {
     "label shift, positives x 3": Shift("label", positives=3.0),
     "concept sudden, logit +1": Shift("concept", logit=lambda rows, start: np.ones(len(rows.day))),
     "concept slow, logit +1.5 over 28 days": Shift(
-        "concept", logit=lambda rows, start: 1.5 * np.clip(rows.day - start, 0, 28) / 28
+        "concept",
+        logit=lambda rows, start: np.asarray(
+            1.5 * np.clip(rows.day - start, 0, 28) / 28, dtype=np.float64
+        ),
     ),
     "concept turned round": Shift(
         "concept",
-        logit=lambda rows, start: np.multiply(
-            -1.5, rows.features["score"].to_numpy(), dtype=np.float64
-        ),
+        logit=lambda rows, start: np.asarray(-1.5 * rows.features["score"], dtype=np.float64),
     ),
     "one segment of 15 %, data +1 sd": Shift("data", _west_moves),
     "one segment of 15 %, concept logit +2": Shift(

@@ -21,6 +21,8 @@ NEAR = 0.9
 """Part of the least move that matters from which all permutations are drawn,"""
 HARDLY = 0.05
 """where the first of them leave no more than this chance of it: far above any level of a day."""
+_FIRST = 80
+"""Of the first at least so many: with 20 or fewer no chance could be told to be that small."""
 
 
 class Table(Protocol):
@@ -90,7 +92,8 @@ def judged_together(
     """
     if not hypotheses:
         return ()
-    draws = _drawn(hypotheses, blocks.splits(options.permutations // QUICK, seed))
+    first = max(options.permutations // QUICK, _FIRST)
+    draws = _drawn(hypotheses, blocks.splits(first, seed))
     surely = np.column_stack([_scaled(one) for one, _ in draws])
     p_adjusted = _stepped(surely)
     near = [_near(one, far) for one, (_, far) in zip(hypotheses, draws, strict=True)]
