@@ -217,7 +217,7 @@ SHIFTS: dict[str, Shift] = {
     ),
     "one segment of 15 %, data +1 sd": Shift("data", _west_moves),
     "one segment of 15 %, concept logit +2": Shift(
-        "concept", logit=lambda rows, start: 2.0 * _west(rows)
+        "concept", logit=lambda rows, start: 2.0 * _west(rows).astype(np.float64)
     ),
     "spread x 2": Shift("data", _widen),
     "new category, 30 %": Shift("data", _channel),
