@@ -15,6 +15,10 @@ from finops_dagster.domain.money import MoneyRange
 
 ALL = "all"
 """The segment that is everybody; another is ATTRIBUTE=GROUP, several joined by `, `."""
+LIMIT = "_limit"
+"""What ends the name of a figure's limit: of NAME it is NAME_limit."""
+COLUMNS = "columns"
+"""The figure of a breach of drift that says how many columns moved."""
 
 
 class _Frozen(BaseModel):
@@ -92,6 +96,6 @@ class Breach(_Frozen):
     since: date | None = None
     """First day of the window in which it shows."""
     figures: dict[str, float] = {}
-    """What was measured, and its limit (name with unit -> value)."""
+    """What was measured (name with unit -> value); the limit of NAME is NAME_limit."""
     at_stake: MoneyRange | None = None
     """A month, as its owner values wrong answers; None where that is not known."""

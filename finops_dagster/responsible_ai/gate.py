@@ -136,7 +136,7 @@ def _drift(drift: DriftResult | Abstained | None, seen: Seen) -> Iterator[Said]:
             figures={
                 "score": one.score,
                 "expected_by_chance": one.expected,
-                "threshold": one.threshold,
+                "score_limit": one.threshold,
                 "p_adjusted": one.p_adjusted,
             },
         )

@@ -78,7 +78,7 @@ def _silence(days: _Days, as_of: date) -> Iterator[Breach]:
         return
     trailing = as_of - days.counts.index[days.counts > 0].max()
     length, first = _longest_gap(days.judged)
-    figures = {"silent_days": float(trailing.days), "limit": float(usual)}
+    figures = {"silent_days": float(trailing.days), "silent_days_limit": float(usual)}
     if not int(days.judged.sum()) or trailing.days > usual:
         since = as_of - trailing + timedelta(days=1)
         yield _breach(
@@ -92,7 +92,7 @@ def _silence(days: _Days, as_of: date) -> Iterator[Breach]:
             f"its log jumps over {_of_days(length)} from {first} on; the longest silence before "
             f"was {_of_days(usual)}",
             first,
-            {"silent_days": float(length), "limit": float(usual)},
+            {"silent_days": float(length), "silent_days_limit": float(usual)},
         )
 
 
@@ -107,7 +107,7 @@ def _few(days: _Days) -> Iterator[Breach]:
             f"it logged {count:,} answers in {_of_days(len(days.judged))}, far fewer than the "
             f"{quietest:,.0f} of the quietest such span before",
             days.start,
-            {"answers": float(count), "limit": FEW * quietest, "quietest": quietest},
+            {"answers": float(count), "answers_limit": FEW * quietest, "quietest": quietest},
         )
 
 
@@ -149,7 +149,7 @@ def _odd(count: int, total: int, words: str, since: date) -> Iterator[Breach]:
         yield _breach(
             f"{count:,} of {total:,} {words}: a clock jumps, or the log was written anew",
             since,
-            {"odd_share": count / total, "limit": ODD_SHARE},
+            {"odd_share": count / total, "odd_share_limit": ODD_SHARE},
         )
 
 

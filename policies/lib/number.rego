@@ -47,5 +47,7 @@ multiples := {
 # `value` to at most two decimals, for people.
 two_decimals(value) := sprintf("%v", [round(value * 100) / 100])
 
+three_decimals(value) := sprintf("%v", [round(value * 1000) / 1000])
+
 # A share as a percentage, for people.
 percent(share) := sprintf("%v %%", [round(share * 1000) / 10])

@@ -37,5 +37,7 @@ test_plain if {
 test_words if {
 	number.two_decimals(2.345) == "2.35"
 	number.two_decimals(3) == "3"
+	number.three_decimals(0.30644) == "0.306"
+	number.three_decimals(2) == "2"
 	number.percent(0.125) == "12.5 %"
 }

@@ -91,7 +91,7 @@ def _breach(
         figures={
             "score": worst.score,
             "expected_by_chance": worst.expected,
-            "threshold": worst.threshold,
+            "score_limit": worst.threshold,
             "p_adjusted": worst.p_adjusted,
             "excess_over_limit": size_of(worst),
             "columns": float(len(moved)),

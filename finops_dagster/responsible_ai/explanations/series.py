@@ -67,7 +67,7 @@ def sums_breach(frame: pd.DataFrame, contributions: pd.DataFrame) -> Breach | No
         grade="fail",
         reason=f"{len(wrong)} of {rows} explained forecasts are not the sum of their "
         f"contributions, such as {wrong['unique_id'].iloc[0]}, step {wrong['step'].iloc[0]}",
-        figures={"unexplained_rows": float(len(wrong)), "limit": 0.0},
+        figures={"unexplained_rows": float(len(wrong)), "unexplained_rows_limit": 0.0},
     )
 
 

@@ -129,7 +129,10 @@ def _breach(
         f"moved {variation:.0%} of what explains them since {before[0].as_of} to "
         f"{before[-1].as_of}; limit {limit:.0%}",
         since=before[-1].as_of,
-        figures={"explanation_variation_median": variation, "limit": limit},
+        figures={
+            "explanation_variation_median": variation,
+            "explanation_variation_median_limit": limit,
+        },
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from finops_dagster.domain.decisions import Evidence, Finding, FindingKind
-from finops_dagster.domain.models import ALL, Breach, Check, Remedy
+from finops_dagster.domain.models import ALL, COLUMNS, LIMIT, Breach, Check, Remedy
 from finops_dagster.domain.money import NO_CARBON, NO_MONEY
 from finops_dagster.domain.periods import day_start
 from finops_dagster.responsible_ai.remedies.choosing import Choice
@@ -21,7 +21,6 @@ KINDS = {
     Remedy.PAUSE: FindingKind.MODEL_PAUSE,
     Remedy.RETRAIN: FindingKind.MODEL_RETRAIN,
 }
-_LIMITS = ("limit", "threshold")
 _TOLD = 3
 """Breaches told in a reason; the rest are counted."""
 
@@ -99,39 +98,40 @@ def figures(breaches: Iterable[Breach]) -> dict[str, float]:
 
 
 def counterfactual(breaches: Iterable[Breach]) -> tuple[str, ...]:
-    """What would have to be true for no remedy: every figure within its limit, the nearest first.
+    """What would have to be true for no remedy, as one clause: every figure within its limit.
 
-    How near: the gap to the limit over the limit. Figures without one say nothing here.
+    Empty where a breach has no figure with a limit: then nothing can be said that would do.
     """
-    found: list[tuple[float, str]] = []
+    clauses: dict[str, None] = {}
     for one in breaches:
-        for name, value, limit in _limited(one):
-            where = "" if one.segment == ALL else f" ({one.segment})"
-            way = "at least" if value < limit else "at most"
-            gap = abs(value - limit) / abs(limit) if limit else abs(value)
-            found.append(
-                (gap, f"its {name.replace('_', ' ')}{where} were {way} {limit:.3g} "
-                f"(it is {value:.3g})")
-            )  # fmt: skip
-    return tuple(dict.fromkeys(text for _, text in sorted(found)))
+        told = [_within(one, *figure) for figure in _limited(one)]
+        if not told:
+            return ()
+        clauses |= dict.fromkeys(told)
+    return (" and ".join(clauses),) if clauses else ()
+
+
+def _within(breach: Breach, name: str, value: float, limit: float) -> str:
+    where = "" if breach.segment == ALL else f" ({breach.segment})"
+    columns = int(breach.figures.get(COLUMNS, 1))
+    if breach.check in _CHECKS and columns > 1:
+        return (
+            f"none of {columns} columns{where} showed {_CHECKS[breach.check]} (the farthest moved "
+            f"by {value:.3g}, its limit is {limit:.3g})"
+        )
+    head = f"{_CHECKS[breach.check]} " if breach.check in _CHECKS else ""
+    way = "at least" if value < limit else "at most"
+    named = name.replace("_", " ")
+    return f"its {head}{named}{where} were {way} {limit:.3g} (it is {value:.3g})"
 
 
 def _limited(breach: Breach) -> Iterable[tuple[str, float, float]]:
-    """(name, value, limit) of each figure that has one: NAME_limit, else `limit` or `threshold`,
-    which is of the figure that has an interval (NAME_low), or of the first."""
+    """(name, value, limit) of each figure NAME that has a NAME_limit."""
     given = breach.figures
     for name, value in given.items():
-        limit = next(
-            (given[f"{name}_{word}"] for word in _LIMITS if f"{name}_{word}" in given), None
-        )
+        limit = given.get(f"{name}{LIMIT}")
         if limit is not None:
             yield name, value, limit
-    alone = next((given[word] for word in _LIMITS if word in given), None)
-    if alone is not None:
-        first = next((name for name in given if f"{name}_low" in given), next(iter(given)))
-        if first not in _LIMITS:
-            head = f"{_CHECKS[breach.check]} " if breach.check in _CHECKS else ""
-            yield f"{head}{first}", given[first], alone
 
 
 _CHECKS = {

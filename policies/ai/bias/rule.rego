@@ -51,7 +51,7 @@ results contains record if {
 	record := {
 		"id": "ai.bias",
 		"decision": change.severity(limit.metrics_decision),
-		"actual": sprintf("%s of %v", [name, measured[name]]),
+		"actual": sprintf("%s of %v", [name, number.three_decimals(measured[name])]),
 		"limit": bound,
 	}
 }

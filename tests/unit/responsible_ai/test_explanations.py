@@ -221,7 +221,7 @@ def test_explanations_that_jump_while_data_stay_are_a_breach() -> None:
     assert isinstance(found, Stability) and found.breach is not None
     assert found.variation == pytest.approx((5 - 0.5) / 9.5, abs=0.05)
     assert found.breach.check is Check.EXPLANATION
-    assert found.breach.figures["limit"] == LIMIT
+    assert found.breach.figures["explanation_variation_median_limit"] == LIMIT
     assert found.breach.since == date(2026, 10, 1)
     # the same jump where costs doubled, or an event began, is none
     dearer = ExplainedDay(now.as_of, jumped, now.history.assign(y=now.history["y"] * 2))

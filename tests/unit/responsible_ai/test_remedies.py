@@ -33,7 +33,7 @@ DRIFTED = Breach(
     grade="fail",
     reason="2 of 5 inputs moved",
     since=date(2026, 10, 10),
-    figures={"score": 0.9, "threshold": 0.25},
+    figures={"score": 0.9, "score_limit": 0.25},
 )
 NONE = Abstained(subject="m", reason="the settings name no value for it")
 
@@ -261,19 +261,26 @@ def test_what_would_have_to_be_true() -> None:
     """Harm: a limit is told the wrong way round, or a figure that nobody limits."""
     other = DRIFTED.model_copy(update={"figures": {"error_ratio": 1.3, "error_ratio_limit": 1.25}})
     assert counterfactual([UNFAIR, DRIFTED, other, UNFAIR]) == (
-        "its error ratio were at most 1.25 (it is 1.3)",
-        "its selection ratio (sex=female) were at least 0.8 (it is 0.61)",
-        "its data drift score were at most 0.25 (it is 0.9)",
+        "its selection ratio (sex=female) were at least 0.8 (it is 0.61) and "
+        "its data drift score were at most 0.25 (it is 0.9) and "
+        "its data drift error ratio were at most 1.25 (it is 1.3)",
     )
-    assert counterfactual([UNFAIR.model_copy(update={"figures": {"rows": 12.0}})]) == ()
+    unlimited = UNFAIR.model_copy(update={"figures": {"rows": 12.0}})
+    assert counterfactual([unlimited]) == ()
+    assert counterfactual([DRIFTED, unlimited]) == ()
+    several = DRIFTED.model_copy(update={"figures": {**DRIFTED.figures, "columns": 2.0}})
+    assert counterfactual([several]) == (
+        "none of 2 columns showed data drift (the farthest moved by 0.9, its limit is 0.25)",
+    )
     worse = UNFAIR.model_copy(
         update={
             "check": Check.QUALITY,
             "segment": "all",
             "figures": {
-                "accuracy": 0.7, "accuracy_drop": 0.12, "accuracy_drop_low": 0.08, "limit": 0.05,
+                "accuracy": 0.7, "accuracy_drop": 0.12, "accuracy_drop_low": 0.08,
+                "accuracy_drop_limit": 0.05,
             },
         }
     )  # fmt: skip
     assert counterfactual([worse]) == ("its accuracy drop were at most 0.05 (it is 0.12)",)
-    assert figures([DRIFTED]) == {"data_drift: score": 0.9, "data_drift: threshold": 0.25}
+    assert figures([DRIFTED]) == {"data_drift: score": 0.9, "data_drift: score_limit": 0.25}

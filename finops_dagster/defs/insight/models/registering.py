@@ -58,14 +58,15 @@ def read_register(estate: Estate, as_of: date) -> Register:
     days = dict(_decided(estate, as_of))
     gates = {day: store.items("gates", GateResult) for day, store in days.items()}
     today = days.get(as_of) or DayStore(estate.day(as_of).root)
-    declared = {one.name: one for one in declared_models(estate.declared(as_of).values())}
+    served = estate.declared(as_of)
+    declared = {one.name: one for one in declared_models(served.values())}
     by_place = {one.place: one for one in declared.values() if one.place}
     systems: dict[str, System] = {}
     for model in estate.settings.models:
         own = declared.pop(model.name, None) or by_place.get(model.workload or "")
         if own is not None:
             declared.pop(own.name, None)
-        made = _monitored(model, today)
+        made = _monitored(model, today, model.workload in served)
         systems[model.name] = merged(own, made) if own is not None else made
     systems |= {name: one for name, one in declared.items() if name not in systems}
     for one in (*_tracked(reader, as_of), *_language(estate, reader, as_of)):
@@ -112,7 +113,8 @@ def _decided(estate: Estate, as_of: date) -> Iterator[tuple[date, DayStore]]:
             yield day, store
 
 
-def _monitored(model: ModelSettings, today: DayStore) -> System:
+def _monitored(model: ModelSettings, today: DayStore, is_declared: bool) -> System:
+    """`is_declared`: Git says where it answers, and so can have it stop."""
     rows = {row["model"]: row for row in today.document("models") or []}
     row = rows.get(model.name, {})
     remedies = model.remedies
@@ -128,7 +130,7 @@ def _monitored(model: ModelSettings, today: DayStore) -> System:
         card=model.card,
         place=model.workload or "",
         protected=model.protected,
-        stoppable=remedies.pause is not None or remedies.version is not None,
+        stoppable=is_declared or remedies.pause is not None or remedies.version is not None,
         logged=bool(row),
         judged=tuple(Check(one) for one in row.get("judged", ())),
         energy_kwh_month=row.get("energy_kwh_month"),
