@@ -6,6 +6,7 @@ What is in the register is decided in responsible_ai/governance; nothing is judg
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,7 @@ def ai_register(
                     f"{each.breach.check.value.replace('_', ' ')} ({each.days} d)"
                     for each in one.breaches
                 ),
-                "; ".join(one.missing),
+                _first(one.missing),
             )
             for one in register.systems
         ],
@@ -80,3 +81,11 @@ def ai_register(
     if export is not None:
         console().print(f"Written to {export}: index.html, register.json, register.csv.")
     return 0
+
+
+def _first(missing: Sequence[str]) -> str:
+    """What is missing, without its articles, which the pages have; and how much more."""
+    if not missing:
+        return ""
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return missing[0].split(" (")[0] + more
