@@ -72,6 +72,6 @@ def test_the_evidence_is_told_in_words(world: World) -> None:
     (number,) = [one["number"] for (kind, _), one in prs.items() if kind == "model_rollback"]
     (shown,) = world.finops("pr", "show", str(number), "--json").items
     body = shown["body"]
-    for words in ("female", "2.0.3", "It would be wrong if", "merged by a person"):
+    for words in ("female", "2.0.3", "It would be wrong if", "a person merges it"):
         assert words in body
     assert "XXX" not in body

@@ -84,7 +84,7 @@ def _breach(
     return Breach(
         check=check,
         grade="fail" if major else "warn",
-        reason=sentence(worst, len(moved) - 1),
+        reason=sentence(worst, [one.feature for one in moved if one is not worst]),
         segment=segment,
         version=version,
         since=report.first,
