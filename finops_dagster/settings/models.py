@@ -46,7 +46,9 @@ class ErrorCost(Section):
     """What a wrong answer costs, as the owner of the model values it."""
 
     amount: Decimal = Field(
-        ge=0, description="Money of one wrong answer; of a regressor, of one unit of error."
+        ge=0,
+        description="Money of one wrong answer; of a regressor, of one unit of error.",
+        examples=["40.00"],
     )
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="Its currency.", examples=["EUR"])
 
@@ -58,7 +60,9 @@ class DeclaredValue(Section):
         description="KIND/NAMESPACE/NAME.", examples=["CronJob/ml/credit-training"]
     )
     field: str = Field(
-        min_length=1, description="Its path, as `finops desired-state index PATH` prints it."
+        min_length=1,
+        description="Its path, as `finops desired-state index PATH` prints it.",
+        examples=["spec.suspend"],
     )
 
 

@@ -175,7 +175,7 @@ def test_every_page_of_a_day_can_be_read_and_is_found_from_its_report(
             if not link.startswith("file://"):
                 continue
             there = Path(link.removeprefix("file://")).resolve()
-            assert there.is_file(), f"{here} links {there}, which is not there"
+            assert there.exists(), f"{here} links {there}, which is not there"
             if there not in found and there.parent.is_relative_to(report.parent.resolve()):
                 found.add(there)
                 if there.suffix == ".html" and "drift" not in there.name:

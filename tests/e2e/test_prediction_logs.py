@@ -237,6 +237,8 @@ def test_nothing_of_a_person_leaves_the_source(tmp_path: Path) -> None:
     watched = Watched(
         tmp_path,
         f"start: {FIRST}\nas_of: {LAST}\nlimits: {{quarantined_row_share: 0.5}}\n"
+        # of so few days drift can be told at a high rate of false alarms only
+        "ai: {false_alarms_per_year: 12}\n"
         f"predictions:\n  - {{name: log, path: log, format: prediction_log, {options}}}\n"
         f"labels:\n  - {{name: truth, path: truth, format: label_log, {options}}}\n"
         + models(
@@ -247,7 +249,7 @@ def test_nothing_of_a_person_leaves_the_source(tmp_path: Path) -> None:
                 "features": "[age, ward, note]",
                 "protected": "[sex]",
                 "reference_days": 7,
-                "analysis_days": 2,
+                "analysis_days": 3,
             }
         ),
     )

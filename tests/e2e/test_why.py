@@ -16,7 +16,9 @@ def test_the_story_of_a_pull_request_from_the_bill_to_the_approver(
 ) -> None:
     """Harm: an auditor cannot follow a change back to the rows of the bill and to who let it in."""
     estate = another_estate()
-    (first, *_) = finops(estate, "prs", "--state", "open", "--json").items
+    opened = finops(estate, "prs", "--state", "open", "--json").items
+    # what puts a model right is for no money, and has no charges
+    first = next(one for one in opened if one["saving_per_month"]["currency"] != "XXX")
     number = str(first["number"])
     assert finops(estate, "pr", "merge", number).code == 0
     answer = finops(estate, "why", number, "--json")

@@ -19,9 +19,9 @@ MODEL_WATCH = EngineDescription(
     version="responsible_ai/1",
     purpose="Drift, fairness and quality of the company's models and of our own, gates, and which "
     "change of Git would mend a breach.",
-    method="Two windows of a prediction log compared by permutation tests with a controlled false "
-    "discovery rate (Benjamini and Hochberg 1995); groups by fairlearn's metrics with intervals; a "
-    "limit is broken where the interval is past it.",
+    method="Two windows of a prediction log compared by permuting days, all columns and segments "
+    "at once (step-down maxT, Westfall and Young 1993); groups by fairlearn's metrics with "
+    "intervals; a limit is broken where the interval is past it.",
     features=("inputs, answers and groups of the prediction log", "labels as they arrive",
               "what Git declares of the model"),
     parameters=fields_of(DriftOptions(), "drift.")
@@ -35,6 +35,9 @@ MODEL_WATCH = EngineDescription(
     modules=("finops_dagster.responsible_ai.model",
              "finops_dagster.responsible_ai.remedies.choosing",
              "finops_dagster.responsible_ai.remedies.findings",
+             "finops_dagster.responsible_ai.remedies.shadow",
+             "finops_dagster.responsible_ai.champions.standing",
+             "finops_dagster.responsible_ai.champions.findings",
              "finops_dagster.responsible_ai.energy.findings"),
     finds=frozenset({
         FindingKind.MODEL_ROLLBACK, FindingKind.MODEL_CANARY, FindingKind.MODEL_PAUSE,

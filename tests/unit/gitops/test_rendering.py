@@ -183,7 +183,8 @@ def test_every_kind_has_a_title_that_reads(kind: FindingKind) -> None:
     """Harm: a new kind of finding is called `Change of Deployment shop/web`, or nothing at all."""
     title = render_title([alone(proposal(kind=kind))])
     assert re.match(
-        r"(Lower|Raise|Change|Scale|Release|Reduce|Switch|Move|Use) [\w() .,/-]*"
+        r"(Lower|Raise|Change|Scale|Release|Reduce|Switch|Move|Use|Serve|Take|Pause|Train|"
+        r"Register) [\w() .,/-]*"
         r"Deployment shop/web[\w ]*: 2 to 500m \(saves about 480 USD a month\)\Z",
         title,
     )
