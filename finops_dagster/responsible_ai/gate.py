@@ -12,7 +12,7 @@ from typing import Literal
 
 from finops_dagster.domain.decisions import Abstained, GateResult
 from finops_dagster.domain.models import Breach, Check
-from finops_dagster.responsible_ai.drift.breaches import CHECK_OF
+from finops_dagster.responsible_ai.drift.breaches import CHECK_OF, figures_of
 from finops_dagster.responsible_ai.fairness.breaches import breaches_of as fairness_breaches
 from finops_dagster.responsible_ai.performance.breaches import breaches_of as quality_breaches
 from finops_dagster.responsible_ai.results import (
@@ -133,12 +133,7 @@ def _drift(drift: DriftResult | Abstained | None, seen: Seen) -> Iterator[Said]:
             reason=reason,
             version=seen.version,
             since=seen.since,
-            figures={
-                "score": one.score,
-                "expected_by_chance": one.expected,
-                "score_limit": one.threshold,
-                "p_adjusted": one.p_adjusted,
-            },
+            figures=figures_of(one),
         )
     for refused in drift.abstained:
         yield not_judged(f"drift of {refused.subject}", refused)

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from finops_dagster.cli.common import AsJson, AsOf, Config, command, day_of, settings_for
+from finops_dagster.cli.common import AsJson, AsOf, Config, command, settings_for
+from finops_dagster.cli.lists import decided_day
 from finops_dagster.cli.output import console, envelope, print_json, print_table
 from finops_dagster.defs.estate import Estate
-from finops_dagster.domain.errors import Fault, SettingsError
 
 
 @command("ai_register")
@@ -33,21 +33,8 @@ def ai_register(
     from finops_dagster.responsible_ai.governance import export as exported
     from finops_dagster.responsible_ai.governance.pages import write_register
 
-    settings = settings_for(config)
-    estate = Estate(settings)
-    day = day_of(settings, as_of)
-    if estate.decided(day) is None:
-        raise SettingsError(
-            f"{day} was not decided.",
-            (
-                Fault(
-                    code="not_decided",
-                    column="--as-of",
-                    expected="Expected a day that was decided.",
-                    hint="Run `finops run`, or choose a day that has a report.",
-                ),
-            ),
-        )
+    day, _ = decided_day(config, as_of)
+    estate = Estate(settings_for(config))
     register = read_register(estate, day)
     if export is not None:
         write_register(export, register.without_links())

@@ -89,15 +89,22 @@ def _breach(
         version=version,
         since=report.first,
         figures={
-            "score": worst.score,
-            "expected_by_chance": worst.expected,
-            "score_limit": worst.threshold,
-            "p_adjusted": worst.p_adjusted,
+            **figures_of(worst),
             "excess_over_limit": size_of(worst),
             "columns": float(len(moved)),
         },
         at_stake=_money(stake, extra, answers),
     )
+
+
+def figures_of(one: FeatureDrift) -> dict[str, float]:
+    """How far and how surely one column moved, and from where that counts."""
+    return {
+        "score": one.score,
+        "expected_by_chance": one.expected,
+        "score_limit": one.threshold,
+        "p_adjusted": one.p_adjusted,
+    }
 
 
 def _moved_as_a_set(report: DriftReport) -> bool:
