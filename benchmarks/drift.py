@@ -148,8 +148,13 @@ def in_parallel(work: Callable[..., Seen], tasks: list[tuple[Any, ...]], cores: 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
+    answers = []
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
-        return list(pool.map(work, *zip(*tasks, strict=True)))
+        for answer in pool.map(work, *zip(*tasks, strict=True)):
+            answers.append(answer)
+            if len(answers) % 10 == 0 or len(answers) == len(tasks):
+                print(f"{work.__name__}: {len(answers)} of {len(tasks)} worlds", file=sys.stderr)
+    return answers
 
 
 def alarm_figures(rule: str, worlds: list[Seen]) -> dict[str, float]:
